@@ -1,0 +1,185 @@
+# SPDX-License-Identifier: 0BSD
+# qmail-verify: `make` builds, `make check` tests, `make demo` shows, `make install` installs.
+#
+# One makefile, not recursive.  What is compiled is found by name: rooms/*.cc become the archive
+# libqv.a, each other .cc at the top becomes a program, tests/<room>/*_test.cc a test program.
+# Everything is written under build/; dependencies are made by the compiler, none is committed.
+#
+#   make MODE=debug|asan     build/debug, build/asan instead of the release build in build/
+#   make CXX=clang++ CC=clang
+#   make WERROR=-Werror      as `make check` does
+
+MODE    ?= release
+PREFIX  ?= /usr/local
+MANDIR  ?= $(PREFIX)/share/man
+QMAILHOME ?= /var/qmail
+VERSION := $(shell sed -n 's/^\([0-9][0-9.]*\).*/\1/p' CHANGES | head -n 1)
+
+B := build$(if $(filter-out release,$(MODE)),/$(MODE))
+O := $(B)/obj
+
+ROOMS := core wire control event daemon maps rcpt helper verify cache probe deliver proxymap
+# Top-level sources that belong to the hook library, not programs of their own.
+HOOK_TOP := verifyrcpt sockbits udpbits
+
+# ---- what is there -----------------------------------------------------------------------------
+
+PKG_CONFIG ?= pkg-config
+pkg = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
+REQUIRED_PKGS := libevent
+# tinycdb ships no .pc file with every distribution: where there is none it is looked for by name.
+CDB_CFLAGS := $(if $(call pkg,libcdb),$(shell $(PKG_CONFIG) --cflags libcdb))
+CDB_LIBS   := $(if $(call pkg,libcdb),$(shell $(PKG_CONFIG) --libs libcdb),-lcdb)
+
+# A table type says what it needs in a line `//@ needs: NAME...` (pkg-config names, or header:FILE
+# with `//@ libs: -lNAME` where the library ships no .pc file); without it the type is left out.
+MAPS_CHOICE := $(shell sh tools/choose-maps $(PKG_CONFIG) maps)
+MAPS_SOURCES := $(patsubst map:%,%,$(filter map:%,$(MAPS_CHOICE)))
+MAPS_LEFT_OUT := $(patsubst without:%,%,$(filter without:%,$(MAPS_CHOICE)))
+MAPS_PKGS := $(sort $(patsubst pkg:%,%,$(filter pkg:%,$(MAPS_CHOICE))))
+MAPS_LIBS := $(sort $(patsubst lib:%,%,$(filter lib:%,$(MAPS_CHOICE))))
+
+PKGS := $(REQUIRED_PKGS) $(MAPS_PKGS)
+# Other people's headers are not ours to warn about.
+PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)) $(CDB_CFLAGS)
+PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) $(CDB_LIBS) $(MAPS_LIBS)
+GTEST_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags gtest gmock))
+GTEST_LIBS = $(shell $(PKG_CONFIG) --libs gtest gmock gtest_main)
+
+# ---- flags -------------------------------------------------------------------------------------
+
+WARN := -Wall -Wextra -Wpedantic -Wconversion -Wsign-conversion -Wshadow -Wcast-qual -Wformat=2 \
+	-Wimplicit-fallthrough -Wswitch-enum -Wundef -Wvla
+WARNXX := $(WARN) -Wnon-virtual-dtor -Woverloaded-virtual -Wold-style-cast
+WERROR ?=
+
+FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
+FLAGS_debug   := -O0 -g
+FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
+	-fno-sanitize-recover=all
+LINK_release  := -pie -Wl,-z,relro,-z,now
+LINK_asan     := -fsanitize=address,undefined
+
+COMMON := $(FLAGS_$(MODE)) -fPIC $(WERROR) -I. -D_GNU_SOURCE -MMD -MP
+CXX20  := -std=c++20 -fno-exceptions -fno-rtti $(WARNXX) $(COMMON)
+# The hook library and what it is made of need no C++ runtime (house rule; tests/gates/tier0).
+TIER0  := $(CXX20) -fno-threadsafe-statics -fvisibility=hidden -U_GLIBCXX_ASSERTIONS
+TIER1  := $(CXX20) $(if $(filter release,$(MODE)),-D_GLIBCXX_ASSERTIONS) $(PKG_CFLAGS) \
+	-DQV_VERSION='"$(VERSION)"' -DQV_QMAILHOME='"$(QMAILHOME)"'
+LINK   := $(LINK_$(MODE)) -Wl,--as-needed
+
+V ?=
+# `make V=1` shows the commands themselves.
+say = $(if $(V),,@echo "  $(1)";)
+
+# ---- objects -----------------------------------------------------------------------------------
+
+TIER0_SOURCES := $(wildcard core/*.cc wire/datagram.cc) $(addsuffix .cc,$(HOOK_TOP))
+TIER0_OBJECTS := $(TIER0_SOURCES:%.cc=$(O)/%.o)
+
+ROOM_SOURCES := $(filter-out maps/%,$(foreach room,$(ROOMS),$(wildcard $(room)/*.cc))) $(MAPS_SOURCES)
+ROOM_OBJECTS := $(ROOM_SOURCES:%.cc=$(O)/%.o) $(if $(MAPS_SOURCES),$(O)/registry.o)
+PROGRAMS := $(filter-out $(HOOK_TOP),$(basename $(wildcard *.cc)))
+PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%)
+
+HOOK_LIBS := $(if $(wildcard verifyrcpt.cc),$(B)/lib/libverifyrcpt.a $(B)/lib/libverifyrcpt.so)
+
+.PHONY: all check demo bench fuzz asan tidy format format-check install install-check clean deps \
+	tests checkdeps
+.DELETE_ON_ERROR:
+.SECONDARY:
+
+all: $(HOOK_LIBS) $(PROGRAM_BINARIES) hooks $(B)/config.txt
+	@for left in $(MAPS_LEFT_OUT); do echo "left out: $$left"; done
+
+# Which compiler, flags and tables this build was made with.
+$(B)/config.txt: Makefile $(wildcard maps/*.cc)
+	@mkdir -p $(@D)
+	@{ $(CXX) --version | head -n 1; echo "flags: $(TIER1)"; echo "maps: $(notdir $(basename $(MAPS_SOURCES)))"; \
+	  echo "left out: $(MAPS_LEFT_OUT)"; } >$@
+
+$(TIER0_OBJECTS): $(O)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(call say,CXX $<)$(CXX) $(TIER0) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+$(O)/%.o: %.cc
+	@mkdir -p $(@D)
+	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+# One row per table type that was found; the old file stays where nothing changed.
+$(O)/registry.cc: $(MAPS_SOURCES) Makefile tools/choose-maps tools/make-registry
+	@mkdir -p $(@D)
+	@sh tools/make-registry $(MAPS_SOURCES) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(O)/registry.o: $(O)/registry.cc
+	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+$(B)/libqv.a: $(ROOM_OBJECTS)
+	@rm -f $@
+	$(call say,AR  $@)$(AR) rcs $@ $^
+
+$(B)/lib/libverifyrcpt.a: $(TIER0_OBJECTS)
+	@mkdir -p $(@D)
+	@rm -f $@
+	$(call say,AR  $@)$(AR) rcs $@ $^
+
+$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS)
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CC) -shared $(if $(filter asan,$(MODE)),$(LINK_asan)) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs -o $@ $^
+	@ln -sf libverifyrcpt.so $@.2
+
+$(B)/bin/%: $(O)/%.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
+.PHONY: hooks
+hooks:
+# A hook that needs building brings hooks/<server>/rules.mk, which adds to `hooks`.
+include $(wildcard hooks/*/rules.mk)
+
+# ---- tests -------------------------------------------------------------------------------------
+
+# tests/<room>/*_test.cc make build/tests/<room>_test; tests/*_test.cc are those of the top.
+TEST_ROOMS := $(filter-out e2e fuzz fakes data gates replay,$(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/*/*_test.cc)))))
+TEST_BINARIES := $(TEST_ROOMS:%=$(B)/tests/%_test) $(if $(wildcard tests/*_test.cc),$(B)/tests/top_test)
+FAKES := $(patsubst %.cc,$(O)/%.o,$(wildcard tests/fakes/*.cc))
+
+# Product code compiled again for the tests would be other code than what is shipped: link it.
+test_objects = $(patsubst %.cc,$(O)/%.o,$(wildcard tests/$(1)/*.cc))
+
+$(O)/tests/%.o: tests/%.cc
+	@mkdir -p $(@D)
+	$(call say,CXX $<)$(CXX) $(filter-out -Wpedantic -Wold-style-cast,$(TIER1)) $(GTEST_CFLAGS) $(CXXFLAGS) -c $< -o $@
+
+define test_binary
+$(B)/tests/$(1)_test: $(call test_objects,$(1)) $(FAKES) $(B)/libqv.a $(HOOK_LIBS_A)
+	@mkdir -p $$(@D)
+	$$(call say,LD  $$@)$$(CXX) $$(LINK) -o $$@ $$^ $$(GTEST_LIBS) $$(PKG_LIBS)
+endef
+HOOK_LIBS_A := $(filter %.a,$(HOOK_LIBS))
+$(foreach room,$(TEST_ROOMS),$(eval $(call test_binary,$(room))))
+$(B)/tests/top_test: $(patsubst %.cc,$(O)/%.o,$(wildcard tests/*_test.cc)) $(FAKES) $(B)/libqv.a $(HOOK_LIBS_A)
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(GTEST_LIBS) $(PKG_LIBS)
+
+tests: $(TEST_BINARIES)
+
+# ---- fuzzing -----------------------------------------------------------------------------------
+
+# Every build compiles the targets against a small runner that replays the corpus; `make fuzz`
+# builds them with libFuzzer (clang) and looks for new inputs, FUZZ_SECONDS per target.
+FUZZ_SECONDS ?= 60
+FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.cc,%,$(wildcard tests/fuzz/fuzz_*.cc))
+FUZZ_REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/fuzz_%)
+
+$(FUZZ_REPLAYS): $(B)/tests/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay_main.o $(B)/libqv.a $(HOOK_LIBS_A)
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
+
+ifneq ($(strip $(MAKECMDGOALS)),clean)
+-include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+endif
+
+clean:
+	rm -rf build

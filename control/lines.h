@@ -1,0 +1,46 @@
+// SPDX-License-Identifier: 0BSD
+// control/lines.h - a qmail control file as its lines.
+//
+// As qmail's control_readfile(): blanks (space, tab, CR) at the end of a line are cut; empty lines
+// and lines beginning with '#' are passed over; a last line needs no newline.  A file that does not
+// exist is an answer, not an error.  Manual: qmail-control(5).  Tests: tests/control/lines_test.cc
+#ifndef QV_CONTROL_LINES_H_
+#define QV_CONTROL_LINES_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+
+namespace qv {
+
+struct ControlLine {
+  std::string text;  // never empty, no NUL
+  int number = 0;    // from 1, as an editor counts
+};
+
+// A mistake an operator can mend.  `line` 0: the file or the setting as a whole.
+struct Problem {
+  std::string where;  // a path, or the name of a setting
+  int line = 0;
+  std::string text;  // what is wrong and what to write instead
+};
+
+// "control/locals:7: ..." or "LISTEN: ...".
+[[nodiscard]] std::string to_string(const Problem& problem);
+
+inline constexpr std::size_t kMaxControlFile = 64u << 20;  // bytes
+
+// The lines of the file; nullopt where there is none.  Errors: not readable, not a regular file,
+// longer than kMaxControlFile, a NUL in it (Fault::config).
+[[nodiscard]] Result<std::optional<std::vector<ControlLine>>> read_control_file(
+    const std::string& path);
+
+// The same of text already in memory; false where it holds a NUL.
+[[nodiscard]] bool parse_control_text(std::string_view text, std::vector<ControlLine>& lines);
+
+}  // namespace qv
+
+#endif  // QV_CONTROL_LINES_H_

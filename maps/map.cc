@@ -1,0 +1,18 @@
+// SPDX-License-Identifier: 0BSD
+#include "maps/map.h"
+
+namespace qv {
+
+Result<Answer> Map::update(std::string_view /*key*/, std::string_view /*value*/) {
+  return Error{Fault::denied, 0, "this table cannot be written"};
+}
+
+Result<Answer> Map::erase(std::string_view /*key*/) {
+  return Error{Fault::denied, 0, "this table cannot be written"};
+}
+
+Result<Answer> Map::sequence(Step /*step*/, std::string& /*key*/, std::string& /*value*/) {
+  return Error{Fault::denied, 0, "this table cannot be listed"};
+}
+
+}  // namespace qv

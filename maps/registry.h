@@ -1,0 +1,17 @@
+// SPDX-License-Identifier: 0BSD
+// maps/registry.h - the lookup-table types this build has, collected by the Makefile.
+#ifndef QV_MAPS_REGISTRY_H_
+#define QV_MAPS_REGISTRY_H_
+
+#include <span>
+
+#include "maps/map.h"
+
+namespace qv {
+
+// In alphabetical order.
+[[nodiscard]] std::span<const MapType* const> map_types();
+
+}  // namespace qv
+
+#endif  // QV_MAPS_REGISTRY_H_

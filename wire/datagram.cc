@@ -1,0 +1,167 @@
+// SPDX-License-Identifier: 0BSD
+#include "wire/datagram.h"
+
+#include <string.h>
+
+#include "core/check.h"
+#include "core/text.h"
+
+namespace qv::datagram {
+
+namespace {
+
+// A cursor that only goes forward and never past the end.
+class Writer {
+ public:
+  explicit Writer(std::span<char> out) : out_(out) {}
+
+  [[nodiscard]] std::size_t used() const { return used_; }
+  [[nodiscard]] bool fits(std::size_t n) const { return n <= out_.size() - used_; }
+
+  void put(char c) {
+    QV_CHECK(fits(1));
+    out_[used_++] = c;
+  }
+  void put(std::string_view s) {
+    QV_CHECK(fits(s.size()));
+    if (!s.empty()) memcpy(out_.data() + used_, s.data(), s.size());
+    used_ += s.size();
+  }
+  void put_field(std::string_view name, std::string_view value) {
+    put(name);
+    put(value);
+    put('\0');
+  }
+
+ private:
+  std::span<char> out_;
+  std::size_t used_ = 0;
+};
+
+std::string_view until_nul(std::string_view s) { return first_bytes(s, find_byte(s, '\0')); }
+
+// If `field` begins with `name` (which ends in '='), keeps the rest in `value` unless one is there.
+void keep_field(std::string_view field, std::string_view name, std::string_view& value) {
+  if (value.data() == nullptr && starts_with(field, name)) value = after_bytes(field, name.size());
+}
+
+bool is_why(std::string_view s) {
+  if (s.empty() || s.size() > kMaxWhy) return false;
+  for (const char c : s) {
+    if (!(c >= 'a' && c <= 'z') && c != '-') return false;
+  }
+  return true;
+}
+
+bool is_text(std::string_view s) {
+  if (s.size() > kMaxText) return false;
+  for (const char c : s) {
+    if (!is_printable(c)) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+bool is_id(std::string_view s) {
+  if (s.size() < kMinId || s.size() > kMaxId) return false;
+  for (const char c : s) {
+    if (!is_digit(c) && !(c >= 'a' && c <= 'f')) return false;
+  }
+  return true;
+}
+
+Parsed parse_query(std::string_view bytes, bool truncated, Query& query) {
+  query = Query{};
+  std::string_view rest = bytes;
+  query.address = take_until(rest, '\0');
+
+  // Only a field that its NUL ends was sent whole.
+  std::string_view id;
+  const bool extended = starts_with(rest, std::string_view("v=2\0", 4));
+  while (extended && find_byte(rest, '\0') != rest.size()) {
+    const std::string_view field = take_until(rest, '\0');
+    keep_field(field, "id=", id);
+    keep_field(field, "client=", query.client);
+    keep_field(field, "helo=", query.helo);
+    keep_field(field, "sender=", query.sender);
+  }
+  if (is_id(id)) query.id = id;
+
+  if (truncated || bytes.size() > kMaxDatagram || query.address.size() > kMaxAddress) {
+    query.address = first_bytes(query.address, kMaxAddress);
+    return Parsed::too_long;
+  }
+  return query.id.empty() ? Parsed::legacy : Parsed::extended;
+}
+
+std::size_t encode_query(const Query& query, std::span<char> out) {
+  QV_CHECK(out.size() >= kMaxDatagram);
+  if (query.address.size() > kMaxAddress || !is_id(query.id) ||
+      find_byte(query.address, '\0') != query.address.size()) {
+    return 0;
+  }
+  Writer writer(out.first(kMaxDatagram));
+  writer.put_field(query.address, {});
+  writer.put_field("v=2", {});
+  writer.put_field("id=", query.id);
+  const auto put_optional = [&writer](std::string_view name, std::string_view value) {
+    value = until_nul(value);
+    if (!value.empty() && writer.fits(name.size() + value.size() + 1)) {
+      writer.put_field(name, value);
+    }
+  };
+  put_optional("client=", query.client);
+  put_optional("helo=", query.helo);
+  put_optional("sender=", query.sender);
+  return writer.used();
+}
+
+ReplyForm parse_reply(std::string_view bytes, Reply& reply) {
+  reply = Reply{};
+  if (bytes.empty()) return ReplyForm::malformed;
+  const auto first = static_cast<std::uint8_t>(bytes.front());
+  if ((first & 15u) > 2) return ReplyForm::malformed;
+  reply.result = static_cast<Result>(first & 15u);
+  reply.position = static_cast<std::uint8_t>(first >> 4);
+
+  std::string_view rest = after_bytes(bytes, 1);
+  const bool legacy = find_byte(rest, '\0') == rest.size();
+  reply.user = take_until(rest, '\0');
+  if (reply.user.size() > kMaxUser) return ReplyForm::malformed;
+  if (legacy) return ReplyForm::legacy;
+
+  if (!starts_with(rest, std::string_view("v=2\0", 4))) return ReplyForm::malformed;
+  while (find_byte(rest, '\0') != rest.size()) {
+    const std::string_view field = take_until(rest, '\0');
+    keep_field(field, "id=", reply.id);
+    keep_field(field, "why=", reply.why);
+    keep_field(field, "text=", reply.text);
+  }
+  const bool whole = rest.empty() && is_id(reply.id) && is_why(reply.why) && is_text(reply.text);
+  return whole ? ReplyForm::extended : ReplyForm::malformed;
+}
+
+std::size_t encode_reply(const Reply& reply, std::span<char> out) {
+  QV_CHECK(out.size() >= kMaxDatagram);
+  QV_CHECK(reply.position <= 15);
+  Writer writer(out);
+  writer.put(static_cast<char>(static_cast<std::uint8_t>(reply.position << 4) |
+                               static_cast<std::uint8_t>(reply.result)));
+  writer.put(first_bytes(until_nul(reply.user), kMaxUser));
+  if (reply.id.empty()) return writer.used();
+
+  QV_CHECK(is_id(reply.id) && is_why(reply.why));
+  writer.put('\0');
+  writer.put_field("v=2", {});
+  writer.put_field("id=", reply.id);
+  writer.put_field("why=", reply.why);
+  if (!reply.text.empty()) {
+    writer.put("text=");
+    for (const char c : first_bytes(reply.text, kMaxText)) writer.put(is_printable(c) ? c : '?');
+    writer.put('\0');
+  }
+  return writer.used();
+}
+
+}  // namespace qv::datagram
