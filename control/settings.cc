@@ -55,11 +55,10 @@ Settings::Settings(std::span<const Setting> table, const Source& source,
 }
 
 const Setting& Settings::find(std::string_view name, SettingType type) const {
-  for (const Setting& setting : table_) {
-    if (setting.name == name && setting.type == type) return setting;
-  }
-  QV_CHECK(!"a setting that its table declares");
-  return table_.front();
+  std::size_t i = 0;
+  while (i < table_.size() && (table_[i].name != name || table_[i].type != type)) ++i;
+  QV_CHECK(i < table_.size());
+  return table_[i];
 }
 
 const std::string& Settings::text(std::string_view name) const {

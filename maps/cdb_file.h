@@ -3,9 +3,9 @@
 //
 // The only room with libcdb's header.  What is mapped is shared with the page cache: a table of any
 // size costs the process no private memory.  open() looks at the header and at the place of each of
-// the 256 hash tables, so a truncated file is refused; lookups check every offset again.  A file
-// that is cut short while it is mapped would raise SIGBUS: guard_against_truncation() turns that
-// into a Fault for the lookup it hit.
+// the 256 hash tables and wants them to end where the file ends, so a truncated or half-written
+// file is refused; lookups check every offset again.  A file that is cut short while it is mapped
+// would raise SIGBUS: with guard_against_truncation() that table answers Fault from then on.
 //
 // Threads: none.  Format: cdb(5).  Tests: tests/maps/cdb_file_test.cc
 #ifndef QV_MAPS_CDB_FILE_H_
@@ -21,7 +21,6 @@
 #include "core/result.h"
 #include "maps/map.h"
 
-struct cdb;
 struct cdb_make;
 
 namespace qv {
@@ -29,9 +28,9 @@ namespace qv {
 class CdbFile {
  public:
   // Maps the file.  Errors: cannot open it, not a regular file (config); not a whole cdb (retry:
-  // somebody may be writing it).  The descriptor is not kept.
+  // somebody may be writing it).
   [[nodiscard]] static Result<CdbFile> open(const char* path);
-  [[nodiscard]] static Result<CdbFile> map(const Fd& file);
+  [[nodiscard]] static Result<CdbFile> map(Fd file);
 
   // found: `value` points into the mapping, valid as long as this object.  absent.  Error: the
   // table is damaged where the key would be (retry).
@@ -45,15 +44,20 @@ class CdbFile {
   [[nodiscard]] std::uint64_t size() const;
 
  private:
+  struct Mapping;
   struct Unmap {
-    void operator()(struct cdb* c) const;
+    void operator()(Mapping* mapping) const;
   };
-  explicit CdbFile(std::unique_ptr<struct cdb, Unmap> c) : cdb_(std::move(c)) {}
-  std::unique_ptr<struct cdb, Unmap> cdb_;
+  explicit CdbFile(std::unique_ptr<Mapping, Unmap> mapping) : mapping_(std::move(mapping)) {}
+
+  friend void guard_against_truncation();
+  static void on_sigbus(int signal_number, void* address);
+
+  std::unique_ptr<Mapping, Unmap> mapping_;
 };
 
-// Installs the SIGBUS handler, once per process.  Without it a mapped file that is truncated in
-// place ends the process.
+// Installs the SIGBUS handler, once per process and before the first open().  Without it a mapped
+// file that is truncated in place ends the process.
 void guard_against_truncation();
 
 // Writes a cdb to an open, empty, seekable descriptor (a temporary file, a memfd).
@@ -62,7 +66,8 @@ class CdbBuilder {
   [[nodiscard]] static Result<CdbBuilder> start(int fd);
   // Adds a record, without looking whether the key is there already.
   [[nodiscard]] Result<void> add(std::string_view key, std::string_view value);
-  // found: there was one, and it was left (`replace` false) or replaced.  absent: added.
+  // Adds a record unless its key is there: found, and the old one stays (`replace` false) or is
+  // replaced (true); absent, and it is added.
   [[nodiscard]] Result<Answer> put(std::string_view key, std::string_view value, bool replace);
   // Writes the hash tables.  Nothing may be added afterwards; the descriptor is not closed.
   [[nodiscard]] Result<void> finish();

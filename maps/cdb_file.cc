@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: 0BSD
+#include "maps/cdb_file.h"
+
+#include <cdb.h>
+#include <errno.h>
+#include <signal.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "core/check.h"
+#include "core/fault.h"
+#include "core/file.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::uint32_t kHeaderSize = 2048;  // 256 pairs of position and number of slots
+
+Error damaged() { return {Fault::retry, EPROTO, "not a whole cdb"}; }
+
+// As every builder writes them, the hash tables fill the file from the end of the records to its
+// last byte.
+bool tables_fill_the_file(const struct cdb& c) {
+  std::uint64_t end = kHeaderSize;
+  for (unsigned i = 0; i < 256; ++i) {
+    const unsigned char* pointer = c.cdb_mem + std::size_t{8} * i;
+    const std::uint64_t position = cdb_unpack(pointer);
+    const std::uint64_t length = std::uint64_t{8} * cdb_unpack(pointer + 4);
+    if (position < kHeaderSize || position + length > c.cdb_fsize) return false;
+    if (position + length > end) end = position + length;
+  }
+  return end == c.cdb_fsize;
+}
+
+}  // namespace
+
+// All mappings of this process in a list, so that the SIGBUS handler finds the one it was in.  The
+// list is changed only outside look-ups, and the signal comes only from inside one: they never
+// meet.
+struct CdbFile::Mapping {
+  struct cdb c {};
+  Fd file;  // libcdb keeps the number; the mapping would live without it
+  volatile sig_atomic_t torn = 0;
+  Mapping* next = nullptr;
+  Mapping** previous = nullptr;
+
+  static Mapping* all;
+
+  void enlist() {
+    next = all;
+    if (next != nullptr) next->previous = &next;
+    previous = &all;
+    all = this;
+  }
+  void delist() {
+    if (previous == nullptr) return;
+    *previous = next;
+    if (next != nullptr) next->previous = previous;
+  }
+};
+
+CdbFile::Mapping* CdbFile::Mapping::all = nullptr;
+
+void CdbFile::Unmap::operator()(Mapping* mapping) const {
+  mapping->delist();
+  cdb_free(&mapping->c);
+  delete mapping;
+}
+
+void CdbFile::on_sigbus(int signal_number, void* address) {
+  const auto* at = static_cast<const unsigned char*>(address);
+  for (Mapping* mapping = Mapping::all; mapping != nullptr; mapping = mapping->next) {
+    const unsigned char* begin = mapping->c.cdb_mem;
+    if (at < begin || at >= begin + mapping->c.cdb_fsize) continue;
+    // Zeros instead of what is gone lets the look-up end; it then sees `torn`.
+    const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
+    void* start = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) & ~(page - 1));
+    if (mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != start)
+      break;
+    mapping->torn = 1;
+    return;
+  }
+  // Not in a table: the default action takes place when the access is tried again.
+  signal(signal_number, SIG_DFL);
+}
+
+void guard_against_truncation() {
+  struct sigaction action {};
+  action.sa_flags = SA_SIGINFO;
+  action.sa_sigaction = [](int signal_number, siginfo_t* info, void* /*context*/) {
+    const int saved = errno;
+    CdbFile::on_sigbus(signal_number, info->si_addr);
+    errno = saved;
+  };
+  sigemptyset(&action.sa_mask);
+  QV_CHECK(sigaction(SIGBUS, &action, nullptr) == 0);
+}
+
+Result<CdbFile> CdbFile::open(const char* path) {
+  QV_TRY(Fd file, open_read(path));
+  return map(std::move(file));
+}
+
+Result<CdbFile> CdbFile::map(Fd file) {
+  struct stat st {};
+  if (fstat(file.get(), &st) != 0) return errno_error("fstat");
+  if (!S_ISREG(st.st_mode)) return Error{Fault::config, EINVAL, "not a regular file"};
+  if (st.st_size < kHeaderSize || st.st_size > UINT32_MAX) return damaged();
+
+  std::unique_ptr<Mapping, Unmap> mapping(new Mapping);
+  if (cdb_init(&mapping->c, file.get()) != 0) return errno_error("map cdb");
+  mapping->file = std::move(file);
+  mapping->enlist();
+  if (!tables_fill_the_file(mapping->c) || mapping->torn != 0) return damaged();
+  return CdbFile(std::move(mapping));
+}
+
+Result<Answer> CdbFile::find(std::string_view key, std::string_view& value) const {
+  struct cdb& c = mapping_->c;
+  if (key.size() > c.cdb_fsize)
+    return mapping_->torn != 0 ? Result<Answer>(damaged()) : Answer::absent;
+  const int found = cdb_find(&c, key.data(), static_cast<unsigned>(key.size()));
+  if (found < 0 || mapping_->torn != 0) return damaged();
+  if (found == 0) return Answer::absent;
+  const void* data = cdb_getdata(&c);
+  if (data == nullptr) return damaged();
+  value = {static_cast<const char*>(data), cdb_datalen(&c)};
+  return Answer::found;
+}
+
+Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,
+                             std::string_view& value) const {
+  struct cdb& c = mapping_->c;
+  if (position == 0) cdb_seqinit(&position, &c);
+  const int found = cdb_seqnext(&position, &c);
+  if (found < 0 || mapping_->torn != 0) return damaged();
+  if (found == 0) return Answer::absent;
+  const void* key_bytes = cdb_getkey(&c);
+  const void* value_bytes = cdb_getdata(&c);
+  if (key_bytes == nullptr || value_bytes == nullptr) return damaged();
+  key = {static_cast<const char*>(key_bytes), cdb_keylen(&c)};
+  value = {static_cast<const char*>(value_bytes), cdb_datalen(&c)};
+  return Answer::found;
+}
+
+std::uint64_t CdbFile::size() const { return mapping_->c.cdb_fsize; }
+
+void CdbBuilder::Free::operator()(struct cdb_make* maker) const {
+  // cdb_make_finish() frees the index; one that was never finished would keep it.
+  if (maker->cdb_fd >= 0) {
+    maker->cdb_fd = -1;
+    cdb_make_finish(maker);
+  }
+  delete maker;
+}
+
+Result<CdbBuilder> CdbBuilder::start(int fd) {
+  std::unique_ptr<struct cdb_make, Free> maker(new struct cdb_make);
+  maker->cdb_fd = -1;
+  if (cdb_make_start(maker.get(), fd) != 0) {
+    const Error error = errno_error("start cdb");
+    maker->cdb_fd = -1;
+    return error;
+  }
+  return CdbBuilder(std::move(maker));
+}
+
+Result<void> CdbBuilder::add(std::string_view key, std::string_view value) {
+  QV_CHECK(maker_->cdb_fd >= 0);
+  if (cdb_make_add(maker_.get(), key.data(), static_cast<unsigned>(key.size()), value.data(),
+                   static_cast<unsigned>(value.size())) != 0) {
+    return errno_error("write cdb");
+  }
+  return {};
+}
+
+Result<Answer> CdbBuilder::put(std::string_view key, std::string_view value, bool replace) {
+  QV_CHECK(maker_->cdb_fd >= 0);
+  const int was_there =
+      cdb_make_put(maker_.get(), key.data(), static_cast<unsigned>(key.size()), value.data(),
+                   static_cast<unsigned>(value.size()), replace ? CDB_PUT_REPLACE : CDB_PUT_INSERT);
+  if (was_there < 0) return errno_error("write cdb");
+  return was_there == 0 ? Answer::absent : Answer::found;
+}
+
+Result<void> CdbBuilder::finish() {
+  QV_CHECK(maker_->cdb_fd >= 0);
+  const int done = cdb_make_finish(maker_.get());
+  maker_->cdb_fd = -1;
+  if (done != 0) return errno_error("finish cdb");
+  return {};
+}
+
+}  // namespace qv
