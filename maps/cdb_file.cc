@@ -43,7 +43,6 @@ bool tables_fill_the_file(const struct cdb& c) {
 // meet.
 struct CdbFile::Mapping {
   struct cdb c {};
-  Fd file;  // libcdb keeps the number; the mapping would live without it
   volatile sig_atomic_t torn = 0;
   Mapping* next = nullptr;
   Mapping** previous = nullptr;
@@ -113,7 +112,7 @@ Result<CdbFile> CdbFile::map(Fd file) {
 
   std::unique_ptr<Mapping, Unmap> mapping(new Mapping);
   if (cdb_init(&mapping->c, file.get()) != 0) return errno_error("map cdb");
-  mapping->file = std::move(file);
+  mapping->c.cdb_fd = -1;  // the mapping lives without it
   mapping->enlist();
   if (!tables_fill_the_file(mapping->c) || mapping->torn != 0) return damaged();
   return CdbFile(std::move(mapping));

@@ -28,7 +28,7 @@ namespace qv {
 class CdbFile {
  public:
   // Maps the file.  Errors: cannot open it, not a regular file (config); not a whole cdb (retry:
-  // somebody may be writing it).
+  // somebody may be writing it).  The descriptor is closed.
   [[nodiscard]] static Result<CdbFile> open(const char* path);
   [[nodiscard]] static Result<CdbFile> map(Fd file);
 
