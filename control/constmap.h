@@ -1,0 +1,75 @@
+// SPDX-License-Identifier: 0BSD
+// control/constmap.h - the entries of a control file, found without regard to the case of letters.
+//
+// As qmail's constmap: only A to Z and a to z are letters, an 8-bit byte equals itself alone, and
+// of two lines with the same key the later one counts.  Each entry remembers the line it stands
+// on, so that whoever decides by it can say so.
+//
+// Threads: none.  Blocking: none.  find() does not allocate.
+// Owns: a copy of the text.  Manual: qmail-control(5).  Tests: tests/control/constmap_test.cc
+#ifndef QV_CONTROL_CONSTMAP_H_
+#define QV_CONTROL_CONSTMAP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "control/lines.h"
+
+namespace qv {
+
+class Constmap {
+ public:
+  enum class Form : std::uint8_t {
+    keys,   // a line is a key; its value is empty
+    pairs,  // `key:value`, cut at the first colon, blanks around it kept
+  };
+
+  // The views point into the map.
+  struct Entry {
+    std::string_view key;
+    std::string_view value;
+    int line = 0;
+  };
+
+  // Without entries.
+  Constmap() = default;
+
+  // Of `pairs`, a line without a colon is passed over, as qmail does; its number is added to
+  // `malformed` where that is given.
+  Constmap(const std::vector<ControlLine>& lines, Form form, std::vector<int>* malformed = nullptr);
+
+  // The entry with this key, or nullopt.  The empty key is a key like any other (`:value`).
+  [[nodiscard]] std::optional<Entry> find(std::string_view key) const;
+
+  // Number of different keys.
+  [[nodiscard]] std::size_t size() const { return entries_.size(); }
+
+ private:
+  // Places are offsets into text_; hash is that of the lower-cased key.
+  struct Stored {
+    std::uint32_t key_at = 0;
+    std::uint32_t key_size = 0;
+    std::uint32_t value_at = 0;
+    std::uint32_t value_size = 0;
+    std::uint32_t hash = 0;
+    int line = 0;
+  };
+
+  void add(std::string_view key, std::string_view value, int line);
+  [[nodiscard]] std::size_t find_slot(std::string_view key, std::uint32_t hash) const;
+  [[nodiscard]] std::string_view key_of(const Stored& stored) const;
+
+  std::string text_;
+  std::vector<Stored> entries_;
+  // Open addressing, a power of two and at most half full: 0 is free, else 1 + index of the entry.
+  std::vector<std::uint32_t> slots_;
+  std::size_t longest_key_ = 0;
+};
+
+}  // namespace qv
+
+#endif  // QV_CONTROL_CONSTMAP_H_
