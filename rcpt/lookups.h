@@ -12,12 +12,15 @@
 
 #include <sys/types.h>
 
+#include <cstddef>
 #include <cstdint>
 #include <string_view>
 
 #include "core/result.h"
 
 namespace qv {
+
+inline constexpr std::size_t kMaxFileName = 255;  // bytes of one component of a path
 
 enum class Look : std::uint8_t { yes, no, pending };
 
@@ -45,7 +48,14 @@ class Lookups {
 
   // Is home/name a regular file (through symbolic links) that the owner may read?  Looked at as the
   // owner.  Error: there may be something there, and it cannot be looked at.
+  // A name begins with ".qmail"; it has no NUL and no control character in it, no component over
+  // 255 bytes, and no dot but those that users/cdb put there and the first.  It may hold a '/', as
+  // qmail-local's may: ".qmail-a/b" is b in the directory .qmail-a.
   [[nodiscard]] virtual Result<Look> has_file(const Owner& owner, std::string_view name) = 0;
+
+  // No name in the home that begins with ".qmail" is longer than this many bytes: has_file() is not
+  // asked about longer ones without a '/'.  A bound, not an answer: whoever does not know says 255.
+  [[nodiscard]] virtual std::size_t longest_name(const Owner& /*owner*/) { return kMaxFileName; }
 };
 
 }  // namespace qv

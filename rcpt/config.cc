@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: 0BSD
+#include "rcpt/config.h"
+
+#include <cstring>
+#include <optional>
+#include <utility>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::string_view kMe = "control/me";
+constexpr std::size_t kMaxName = 255;  // bytes of a domain name
+
+std::string describe(const Error& error) {
+  std::string text = "cannot be read: ";
+  text += error.what;
+  if (error.errnum != 0) {
+    text += ": ";
+    text += strerror(error.errnum);
+  }
+  return text;
+}
+
+bool holds(const std::vector<Problem>& problems, const Problem& wanted) {
+  for (const Problem& p : problems) {
+    if (p.where == wanted.where && p.line == wanted.line && p.text == wanted.text) return true;
+  }
+  return false;
+}
+
+// What is wrong with the lines of a file that holds one name; empty where nothing is.
+// qmail takes the first line as it is, so a comment or an empty line there is a mistake.
+std::string complaint_about_name(const std::vector<ControlLine>& lines) {
+  if (lines.empty() || lines.front().number != 1) {
+    return "the first line is empty or a comment: a host name must stand there";
+  }
+  const std::string& name = lines.front().text;
+  if (name.size() > kMaxName) return "a host name has at most 255 bytes";
+  for (const char c : name) {
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ' || byte == 0x7f || c == '@') {
+      return "a host name has no blank, control character or @ in it";
+    }
+  }
+  return {};
+}
+
+}  // namespace
+
+ConfigWatch::File::File(const std::string& qmailhome, std::string_view file)
+    : name(file), watch(qmailhome + "/" + std::string(file)) {}
+
+ConfigWatch::ConfigWatch(const std::string& qmailhome)
+    : me_file_(qmailhome, kMe),
+      envnoathost_file_(qmailhome, "control/envnoathost"),
+      locals_file_(qmailhome, "control/locals"),
+      percenthack_file_(qmailhome, "control/percenthack"),
+      virtualdomains_file_(qmailhome, "control/virtualdomains") {
+  config_.envnoathost.file = envnoathost_file_.name;
+  config_.locals.file = locals_file_.name;
+  config_.percenthack.file = percenthack_file_.name;
+  config_.virtualdomains.file = virtualdomains_file_.name;
+}
+
+void ConfigWatch::force() {
+  forced_ = true;
+  for (File* file :
+       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_}) {
+    file->watch.force();
+  }
+}
+
+void ConfigWatch::read_name(File& file, std::string& name) {
+  file.problems.clear();
+  auto read = read_control_file(file.watch.path());
+  file.standing = Standing::bad;
+  if (!read.ok()) {
+    file.watch.look_again();
+    file.problems.push_back({std::string(file.name), 0, describe(read.error())});
+    return;
+  }
+  if (!read.value()) {
+    file.standing = Standing::absent;
+    return;
+  }
+  const std::vector<ControlLine>& lines = *read.value();
+  std::string wrong = complaint_about_name(lines);
+  if (!wrong.empty()) {
+    file.problems.push_back({std::string(file.name), 1, std::move(wrong)});
+    return;
+  }
+  name = lines.front().text;
+  file.standing = Standing::good;
+}
+
+void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& table) {
+  file.problems.clear();
+  auto read = read_control_file(file.watch.path());
+  file.standing = Standing::bad;
+  if (!read.ok()) {
+    file.watch.look_again();
+    file.problems.push_back({std::string(file.name), 0, describe(read.error())});
+    return;
+  }
+  if (!read.value()) {
+    file.standing = Standing::absent;
+    return;
+  }
+  std::vector<int> malformed;
+  table.entries = Constmap(*read.value(), form, &malformed);
+  table.file = file.name;
+  table.usable = true;
+  file.standing = Standing::good;
+  for (const int line : malformed) {
+    file.problems.push_back(
+        {std::string(file.name), line, "no colon: passed over; write DOMAIN:PREFIX"});
+  }
+}
+
+// What stands for the files that do not exist.  Where a default is wanted and control/me has none
+// to give, what was usable stays so, and what was not is left so.
+void ConfigWatch::settle_defaults() {
+  default_problems_.clear();
+  const bool me_is_good = me_file_.standing == Standing::good;
+  for (const File* file : {&locals_file_, &envnoathost_file_}) {
+    if (file->standing != Standing::absent || me_file_.standing != Standing::absent) continue;
+    default_problems_.push_back({std::string(kMe), 0,
+                                 "does not exist and stands for " + std::string(file->name) +
+                                     ", which does not either: write this host's name there"});
+  }
+  if (locals_file_.standing == Standing::absent && me_is_good) {
+    config_.locals = {true, kMe, Constmap({{me_, 1}}, Constmap::Form::keys)};
+  }
+  if (envnoathost_file_.standing == Standing::good) {
+    config_.envnoathost = {true, envnoathost_file_.name, envnoathost_};
+  }
+  if (envnoathost_file_.standing == Standing::absent && me_is_good) {
+    config_.envnoathost = {true, kMe, me_};
+  }
+  if (percenthack_file_.standing == Standing::absent) {
+    config_.percenthack = {true, percenthack_file_.name, {}};
+  }
+  if (virtualdomains_file_.standing == Standing::absent) {
+    config_.virtualdomains = {true, virtualdomains_file_.name, {}};
+  }
+}
+
+void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
+  std::vector<Problem> standing = default_problems_;
+  for (const File* file :
+       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_}) {
+    standing.insert(standing.end(), file->problems.begin(), file->problems.end());
+  }
+  for (const Problem& problem : standing) {
+    if (all || !holds(reported_, problem)) problems.push_back(problem);
+  }
+  reported_ = std::move(standing);
+}
+
+Change ConfigWatch::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
+  Change change = Change::none;
+  const auto look = [&](File& file) {
+    if (file.watch.look(now_us) == Change::none) return false;
+    change = Change::changed;
+    return true;
+  };
+  if (look(me_file_)) read_name(me_file_, me_);
+  if (look(envnoathost_file_)) read_name(envnoathost_file_, envnoathost_);
+  if (look(locals_file_)) read_table(locals_file_, Constmap::Form::keys, config_.locals);
+  if (look(percenthack_file_)) {
+    read_table(percenthack_file_, Constmap::Form::keys, config_.percenthack);
+  }
+  if (look(virtualdomains_file_)) {
+    read_table(virtualdomains_file_, Constmap::Form::pairs, config_.virtualdomains);
+  }
+  if (change == Change::none) return change;
+  settle_defaults();
+  report(problems, std::exchange(forced_, false));
+  return change;
+}
+
+QmailConfig load_config(const std::string& qmailhome, std::vector<Problem>& problems) {
+  ConfigWatch watch(qmailhome);
+  static_cast<void>(watch.refresh(0, problems));
+  return watch.config();
+}
+
+}  // namespace qv

@@ -1,0 +1,65 @@
+// SPDX-License-Identifier: 0BSD
+#include "rcpt/decision.h"
+
+namespace qv {
+
+namespace {
+
+struct Row {
+  Verdict verdict;
+  std::string_view word;
+  std::string_view text;
+  std::string_view smtp;
+};
+
+constexpr std::string_view kNoMailbox = "there is no mailbox of this name here";
+constexpr std::string_view kTryLater = "this address cannot be checked now, please try again later";
+
+constexpr Row row_of(Why why) {
+  using enum Verdict;
+  switch (why) {
+    case Why::local:
+      return {accept, "local", "a user's own mailbox", ""};
+    case Why::alias:
+      return {accept, "alias", "an alias: a file of the alias user or an entry of its table", ""};
+    case Why::dotqmail:
+      return {accept, "dotqmail", "the user has a .qmail file for this extension", ""};
+    case Why::default_file:
+      return {accept, "default", "a -default file takes this address", ""};
+    case Why::relay:
+      return {accept, "relay", "the domain is neither local nor virtual: it is only relayed", ""};
+    case Why::unknown_user:
+      return {reject, "unknown-user", "no user, .qmail file or alias takes this address",
+              kNoMailbox};
+    case Why::disabled:
+      return {reject, "disabled", "assigned to uid 0 or gid 0, which never receive mail",
+              "this mailbox does not receive mail"};
+    case Why::syntax:
+      return {reject, "syntax", "not a mail address: empty, without domain, or with control bytes",
+              "this is not a mail address"};
+    case Why::too_long:
+      return {reject, "too-long", "an address has at most 900 bytes", "this address is too long"};
+    case Why::control_error:
+      return {defer, "control-error", "a control file is missing or cannot be used", kTryLater};
+    case Why::table_error:
+      return {defer, "table-error", "a table, or a record of it, is damaged or cannot be read",
+              kTryLater};
+    case Why::passwd_error:
+      return {defer, "passwd-error", "the user data base cannot be asked", kTryLater};
+    case Why::home_error:
+      return {defer, "home-error", "a home directory or .qmail file cannot be looked at",
+              kTryLater};
+    case Why::timeout:
+      return {defer, "timeout", "a look-up took too long", kTryLater};
+  }
+  return {defer, "timeout", "", kTryLater};
+}
+
+}  // namespace
+
+Verdict verdict_of(Why why) { return row_of(why).verdict; }
+std::string_view why_word(Why why) { return row_of(why).word; }
+std::string_view why_text(Why why) { return row_of(why).text; }
+std::string_view smtp_text(Why why) { return row_of(why).smtp; }
+
+}  // namespace qv

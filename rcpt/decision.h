@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: 0BSD
+// rcpt/decision.h - what was decided about an address, and why.
+//
+// The verdict follows from the why, in one place: no step of the decision can say "valid" but by
+// naming a reason that means it.
+//
+// Manual: qmail-verify-protocol(7) lists the words.  Tests: tests/rcpt/decision_test.cc
+#ifndef QV_RCPT_DECISION_H_
+#define QV_RCPT_DECISION_H_
+
+#include <cstdint>
+#include <string_view>
+
+#include "rcpt/fixed_text.h"
+
+namespace qv {
+
+enum class Verdict : std::uint8_t {
+  accept,  // valid
+  reject,  // not valid
+  defer,   // cannot tell now
+};
+
+enum class Why : std::uint8_t {
+  // valid
+  local,         // a user's own mailbox
+  alias,         // .qmail-NAME of the alias user, or an entry of its fastforward table
+  dotqmail,      // .qmail-EXT of a user
+  default_file,  // a .qmail-...default, of a user or of the alias user
+  relay,         // neither local nor virtual: not ours to judge
+  // not valid
+  unknown_user,  // no user, no .qmail file, no alias
+  disabled,      // assigned to uid 0 or gid 0, which never receive mail
+  syntax,        // no mail address
+  too_long,      // over 900 bytes
+  // cannot tell now
+  control_error,  // a control file is missing or cannot be used
+  table_error,    // users/cdb or another table is damaged, or a record of it
+  passwd_error,   // the passwd look-up failed
+  home_error,     // a home, or a .qmail file in it, cannot be looked at
+  timeout,        // a look-up took too long
+};
+
+[[nodiscard]] Verdict verdict_of(Why why);
+
+// The word of the `why=` field and the log: "unknown-user".
+[[nodiscard]] std::string_view why_word(Why why);
+
+// One line for --explain and the manual.
+[[nodiscard]] std::string_view why_text(Why why);
+
+// A sentence for the SMTP reply, without codes; empty for what is valid.  It does not say what was
+// looked at: the remote side learns no more than the code tells it.
+[[nodiscard]] std::string_view smtp_text(Why why);
+
+inline constexpr std::size_t kMaxShownUser = 32;  // bytes of controlling user in a reply
+
+struct Decision {
+  // A look-up is under way: decide again when it is known.  The rest means nothing then.
+  bool pending = false;
+  Why why = Why::timeout;
+  // The high nibble of the reply.  0 where the decision fell on the address or on a fault that no
+  // position of the protocol names.
+  std::uint8_t position = 0;
+  // Login name of the user whose mailbox or .qmail files decide, cut at 32 bytes; may be empty.
+  FixedText<kMaxShownUser> user;
+
+  [[nodiscard]] Verdict verdict() const { return verdict_of(why); }
+};
+
+}  // namespace qv
+
+#endif  // QV_RCPT_DECISION_H_

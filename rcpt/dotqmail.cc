@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: 0BSD
+#include "rcpt/dotqmail.h"
+
+#include <cstdint>
+
+#include "core/check.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::string_view kDefault = "default";
+constexpr std::string_view kCatchAll = ".qmail-default";
+constexpr std::size_t kMaxBase = 6 + kMaxDash;  // .qmail, dash
+constexpr std::size_t kMaxName = kMaxBase + kMaxStoredExt + kMaxLocal + kDefault.size();
+
+using Name = FixedText<kMaxName>;
+
+// Could a file of this name be there at all?
+bool may_exist(std::string_view name, std::size_t longest) {
+  if (find_byte(name, '/') == name.size()) return name.size() <= longest;
+  while (!name.empty()) {
+    if (take_until(name, '/').size() > kMaxFileName) return false;
+  }
+  return true;
+}
+
+// "." becomes ":", so that no extension leads out of the home.
+bool append_safely(std::string_view ext, Name& name) {
+  for (const char c : ext) {
+    if (!name.append(c == '.' ? ':' : ascii_lower(c))) return false;
+  }
+  return true;
+}
+
+class Search {
+ public:
+  Search(const Owner& owner, Lookups& lookups, Decision& decision, Trail* trail)
+      : owner_(owner), lookups_(lookups), decision_(decision), trail_(trail) {}
+
+  // go_on: `there` says whether the file exists.
+  Next ask(std::string_view name, std::uint8_t position_of_fault, Look& there) {
+    there = Look::no;
+    if (!may_exist(name, longest_)) return Next::go_on;
+    if (++asked_ > kMaxNamesAsked) {
+      note(trail_, "home: too many names to look for");
+      return decided(decision_, Why::home_error, position_of_fault);
+    }
+    const Result<Look> answer = lookups_.has_file(owner_, name);
+    if (!answer.ok()) {
+      note(trail_, "home: ", Quoted{owner_.home}, ": cannot look for ", Quoted{name}, ": ",
+           std::string_view(answer.error().what));
+      return failed(decision_, answer.error(), Why::home_error, position_of_fault);
+    }
+    there = answer.value();
+    if (there == Look::pending) return pending(decision_);
+    note(trail_, "home: ", Quoted{owner_.home}, there == Look::yes ? " has " : " does not have ",
+         Quoted{name});
+    return Next::go_on;
+  }
+
+ private:
+  const Owner& owner_;
+  Lookups& lookups_;
+  Decision& decision_;
+  Trail* trail_;
+  std::size_t longest_ = lookups_.longest_name(owner_);
+  int asked_ = 0;
+};
+
+// `full` is base + ext: for each prefix of ext that is empty or ends in '-', longest first.
+// go_on: `name` is that of the last one asked for, and `there` says whether it exists.
+Next search_defaults(Search& search, std::string_view full, std::size_t base, Name& name,
+                     Look& there) {
+  for (std::size_t size = full.size();; --size) {
+    if (size == base || full[size - 1] == '-') {
+      name.clear();
+      QV_CHECK(name.append(first_bytes(full, size)) && name.append(kDefault));
+      if (search.ask(name.view(), 13, there) == Next::stop) return Next::stop;
+    }
+    if (size == base || there == Look::yes) return Next::go_on;
+  }
+}
+
+}  // namespace
+
+Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& found,
+                     Decision& decision, Trail* trail) {
+  Name name;
+  bool fits = name.append(".qmail") && name.append(owner.dash.view());
+  const std::size_t base = name.size();
+  fits = fits && append_safely(owner.ext.view(), name) && append_safely(owner.rest, name) &&
+         name.size() + kDefault.size() <= kMaxName;
+  QV_CHECK(fits);
+
+  const Owner asked{owner.user.view(), owner.uid, owner.gid, owner.home.view()};
+  Search search(asked, lookups, decision, trail);
+  Look there = Look::no;
+  if (search.ask(name.view(), 11, there) == Next::stop) return Next::stop;
+  found.exact = there == Look::yes;
+  if (!found.exact) {
+    const Name full = name;
+    if (search_defaults(search, full.view(), base, name, there) == Next::stop) return Next::stop;
+  }
+  if (there != Look::yes) return decided(decision, Why::unknown_user, 14);
+  found.is_catch_all = name.view() == kCatchAll;
+  return Next::go_on;
+}
+
+}  // namespace qv

@@ -1,0 +1,137 @@
+// SPDX-License-Identifier: 0BSD
+#include "rcpt/users_cdb.h"
+
+#include <cstdint>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+// 2^32 - 1 means "no change" to the calls that set ids.
+constexpr std::uint64_t kMaxUserId = 0xfffffffeu;
+
+Result<void> has_empty_key(const CdbFile& cdb) {
+  std::string_view value;
+  QV_TRY(const Answer answer, cdb.find({}, value));
+  if (answer == Answer::absent) return Error{Fault::config, 0, "no wildcard characters in it"};
+  return {};
+}
+
+// Cuts off the field before the next NUL; false where nothing is left to be cut.
+// As qmail-lspawn, which ends the record with a NUL of its own: the last field needs none.
+bool take_field(std::string_view& rest, bool& more, std::string_view& field) {
+  if (!more) return false;
+  const std::size_t at = find_byte(rest, '\0');
+  field = first_bytes(rest, at);
+  more = at < rest.size();
+  rest = after_bytes(rest, at + 1);
+  return true;
+}
+
+template <std::size_t N>
+bool copy(std::string_view from, FixedText<N>& to) {
+  to.clear();
+  return to.append(from);
+}
+
+bool parse_id(std::string_view field, std::uint32_t& id) {
+  std::uint64_t number = 0;
+  if (!parse_decimal(field, kMaxUserId, number)) return false;
+  id = static_cast<std::uint32_t>(number);
+  return true;
+}
+
+// 0, or the position that says where the record is broken.
+std::uint8_t parse_fields(std::string_view bytes, UserRecord& record) {
+  bool more = true;
+  std::string_view field;
+  static_cast<void>(take_field(bytes, more, field));
+  if (!copy(field, record.user)) return 3;
+  if (!take_field(bytes, more, field)) return 3;
+  if (!parse_id(field, record.uid)) return 4;
+  if (!take_field(bytes, more, field)) return 4;
+  if (!parse_id(field, record.gid)) return 5;
+  if (!take_field(bytes, more, field)) return 5;
+  if (!copy(field, record.home) || !starts_with(field, "/")) return 6;
+  if (!take_field(bytes, more, field)) return 6;
+  if (!copy(field, record.dash)) return 7;
+  if (!take_field(bytes, more, field)) return 7;
+  if (!copy(field, record.ext)) return 7;
+  return 0;
+}
+
+}  // namespace
+
+void parse_user_record(std::string_view bytes, UserRecord& record) {
+  record.uid = 0;
+  record.gid = 0;
+  record.broken_at = parse_fields(bytes, record);
+}
+
+UsersCdb::UsersCdb(const std::string& qmailhome)
+    : file_(qmailhome + "/users/cdb", "users/cdb", has_empty_key) {}
+
+void UsersCdb::read_wildcards() {
+  wildcards_.reset();
+  const Result<const CdbFile*> cdb = file_.current();
+  if (!cdb.ok() || cdb.value() == nullptr) return;
+  std::string_view characters;
+  const Result<Answer> answer = cdb.value()->find({}, characters);
+  if (!answer.ok() || answer.value() == Answer::absent) return;
+  for (const char c : characters) wildcards_.set(static_cast<unsigned char>(c));
+}
+
+Change UsersCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
+  const Change change = file_.refresh(now_us, problems);
+  if (change == Change::changed) read_wildcards();
+  return change;
+}
+
+Result<Answer> UsersCdb::exists() const {
+  QV_TRY(const CdbFile* cdb, file_.current());
+  return cdb == nullptr ? Answer::absent : Answer::found;
+}
+
+Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, UserRecord& record,
+                                std::string_view& value) const {
+  FixedText<kMaxLocal + 2> key;
+  if (!key.append('!')) return Answer::absent;
+  for (const char c : local) {
+    if (!key.append(ascii_lower(c))) return Error{Fault::config, 0, "local part too long"};
+  }
+  if (!key.append('\0')) return Error{Fault::config, 0, "local part too long"};
+  record.exact = true;
+  record.matched = local;
+  record.rest = {};
+  QV_TRY(const Answer exact, cdb.find(key.view(), value));
+  if (exact == Answer::found) return exact;
+
+  record.exact = false;
+  for (std::size_t size = local.size();; --size) {
+    const auto last = static_cast<unsigned char>(key.view()[size]);
+    if (size == 0 || wildcards_.test(last)) {
+      record.matched = first_bytes(local, size);
+      record.rest = after_bytes(local, size);
+      QV_TRY(const Answer wild, cdb.find(first_bytes(key.view(), size + 1), value));
+      if (wild == Answer::found) return wild;
+    }
+    if (size == 0) return Answer::absent;
+  }
+}
+
+Result<Answer> UsersCdb::find(std::string_view local, UserRecord& record) const {
+  QV_TRY(const CdbFile* cdb, file_.current());
+  if (cdb == nullptr) return Answer::absent;
+  std::string_view value;
+  QV_TRY(const Answer answer, search(*cdb, local, record, value));
+  if (answer == Answer::absent) return answer;
+  parse_user_record(value, record);
+  // A file cut short after the key was found reads as zeros, which look like empty fields; the
+  // table then knows that it is torn.
+  QV_TRY_VOID(has_empty_key(*cdb));
+  return answer;
+}
+
+}  // namespace qv

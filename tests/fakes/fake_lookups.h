@@ -1,0 +1,101 @@
+// SPDX-License-Identifier: 0BSD
+// tests/fakes/fake_lookups.h - a system of users and files that exists only in a test.
+#ifndef QV_TESTS_FAKES_FAKE_LOOKUPS_H_
+#define QV_TESTS_FAKES_FAKE_LOOKUPS_H_
+
+#include <cerrno>
+#include <map>
+#include <set>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "rcpt/lookups.h"
+
+namespace qv {
+
+class FakeLookups final : public Lookups {
+ public:
+  // A passwd entry; it owns its home unless take_home() says otherwise.
+  void add_user(const std::string& name, uid_t uid, const std::string& home, gid_t gid = 100) {
+    users_[name] = {uid, gid, home};
+    if (!home.empty()) owned_.insert({home, uid});
+  }
+  void take_home(const std::string& home) {
+    std::erase_if(owned_, [&](const auto& entry) { return entry.first == home; });
+  }
+  void add_file(const std::string& path) { files_.insert(path); }
+
+  // The answer to a question is this fault.  A question: "user joe", "home /home/joe",
+  // "file /home/joe/.qmail-x".
+  void break_question(const std::string& question, int errnum = EIO) {
+    faults_[question] = {Fault::retry, errnum, "broken by the test"};
+  }
+
+  // Each question is pending when asked for the first time.
+  void answer_late() { late_ = true; }
+  void know_longest_name(std::size_t bytes) { longest_ = bytes; }
+
+  // Everything asked so far, in order.
+  std::vector<std::string> asked;
+
+  Result<Look> find_user(std::string_view name, Owner& owner) override {
+    const std::string question = "user " + std::string(name);
+    const auto entry = users_.find(name);
+    Result<Look> look = answer(question, entry != users_.end());
+    if (!look.ok() || look.value() != Look::yes) return look;
+    // The views live until the next look-up, and not longer.
+    last_name_ = entry->first;
+    last_home_ = entry->second.home;
+    owner = {last_name_, entry->second.uid, entry->second.gid, last_home_};
+    return look;
+  }
+
+  Result<Look> owns_home(const Owner& owner) override {
+    const std::string home(owner.home);
+    forget_views();
+    return answer("home " + home, owned_.contains({home, owner.uid}));
+  }
+
+  Result<Look> has_file(const Owner& owner, std::string_view name) override {
+    const std::string path = std::string(owner.home) + "/" + std::string(name);
+    forget_views();
+    return answer("file " + path, files_.contains(path));
+  }
+
+  std::size_t longest_name(const Owner&) override { return longest_; }
+
+ private:
+  struct User {
+    uid_t uid;
+    gid_t gid;
+    std::string home;
+  };
+
+  Result<Look> answer(const std::string& question, bool is_so) {
+    asked.push_back(question);
+    if (late_ && known_.insert(question).second) return Look::pending;
+    const auto fault = faults_.find(question);
+    if (fault != faults_.end()) return fault->second;
+    return is_so ? Look::yes : Look::no;
+  }
+
+  void forget_views() {
+    last_name_.assign(last_name_.size(), '?');
+    last_home_.assign(last_home_.size(), '?');
+  }
+
+  std::map<std::string, User, std::less<>> users_;
+  std::set<std::pair<std::string, uid_t>> owned_;
+  std::set<std::string> files_;
+  std::map<std::string, Error> faults_;
+  std::set<std::string> known_;
+  std::string last_name_;
+  std::string last_home_;
+  std::size_t longest_ = kMaxFileName;
+  bool late_ = false;
+};
+
+}  // namespace qv
+
+#endif  // QV_TESTS_FAKES_FAKE_LOOKUPS_H_
