@@ -2,6 +2,7 @@
 #include "rcpt/users_cdb.h"
 
 #include <cstdint>
+#include <utility>
 
 #include "core/text.h"
 
@@ -70,8 +71,7 @@ void parse_user_record(std::string_view bytes, UserRecord& record) {
   record.broken_at = parse_fields(bytes, record);
 }
 
-UsersCdb::UsersCdb(const std::string& qmailhome)
-    : file_(qmailhome + "/users/cdb", "users/cdb", has_empty_key) {}
+UsersCdb::UsersCdb(std::string path) : file_(std::move(path), "users/cdb", has_empty_key) {}
 
 void UsersCdb::read_wildcards() {
   wildcards_.reset();

@@ -63,7 +63,8 @@ void parse_user_record(std::string_view bytes, UserRecord& record);
 
 class UsersCdb {
  public:
-  explicit UsersCdb(const std::string& qmailhome);
+  // `path`: $QMAILHOME/users/cdb.  Opens nothing yet.
+  explicit UsersCdb(std::string path);
 
   // As WatchedCdb's.
   Change refresh(std::int64_t now_us, std::vector<Problem>& problems);

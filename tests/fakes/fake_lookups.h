@@ -32,8 +32,11 @@ class FakeLookups final : public Lookups {
     faults_[question] = {Fault::retry, errnum, "broken by the test"};
   }
 
-  // Each question is pending when asked for the first time.
-  void answer_late() { late_ = true; }
+  // Each question is pending when it is asked for the first time from now on.
+  void answer_late(bool late) {
+    late_ = late;
+    known_.clear();
+  }
   void know_longest_name(std::size_t bytes) { longest_ = bytes; }
 
   // Everything asked so far, in order.

@@ -1,0 +1,124 @@
+// SPDX-License-Identifier: 0BSD
+// rcpt/decide on a small system that never changes: any address ends in a decision, asks a bounded
+// number of questions, and is valid only where the system has something for it.
+#include <cerrno>
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+#include <vector>
+
+#include "core/text.h"
+#include "rcpt/decide.h"
+
+namespace {
+
+using namespace qv;
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+Constmap map_of(const std::string& text, Constmap::Form form) {
+  std::vector<ControlLine> lines;
+  require(parse_control_text(text, lines));
+  return Constmap(lines, form);
+}
+
+QmailConfig make_config() {
+  QmailConfig config;
+  config.envnoathost = {true, "control/me", "me"};
+  config.locals = {true, "control/locals", map_of("l\nme\n", Constmap::Form::keys)};
+  config.percenthack = {true, "control/percenthack", map_of("p\nl\n", Constmap::Form::keys)};
+  config.virtualdomains = {true, "control/virtualdomains",
+                           map_of("v:joe-v\n.s:joe-s\na@w:joe\nn:\n", Constmap::Form::pairs)};
+  return config;
+}
+
+// Users joe, b and alias; b's home cannot be looked at, joe's and alias's hold what is named here.
+class SmallSystem final : public Lookups {
+ public:
+  int asked = 0;
+  bool gave_a_file = false;
+  bool gave_a_user = false;
+
+  Result<Look> find_user(std::string_view name, Owner& owner) override {
+    ++asked;
+    require(!name.empty() && name.size() < 32);
+    if (name == "slow") return Error{Fault::retry, ETIMEDOUT, "slow"};
+    if (name != "joe" && name != "b" && name != "alias") return Look::no;
+    owner = {name == "joe" ? "joe" : name == "b" ? "b" : "alias", 1000, 100, "/home"};
+    gave_a_user = true;
+    return Look::yes;
+  }
+  Result<Look> owns_home(const Owner& owner) override {
+    ++asked;
+    require(owner.uid == 1000 && owner.home == "/home");
+    return owner.user == "b" ? Result<Look>(Error{Fault::retry, EACCES, "b"}) : Look::yes;
+  }
+  Result<Look> has_file(const Owner& owner, std::string_view name) override {
+    ++asked;
+    require(starts_with(name, ".qmail-"));
+    require(find_byte(after_bytes(name, 1), '.') == name.size() - 1);
+    for (const char c : name) require(static_cast<unsigned char>(c) >= ' ' && c != 0x7f);
+    if (owner.user == "alias") return Look::no;
+    gave_a_file = name == ".qmail-x" || name == ".qmail-v-default" || name == ".qmail-y/z";
+    return gave_a_file ? Look::yes : Look::no;
+  }
+};
+
+class Printable final : public Trail {
+ public:
+  void step(std::string_view sentence) override {
+    for (const char c : sentence) require(is_printable(c));
+  }
+};
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  static const QmailConfig config = make_config();
+  static UsersCdb users("/nonexistent");
+  std::vector<Problem> problems;
+  static_cast<void>(users.refresh(0, problems));
+  require(problems.empty());
+
+  const std::string_view address(reinterpret_cast<const char*>(data), size);
+  SmallSystem system;
+  const Decision decision = decide(address, {config, users, system});
+  require(!decision.pending && decision.position < 15);
+  require(system.asked <= 2 * 32 + 1 + 256);
+  switch (decision.why) {
+    case Why::local:
+      require(system.gave_a_user && decision.position == 9);
+      break;
+    case Why::dotqmail:
+      require(system.gave_a_file && decision.position == 10);
+      break;
+    case Why::default_file:
+      require(system.gave_a_file && decision.position == 12);
+      break;
+    case Why::relay:
+      require(system.asked == 0 && (decision.position == 1 || decision.position == 2));
+      break;
+    case Why::alias:
+      abort();
+    case Why::unknown_user:
+    case Why::disabled:
+    case Why::syntax:
+    case Why::too_long:
+    case Why::control_error:
+    case Why::table_error:
+    case Why::passwd_error:
+    case Why::home_error:
+    case Why::timeout:
+      require(decision.verdict() != Verdict::accept);
+      break;
+  }
+
+  SmallSystem same;
+  Printable trail;
+  const Decision again = decide(address, {config, users, same}, &trail);
+  require(again.why == decision.why && again.position == decision.position &&
+          again.user.view() == decision.user.view() && same.asked == system.asked);
+  return 0;
+}
