@@ -1,0 +1,45 @@
+// SPDX-License-Identifier: 0BSD
+// daemon/jail.h - giving up rights, for good.
+//
+// The only file of the daemons that calls the setuid family (tests/gates/privileges).  A process
+// that is not root keeps the ids it has and loses what it can: core files, new privileges.
+//
+// Threads: none.  Blocking: find_account() asks NSS.  Tests: tests/daemon/jail_test.cc
+#ifndef QV_DAEMON_JAIL_H_
+#define QV_DAEMON_JAIL_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+
+namespace qv {
+
+// Whom a daemon becomes.
+struct Account {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// The account of a login name, or of ":uid:gid" in decimal, which needs no entry anywhere.
+// Fault::config where there is none and for uid 0 or gid 0, Fault::retry where NSS cannot tell;
+// `detail` says which, fit for one line.
+[[nodiscard]] Result<Account> find_account(std::string_view name, std::string& detail);
+
+struct JailSettings {
+  Account account;               // not used where the process is not root
+  std::string root;              // chroot(2) to it; empty: none
+  std::uint64_t open_files = 0;  // RLIMIT_NOFILE, as far as the hard limit allows; 0: as it is
+};
+
+// chroot, setgroups, setresgid, setresuid, proof that none of them can be taken back, no-new-privs,
+// no core files, RLIMIT_NOFILE.  Fault::config: the account is root's, or a chroot is wanted
+// without root's rights.  After any error the process must end: it is neither here nor there.
+[[nodiscard]] Result<void> enter_jail(const JailSettings& settings, std::string& detail);
+
+}  // namespace qv
+
+#endif  // QV_DAEMON_JAIL_H_

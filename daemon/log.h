@@ -1,0 +1,102 @@
+// SPDX-License-Identifier: 0BSD
+// daemon/log.h - log lines that multilog and fail2ban can read, without ever waiting for them.
+//
+// A line is a word and then key=value fields: `verify result=reject why=unknown-user addr=a@b`.
+// Values are printable ASCII without blanks, quotes and backslashes; any other byte is \xHH
+// (core/text.h).  LogWriter gathers lines and hands them over at the end of the loop's turn, whole
+// lines only, at most PIPE_BUF bytes a time into a pipe that has said it has room: the descriptor
+// is shared with other processes, so it is never made non-blocking.  What does not fit the buffer
+// is dropped by the line and counted, and a later line says `log dropped=N`.
+//
+// Threads: none.  Blocking: none, but for regular files, which are written as files are.
+// Allocation: none per line.  Tests: tests/daemon/log_test.cc
+#ifndef QV_DAEMON_LOG_H_
+#define QV_DAEMON_LOG_H_
+
+#include <array>
+#include <charconv>
+#include <concepts>
+#include <cstddef>
+#include <cstdint>
+#include <memory>
+#include <string_view>
+
+#include "event/loop.h"
+
+namespace qv {
+
+class LogLine {
+ public:
+  // Longest line, its newline included: what a pipe takes in one piece.
+  static constexpr std::size_t kMaxLine = 4096;
+
+  // `word` is written as it is: a literal.
+  explicit LogLine(std::string_view word);
+
+  // ` key=value`, the value escaped.  A field that no longer fits is left out, later ones that fit
+  // are not; such a line ends with ` cut=1`.  `key` is written as it is: a literal.
+  LogLine& add(std::string_view key, std::string_view value);
+  template <std::integral T>
+  LogLine& add(std::string_view key, T number) {
+    char digits[24];
+    const std::to_chars_result end = std::to_chars(digits, digits + sizeof digits, number);
+    return add(key, std::string_view(digits, static_cast<std::size_t>(end.ptr - digits)));
+  }
+
+  // The line with its newline; valid as long as this object.
+  [[nodiscard]] std::string_view text();
+
+ private:
+  std::size_t used_ = 0;
+  bool cut_ = false;
+  std::array<char, kMaxLine> bytes_;
+};
+
+class LogWriter {
+ public:
+  static constexpr std::size_t kBufferSize = 262144;
+
+  // Writes to `fd`, which is not closed.  REQUIRES: `loop` and `fd` outlive this object.
+  LogWriter(Loop& loop, int fd);
+  ~LogWriter();
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
+
+  // Takes a line.  It goes out with the next flush(), at the latest when the loop turns.
+  void write(LogLine& line);
+  // Hands over what can be handed over without waiting.  Worth calling at the end of a callback
+  // that wrote lines: it saves the loop a turn.
+  void flush();
+  // For the end of the program: flush(), waiting up to `limit_us` for the reader.
+  void drain(std::int64_t limit_us);
+
+  // Lines dropped since the start.
+  [[nodiscard]] std::uint64_t dropped() const;
+  // Bytes that wait.
+  [[nodiscard]] std::size_t pending() const;
+
+ private:
+  enum class Kind : std::uint8_t { file, pipe, socket, other };
+  enum class Step : std::uint8_t { wrote, must_wait, failed };
+
+  void append(std::string_view line);
+  void say_dropped();
+  [[nodiscard]] std::size_t next_chunk() const;
+  [[nodiscard]] Step write_chunk();
+  void wait_for_room();
+
+  Loop& loop_;
+  int fd_;
+  Kind kind_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t begin_ = 0;
+  std::size_t end_ = 0;
+  std::uint64_t dropped_ = 0;
+  std::uint64_t said_dropped_ = 0;
+  Loop::Owned turn_;  // flushes when the loop turns
+  Loop::Owned room_;  // flushes when the reader has read
+};
+
+}  // namespace qv
+
+#endif  // QV_DAEMON_LOG_H_

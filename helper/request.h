@@ -1,0 +1,116 @@
+// SPDX-License-Identifier: 0BSD
+// helper/request.h - what the front may ask a worker, and what a worker may answer.
+//
+// Both are of fixed size and go over a SOCK_SEQPACKET socketpair between processes of one program,
+// one message each way, as they lie in memory.  A worker runs with root's rights where the front
+// has none, so it believes nothing: validate() is the whole grammar, and everything outside it is
+// refused before anything is touched.
+//
+//   passwd_index  all of the password file, as a cdb       found+file, unchanged
+//   passwd_user   one login name, by the system's NSS      found, absent
+//   home_index    names beginning .qmail in a home         found(+file), unchanged, absent,
+//   not_owner home_file     is home/name a readable regular file     found(+file), absent
+//
+// Anything else that happens is a fault with its errno: never absence.
+//
+// Threads: none.  Tests: tests/helper/request_test.cc, tests/fuzz/fuzz_helper_request.cc
+#ifndef QV_HELPER_REQUEST_H_
+#define QV_HELPER_REQUEST_H_
+
+#include <sys/types.h>
+
+#include <cstddef>
+#include <cstdint>
+#include <string_view>
+#include <type_traits>
+
+#include "core/result.h"
+#include "helper/stamp.h"
+
+namespace qv::helper {
+
+// Longest home directory and longest name, in bytes, the NUL that ends them included.
+inline constexpr std::size_t kMaxPath = 1024;
+// Most bytes of a file's contents that home_file hands back.
+inline constexpr std::size_t kMaxContents = 65536;
+
+enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_file };
+
+struct Request {
+  std::uint64_t serial = 0;  // set by the pool; comes back in the response
+  Stamp have;                // what the asker holds already; none: all zero
+  std::uint32_t uid = 0;     // the mailbox owner, for the look into a home; never 0 there
+  std::uint32_t gid = 0;
+  std::uint16_t home_length = 0;  // without the NUL
+  std::uint16_t name_length = 0;
+  Op op = Op::passwd_index;
+  std::uint8_t want_contents = 0;  // home_file only: 1 to get what the file says
+  std::uint16_t unused = 0;
+  char home[kMaxPath] = {};
+  char name[kMaxPath] = {};
+
+  [[nodiscard]] std::string_view home_view() const { return {home, home_length}; }
+  [[nodiscard]] std::string_view name_view() const { return {name, name_length}; }
+};
+
+enum class Outcome : std::uint8_t { found = 1, absent, not_owner, unchanged };
+
+struct Response {
+  std::uint64_t serial = 0;
+  Stamp stamp;             // of the password file, of the home directory, of the file
+  std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
+  std::uint32_t uid = 0;   // passwd_user
+  std::uint32_t gid = 0;
+  std::int32_t errnum = 0;  // of a fault; 0 where there was none
+  std::uint16_t home_length = 0;
+  std::uint16_t user_length = 0;
+  std::uint8_t failed = 0;  // 1: `fault` holds, `outcome` does not
+  Fault fault = Fault::retry;
+  Outcome outcome = Outcome::absent;
+  std::uint8_t has_file = 0;  // 1: a memfd comes with this message
+  std::uint32_t unused = 0;
+  char home[kMaxPath] = {};
+  char user[kMaxPath] = {};
+
+  [[nodiscard]] std::string_view home_view() const { return {home, home_length}; }
+  [[nodiscard]] std::string_view user_view() const { return {user, user_length}; }
+};
+
+// No padding: nothing of a process's memory travels that was not meant to.
+static_assert(std::has_unique_object_representations_v<Request>);
+static_assert(std::has_unique_object_representations_v<Response>);
+
+// ---- making requests (the front) ----------------------------------------------------------------
+
+// The whole password file; `unchanged` where `have` still holds.
+[[nodiscard]] Request passwd_index_request(const Stamp& have);
+
+// One login name.  Fault::denied where it is empty, too long, or has a NUL, ':' or '/' in it: such
+// names are no one's, and the caller should not have come so far.
+[[nodiscard]] Result<Request> passwd_user_request(std::string_view name);
+
+// The home directory of uid and gid.  Fault::denied for uid 0 or gid 0, and for a home that is not
+// absolute, too long or has a NUL in it.
+[[nodiscard]] Result<Request> home_index_request(uid_t uid, gid_t gid, std::string_view home,
+                                                 const Stamp& have);
+
+enum class Contents : std::uint8_t { not_wanted, wanted };
+
+// home/name.  Fault::denied as above, and for a name that is empty, absolute, too long, has a NUL
+// in it or a component "..".
+[[nodiscard]] Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
+                                                std::string_view name, Contents contents);
+
+// ---- taking them (the worker), and answers (the pool) -------------------------------------------
+
+// A message of any bytes as a Request; Fault::protocol where the size is another, Fault::denied
+// where a field breaks the grammar.  The result's home and name are NUL-terminated.
+[[nodiscard]] Result<Request> validate(std::string_view message);
+
+// A message of any bytes as a Response; Fault::protocol where it is none.  home and user are
+// NUL-terminated.
+[[nodiscard]] Result<Response> validate_response(std::string_view message);
+
+}  // namespace qv::helper
+
+#endif  // QV_HELPER_REQUEST_H_
