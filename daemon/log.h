@@ -79,8 +79,10 @@ class LogWriter {
   enum class Kind : std::uint8_t { file, pipe, socket, other };
   enum class Step : std::uint8_t { wrote, must_wait, failed };
 
-  void append(std::string_view line);
+  [[nodiscard]] static Kind kind_of(int fd);
+  [[nodiscard]] bool append(std::string_view text);
   void say_dropped();
+  void forget();
   [[nodiscard]] std::size_t next_chunk() const;
   [[nodiscard]] Step write_chunk();
   void wait_for_room();

@@ -85,8 +85,11 @@ static_assert(std::has_unique_object_representations_v<Response>);
 // The whole password file; `unchanged` where `have` still holds.
 [[nodiscard]] Request passwd_index_request(const Stamp& have);
 
-// One login name.  Fault::denied where it is empty, too long, or has a NUL, ':' or '/' in it: such
-// names are no one's, and the caller should not have come so far.
+// False for what no user can be called: empty, kMaxPath bytes or more, or with a NUL, ':', '/' or
+// newline in it.  To be answered "absent", without asking.
+[[nodiscard]] bool can_be_login_name(std::string_view name);
+
+// One login name.  Fault::denied where it can be none.
 [[nodiscard]] Result<Request> passwd_user_request(std::string_view name);
 
 // The home directory of uid and gid.  Fault::denied for uid 0 or gid 0, and for a home that is not

@@ -1,0 +1,194 @@
+// SPDX-License-Identifier: 0BSD
+#include "helper/home.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
+
+#include <algorithm>
+#include <memory>
+#include <string>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "helper/become_owner.h"
+#include "helper/memory_file.h"
+#include "helper/records.h"
+#include "maps/cdb_file.h"
+
+namespace qv::helper {
+
+namespace {
+
+constexpr std::string_view kPrefix = ".qmail";
+constexpr std::string_view kDefault = "default";
+
+// O_DIRECTORY has an automounter mount it, which O_PATH alone would not; O_PATH asks no more of
+// the directory than chdir(2) does.
+Result<Fd> open_home(const Request& request) {
+  const int fd = ::open(request.home, O_PATH | O_DIRECTORY | O_CLOEXEC);
+  if (fd < 0) return errno_error("home");
+  return Fd(fd);
+}
+
+struct CloseDirectory {
+  void operator()(DIR* directory) const { closedir(directory); }
+};
+using Directory = std::unique_ptr<DIR, CloseDirectory>;
+
+Result<Directory> open_listing(const Fd& home) {
+  Fd fd(openat(home.get(), ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  if (!fd.valid()) return errno_error("list home");
+  Directory directory(fdopendir(fd.get()));
+  if (directory == nullptr) return errno_error("list home");
+  static_cast<void>(fd.release());
+  return directory;
+}
+
+void count(std::string_view name, IndexSummary& summary) {
+  ++summary.count;
+  summary.longest = std::max<std::uint64_t>(summary.longest, name.size());
+  if (ends_with(name, kDefault)) {
+    summary.longest_default = std::max<std::uint64_t>(summary.longest_default, name.size());
+  }
+}
+
+// absent: beyond `limits`.
+Result<Answer> write_index(DIR* directory, const ListLimits& limits, CdbBuilder& builder) {
+  const std::int64_t last_us = monotonic_us() + limits.time_us;
+  IndexSummary summary;
+  for (std::size_t seen = 1;; ++seen) {
+    errno = 0;
+    const dirent* entry = readdir(directory);
+    if (entry == nullptr && errno != 0) return errno_error("list home");
+    if (entry == nullptr) break;
+    if (seen % 1024 == 0 && monotonic_us() > last_us) return Answer::absent;
+    const std::string_view name(entry->d_name);
+    if (!starts_with(name, kPrefix)) continue;
+    if (summary.count == limits.names) return Answer::absent;
+    QV_TRY_VOID(builder.add(name, {}));
+    count(name, summary);
+  }
+  QV_TRY_VOID(builder.add({}, encode_summary(summary)));
+  QV_TRY_VOID(builder.finish());
+  return Answer::found;
+}
+
+// The index, or no descriptor where there can be none.
+Result<Fd> list_home(const Fd& home, const ListLimits& limits) {
+  Result<Directory> directory = open_listing(home);
+  if (!directory.ok() && directory.error().errnum == EACCES) return Fd();
+  if (!directory.ok()) return directory.error();
+  QV_TRY(Fd file, open_memory_file("home-index"));
+  QV_TRY(CdbBuilder builder, CdbBuilder::start(file.get()));
+  QV_TRY(const Answer answer, write_index(directory.value().get(), limits, builder));
+  if (answer == Answer::absent) return Fd();
+  QV_TRY_VOID(seal(file));
+  return file;
+}
+
+// The first kMaxContents bytes of `file`, sealed.
+Result<Fd> copy_contents(const Fd& file) {
+  std::string bytes(kMaxContents, '\0');
+  QV_TRY(const std::size_t size, read_full(file.get(), bytes.data(), bytes.size()));
+  QV_TRY(Fd copy, open_memory_file("contents"));
+  QV_TRY_VOID(write_all(copy.get(), first_bytes(bytes, size)));
+  QV_TRY_VOID(seal(copy));
+  return copy;
+}
+
+Finding found_with(Fd file, const Stamp& stamp) {
+  Finding result = finding(Outcome::found);
+  result.response.stamp = stamp;
+  result.response.has_file = file.valid() ? 1 : 0;
+  result.file = std::move(file);
+  return result;
+}
+
+Finding look_at_home_as_owner(const Request& request, const ListLimits& limits) {
+  const std::int64_t now_ns = wall_clock_ns();
+  Result<Fd> home = open_home(request);
+  if (!home.ok() && errno_means_absent(home.error().errnum)) return finding(Outcome::absent);
+  if (!home.ok()) return fault_finding(home.error());
+  struct stat st {};
+  if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
+  if (st.st_uid != request.uid) return finding(Outcome::not_owner);
+
+  // Taken before the listing: a change while it is read shows in the next stamp.
+  const Stamp stamp = stamp_of(st, now_ns);
+  if (still_holds(request.have, stamp)) {
+    Finding same = finding(Outcome::unchanged);
+    same.response.stamp = stamp;
+    return same;
+  }
+  Result<Fd> index = list_home(home.value(), limits);
+  if (!index.ok()) return fault_finding(index.error());
+  return found_with(std::move(index).value(), stamp);
+}
+
+// ENAMETOOLONG: no file can be called so.  ENXIO, ENODEV: a socket, a device nobody serves.
+bool nothing_readable_there(int errnum) {
+  return errno_means_absent(errnum) || errnum == ENAMETOOLONG || errnum == ENXIO ||
+         errnum == ENODEV;
+}
+
+Finding look_at_file_as_owner(const Request& request) {
+  const std::int64_t now_ns = wall_clock_ns();
+  Result<Fd> home = open_home(request);
+  if (!home.ok()) return fault_finding(home.error());
+  // Not blocking: a FIFO without a writer, a lease of another process.
+  const Fd file(
+      openat(home.value().get(), request.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  if (!file.valid()) {
+    const int errnum = errno;
+    return nothing_readable_there(errnum) ? finding(Outcome::absent) : fault_finding(errnum);
+  }
+  struct stat st {};
+  if (fstat(file.get(), &st) != 0) return fault_finding(errno);
+  if (!S_ISREG(st.st_mode)) return finding(Outcome::absent);
+
+  Fd contents;
+  if (request.want_contents == 1) {
+    Result<Fd> copy = copy_contents(file);
+    if (!copy.ok()) return fault_finding(copy.error());
+    contents = std::move(copy).value();
+  }
+  Finding result = found_with(std::move(contents), stamp_of(st, now_ns));
+  result.response.size = static_cast<std::uint64_t>(st.st_size);
+  return result;
+}
+
+}  // namespace
+
+Finding fault_finding(const Error& error) {
+  Finding result;
+  result.response.failed = 1;
+  result.response.fault = error.fault;
+  result.response.errnum = error.errnum;
+  return result;
+}
+
+Finding fault_finding(int errnum) {
+  return fault_finding(Error{fault_from_errno(errnum), errnum, ""});
+}
+
+Finding finding(Outcome outcome) {
+  Finding result;
+  result.response.outcome = outcome;
+  return result;
+}
+
+Finding look_at_home(const Request& request, const ListLimits& limits) {
+  const AsOwner owner(request.uid, request.gid);
+  return look_at_home_as_owner(request, limits);
+}
+
+Finding look_at_file(const Request& request) {
+  const AsOwner owner(request.uid, request.gid);
+  return look_at_file_as_owner(request);
+}
+
+}  // namespace qv::helper

@@ -1,0 +1,49 @@
+// SPDX-License-Identifier: 0BSD
+// helper/home.h - the looks into a home directory, with the owner's rights.
+//
+// Called in a worker.  Blocking: as long as the file system takes; the front has a time limit and
+// kills.  What a file says is never interpreted here.
+//
+// Threads: none.  Tests: tests/helper/home_test.cc
+#ifndef QV_HELPER_HOME_H_
+#define QV_HELPER_HOME_H_
+
+#include <cstddef>
+#include <cstdint>
+
+#include "core/fd.h"
+#include "helper/request.h"
+
+namespace qv::helper {
+
+// A response, and the memory file that goes with it.
+struct Finding {
+  Response response;
+  Fd file;
+};
+
+// `errnum` as a fault.
+[[nodiscard]] Finding fault_finding(int errnum);
+[[nodiscard]] Finding fault_finding(const Error& error);
+[[nodiscard]] Finding finding(Outcome outcome);
+
+// How much of a directory is read before it counts as too much to list.
+struct ListLimits {
+  std::size_t names = 1000000;
+  std::int64_t time_us = 500000;
+};
+
+// The directory request.home, owned by request.uid?  found: the names in it that begin with
+// ".qmail" are in the file (records.h); there is no file where the directory cannot be listed, or
+// is beyond `limits`: its entries can still be asked for one by one.
+[[nodiscard]] Finding look_at_home(const Request& request, const ListLimits& limits);
+
+// home/name, through symbolic links.  found: a regular file that the owner may read.  absent: no
+// such name, or none that can exist, or something else than a regular file (as qmail-local sees
+// it).  Fault: permission, a loop of links, trouble; and a home that is missing or no directory:
+// qmail-local defers then, so it is not an answer.
+[[nodiscard]] Finding look_at_file(const Request& request);
+
+}  // namespace qv::helper
+
+#endif  // QV_HELPER_HOME_H_

@@ -1,0 +1,25 @@
+// SPDX-License-Identifier: 0BSD
+// helper/passwd.h - the password file as a table, and single users by the system's NSS.
+//
+// Called in a worker, with the rights of whoever calls.  Blocking: NSS may ask a server.
+//
+// Threads: none.  Tests: tests/helper/passwd_test.cc
+#ifndef QV_HELPER_PASSWD_H_
+#define QV_HELPER_PASSWD_H_
+
+#include "helper/home.h"
+#include "helper/request.h"
+
+namespace qv::helper {
+
+// Every user of the file at `path` (records.h).  found: they are in the file of the finding.
+// unchanged: request.have still holds.  Fault: it cannot be read, is missing, or is too large
+// (config), or changed under our hands again and again (retry).
+[[nodiscard]] Finding index_passwd(const Request& request, const char* path);
+
+// getpwnam_r(3).  Fault: NSS cannot tell.
+[[nodiscard]] Finding find_passwd_user(const Request& request);
+
+}  // namespace qv::helper
+
+#endif  // QV_HELPER_PASSWD_H_

@@ -1,0 +1,166 @@
+// SPDX-License-Identifier: 0BSD
+#include "helper/request.h"
+
+#include <gtest/gtest.h>
+#include <string.h>
+
+#include <functional>
+#include <string>
+
+#include "helper/channel.h"
+
+namespace qv::helper {
+namespace {
+
+using namespace std::string_view_literals;
+
+Request file_request() {
+  return home_file_request(1000, 100, "/home/u", ".qmail-x", Contents::not_wanted).value();
+}
+
+TEST(Request, WhatIsMadePassesAndSaysWhatItSaid) {
+  Request made = file_request();
+  made.serial = 77;
+  const Result<Request> taken = validate(as_bytes(made));
+  ASSERT_TRUE(taken.ok());
+  EXPECT_EQ(taken.value().serial, 77U);
+  EXPECT_EQ(taken.value().op, Op::home_file);
+  EXPECT_EQ(taken.value().uid, 1000U);
+  EXPECT_EQ(taken.value().gid, 100U);
+  EXPECT_EQ(taken.value().home_view(), "/home/u");
+  EXPECT_EQ(taken.value().name_view(), ".qmail-x");
+
+  EXPECT_TRUE(validate(as_bytes(passwd_index_request(Stamp{}))).ok());
+  EXPECT_TRUE(validate(as_bytes(passwd_user_request("root").value())).ok());
+  EXPECT_TRUE(validate(as_bytes(home_index_request(1, 1, "/h", Stamp{}).value())).ok());
+}
+
+struct NameCase {
+  std::string_view home;
+  std::string_view name;
+  bool allowed;
+};
+
+TEST(Request, NamesStayBelowTheHome) {
+  const std::string longest(kMaxPath - 1, 'x');
+  const std::string too_long(kMaxPath, 'x');
+  const std::string longest_home = "/" + longest.substr(1);
+  const std::string too_long_home = "/" + longest;
+  const NameCase cases[] = {
+      {"/home/u", ".qmail", true},
+      {"/home/u", ".qmail-a/b", true},
+      {"/home/u", ".qmail-..", true},
+      {"/home/u", ".qmail-a..b/..c", true},
+      {"/home/u", longest, true},
+      {longest_home, ".qmail", true},
+      {"/", ".qmail", true},
+      {"/home/u", "", false},
+      {"/home/u", "/etc/passwd", false},
+      {"/home/u", "..", false},
+      {"/home/u", "../v/.qmail", false},
+      {"/home/u", ".qmail-a/../../v", false},
+      {"/home/u", ".qmail-a/..", false},
+      {"/home/u", ".qmail\0x"sv, false},
+      {"/home/u", too_long, false},
+      {"/home\0/u"sv, ".qmail", false},
+      {"home/u", ".qmail", false},
+      {"", ".qmail", false},
+      {too_long_home, ".qmail", false},
+  };
+  for (const NameCase& c : cases) {
+    const auto made = home_file_request(1, 1, c.home, c.name, Contents::wanted);
+    EXPECT_EQ(made.ok(), c.allowed) << c.home << " " << c.name;
+    if (!made.ok()) {
+      EXPECT_EQ(made.error().fault, Fault::denied);
+    }
+  }
+}
+
+TEST(Request, NobodyBecomesRoot) {
+  const std::pair<uid_t, gid_t> refused[] = {
+      {0, 100}, {100, 0}, {0, 0}, {static_cast<uid_t>(-1), 1}, {1, static_cast<gid_t>(-1)}};
+  for (const auto& ids : refused) {
+    EXPECT_FALSE(home_index_request(ids.first, ids.second, "/h", Stamp{}).ok());
+    EXPECT_FALSE(home_file_request(ids.first, ids.second, "/h", "n", Contents::not_wanted).ok());
+    Request forged = file_request();
+    forged.uid = ids.first;
+    forged.gid = ids.second;
+    EXPECT_FALSE(validate(as_bytes(forged)).ok());
+  }
+}
+
+TEST(Request, LoginNames) {
+  for (const std::string_view good : {"u", "first.last", "a b", "x-1", "UPPER"}) {
+    EXPECT_TRUE(passwd_user_request(good).ok()) << good;
+  }
+  const std::string too_long(kMaxPath, 'u');
+  for (const std::string_view bad :
+       {""sv, "a:b"sv, "a/b"sv, "a\nb"sv, "a\0b"sv, std::string_view(too_long)}) {
+    EXPECT_FALSE(can_be_login_name(bad));
+    EXPECT_FALSE(passwd_user_request(bad).ok());
+  }
+}
+
+// What only a front that somebody has taken over would send.
+TEST(Request, AForgedFieldIsRefused) {
+  const std::pair<const char*, std::function<void(Request&)>> forgeries[] = {
+      {"op 0", [](Request& r) { r.op = static_cast<Op>(0); }},
+      {"op 5", [](Request& r) { r.op = static_cast<Op>(5); }},
+      {"flag", [](Request& r) { r.want_contents = 2; }},
+      {"unused", [](Request& r) { r.unused = 1; }},
+      {"stamp", [](Request& r) { r.have.settled = 2; }},
+      {"home length", [](Request& r) { r.home_length = kMaxPath; }},
+      {"home shorter", [](Request& r) { r.home_length -= 1; }},
+      {"home longer", [](Request& r) { r.home_length += 1; }},
+      {"no end", [](Request& r) { memset(r.home, 'x', sizeof r.home); }},
+      {"name length", [](Request& r) { r.name_length = UINT16_MAX; }},
+      {"nul in name", [](Request& r) { r.name[1] = '\0'; }},
+      {"absolute name", [](Request& r) { r.name[0] = '/'; }},
+      {"name for an index", [](Request& r) { r.op = Op::home_index; }},
+      {"owner for passwd", [](Request& r) { r.op = Op::passwd_user; }},
+  };
+  for (const auto& forgery : forgeries) {
+    Request forged = file_request();
+    forgery.second(forged);
+    const Result<Request> taken = validate(as_bytes(forged));
+    ASSERT_FALSE(taken.ok()) << forgery.first;
+    EXPECT_EQ(taken.error().fault, Fault::denied) << forgery.first;
+  }
+}
+
+TEST(Request, AnyOtherSizeIsNoRequest) {
+  const Request request = file_request();
+  const std::string bytes(as_bytes(request));
+  for (const std::string& other : {std::string(), bytes.substr(1), bytes + "x"}) {
+    const Result<Request> taken = validate(other);
+    ASSERT_FALSE(taken.ok());
+    EXPECT_EQ(taken.error().fault, Fault::protocol);
+  }
+}
+
+TEST(Response, AForgedFieldIsRefused) {
+  Response good;
+  good.outcome = Outcome::found;
+  good.has_file = 1;
+  ASSERT_TRUE(validate_response(as_bytes(good)).ok());
+  const std::pair<const char*, std::function<void(Response&)>> forgeries[] = {
+      {"outcome", [](Response& r) { r.outcome = static_cast<Outcome>(0); }},
+      {"fault", [](Response& r) { r.fault = static_cast<Fault>(9); }},
+      {"failed", [](Response& r) { r.failed = 2; }},
+      {"file with a fault", [](Response& r) { r.failed = 1; }},
+      {"file with absent", [](Response& r) { r.outcome = Outcome::absent; }},
+      {"has_file", [](Response& r) { r.has_file = 3; }},
+      {"user without end", [](Response& r) { memset(r.user, 'x', sizeof r.user); }},
+      {"home length", [](Response& r) { r.home_length = 1; }},
+      {"unused", [](Response& r) { r.unused = 1; }},
+  };
+  for (const auto& forgery : forgeries) {
+    Response forged = good;
+    forgery.second(forged);
+    EXPECT_FALSE(validate_response(as_bytes(forged)).ok()) << forgery.first;
+  }
+  EXPECT_FALSE(validate_response("short").ok());
+}
+
+}  // namespace
+}  // namespace qv::helper
