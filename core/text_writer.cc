@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: 0BSD
+#include "core/text_writer.h"
+
+#include <string.h>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+// How many characters escape() makes of `s`.
+std::size_t escaped_size(std::string_view s) {
+  std::size_t size = 0;
+  for (const char c : s) {
+    char one[4];
+    size += escape({&c, 1}, one, sizeof one);
+  }
+  return size;
+}
+
+}  // namespace
+
+TextWriter::TextWriter(char* out, std::size_t size) : out_(out), size_(size) { end(); }
+
+TextWriter& TextWriter::put(std::string_view s) {
+  const std::string_view part = first_bytes(s, room());
+  if (!part.empty()) memcpy(out_ + used_, part.data(), part.size());
+  used_ += part.size();
+  end();
+  return *this;
+}
+
+TextWriter& TextWriter::put_escaped(std::string_view s, std::size_t limit) {
+  const bool cut = escaped_size(s) > limit;
+  used_ += escape(s, out_ + used_, limit < room() ? limit : room());
+  end();
+  return cut ? put("...") : *this;
+}
+
+TextWriter& TextWriter::put_number(std::uint64_t n) {
+  char digits[20];
+  std::size_t first = sizeof digits;
+  do {
+    digits[--first] = static_cast<char>('0' + n % 10);
+    n /= 10;
+  } while (n != 0);
+  return put({digits + first, sizeof digits - first});
+}
+
+void TextWriter::end() {
+  if (size_ != 0) out_[used_] = '\0';
+}
+
+}  // namespace qv
