@@ -1,0 +1,24 @@
+// SPDX-License-Identifier: 0BSD
+// core/json.h - bytes as the inside of a JSON string (RFC 8259).
+//
+// Links without the C++ runtime.  Tests: tests/core/json_test.cc
+#ifndef QV_CORE_JSON_H_
+#define QV_CORE_JSON_H_
+
+#include <cstddef>
+#include <string_view>
+
+namespace qv {
+
+// The most characters one byte of input becomes.
+inline constexpr std::size_t kMaxJsonEscape = 6;
+
+// Copies `s` to `out` as what stands between the quotes of a JSON string.  Well-formed UTF-8 stays
+// as it is; '"', '\\', control characters and DEL are escaped; a byte that is not part of
+// well-formed UTF-8 becomes \u00XX, so that the output always is valid UTF-8.
+// Stops before a character that would not fit.  Returns the number of bytes written.
+std::size_t escape_json(std::string_view s, char* out, std::size_t size);
+
+}  // namespace qv
+
+#endif  // QV_CORE_JSON_H_
