@@ -20,7 +20,7 @@ O := $(B)/obj
 
 ROOMS := core wire control event daemon maps rcpt helper verify cache probe deliver proxymap
 # Top-level sources that belong to the hook library, not programs of their own.
-HOOK_TOP := verifyrcpt sockbits udpbits
+HOOK_TOP := verifyrcpt verifyask verifyvalue sockbits udpbits
 
 # ---- what is there -----------------------------------------------------------------------------
 
@@ -124,9 +124,11 @@ $(B)/lib/libverifyrcpt.a: $(TIER0_OBJECTS)
 	@rm -f $@
 	$(call say,AR  $@)$(AR) rcs $@ $^
 
-$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS)
+# The version script keeps back what the standard headers make visible of their own accord.
+$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS) verifyrcpt.exports
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CC) -shared $(if $(filter asan,$(MODE)),$(LINK_asan)) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs -o $@ $^
+	$(call say,LD  $@)$(CC) -shared $(if $(filter asan,$(MODE)),$(LINK_asan)) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs \
+	  -Wl,--version-script=verifyrcpt.exports -o $@ $(TIER0_OBJECTS)
 	@ln -sf libverifyrcpt.so $@.2
 
 $(B)/bin/%: $(O)/%.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a

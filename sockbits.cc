@@ -1,0 +1,138 @@
+// SPDX-License-Identifier: 0BSD
+#include "sockbits.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+
+#include "core/check.h"
+#include "core/clock.h"
+#include "core/fault.h"
+
+namespace qv {
+
+namespace {
+
+enum class Sent : std::uint8_t { yes, no_room, failed };
+enum class Read : std::uint8_t { answer, other, nothing, failed };
+
+Sent send_question(const SocketQuery& query, int fd) {
+  // The first error may be about an earlier datagram (an ICMP that came late): reporting it clears
+  // it, and this question has not been sent yet.  The second is about this one.
+  int errors = 0;
+  while (errors < 2) {
+    const ssize_t n =
+        send(fd, query.question.data(), query.question.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
+    if (n >= 0) return Sent::yes;
+    if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::no_room;
+    if (errno != EINTR) ++errors;
+  }
+  return Sent::failed;
+}
+
+// Receives one datagram; `flags` 0 waits as long as the socket's own limit says.
+Read read_datagram(SocketQuery& query, int fd, int flags) {
+  const ssize_t n = recv(fd, query.buffer.data(), query.buffer.size(), flags);
+  if (n < 0) {
+    const bool none = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
+    return none ? Read::nothing : Read::failed;
+  }
+  const auto length = static_cast<std::size_t>(n);
+  if (length == query.buffer.size()) return Read::other;
+  const std::string_view datagram(query.buffer.data(), length);
+  if (!query.is_answer(query.context, datagram)) return Read::other;
+  query.answer = datagram;
+  query.from = fd;
+  return Read::answer;
+}
+
+// What is waited on: in slot 0 the socket the question goes to, if any, then those asked before.
+class Ears {
+ public:
+  // `unsent`: the question still has to be sent on `fd`, as soon as there is room for it.
+  Ears(SocketQuery& query, int fd, bool unsent) : query_(query), unsent_(unsent) {
+    QV_CHECK(query.asked.size() <= kMaxAsked);
+    set_[0] = pollfd{fd, POLLIN, 0};
+    for (const int other : query.asked) {
+      if (other != fd) set_[count_++] = pollfd{other, POLLIN, 0};
+    }
+  }
+
+  Heard listen(std::int64_t deadline_us) {
+    for (;;) {
+      const std::int64_t left_us = deadline_us - monotonic_us();
+      if (left_us <= 0) return Heard::silence;
+      set_[0].events = unsent_ ? POLLIN | POLLOUT : POLLIN;
+      const int ready = poll(set_, count_, static_cast<int>((left_us + 999) / 1000));
+      if (ready < 0 && errno != EINTR) return Heard::refused;
+      for (nfds_t i = 0; ready > 0 && i < count_; ++i) {
+        if (set_[i].revents == 0) continue;
+        const Heard heard = hear(set_[i]);
+        if (heard == Heard::answer) return heard;
+        if (heard == Heard::refused && i == 0) return heard;
+        // Another server's trouble is not this question's: stop listening to that one.
+        if (heard == Heard::refused) set_[i].fd = -1;
+      }
+    }
+  }
+
+ private:
+  // answer, refused, or silence for "go on".
+  Heard hear(const pollfd& ear) {
+    if ((ear.revents & POLLOUT) != 0) {
+      const Sent sent = send_question(query_, ear.fd);
+      if (sent == Sent::failed) return Heard::refused;
+      unsent_ = sent == Sent::no_room;
+    }
+    if ((ear.revents & ~POLLOUT) == 0) return Heard::silence;
+    switch (read_datagram(query_, ear.fd, MSG_DONTWAIT)) {
+      case Read::answer:
+        return Heard::answer;
+      case Read::other:
+        return Heard::silence;
+      case Read::failed:
+        return Heard::refused;
+      case Read::nothing:
+        // Ready without anything to read would be ready again at once, and for ever.
+        return (ear.revents & POLLIN) != 0 ? Heard::silence : Heard::refused;
+    }
+    return Heard::refused;
+  }
+
+  SocketQuery& query_;
+  bool unsent_;
+  pollfd set_[kMaxAsked + 1];
+  nfds_t count_ = 1;
+};
+
+}  // namespace
+
+Heard query_skt(SocketQuery& query, int fd, std::int64_t deadline_us, Patience patience) {
+  const Sent sent = send_question(query, fd);
+  if (sent == Sent::failed) return Heard::refused;
+  if (sent == Sent::yes && patience == Patience::of_socket && query.asked.empty()) {
+    const Read read = read_datagram(query, fd, 0);
+    if (read == Read::answer) return Heard::answer;
+    if (read == Read::failed) return Heard::refused;
+  }
+  return Ears(query, fd, sent == Sent::no_room).listen(deadline_us);
+}
+
+Heard wait_skt(SocketQuery& query, std::int64_t deadline_us) {
+  // poll() passes over a negative descriptor, so that nobody is left who could refuse; what remains
+  // is poll() itself failing for want of memory.
+  const Heard heard = Ears(query, -1, false).listen(deadline_us);
+  return heard == Heard::answer ? heard : Heard::silence;
+}
+
+Result<void> set_patience(int fd, std::int64_t limit_us) {
+  const timeval limit{static_cast<time_t>(limit_us / 1000000),
+                      static_cast<suseconds_t>(limit_us % 1000000)};
+  if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) {
+    return errno_error("setsockopt");
+  }
+  return {};
+}
+
+}  // namespace qv

@@ -1,0 +1,191 @@
+// SPDX-License-Identifier: 0BSD
+#include "verifyask.h"
+
+#include <sys/random.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "sockbits.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::size_t kIdBytes = datagram::kMaxId / 2;
+
+// 128 bits that nobody can guess, as hexadecimal.
+bool make_id(std::span<char, datagram::kMaxId> id) {
+  constexpr char kHex[] = "0123456789abcdef";
+  unsigned char bytes[kIdBytes];
+  if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) return false;
+  for (std::size_t i = 0; i < kIdBytes; ++i) {
+    id[2 * i] = kHex[bytes[i] >> 4];
+    id[2 * i + 1] = kHex[bytes[i] & 15];
+  }
+  return true;
+}
+
+// What an answer has to be: the one to this id.
+struct Expected {
+  std::string_view id;
+  bool legacy;
+  datagram::Reply* reply;
+};
+
+bool is_expected(void* context, std::string_view bytes) {
+  const auto* expected = static_cast<const Expected*>(context);
+  switch (datagram::parse_reply(bytes, *expected->reply)) {
+    case datagram::ReplyForm::extended:
+      return expected->reply->id == expected->id;
+    case datagram::ReplyForm::legacy:
+      return expected->legacy;
+    case datagram::ReplyForm::malformed:
+      return false;
+  }
+  return false;
+}
+
+// One question on its way through the slots.
+class Round {
+ public:
+  Round(const VerifyValue& value, ServerSockets& sockets, SocketQuery& query)
+      : value_(value), sockets_(sockets), query_(query), current_(sockets.turn) {
+    asked_.fill(-1);
+  }
+
+  Asked run() {
+    const std::int64_t timeout_us = std::int64_t{value_.timeout} * 1000000;
+    const auto slots = static_cast<std::int64_t>(slot_count());
+    const std::int64_t start_us = monotonic_us();
+    for (std::int64_t slot = 1; slot <= slots; ++slot) {
+      if (ask_in_slot(start_us + timeout_us * slot / slots)) return Asked::answered;
+      if (slot < slots) next();
+    }
+    return heard_by_any_ ? Asked::timeout : Asked::unreachable;
+  }
+
+  [[nodiscard]] std::size_t server() const { return current_; }
+  // More than one datagram is on its way: answers to this question may come during the next.
+  [[nodiscard]] bool repeated() const { return sent_ > 1; }
+
+ private:
+  [[nodiscard]] std::size_t slot_count() const {
+    return value_.tries > value_.servers ? value_.tries : value_.servers;
+  }
+  void next() { current_ = (current_ + 1) % value_.servers; }
+
+  // True: answered.  Each server is asked at most once in a slot.
+  bool ask_in_slot(std::int64_t deadline_us) {
+    for (std::size_t i = 0; i < value_.servers; ++i) {
+      if (i > 0) next();
+      const Heard heard = ask_current(deadline_us);
+      if (heard == Heard::answer) return answered();
+      if (heard == Heard::silence) {
+        heard_by_any_ = true;
+        return false;
+      }
+    }
+    return wait(deadline_us) == Heard::answer && answered();
+  }
+
+  bool answered() {
+    for (std::size_t i = 0; i < value_.servers; ++i) {
+      if (sockets_.fd[i] == query_.from) current_ = i;
+    }
+    sockets_.turn = current_;
+    return true;
+  }
+
+  Heard ask_current(std::int64_t deadline_us) {
+    const bool was_open = sockets_.fd[current_] >= 0;
+    const Heard heard = send_to_current(deadline_us);
+    if (heard != Heard::refused || !was_open || !is_unix(value_.server[current_])) return heard;
+    // The file may be another socket by now: the old one is refused for ever, the new one not.
+    close_current();
+    return send_to_current(deadline_us);
+  }
+
+  Heard send_to_current(std::int64_t deadline_us) {
+    const int fd = open_current();
+    if (fd < 0) return Heard::refused;
+    // Only the very first waiting of a round has a whole slot before it.
+    const Patience patience = sent_ == 0 ? Patience::of_socket : Patience::of_deadline;
+    ++sent_;
+    query_.asked = asked_;
+    if (patience == Patience::of_socket) query_.asked = {};
+    const Heard heard = query_skt(query_, fd, deadline_us, patience);
+    asked_[current_] = fd;
+    return heard;
+  }
+
+  Heard wait(std::int64_t deadline_us) {
+    query_.asked = asked_;
+    return wait_skt(query_, deadline_us);
+  }
+
+  int open_current() {
+    int& fd = sockets_.fd[current_];
+    if (fd >= 0) return fd;
+    Result<Fd> opened = connect_udp(value_.server[current_]);
+    if (!opened.ok()) return -1;
+    const std::int64_t slot_us =
+        std::int64_t{value_.timeout} * 1000000 / static_cast<std::int64_t>(slot_count());
+    if (!set_patience(opened.value().get(), slot_us).ok()) return -1;
+    fd = opened.value().release();
+    return fd;
+  }
+
+  void close_current() {
+    close(sockets_.fd[current_]);
+    sockets_.fd[current_] = -1;
+    asked_[current_] = -1;
+  }
+
+  const VerifyValue& value_;
+  ServerSockets& sockets_;
+  SocketQuery& query_;
+  std::size_t current_;
+  std::array<int, kMaxServers> asked_;
+  unsigned sent_ = 0;
+  bool heard_by_any_ = false;
+};
+
+}  // namespace
+
+void start_sockets(ServerSockets& sockets) {
+  sockets.fd.fill(-1);
+  sockets.turn = 0;
+}
+
+void close_sockets(ServerSockets& sockets) {
+  for (int& fd : sockets.fd) {
+    if (fd >= 0) close(fd);
+    fd = -1;
+  }
+}
+
+Asked ask_servers(const VerifyValue& value, ServerSockets& sockets, datagram::Query query,
+                  Inquiry& inquiry) {
+  std::array<char, datagram::kMaxId> id;
+  std::array<char, datagram::kMaxDatagram> question;
+  if (!make_id(id)) return Asked::no_question;
+  query.id = {id.data(), id.size()};
+  const std::size_t length = datagram::encode_query(query, question);
+  if (length == 0) return Asked::no_question;
+
+  Expected expected{query.id, value.legacy, &inquiry.reply};
+  SocketQuery asking;
+  asking.question = {question.data(), length};
+  asking.is_answer = is_expected;
+  asking.context = &expected;
+  asking.buffer = inquiry.buffer;
+  Round round(value, sockets, asking);
+  const Asked asked = round.run();
+  inquiry.server = round.server();
+  // An answer without an id that comes late would pass for that to the next question: new sockets
+  // have new ports, and it finds none of them.
+  if (value.legacy && (asked != Asked::answered || round.repeated())) close_sockets(sockets);
+  return asked;
+}
+
+}  // namespace qv

@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: 0BSD
+#include "verifyrcpt.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include <new>
+#include <type_traits>
+
+#include "core/clock.h"
+#include "core/text.h"
+#include "core/text_writer.h"
+#include "verifyask.h"
+#include "verifyvalue.h"
+
+namespace qv {
+namespace {
+
+static_assert(VERIFYRCPT_VALID == static_cast<int>(datagram::Result::valid));
+static_assert(VERIFYRCPT_NOT_VALID == static_cast<int>(datagram::Result::not_valid));
+static_assert(VERIFYRCPT_UNDECIDED == static_cast<int>(datagram::Result::undecided));
+static_assert(VERIFYRCPT_USER_SIZE > datagram::kMaxUser);
+static_assert(VERIFYRCPT_WHY_SIZE > datagram::kMaxWhy);
+static_assert(VERIFYRCPT_REPLY_SIZE > datagram::kMaxText + sizeof "550 5.1.1 ");
+static_assert(VERIFYRCPT_SERVER_SIZE >= kEndpointText);
+
+// Something the client said, kept for the queries to come.
+template <std::size_t kSize>
+struct Kept {
+  std::size_t length;
+  char bytes[kSize];
+
+  void keep(std::string_view s) {
+    // Cut short it would be somebody else's name.
+    length = s.size() < kSize ? s.size() : 0;
+    if (length != 0) memcpy(bytes, s.data(), length);
+  }
+  [[nodiscard]] std::string_view view() const { return {bytes, length}; }
+};
+
+// What stands in a struct verifyrcpt.  Plain data: C programs neither construct nor destroy it.
+struct Session {
+  int mode;
+  bool deferred;      // DEFER, and a recipient of this transaction was not valid
+  std::uint32_t bad;  // recipients of this session that were not valid
+  VerifyValue value;
+  ServerSockets sockets;
+  Kept<64> client;
+  Kept<256> helo;
+  Kept<512> sender;
+  char reason[512];
+};
+
+static_assert(sizeof(Session) <= sizeof(verifyrcpt));
+static_assert(alignof(Session) <= alignof(verifyrcpt));
+static_assert(std::is_trivially_copyable_v<Session> && std::is_trivially_destructible_v<Session>);
+
+Session& session_of(verifyrcpt* v) { return *std::launder(reinterpret_cast<Session*>(v)); }
+const Session& session_of(const verifyrcpt* v) {
+  return *std::launder(reinterpret_cast<const Session*>(v));
+}
+
+std::string_view given(const char* bytes, std::size_t length) {
+  return bytes == nullptr ? std::string_view() : std::string_view(bytes, length);
+}
+
+int start(Session& session, const char* value, std::size_t length, bool relay_client) {
+  TextWriter reason(session.reason, sizeof session.reason);
+  if (relay_client || value == nullptr) return session.mode = VERIFYRCPT_OFF;
+  if (length == 0) {
+    reason.put("VERIFY=\"\" verifies nothing; to verify write VERIFY=\":\"");
+    return session.mode = VERIFYRCPT_OFF;
+  }
+  const auto mistake = parse_verify_value({value, length}, session.value);
+  if (!mistake) return session.mode = VERIFYRCPT_ON;
+  reason.put("VERIFY: \"").put_escaped(mistake->item, 200).put("\": ").put(mistake->rule);
+  return session.mode = VERIFYRCPT_MISCONFIGURED;
+}
+
+// What was set before 1.30, as VERIFY now says it.
+int refuse_old_settings(Session& session, const char* defer, const char* server) {
+  TextWriter reason(session.reason, sizeof session.reason);
+  reason.put(defer != nullptr ? "VERIFYDEFER" : "").put(defer && server ? " and " : "");
+  reason.put(server != nullptr ? "VERIFYSVR" : "").put(" not read since 1.30: write VERIFY=\"");
+  const bool named = server != nullptr && server[0] != '\0';
+  if (defer != nullptr) reason.put(named ? "DEFER," : "DEFER");
+  if (named) reason.put_escaped(server, 200);
+  if (defer == nullptr && !named) reason.put(":");
+  reason.put("\" instead");
+  return session.mode = VERIFYRCPT_MISCONFIGURED;
+}
+
+void reset(Session& session) {
+  session.deferred = false;
+  session.sender.keep({});
+}
+
+void clear(verifyrcpt_result& r, int verdict, std::string_view why) {
+  memset(&r, 0, sizeof r);
+  r.verdict = verdict;
+  TextWriter(r.why, sizeof r.why).put(why);
+}
+
+// `status` is the code and the enhanced code; `text` the server's sentence, if it sent one.
+int reply_with(verifyrcpt_result& r, std::string_view status, std::string_view text,
+               std::string_view otherwise) {
+  r.code = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
+  TextWriter(r.reply, sizeof r.reply).put(status).put(" ").put(text.empty() ? otherwise : text);
+  return r.code;
+}
+
+// Asks the servers; the verdict, and what the log wants to know, go to `r`.  Returns the sentence
+// for the client that came with the answer, if one did.
+std::string_view ask(Session& session, std::string_view address, Inquiry& inquiry,
+                     verifyrcpt_result& r) {
+  const datagram::Query query{.address = address,
+                              .id = {},
+                              .client = session.client.view(),
+                              .helo = session.helo.view(),
+                              .sender = session.sender.view()};
+  const Asked asked = ask_servers(session.value, session.sockets, query, inquiry);
+  format_endpoint(session.value.server[inquiry.server], r.server, sizeof r.server);
+  TextWriter why(r.why, sizeof r.why);
+  switch (asked) {
+    case Asked::answered:
+      r.verdict = static_cast<int>(inquiry.reply.result);
+      why.put(inquiry.reply.id.empty() ? "legacy" : inquiry.reply.why);
+      TextWriter(r.user, sizeof r.user).put(inquiry.reply.user);
+      return inquiry.reply.text;
+    case Asked::timeout:
+      why.put("timeout");
+      return {};
+    case Asked::unreachable:
+      why.put("unreachable");
+      return {};
+    case Asked::no_question:
+      why.put("system-error");
+      return {};
+  }
+  return {};
+}
+
+// The verdict as the SMTP server's next step.
+int decide(Session& session, std::string_view text, verifyrcpt_result& r) {
+  if (r.verdict == VERIFYRCPT_VALID) return 0;
+  if (r.verdict == VERIFYRCPT_UNDECIDED) {
+    if (session.value.tempok) return 0;
+    return reply_with(r, "451 4.3.0", text, "cannot verify this recipient now, try again later");
+  }
+  ++session.bad;
+  if (session.value.defer) {
+    session.deferred = true;
+    return 0;
+  }
+  r.delay = session.value.badsleep;
+  return reply_with(r, "550 5.1.1", text, "no such recipient here");
+}
+
+// The address alone says no.  As the servers judge it, but no datagram can carry it.
+const char* cannot_be_asked(std::string_view address) {
+  if (address.size() > datagram::kMaxAddress) return "too-long";
+  return find_byte(address, '\0') != address.size() ? "syntax" : nullptr;
+}
+
+int rcpt(Session& session, std::string_view address, verifyrcpt_result& r) {
+  if (session.mode == VERIFYRCPT_MISCONFIGURED) {
+    clear(r, VERIFYRCPT_NOT_ASKED, "misconfigured");
+    return reply_with(r, "421 4.3.5", {}, "recipient verification is not configured properly");
+  }
+  clear(r, VERIFYRCPT_NOT_ASKED, {});
+  if (session.mode != VERIFYRCPT_ON) return 0;
+  if (session.value.maxbad != 0 && session.bad >= session.value.maxbad) {
+    clear(r, VERIFYRCPT_NOT_ASKED, "maxbad");
+    r.delay = session.value.badsleep;
+    return reply_with(r, "421 4.7.0", {}, "too many recipients refused, closing");
+  }
+  if (const char* why = cannot_be_asked(address); why != nullptr) {
+    clear(r, VERIFYRCPT_NOT_VALID, why);
+    return decide(session, {}, r);
+  }
+  const std::int64_t before_us = monotonic_us();
+  Inquiry inquiry;
+  clear(r, VERIFYRCPT_UNDECIDED, {});
+  const std::string_view text = ask(session, address, inquiry, r);
+  r.micros = static_cast<std::uint32_t>(monotonic_us() - before_us);
+  return decide(session, text, r);
+}
+
+const char* verdict_name(int verdict) {
+  switch (verdict) {
+    case VERIFYRCPT_VALID:
+      return "valid";
+    case VERIFYRCPT_NOT_VALID:
+      return "not-valid";
+    case VERIFYRCPT_UNDECIDED:
+      return "undecided";
+    default:
+      return "not-asked";
+  }
+}
+
+}  // namespace
+}  // namespace qv
+
+using namespace qv;
+
+int verifyrcpt_init(verifyrcpt* v, const char* value, size_t length, int relay_client) {
+  Session& session = *new (v) Session{};
+  start_sockets(session.sockets);
+  return start(session, value, length, relay_client != 0);
+}
+
+int verifyrcpt_init_env(verifyrcpt* v) {
+  const bool relay_client = getenv("RELAYCLIENT") != nullptr;
+  const char* defer = getenv("VERIFYDEFER");
+  const char* server = getenv("VERIFYSVR");
+  const char* value = getenv("VERIFY");
+  const char* ip = getenv("TCPREMOTEIP");
+  const int mode = verifyrcpt_init(v, value, value == nullptr ? 0 : strlen(value), relay_client);
+  Session& session = session_of(v);
+  if (ip != nullptr) session.client.keep(ip);
+  const bool old = defer != nullptr || server != nullptr;
+  return old && !relay_client ? refuse_old_settings(session, defer, server) : mode;
+}
+
+const char* verifyrcpt_reason(const verifyrcpt* v) { return session_of(v).reason; }
+
+void verifyrcpt_client(verifyrcpt* v, const char* ip, size_t length) {
+  session_of(v).client.keep(given(ip, length));
+}
+
+void verifyrcpt_helo(verifyrcpt* v, const char* name, size_t length) {
+  reset(session_of(v));
+  session_of(v).helo.keep(given(name, length));
+}
+
+void verifyrcpt_mail(verifyrcpt* v, const char* sender, size_t length) {
+  reset(session_of(v));
+  session_of(v).sender.keep(given(sender, length));
+}
+
+void verifyrcpt_reset(verifyrcpt* v) { reset(session_of(v)); }
+
+int verifyrcpt_rcpt(verifyrcpt* v, const char* address, size_t length, verifyrcpt_result* r) {
+  return rcpt(session_of(v), given(address, length), *r);
+}
+
+int verifyrcpt_data(verifyrcpt* v, verifyrcpt_result* r) {
+  Session& session = session_of(v);
+  clear(*r, VERIFYRCPT_NOT_ASKED, {});
+  if (!session.deferred) return 0;
+  clear(*r, VERIFYRCPT_NOT_VALID, "deferred");
+  r->delay = session.value.badsleep;
+  return reply_with(*r, "554 5.1.1", {}, "a recipient of this message does not exist");
+}
+
+size_t verifyrcpt_log(const verifyrcpt* v, const verifyrcpt_result* r, const char* address,
+                      size_t length, char* out, size_t size) {
+  TextWriter line(out, size);
+  line.put("result=").put(verdict_name(r->verdict)).put(" why=").put_escaped(r->why);
+  line.put(" code=").put_number(static_cast<std::uint64_t>(r->code));
+  line.put(" rcpt=").put_escaped(given(address, length), 1000);
+  line.put(" user=").put_escaped(r->user);
+  line.put(" client=").put_escaped(session_of(v).client.view());
+  line.put(" server=").put_escaped(r->server);
+  line.put(" us=").put_number(r->micros);
+  return line.text().size();
+}
+
+void verifyrcpt_close(verifyrcpt* v) {
+  Session& session = session_of(v);
+  if (session.mode == VERIFYRCPT_ON) close_sockets(session.sockets);
+  session.mode = VERIFYRCPT_OFF;
+}
