@@ -167,6 +167,19 @@ $(B)/tests/top_test: $(patsubst %.cc,$(O)/%.o,$(wildcard tests/*_test.cc)) $(FAK
 
 tests: $(TEST_BINARIES)
 
+# ---- benchmarks --------------------------------------------------------------------------------
+
+BENCH_BINARIES := $(patsubst bench/%.cc,$(B)/bench/%,$(wildcard bench/*.cc))
+
+$(BENCH_BINARIES): $(B)/bench/%: $(O)/bench/%.o $(B)/libqv.a
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
+
+# Prints ratios against peers measured in the same run; BENCH names one of bench/.
+BENCH ?= verify
+bench: all $(BENCH_BINARIES)
+	@for bench in $(BENCH); do bench/$$bench || exit 1; done
+
 # ---- fuzzing -----------------------------------------------------------------------------------
 
 # Every build compiles the targets against a small runner that replays the corpus; `make fuzz`

@@ -115,7 +115,6 @@ Finding look_at_home_as_owner(const Request& request, const ListLimits& limits) 
   if (!home.ok()) return fault_finding(home.error());
   struct stat st {};
   if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
-  if (st.st_uid != request.uid) return finding(Outcome::not_owner);
 
   // Taken before the listing: a change while it is read shows in the next stamp.
   const Stamp stamp = stamp_of(st, now_ns);
@@ -126,7 +125,10 @@ Finding look_at_home_as_owner(const Request& request, const ListLimits& limits) 
   }
   Result<Fd> index = list_home(home.value(), limits);
   if (!index.ok()) return fault_finding(index.error());
-  return found_with(std::move(index).value(), stamp);
+  // Whose it is matters to the passwd rule only: users/cdb may assign any directory.
+  Finding result = found_with(std::move(index).value(), stamp);
+  result.response.uid = st.st_uid;
+  return result;
 }
 
 // ENAMETOOLONG: no file can be called so.  ENXIO, ENODEV: a socket, a device nobody serves.

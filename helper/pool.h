@@ -48,7 +48,7 @@ struct Reply {
   Fd file;
   Stamp stamp;             // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
-  uid_t uid = 0;           // passwd_user, found
+  uid_t uid = 0;           // passwd_user, found; home_index, found: who owns the directory
   gid_t gid = 0;
   std::string user;
   std::string home;  // empty where it is missing or not absolute

@@ -80,7 +80,6 @@ bool is_outcome(Outcome outcome) {
   switch (outcome) {
     case Outcome::found:
     case Outcome::absent:
-    case Outcome::not_owner:
     case Outcome::unchanged:
       return true;
   }

@@ -8,8 +8,8 @@
 //
 //   passwd_index  all of the password file, as a cdb       found+file, unchanged
 //   passwd_user   one login name, by the system's NSS      found, absent
-//   home_index    names beginning .qmail in a home         found(+file), unchanged, absent,
-//   not_owner home_file     is home/name a readable regular file     found(+file), absent
+//   home_index    names beginning .qmail in a home         found(+file), unchanged, absent
+//   home_file     is home/name a readable regular file     found(+file), absent
 //
 // Anything else that happens is a fault with its errno: never absence.
 //
@@ -53,13 +53,13 @@ struct Request {
   [[nodiscard]] std::string_view name_view() const { return {name, name_length}; }
 };
 
-enum class Outcome : std::uint8_t { found = 1, absent, not_owner, unchanged };
+enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 
 struct Response {
   std::uint64_t serial = 0;
   Stamp stamp;             // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
-  std::uint32_t uid = 0;   // passwd_user
+  std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
   std::uint32_t gid = 0;
   std::int32_t errnum = 0;  // of a fault; 0 where there was none
   std::uint16_t home_length = 0;

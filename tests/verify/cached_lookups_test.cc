@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: 0BSD
+// The look-ups with real helper processes, on a password file and homes of the test's own.
+#include "verify/cached_lookups.h"
+
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <cstdlib>
+#include <functional>
+#include <optional>
+#include <string>
+
+#include "core/file.h"
+#include "event/libevent_loop.h"
+#include "helper/keeper.h"
+
+namespace qv {
+namespace {
+
+constexpr std::int64_t kLongUs = std::int64_t{3600} * 1000000;
+
+class CachedLookupsTest : public testing::Test {
+ protected:
+  void SetUp() override {
+    std::string name = testing::TempDir() + "lookups.XXXXXX";
+    ASSERT_NE(mkdtemp(name.data()), nullptr);
+    top_ = name;
+    ASSERT_EQ(chmod(top_.c_str(), 0755), 0);
+    // Root may not look into homes as root, and is nobody's mailbox: play somebody else.
+    uid_ = geteuid() == 0 ? 54321 : geteuid();
+    gid_ = geteuid() == 0 ? 54321 : getegid();
+    write_file("/nsswitch.conf", "passwd: files\n");
+    write_passwd("bob");
+    make_home("bob");
+  }
+  void TearDown() override {
+    pool_.reset();
+    ASSERT_EQ(std::system(("rm -rf " + top_).c_str()), 0);
+  }
+
+  void write_file(const std::string& name, const std::string& text) {
+    const Fd fd(open((top_ + name).c_str(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
+    ASSERT_TRUE(write_all(fd.get(), text).ok());
+    give(name);
+  }
+  void give(const std::string& name) {
+    if (geteuid() != 0) return;
+    ASSERT_EQ(lchown((top_ + name).c_str(), uid_, gid_), 0);
+  }
+  void write_passwd(const std::string& user) {
+    write_file("/passwd", user + ":x:" + std::to_string(uid_) + ":" + std::to_string(gid_) +
+                              "::" + top_ + "/" + user + ":/bin/sh\n");
+  }
+  void make_home(const std::string& user) {
+    ASSERT_EQ(mkdir((top_ + "/" + user).c_str(), 0700), 0);
+    give("/" + user);
+  }
+
+  // With this much time to live for what was found out.
+  void start(std::int64_t ttl_us) {
+    helper::KeeperSettings settings;
+    settings.passwd_path = top_ + "/passwd";
+    Result<helper::Keeper> keeper = helper::start_keeper(settings);
+    ASSERT_TRUE(keeper.ok());
+    pool_.emplace(loop_, std::move(keeper).value(), helper::PoolSettings{},
+                  [](helper::Notice, pid_t, int) {});
+    lookups_.emplace(loop_, *pool_, ttl_us, PasswdPaths{top_ + "/passwd", top_ + "/nsswitch.conf"},
+                     [this](std::uint32_t) { loop_.stop(); });
+  }
+
+  // Looks until it is no longer pending.
+  Result<Look> until_known(const std::function<Result<Look>()>& look) {
+    const std::int64_t asked_at = loop_.now_us();
+    while (true) {
+      lookups_->begin(asked_at);
+      Result<Look> result = look();
+      if (!result.ok() || result.value() != Look::pending) return result;
+      lookups_->park(1);
+      loop_.run();
+    }
+  }
+  Result<Look> find_user(const std::string& name) {
+    return until_known([&] { return lookups_->find_user(name, owner_); });
+  }
+  Owner bob() {
+    home_ = top_ + "/bob";
+    return {"bob", uid_, gid_, home_};
+  }
+  Result<Look> has_file(const std::string& name) {
+    return until_known([&] { return lookups_->has_file(bob(), name); });
+  }
+  Result<Look> owns_home() {
+    return until_known([&] { return lookups_->owns_home(bob()); });
+  }
+  std::uint64_t asked() const { return pool_->counts().asked; }
+
+  LibeventLoop loop_;
+  std::string top_;
+  std::string home_;
+  uid_t uid_ = 0;
+  gid_t gid_ = 0;
+  Owner owner_;
+  std::optional<helper::Pool> pool_;
+  std::optional<CachedLookups> lookups_;
+};
+
+TEST_F(CachedLookupsTest, FindsUsersOfThePasswordFile) {
+  start(kLongUs);
+  ASSERT_EQ(find_user("bob").value(), Look::yes);
+  EXPECT_EQ(owner_.uid, uid_);
+  EXPECT_EQ(owner_.home, top_ + "/bob");
+  EXPECT_EQ(find_user("alice").value(), Look::no);
+}
+
+TEST_F(CachedLookupsTest, UnknownNamesCostNoQuestion) {
+  start(kLongUs);
+  ASSERT_EQ(find_user("bob").value(), Look::yes);
+  const std::uint64_t before = asked();
+  for (int i = 0; i < 100; ++i) EXPECT_EQ(find_user("x" + std::to_string(i)).value(), Look::no);
+  EXPECT_EQ(asked(), before);
+}
+
+TEST_F(CachedLookupsTest, AChangedPasswordFileIsNoticed) {
+  start(0);
+  ASSERT_EQ(find_user("bob").value(), Look::yes);
+  write_passwd("alice");
+  EXPECT_EQ(find_user("bob").value(), Look::no);
+  EXPECT_EQ(find_user("alice").value(), Look::yes);
+}
+
+TEST_F(CachedLookupsTest, AMissingPasswordFileIsNoAbsence) {
+  start(0);
+  ASSERT_EQ(unlink((top_ + "/passwd").c_str()), 0);
+  EXPECT_FALSE(find_user("bob").ok());
+}
+
+TEST_F(CachedLookupsTest, OtherSourcesAreAskedByTheHelper) {
+  write_file("/nsswitch.conf", "passwd: ldap\n");
+  start(kLongUs);
+  // getpwnam(3) of this machine: root is everywhere, though bob is only in the test's file.
+  EXPECT_EQ(find_user("root").value(), Look::yes);
+  EXPECT_EQ(find_user("no-such-user-here").value(), Look::no);
+  const std::uint64_t before = asked();
+  EXPECT_EQ(find_user("root").value(), Look::yes);
+  EXPECT_EQ(asked(), before);
+}
+
+TEST_F(CachedLookupsTest, FilesOfAHome) {
+  write_file("/bob/.qmail-a", "");
+  ASSERT_EQ(symlink(".qmail-a", (top_ + "/bob/.qmail-link").c_str()), 0);
+  ASSERT_EQ(symlink("nowhere", (top_ + "/bob/.qmail-dangling").c_str()), 0);
+  ASSERT_EQ(mkdir((top_ + "/bob/.qmail-dir").c_str(), 0755), 0);
+  start(kLongUs);
+  EXPECT_EQ(owns_home().value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-link").value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-dangling").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-dir").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-b").value(), Look::no);
+}
+
+TEST_F(CachedLookupsTest, ANameThatIsNotListedCostsNoQuestion) {
+  write_file("/bob/.qmail-a", "");
+  start(kLongUs);
+  ASSERT_EQ(has_file(".qmail-a").value(), Look::yes);
+  const std::uint64_t before = asked();
+  for (int i = 0; i < 100; ++i) {
+    EXPECT_EQ(has_file(".qmail-x" + std::to_string(i)).value(), Look::no);
+  }
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(asked(), before);
+}
+
+TEST_F(CachedLookupsTest, WithoutReuseEveryChangeIsSeen) {
+  start(0);
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  write_file("/bob/.qmail-a", "");
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  ASSERT_EQ(unlink((top_ + "/bob/.qmail-a").c_str()), 0);
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+}
+
+TEST_F(CachedLookupsTest, ForgettingAsksAgain) {
+  start(kLongUs);
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  write_file("/bob/.qmail-a", "");
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  lookups_->forget();
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+}
+
+// The home is more likely not mounted than gone: its files are not absent, they cannot be seen.
+TEST_F(CachedLookupsTest, AHomeThatIsNotThere) {
+  ASSERT_EQ(rmdir((top_ + "/bob").c_str()), 0);
+  start(kLongUs);
+  EXPECT_EQ(owns_home().value(), Look::no);
+  EXPECT_FALSE(has_file(".qmail-a").ok());
+}
+
+TEST_F(CachedLookupsTest, AHomeThatIsAFile) {
+  ASSERT_EQ(rmdir((top_ + "/bob").c_str()), 0);
+  write_file("/bob", "");
+  start(kLongUs);
+  EXPECT_EQ(owns_home().value(), Look::no);
+  EXPECT_FALSE(has_file(".qmail-a").ok());
+}
+
+TEST_F(CachedLookupsTest, AHomeOfSomebodyElse) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to give a directory away";
+  write_file("/bob/.qmail-a", "");
+  ASSERT_EQ(chmod((top_ + "/bob").c_str(), 0755), 0);
+  ASSERT_EQ(chown((top_ + "/bob").c_str(), 1, 1), 0);
+  start(kLongUs);
+  EXPECT_EQ(owns_home().value(), Look::no);
+  // users/cdb may assign it all the same.
+  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-b").value(), Look::no);
+}
+
+// CVE-2020-3812: what a link shows is what its owner could see.
+TEST_F(CachedLookupsTest, ALinkIntoADirectoryThatTheOwnerCannotSearch) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root to make a directory that the owner cannot search";
+  ASSERT_EQ(mkdir((top_ + "/secret").c_str(), 0700), 0);
+  const Fd there(open((top_ + "/secret/there").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+  ASSERT_EQ(symlink("../secret/there", (top_ + "/bob/.qmail-x").c_str()), 0);
+  ASSERT_EQ(symlink("../secret/missing", (top_ + "/bob/.qmail-y").c_str()), 0);
+  start(kLongUs);
+  const Result<Look> x = has_file(".qmail-x");
+  const Result<Look> y = has_file(".qmail-y");
+  ASSERT_FALSE(x.ok());
+  ASSERT_FALSE(y.ok());
+  EXPECT_EQ(x.error().errnum, y.error().errnum);
+}
+
+TEST_F(CachedLookupsTest, AFileWithoutPermissionIsNoAbsence) {
+  write_file("/bob/.qmail-a", "");
+  ASSERT_EQ(chmod((top_ + "/bob/.qmail-a").c_str(), 0), 0);
+  start(kLongUs);
+  EXPECT_FALSE(has_file(".qmail-a").ok());
+}
+
+TEST_F(CachedLookupsTest, RootsHomeIsNotLookedInto) {
+  start(kLongUs);
+  Owner root{"root", 0, 0, "/root"};
+  EXPECT_FALSE(until_known([&] { return lookups_->has_file(root, ".qmail-a"); }).ok());
+}
+
+TEST_F(CachedLookupsTest, ManyWaitForOneQuestion) {
+  start(kLongUs);
+  lookups_->begin(loop_.now_us());
+  for (int i = 0; i < 10; ++i) {
+    ASSERT_EQ(lookups_->find_user("bob", owner_).value(), Look::pending);
+    lookups_->park(static_cast<std::uint32_t>(i));
+  }
+  EXPECT_EQ(asked(), 1u);
+}
+
+}  // namespace
+}  // namespace qv

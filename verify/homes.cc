@@ -1,0 +1,134 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/homes.h"
+
+#include <string.h>
+
+#include <array>
+#include <charconv>
+#include <string>
+#include <utility>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+using helper::Outcome;
+using helper::Reply;
+
+// "uid:gid:home", the name a home is remembered by, without an allocation.
+class HomeKey {
+ public:
+  explicit HomeKey(const Owner& owner) {
+    put_number(owner.uid);
+    put_number(owner.gid);
+    const std::string_view home = first_bytes(owner.home, helper::kMaxPath);
+    if (!home.empty()) memcpy(bytes_.data() + used_, home.data(), home.size());
+    used_ += home.size();
+  }
+  [[nodiscard]] std::string_view view() const { return {bytes_.data(), used_}; }
+
+ private:
+  void put_number(std::uint32_t number) {
+    char* begin = bytes_.data() + used_;
+    used_ += static_cast<std::size_t>(std::to_chars(begin, begin + 10, number).ptr - begin);
+    bytes_[used_++] = ':';
+  }
+  std::array<char, 22 + helper::kMaxPath> bytes_;
+  std::size_t used_ = 0;
+};
+
+Result<void> take_index(Reply reply, std::optional<CdbFile>& names, helper::IndexSummary& summary) {
+  names.reset();
+  if (!reply.file.valid()) return {};
+  QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
+  std::string_view value;
+  QV_TRY(const Answer answer, table.find({}, value));
+  if (answer != Answer::found) return Error{Fault::retry, 0, "home index without a summary"};
+  QV_TRY(summary, helper::decode_summary(value));
+  names = std::move(table);
+  return {};
+}
+
+}  // namespace
+
+Result<void> Homes::ask_home(const Owner& owner, Home& home) {
+  const helper::Stamp have = home.names && !home.error ? home.stamp : helper::Stamp{};
+  QV_TRY(const helper::Request request,
+         helper::home_index_request(owner.uid, owner.gid, owner.home, have));
+  askers_.ask(home, request, [&home](Result<Reply> result) -> Result<void> {
+    QV_TRY(Reply reply, std::move(result));
+    if (reply.outcome == Outcome::unchanged) return {};
+    home.exists = reply.outcome == Outcome::found;
+    home.owner = reply.uid;
+    home.stamp = reply.stamp;
+    return take_index(std::move(reply), home.names, home.summary);
+  });
+  return {};
+}
+
+Result<Homes::Home*> Homes::find(const Owner& owner) {
+  const HomeKey key(owner);
+  Home* home = homes_.find(key.view());
+  if (home == nullptr) home = &homes_.add(key.view());
+  if (!askers_.is_fresh(*home)) {
+    QV_TRY_VOID(ask_home(owner, *home));
+    askers_.need(*home);
+    return nullptr;
+  }
+  if (home->error) return *home->error;
+  return home;
+}
+
+Result<Look> Homes::owns_home(const Owner& owner) {
+  QV_TRY(const Home* home, find(owner));
+  if (home == nullptr) return Look::pending;
+  return home->exists && home->owner == owner.uid ? Look::yes : Look::no;
+}
+
+std::size_t Homes::longest_name(const Owner& owner) {
+  const HomeKey key(owner);
+  const Home* home = homes_.find(key.view());
+  const bool known = home != nullptr && askers_.is_fresh(*home) && home->names && !home->error;
+  return known ? home->summary.longest : kMaxFileName;
+}
+
+Result<void> Homes::ask_file(const Owner& owner, std::string_view name, Home& home, File& file) {
+  QV_TRY(const helper::Request request,
+         helper::home_file_request(owner.uid, owner.gid, owner.home, name,
+                                   helper::Contents::not_wanted));
+  if (!file.asking) ++home.busy_files;
+  askers_.ask(file, request, [&home, &file](Result<Reply> result) -> Result<void> {
+    --home.busy_files;
+    QV_TRY(const Reply reply, std::move(result));
+    file.exists = reply.outcome == Outcome::found;
+    return {};
+  });
+  return {};
+}
+
+Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
+  QV_TRY(Home * home, find(owner));
+  if (home == nullptr) return Look::pending;
+  // A mailbox owner's home that is not there is more likely not mounted than gone (qmail-local
+  // defers such a delivery, too).
+  if (!home->exists) return Error{Fault::retry, ENOENT, "home directory"};
+  if (home->names) {
+    std::string_view unused;
+    const std::string_view entry = first_bytes(name, find_byte(name, '/'));
+    QV_TRY(const Answer listed, home->names->find(entry, unused));
+    if (listed == Answer::absent) return Look::no;
+  }
+  File* file = home->files.find(name);
+  if (file == nullptr) file = &home->files.add(name);
+  if (!askers_.is_fresh(*file)) {
+    QV_TRY_VOID(ask_file(owner, name, *home, *file));
+    askers_.need(*file);
+    return Look::pending;
+  }
+  if (file->error) return *file->error;
+  return file->exists ? Look::yes : Look::no;
+}
+
+}  // namespace qv

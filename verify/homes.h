@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: 0BSD
+// verify/homes.h - what is in users' homes, remembered for a moment.
+//
+// Of each home the names that begin with ".qmail" are kept as a table that a helper made (a sealed
+// memfd, so no memory of ours) and that is asked for again only when the directory has changed.
+// A name that is not there needs no look; one that is there is looked at as the owner, because a
+// symbolic link or a permission changes without its directory.
+//
+// Threads: none.  Bounded: homes and files per home.  Tests: tests/verify/cached_lookups_test.cc
+#ifndef QV_VERIFY_HOMES_H_
+#define QV_VERIFY_HOMES_H_
+
+#include <optional>
+#include <string_view>
+
+#include "core/result.h"
+#include "helper/records.h"
+#include "maps/cdb_file.h"
+#include "rcpt/lookups.h"
+#include "verify/known.h"
+#include "verify/recent.h"
+
+namespace qv {
+
+class Homes {
+ public:
+  static constexpr std::size_t kMaxHomes = 1024;
+  static constexpr std::size_t kMaxFiles = 256;  // remembered per home
+
+  explicit Homes(Askers& askers) : askers_(askers), homes_(kMaxHomes) {}
+
+  // As in class Lookups.
+  [[nodiscard]] Result<Look> owns_home(const Owner& owner);
+  [[nodiscard]] Result<Look> has_file(const Owner& owner, std::string_view name);
+  [[nodiscard]] std::size_t longest_name(const Owner& owner);
+
+  // Forgets everything that nobody waits for.
+  void forget() { homes_.clear(); }
+
+ private:
+  struct File : Known {
+    bool exists = false;
+  };
+  struct Home : Known {
+    Home() : files(kMaxFiles) {}
+    bool exists = false;
+    uid_t owner = 0;
+    helper::Stamp stamp;
+    std::optional<CdbFile> names;  // none: the directory cannot be listed
+    helper::IndexSummary summary;
+    Recent<File> files;
+    std::size_t busy_files = 0;
+    [[nodiscard]] bool is_busy() const { return Known::is_busy() || busy_files > 0; }
+  };
+
+  // The home, asked for if need be; nullptr: the query has to wait for it.
+  [[nodiscard]] Result<Home*> find(const Owner& owner);
+  [[nodiscard]] Result<void> ask_home(const Owner& owner, Home& home);
+  [[nodiscard]] Result<void> ask_file(const Owner& owner, std::string_view name, Home& home,
+                                      File& file);
+
+  Askers& askers_;
+  Recent<Home> homes_;
+};
+
+}  // namespace qv
+
+#endif  // QV_VERIFY_HOMES_H_

@@ -1,0 +1,27 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/judge.h"
+
+namespace qv {
+
+Judge::Judge(const Options& options) : config_(options.qmailhome), users_(options.qmailhome) {
+  if (!options.fastforward_cdb.empty()) fastforward_.emplace(options.fastforward_cdb);
+}
+
+void Judge::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
+  config_.refresh(now_us, problems);
+  users_.refresh(now_us, problems);
+  if (fastforward_) fastforward_->refresh(now_us, problems);
+}
+
+void Judge::force() {
+  config_.force();
+  users_.force();
+  if (fastforward_) fastforward_->force();
+}
+
+Decision Judge::decide(std::string_view address, Lookups& lookups, Trail* trail) const {
+  const Grounds grounds{config_.config(), users_, lookups, fastforward_ ? &*fastforward_ : nullptr};
+  return qv::decide(address, grounds, trail);
+}
+
+}  // namespace qv

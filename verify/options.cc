@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/options.h"
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kSecondUs = 1000000;
+
+constexpr Setting kSettings[] = {
+    {.name = "LISTEN",
+     .fallback = "127.0.0.1:11113",
+     .help = "addresses to answer on, separated by blanks: IP:PORT, [IPv6]:PORT, unix:/PATH"},
+    {.name = "QMAILHOME",
+     .fallback = QV_QMAILHOME,
+     .help = "qmail's directory, with control/ and users/ in it"},
+    {.name = "VERIFYUSER",
+     .fallback = "qmaild",
+     .help = "account the daemon becomes when it is started by root, or :UID:GID"},
+    {.name = "LEGACYTEMP",
+     .type = SettingType::choice,
+     .fallback = "ok",
+     .choices = "ok nok silent",
+     .help = "answer to a legacy client where the true one is \"cannot tell now\""},
+    {.name = "LOG",
+     .type = SettingType::choice,
+     .fallback = "all",
+     .choices = "all reject none",
+     .help = "decisions to log on standard error"},
+    {.name = "CACHETTL",
+     .type = SettingType::number,
+     .fallback = "1",
+     .min = 0,
+     .max = 3600,
+     .help = "seconds that what was seen in passwd or a home may be reused; 0: not at all"},
+    {.name = "LOOKTIMEOUT",
+     .type = SettingType::number,
+     .fallback = "2",
+     .min = 1,
+     .max = 60,
+     .help = "seconds a look into a home or a name service may take"},
+    {.name = "HELPERS",
+     .type = SettingType::number,
+     .fallback = "4",
+     .min = 1,
+     .max = 64,
+     .help = "processes that look into homes and ask name services"},
+    {.name = "VERIFY_FASTFORWARDCDB",
+     .fallback = "",
+     .help = "setforward's cdb that says which addresses alias/.qmail-default takes"},
+};
+
+std::vector<std::string> split_words(std::string_view text) {
+  std::vector<std::string> words;
+  while (!text.empty()) {
+    const std::string_view word = take_until(text, ' ');
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words;
+}
+
+void require_absolute(std::string_view name, const std::string& path,
+                      std::vector<Problem>& problems) {
+  if (starts_with(path, "/")) return;
+  problems.push_back({std::string(name), 0, "\"" + path + "\" does not begin with a slash"});
+}
+
+}  // namespace
+
+std::span<const Setting> verify_settings() { return kSettings; }
+
+Options read_options(const Settings::Source& source, std::vector<Problem>& problems) {
+  const Settings settings(kSettings, source, problems);
+  Options options;
+  options.qmailhome = settings.text("QMAILHOME");
+  options.listen = split_words(settings.text("LISTEN"));
+  options.account = settings.text("VERIFYUSER");
+  options.legacytemp = static_cast<LegacyTemp>(settings.choice("LEGACYTEMP"));
+  options.log = static_cast<LogWhat>(settings.choice("LOG"));
+  options.cache_ttl_us = static_cast<std::int64_t>(settings.number("CACHETTL")) * kSecondUs;
+  options.look_timeout_us = static_cast<std::int64_t>(settings.number("LOOKTIMEOUT")) * kSecondUs;
+  options.helpers = static_cast<std::uint32_t>(settings.number("HELPERS"));
+  options.fastforward_cdb = settings.text("VERIFY_FASTFORWARDCDB");
+
+  require_absolute("QMAILHOME", options.qmailhome, problems);
+  if (!options.fastforward_cdb.empty()) {
+    require_absolute("VERIFY_FASTFORWARDCDB", options.fastforward_cdb, problems);
+  }
+  if (options.listen.empty()) problems.push_back({"LISTEN", 0, "no address in it"});
+  return options;
+}
+
+}  // namespace qv

@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: 0BSD
+// verify/options.h - what an operator can set of qmail-verify, read once at start.
+//
+// Manual: qmail-verify(8), ENVIRONMENT.  Tests: tests/verify/options_test.cc
+#ifndef QV_VERIFY_OPTIONS_H_
+#define QV_VERIFY_OPTIONS_H_
+
+#include <cstdint>
+#include <span>
+#include <string>
+#include <vector>
+
+#include "control/settings.h"
+
+namespace qv {
+
+// What a legacy client is told that cannot understand "cannot tell now".
+enum class LegacyTemp : std::uint8_t { ok, nok, silent };
+
+// Which decisions are logged; `reject` logs those that are not "valid".
+enum class LogWhat : std::uint8_t { all, reject, none };
+
+struct Options {
+  std::string qmailhome;
+  std::vector<std::string> listen;  // as written; at least one
+  std::string account;
+  LegacyTemp legacytemp = LegacyTemp::ok;
+  LogWhat log = LogWhat::all;
+  std::int64_t cache_ttl_us = 0;
+  std::int64_t look_timeout_us = 0;
+  std::uint32_t helpers = 0;
+  std::string fastforward_cdb;  // empty: none
+};
+
+// The table for --help, and what it makes of the environment.
+[[nodiscard]] std::span<const Setting> verify_settings();
+[[nodiscard]] Options read_options(const Settings::Source& source, std::vector<Problem>& problems);
+
+}  // namespace qv
+
+#endif  // QV_VERIFY_OPTIONS_H_

@@ -1,0 +1,122 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/process.h"
+
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "core/fault.h"
+#include "maps/cdb_file.h"
+#include "udpbits.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kLastWordsUs = 1000000;
+constexpr int kReceiveBuffer = 1 << 20;
+
+// Removes the file of a Unix socket on which nobody answers any more.
+void remove_stale_socket(const Endpoint& endpoint) {
+  if (!is_unix(endpoint)) return;
+  const auto* address = reinterpret_cast<const sockaddr_un*>(&endpoint.address);
+  struct stat st {};
+  if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)) return;
+  const Result<Fd> somebody = connect_udp(endpoint);
+  if (!somebody.ok() && somebody.error().errnum == ECONNREFUSED) unlink(address->sun_path);
+}
+
+Result<Fd> bind_one(const std::string& text) {
+  QV_TRY(const Endpoint endpoint, parse_endpoint(text, kVerifyPort));
+  remove_stale_socket(endpoint);
+  QV_TRY(Fd bound, bind_udp(endpoint));
+  // As much as the system allows: a burst of questions waits here.
+  setsockopt(bound.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
+  if (is_unix(endpoint)) {
+    const auto* address = reinterpret_cast<const sockaddr_un*>(&endpoint.address);
+    if (chmod(address->sun_path, 0666) != 0) return errno_error("chmod");
+  }
+  return bound;
+}
+
+}  // namespace
+
+Result<void> VerifyProcess::parse(std::string& detail) {
+  std::vector<Problem> problems;
+  options_ = read_options(from_environment, problems);
+  if (!problems.empty()) {
+    detail = to_string(problems.front());
+    return Error{Fault::config, 0, ""};
+  }
+  if (geteuid() == 0) {
+    detail = "VERIFYUSER";
+    QV_TRY(account_, find_account(options_.account, detail));
+  }
+  detail = "QMAILHOME " + options_.qmailhome;
+  if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
+  return {};
+}
+
+Result<void> VerifyProcess::pre_jail(std::string& detail) {
+  detail = "helpers";
+  helper::KeeperSettings settings;
+  settings.account_uid = account_.uid;
+  settings.account_gid = account_.gid;
+  // Those that hang and cannot be killed count: there must be room for others beside them.
+  settings.max_processes = options_.helpers * 4;
+  QV_TRY(keeper_, helper::start_keeper(settings));
+  return {};
+}
+
+JailSettings VerifyProcess::jail() const {
+  JailSettings settings;
+  settings.account = account_;
+  return settings;
+}
+
+Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
+  guard_against_truncation();
+  log_.emplace(loop_, STDERR_FILENO);
+  helper::PoolSettings settings;
+  settings.workers = options_.helpers;
+  settings.time_limit_us = options_.look_timeout_us;
+  pool_.emplace(loop_, std::move(keeper_), settings,
+                [this](helper::Notice notice, pid_t worker, int errnum) {
+                  if (notice == helper::Notice::worker_started) return;
+                  LogLine line("helper");
+                  line.add("event", helper::notice_name(notice)).add("pid", worker);
+                  if (errnum != 0) line.add("errno", errnum);
+                  log_->write(line);
+                });
+  return {};
+}
+
+Result<void> VerifyDaemon::bind_all(std::string& detail) {
+  for (const std::string& text : options_.listen) {
+    detail = "LISTEN " + text;
+    QV_TRY(Fd bound, bind_one(text));
+    bound_.push_back(std::move(bound));
+  }
+  return {};
+}
+
+Result<void> VerifyDaemon::pre_jail(std::string& detail) {
+  QV_TRY_VOID(VerifyProcess::pre_jail(detail));
+  return bind_all(detail);
+}
+
+Result<void> VerifyDaemon::post_jail(std::string& detail) {
+  QV_TRY_VOID(VerifyProcess::post_jail(detail));
+  service_.emplace(loop_, options_, *pool_, *log_);
+  LogLine line("start");
+  line.add("version", QV_VERSION);
+  for (const std::string& text : options_.listen) line.add("listen", text);
+  log_->write(line);
+  for (Fd& bound : bound_) QV_TRY_VOID(service_->serve(std::move(bound)));
+  return {};
+}
+
+void VerifyDaemon::finish() { log_->drain(kLastWordsUs); }
+
+}  // namespace qv

@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: 0BSD
+// verify/process.h - qmail-verify as a process: the order in which it opens things and gives up
+// rights, for the daemon and for --explain alike.
+//
+//   pre_jail    keeper forked first, so that it never holds a socket; then sockets bound
+//   post_jail   pool of helpers, control files, answers from here on
+#ifndef QV_VERIFY_PROCESS_H_
+#define QV_VERIFY_PROCESS_H_
+
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "core/fd.h"
+#include "daemon/log.h"
+#include "daemon/skeleton.h"
+#include "event/loop.h"
+#include "helper/keeper.h"
+#include "helper/pool.h"
+#include "verify/options.h"
+#include "verify/service.h"
+
+namespace qv {
+
+// What both have in common: settings, account, helpers.
+class VerifyProcess : public Daemon {
+ public:
+  explicit VerifyProcess(Loop& loop) : loop_(loop) {}
+
+  [[nodiscard]] Result<void> parse(std::string& detail) override;
+  [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
+  [[nodiscard]] JailSettings jail() const override;
+  [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  void reload() override {}
+
+ protected:
+  Loop& loop_;
+  Options options_;
+  Account account_;
+  helper::Keeper keeper_;
+  std::optional<LogWriter> log_;
+  std::optional<helper::Pool> pool_;
+};
+
+class VerifyDaemon final : public VerifyProcess {
+ public:
+  using VerifyProcess::VerifyProcess;
+
+  [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
+  [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  void reload() override { service_->reload(); }
+  void finish() override;
+
+ private:
+  [[nodiscard]] Result<void> bind_all(std::string& detail);
+
+  std::vector<Fd> bound_;
+  std::optional<VerifyService> service_;
+};
+
+}  // namespace qv
+
+#endif  // QV_VERIFY_PROCESS_H_
