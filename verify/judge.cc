@@ -3,7 +3,8 @@
 
 namespace qv {
 
-Judge::Judge(const Options& options) : config_(options.qmailhome), users_(options.qmailhome) {
+Judge::Judge(const Options& options)
+    : config_(options.qmailhome), users_(options.qmailhome + "/users/cdb") {
   if (!options.fastforward_cdb.empty()) fastforward_.emplace(options.fastforward_cdb);
 }
 
