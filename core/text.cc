@@ -1,9 +1,21 @@
 // SPDX-License-Identifier: 0BSD
 #include "core/text.h"
 
-#include <string.h>
-
 namespace qv {
+
+namespace {
+
+// Bytes that escape() leaves as they are.
+struct PlainBytes {
+  bool plain[256] = {};
+  constexpr PlainBytes() {
+    for (unsigned c = ' ' + 1; c <= '~'; ++c) plain[c] = c != '\\' && c != '"';
+  }
+  constexpr bool operator[](unsigned char c) const { return plain[c]; }
+};
+constexpr PlainBytes kPlain;
+
+}  // namespace
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
@@ -13,26 +25,11 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
-std::size_t find_byte(std::string_view s, char c) {
-  if (s.empty()) return 0;
-  const void* hit = memchr(s.data(), c, s.size());
-  return hit == nullptr ? s.size()
-                        : static_cast<std::size_t>(static_cast<const char*>(hit) - s.data());
-}
-
 std::size_t find_last_byte(std::string_view s, char c) {
   for (std::size_t i = s.size(); i > 0; --i) {
     if (s[i - 1] == c) return i - 1;
   }
   return s.size();
-}
-
-bool starts_with(std::string_view s, std::string_view prefix) {
-  return s.size() >= prefix.size() && first_bytes(s, prefix.size()) == prefix;
-}
-
-bool ends_with(std::string_view s, std::string_view suffix) {
-  return s.size() >= suffix.size() && after_bytes(s, s.size() - suffix.size()) == suffix;
 }
 
 std::string_view trim_blanks(std::string_view s) {
@@ -57,27 +54,20 @@ bool parse_decimal(std::string_view s, std::uint64_t max, std::uint64_t& out) {
 std::size_t escape(std::string_view s, char* out, std::size_t size) {
   constexpr char kHex[] = "0123456789abcdef";
   std::size_t used = 0;
-  for (const char c : s) {
-    if (c > ' ' && c <= '~' && c != '\\' && c != '"') {
+  for (std::size_t i = 0; i < s.size(); ++i) {
+    const auto byte = static_cast<unsigned char>(s[i]);
+    if (kPlain[byte]) {
       if (used == size) break;
-      out[used++] = c;
+      out[used++] = s[i];
       continue;
     }
     if (size - used < 4) break;
-    const auto byte = static_cast<unsigned char>(c);
     out[used++] = '\\';
     out[used++] = 'x';
     out[used++] = kHex[byte >> 4];
     out[used++] = kHex[byte & 15];
   }
   return used;
-}
-
-std::string_view take_until(std::string_view& rest, char separator) {
-  const std::size_t at = find_byte(rest, separator);
-  const std::string_view head = first_bytes(rest, at);
-  rest = after_bytes(rest, at + 1);
-  return head;
 }
 
 }  // namespace qv

@@ -6,6 +6,8 @@
 #ifndef QV_CORE_TEXT_H_
 #define QV_CORE_TEXT_H_
 
+#include <string.h>
+
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -32,11 +34,24 @@ constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 }
 
 // Position of the first, the last `c`; s.size() where there is none.
-[[nodiscard]] std::size_t find_byte(std::string_view s, char c);
+[[nodiscard]] inline std::size_t find_byte(std::string_view s, char c) {
+  if (s.empty()) return 0;
+  const void* hit = memchr(s.data(), c, s.size());
+  return hit == nullptr ? s.size()
+                        : static_cast<std::size_t>(static_cast<const char*>(hit) - s.data());
+}
 [[nodiscard]] std::size_t find_last_byte(std::string_view s, char c);
 
-[[nodiscard]] bool starts_with(std::string_view s, std::string_view prefix);
-[[nodiscard]] bool ends_with(std::string_view s, std::string_view suffix);
+// Here in the header, so that a comparison with a literal costs no call.
+[[nodiscard]] inline bool starts_with(std::string_view s, std::string_view prefix) {
+  if (s.size() < prefix.size()) return false;
+  return prefix.empty() || memcmp(s.data(), prefix.data(), prefix.size()) == 0;
+}
+[[nodiscard]] inline bool ends_with(std::string_view s, std::string_view suffix) {
+  if (s.size() < suffix.size()) return false;
+  return suffix.empty() ||
+         memcmp(s.data() + (s.size() - suffix.size()), suffix.data(), suffix.size()) == 0;
+}
 
 // Without blanks (space, tab) at either end.
 [[nodiscard]] std::string_view trim_blanks(std::string_view s);
@@ -52,7 +67,12 @@ std::size_t escape(std::string_view s, char* out, std::size_t size);
 
 // Cuts off and returns what stands before the first `separator` of `rest`, or all of it; `rest`
 // then begins after the separator.
-[[nodiscard]] std::string_view take_until(std::string_view& rest, char separator);
+[[nodiscard]] inline std::string_view take_until(std::string_view& rest, char separator) {
+  const std::size_t at = find_byte(rest, separator);
+  const std::string_view head = first_bytes(rest, at);
+  rest = after_bytes(rest, at + 1);
+  return head;
+}
 
 }  // namespace qv
 

@@ -11,16 +11,18 @@
 
 namespace qv {
 
-// kBatch messages with their buffers, laid out once and pointed at by the headers for ever.
+// kBatch messages with room for their bytes, laid out once and pointed at by the headers for ever.
+// Datagrams come in at fixed places; replies, which are short, go out packed one behind the other.
 struct DatagramSocket::Slots {
   std::array<mmsghdr, kBatch> headers{};
   std::array<iovec, kBatch> vectors{};
   std::array<Peer, kBatch> peers{};
-  std::array<std::array<char, kBuffer>, kBatch> buffers{};
+  std::array<char, kBatch * kBuffer> bytes{};
+  std::size_t used = 0;
 
   Slots() {
     for (std::size_t i = 0; i < kBatch; ++i) {
-      vectors[i] = {buffers[i].data(), kBuffer};
+      vectors[i] = {bytes.data() + i * kBuffer, kBuffer};
       msghdr& header = headers[i].msg_hdr;
       header.msg_name = &peers[i].address;
       header.msg_iov = &vectors[i];
@@ -58,6 +60,10 @@ void DatagramSocket::Free::operator()(Slots* slots) const { delete slots; }
 
 Result<DatagramSocket> DatagramSocket::adopt(Fd bound) {
   const bool wildcard = is_wildcard(bound.get());
+  // A reply fits every path unfragmented.  Saying so keeps forged fragments out of it, and spares
+  // the kernel the choice of an identification.  Not every kind of socket knows it.
+  const int whole = IP_PMTUDISC_PROBE;
+  setsockopt(bound.get(), IPPROTO_IP, IP_MTU_DISCOVER, &whole, sizeof whole);
   if (wildcard) {
     const int on = 1;
     const bool v4 = setsockopt(bound.get(), IPPROTO_IP, IP_PKTINFO, &on, sizeof on) == 0;
@@ -96,7 +102,7 @@ int DatagramSocket::receive() {
 
 std::string_view DatagramSocket::bytes(int i) const {
   const auto at = static_cast<std::size_t>(i);
-  return {in_->buffers[at].data(), in_->headers[at].msg_len};
+  return {in_->bytes.data() + at * kBuffer, in_->headers[at].msg_len};
 }
 
 bool DatagramSocket::truncated(int i) const {
@@ -108,7 +114,7 @@ const Peer& DatagramSocket::peer(int i) const { return in_->peers[static_cast<st
 
 std::span<char> DatagramSocket::prepare() {
   if (queued_ == kBatch) flush();
-  return out_->buffers[static_cast<std::size_t>(queued_)];
+  return {out_->bytes.data() + out_->used, kBuffer};
 }
 
 void DatagramSocket::commit(const Peer& peer, std::size_t size) {
@@ -126,7 +132,8 @@ void DatagramSocket::commit(const Peer& peer, std::size_t size) {
     header.msg_control = to.control.data();
     header.msg_controllen = peer.control_size;
   }
-  out_->vectors[at].iov_len = size;
+  out_->vectors[at] = {out_->bytes.data() + out_->used, size};
+  out_->used += size;
 }
 
 void DatagramSocket::flush() {
@@ -142,6 +149,7 @@ void DatagramSocket::flush() {
     }
   }
   queued_ = 0;
+  out_->used = 0;
 }
 
 }  // namespace qv

@@ -40,6 +40,15 @@ class Writer {
 
 std::string_view until_nul(std::string_view s) { return first_bytes(s, find_byte(s, '\0')); }
 
+// The next field, without its NUL; false where none is left that was sent whole.
+bool take_field(std::string_view& rest, std::string_view& field) {
+  const std::size_t end = find_byte(rest, '\0');
+  if (end == rest.size()) return false;
+  field = first_bytes(rest, end);
+  rest = after_bytes(rest, end + 1);
+  return true;
+}
+
 // If `field` begins with `name` (which ends in '='), keeps the rest in `value` unless one is there.
 void keep_field(std::string_view field, std::string_view name, std::string_view& value) {
   if (value.data() == nullptr && starts_with(field, name)) value = after_bytes(field, name.size());
@@ -76,11 +85,10 @@ Parsed parse_query(std::string_view bytes, bool truncated, Query& query) {
   std::string_view rest = bytes;
   query.address = take_until(rest, '\0');
 
-  // Only a field that its NUL ends was sent whole.
   std::string_view id;
+  std::string_view field;
   const bool extended = starts_with(rest, std::string_view("v=2\0", 4));
-  while (extended && find_byte(rest, '\0') != rest.size()) {
-    const std::string_view field = take_until(rest, '\0');
+  while (extended && take_field(rest, field)) {
     keep_field(field, "id=", id);
     keep_field(field, "client=", query.client);
     keep_field(field, "helo=", query.helo);
@@ -132,8 +140,8 @@ ReplyForm parse_reply(std::string_view bytes, Reply& reply) {
   if (legacy) return ReplyForm::legacy;
 
   if (!starts_with(rest, std::string_view("v=2\0", 4))) return ReplyForm::malformed;
-  while (find_byte(rest, '\0') != rest.size()) {
-    const std::string_view field = take_until(rest, '\0');
+  std::string_view field;
+  while (take_field(rest, field)) {
     keep_field(field, "id=", reply.id);
     keep_field(field, "why=", reply.why);
     keep_field(field, "text=", reply.text);
