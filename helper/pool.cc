@@ -221,11 +221,12 @@ void Pool::Engine::start_more() {
   std::size_t wanted = 0;
   const std::size_t most =
       settings_.workers - std::min<std::size_t>(settings_.workers, crew_.serving());
-  for (const Asked& asked : waiting_) {
-    if (wanted == most) break;
-    if (may_go(asked)) ++wanted;
+  for (const auto& lane : lanes_) {
+    const std::uint32_t busy = std::min(lane.second.busy, settings_.per_owner);
+    wanted += std::min(lane.second.waiting, settings_.per_owner - busy);
+    if (wanted >= most) break;
   }
-  while (crew_.starting() < wanted) {
+  while (crew_.starting() < std::min(wanted, most)) {
     const std::size_t before = crew_.starting();
     crew_.start_one();
     if (crew_.starting() == before) return;

@@ -1,0 +1,233 @@
+// SPDX-License-Identifier: 0BSD
+// The looks themselves, in this process: as root it becomes the owner for each of them.
+#include "helper/home.h"
+
+#include <errno.h>
+#include <grp.h>
+#include <gtest/gtest.h>
+#include <sys/socket.h>
+#include <sys/un.h>
+
+#include "helper/memory_file.h"
+#include "helper/records.h"
+#include "maps/cdb_file.h"
+#include "tests/helper/home_tree.h"
+
+namespace qv::helper {
+namespace {
+
+class HomeLook : public testing::Test {
+ protected:
+  Finding file(const std::string& name, Contents contents = Contents::not_wanted) {
+    return look_at_file(
+        home_file_request(owner_uid(), owner_gid(), tree_.home(), name, contents).value());
+  }
+  Finding index(const Stamp& have = Stamp{}, const ListLimits& limits = ListLimits{}) {
+    return look_at_home(home_index_request(owner_uid(), owner_gid(), tree_.home(), have).value(),
+                        limits);
+  }
+  static std::string all_of(const Fd& file) {
+    std::string text(2 * kMaxContents, '\0');
+    const ssize_t got = pread(file.get(), text.data(), text.size(), 0);
+    text.resize(got < 0 ? 0 : static_cast<std::size_t>(got));
+    return text;
+  }
+  HomeTree tree_;
+};
+
+void expect_outcome(const Finding& finding, Outcome outcome) {
+  EXPECT_EQ(finding.response.failed, 0) << "errno " << finding.response.errnum;
+  EXPECT_EQ(finding.response.outcome, outcome);
+}
+void expect_fault(const Finding& finding, int errnum) {
+  EXPECT_EQ(finding.response.failed, 1);
+  EXPECT_EQ(finding.response.errnum, errnum);
+  EXPECT_FALSE(finding.file.valid());
+}
+
+TEST_F(HomeLook, AFileIsFoundByNameAndThroughLinks) {
+  tree_.write("home/.qmail-x", "");
+  tree_.write("elsewhere", "text");
+  tree_.link("home/.qmail-link", "../elsewhere");
+  tree_.make_directory("home/.qmail-", 0755);
+  tree_.write("home/.qmail-/default", "");
+  expect_outcome(file(".qmail-x"), Outcome::found);
+  const Finding linked = file(".qmail-link");
+  expect_outcome(linked, Outcome::found);
+  EXPECT_EQ(linked.response.size, 4U);
+  EXPECT_FALSE(linked.file.valid());
+  expect_outcome(file(".qmail-/default"), Outcome::found);
+}
+
+TEST_F(HomeLook, WhatIsNoRegularFileIsAbsent) {
+  tree_.make_directory("home/.qmail-dir", 0755);
+  tree_.write("home/.qmail-file", "");
+  tree_.link("home/.qmail-dangling", "nowhere");
+  ASSERT_EQ(mkfifo(tree_.path("home/.qmail-fifo").c_str(), 0644), 0);
+  chmod(tree_.path("home/.qmail-fifo").c_str(), 0644);
+  const Fd socket(::socket(AF_UNIX, SOCK_DGRAM | SOCK_CLOEXEC, 0));
+  sockaddr_un address{};
+  address.sun_family = AF_UNIX;
+  const std::string path = tree_.path("home/.qmail-socket");
+  ASSERT_LT(path.size(), sizeof address.sun_path);
+  memcpy(address.sun_path, path.c_str(), path.size());
+  ASSERT_EQ(bind(socket.get(), reinterpret_cast<sockaddr*>(&address), sizeof address), 0);
+  chmod(path.c_str(), 0666);
+
+  for (const char* name : {".qmail-none", ".qmail-dir", ".qmail-dangling", ".qmail-fifo",
+                           ".qmail-socket", ".qmail-file/x", ".qmail-none/x"}) {
+    SCOPED_TRACE(name);
+    expect_outcome(file(name), Outcome::absent);
+  }
+  expect_outcome(file(".qmail-" + std::string(300, 'x')), Outcome::absent);
+}
+
+TEST_F(HomeLook, WhatCannotBeLookedAtIsAFault) {
+  tree_.link("home/.qmail-loop", ".qmail-loop");
+  expect_fault(file(".qmail-loop"), ELOOP);
+  const auto no_home = home_file_request(owner_uid(), owner_gid(), tree_.path("gone"), ".qmail",
+                                         Contents::not_wanted);
+  expect_fault(look_at_file(no_home.value()), ENOENT);
+  tree_.write("plain", "");
+  const auto no_directory = home_file_request(owner_uid(), owner_gid(), tree_.path("plain"),
+                                              ".qmail", Contents::not_wanted);
+  expect_fault(look_at_file(no_directory.value()), ENOTDIR);
+}
+
+// CVE-2020-3812: root looked where the owner may not, and told.
+TEST_F(HomeLook, AsTheOwnerWhatIsNotHisCannotBeSeen) {
+  QV_NEEDS_ROOT();
+  tree_.make_directory("secret", 0700);
+  tree_.write("secret/there", "");
+  tree_.link("home/.qmail-there", "../secret/there");
+  tree_.link("home/.qmail-missing", "../secret/missing");
+  expect_fault(file(".qmail-there"), EACCES);
+  expect_fault(file(".qmail-missing"), EACCES);
+
+  tree_.write("home/.qmail-unreadable", "", 0600);
+  expect_fault(file(".qmail-unreadable"), EACCES);
+  tree_.write("home/.qmail-group", "", 0640);
+  expect_fault(file(".qmail-group"), EACCES);
+  ASSERT_EQ(chown(tree_.path("home/.qmail-group").c_str(), 0, kGroup), 0);
+  expect_outcome(file(".qmail-group"), Outcome::found);
+
+  tree_.set_mode("home", 0000);
+  expect_fault(file(".qmail-group"), EACCES);
+}
+
+TEST_F(HomeLook, AfterwardsThisProcessIsItselfAgain) {
+  const gid_t group = getegid();
+  file(".qmail");
+  index();
+  EXPECT_EQ(geteuid(), getuid());
+  EXPECT_EQ(getegid(), group);
+  if (is_root()) {
+    EXPECT_EQ(getgroups(0, nullptr), 0);
+  }
+}
+
+TEST_F(HomeLook, ContentsComeSealedAndBounded) {
+  tree_.write("home/.qmail-x", "|/bin/true\n");
+  const Finding small = file(".qmail-x", Contents::wanted);
+  expect_outcome(small, Outcome::found);
+  ASSERT_TRUE(small.file.valid());
+  EXPECT_TRUE(is_sealed(small.file));
+  EXPECT_EQ(all_of(small.file), "|/bin/true\n");
+  EXPECT_EQ(small.response.has_file, 1);
+
+  tree_.write("home/.qmail-big", std::string(kMaxContents + 5, 'x'));
+  const Finding big = file(".qmail-big", Contents::wanted);
+  EXPECT_EQ(all_of(big.file).size(), kMaxContents);
+  EXPECT_EQ(big.response.size, kMaxContents + 5);
+}
+
+TEST_F(HomeLook, TheIndexHoldsTheNamesThatMatter) {
+  tree_.write("home/.qmail", "");
+  tree_.write("home/.qmail-default", "");
+  tree_.write("home/.qmail-list-default", "");
+  tree_.write("home/.bashrc", "");
+  tree_.make_directory("home/Maildir", 0700);
+  const Finding found = index();
+  expect_outcome(found, Outcome::found);
+  ASSERT_TRUE(found.file.valid());
+  EXPECT_TRUE(is_sealed(found.file));
+  const CdbFile table = CdbFile::map(Fd(dup(found.file.get()))).value();
+  std::string_view value;
+  for (const char* name : {".qmail", ".qmail-default", ".qmail-list-default"}) {
+    EXPECT_EQ(table.find(name, value).value(), Answer::found) << name;
+  }
+  for (const char* name : {".bashrc", "Maildir", ".qmail-other", ".qmail-"}) {
+    EXPECT_EQ(table.find(name, value).value(), Answer::absent) << name;
+  }
+  ASSERT_EQ(table.find({}, value).value(), Answer::found);
+  const IndexSummary summary = decode_summary(value).value();
+  EXPECT_EQ(summary.count, 3U);
+  EXPECT_EQ(summary.longest, 19U);
+  EXPECT_EQ(summary.longest_default, 19U);
+}
+
+TEST_F(HomeLook, AnUnchangedHomeIsNotListedAgain) {
+  Stamp have = index().response.stamp;
+  EXPECT_EQ(have.settled, 0U) << "it was made a moment ago";
+  expect_outcome(index(have), Outcome::found);
+  have.settled = 1;  // as if time had passed
+  const Finding again = index(have);
+  expect_outcome(again, Outcome::unchanged);
+  EXPECT_FALSE(again.file.valid());
+  tree_.write("home/.qmail-new", "");
+  expect_outcome(index(have), Outcome::found);
+}
+
+TEST_F(HomeLook, WhoseHomeItIs) {
+  const auto missing =
+      home_index_request(owner_uid(), owner_gid(), tree_.path("gone"), Stamp{}).value();
+  expect_outcome(look_at_home(missing, ListLimits{}), Outcome::absent);
+  tree_.write("plain", "");
+  const auto plain =
+      home_index_request(owner_uid(), owner_gid(), tree_.path("plain"), Stamp{}).value();
+  expect_outcome(look_at_home(plain, ListLimits{}), Outcome::absent);
+  const auto strangers = home_index_request(kStranger, owner_gid(), tree_.home(), Stamp{}).value();
+  expect_outcome(look_at_home(strangers, ListLimits{}), Outcome::not_owner);
+}
+
+TEST_F(HomeLook, AHomeThatCannotBeReachedIsAFault) {
+  QV_NEEDS_ROOT();
+  tree_.make_directory("closed", 0700);
+  tree_.make_directory("closed/home", 0755);
+  tree_.give("closed/home", owner_uid());
+  const auto request =
+      home_index_request(owner_uid(), owner_gid(), tree_.path("closed/home"), Stamp{}).value();
+  expect_fault(look_at_home(request, ListLimits{}), EACCES);
+}
+
+// Its files can still be asked for, as qmail-local does.
+TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
+  if (is_root()) {
+    tree_.write("home/.qmail-x", "");
+    tree_.set_mode("home", 0311);
+    const Finding unlisted = index();
+    expect_outcome(unlisted, Outcome::found);
+    EXPECT_FALSE(unlisted.file.valid());
+    EXPECT_EQ(unlisted.response.has_file, 0);
+    expect_outcome(file(".qmail-x"), Outcome::found);
+    tree_.set_mode("home", 0755);
+  }
+  tree_.write("home/.qmail-1", "");
+  tree_.write("home/.qmail-2", "");
+  tree_.write("home/.qmail-3", "");
+  const Finding too_many = index(Stamp{}, ListLimits{2, 1000000});
+  expect_outcome(too_many, Outcome::found);
+  EXPECT_FALSE(too_many.file.valid());
+}
+
+TEST(AsOwnerDeathTest, NeverRoot) {
+  Request forged = home_file_request(1, 1, "/", "x", Contents::not_wanted).value();
+  forged.uid = 0;
+  EXPECT_EXIT(look_at_file(forged), testing::ExitedWithCode(111), "");
+  forged.uid = 1;
+  forged.gid = 0;
+  EXPECT_EXIT(look_at_file(forged), testing::ExitedWithCode(111), "");
+}
+
+}  // namespace
+}  // namespace qv::helper
