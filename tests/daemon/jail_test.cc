@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: 0BSD
+// Each jail is entered in a child: there is no way back.
+#include "daemon/jail.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <gtest/gtest.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
+#include <unistd.h>
+
+namespace qv {
+namespace {
+
+#define QV_NEEDS_ROOT() \
+  if (geteuid() != 0) GTEST_SKIP() << "needs root: it becomes another user"
+
+// Exits 0 where `condition` holds in the jail, 1 where not, 2 where the jail was not entered.
+template <class Condition>
+[[noreturn]] void enter_and_check(const JailSettings& settings, Condition condition) {
+  std::string detail;
+  if (!enter_jail(settings, detail).ok()) {
+    fprintf(stderr, "refused: %s\n", detail.c_str());
+    _exit(2);
+  }
+  _exit(condition() ? 0 : 1);
+}
+
+JailSettings as(uid_t uid, gid_t gid) {
+  JailSettings settings;
+  settings.account = {uid, gid};
+  return settings;
+}
+
+TEST(Account, ByNumberByNameAndNotAtAll) {
+  std::string detail;
+  const Result<Account> number = find_account(":12345:12346", detail);
+  ASSERT_TRUE(number.ok());
+  EXPECT_EQ(number.value().uid, 12345U);
+  EXPECT_EQ(number.value().gid, 12346U);
+  ASSERT_TRUE(find_account("nobody", detail).ok()) << detail;
+  EXPECT_NE(find_account("nobody", detail).value().uid, 0U);
+
+  const Result<Account> missing = find_account("no-such-user", detail);
+  ASSERT_FALSE(missing.ok());
+  EXPECT_EQ(missing.error().fault, Fault::config);
+  EXPECT_EQ(detail, "there is no account \"no-such-user\"");
+}
+
+TEST(Account, RootIsRefused) {
+  for (const char* name : {"root", ":0:1", ":1:0", ":0:0"}) {
+    std::string detail;
+    const Result<Account> root = find_account(name, detail);
+    ASSERT_FALSE(root.ok()) << name;
+    EXPECT_EQ(root.error().fault, Fault::config);
+    EXPECT_NE(detail.find("root's uid or gid"), std::string::npos);
+  }
+  for (const char* name : {"", ":", ":1", ":1:", ":1:2:3", ":x:1", ":4294967295:1", ":-1:1"}) {
+    std::string detail;
+    EXPECT_FALSE(find_account(name, detail).ok()) << name;
+  }
+}
+
+TEST(JailDeathTest, AllIdsAreTheAccountsForGood) {
+  QV_NEEDS_ROOT();
+  EXPECT_EXIT(enter_and_check(as(12345, 12346),
+                              [] {
+                                uid_t u[3];
+                                gid_t g[3];
+                                gid_t group = 0;
+                                getresuid(&u[0], &u[1], &u[2]);
+                                getresgid(&g[0], &g[1], &g[2]);
+                                return u[0] == 12345 && u[1] == 12345 && u[2] == 12345 &&
+                                       g[0] == 12346 && g[1] == 12346 && g[2] == 12346 &&
+                                       getgroups(1, &group) == 1 && group == 12346 &&
+                                       access("/root", R_OK) != 0;
+                              }),
+              testing::ExitedWithCode(0), "");
+}
+
+TEST(JailDeathTest, RootIsNoJail) {
+  QV_NEEDS_ROOT();
+  for (const JailSettings& settings : {as(0, 1), as(1, 0), JailSettings{}}) {
+    EXPECT_EXIT(enter_and_check(settings, [] { return true; }), testing::ExitedWithCode(2),
+                "root's uid or gid");
+  }
+}
+
+TEST(JailDeathTest, NoNewPrivilegesNoCoreFewFiles) {
+  JailSettings settings = as(12345, 12346);
+  settings.open_files = 50;
+  EXPECT_EXIT(enter_and_check(settings,
+                              [] {
+                                rlimit core{};
+                                rlimit files{};
+                                getrlimit(RLIMIT_CORE, &core);
+                                getrlimit(RLIMIT_NOFILE, &files);
+                                return prctl(PR_GET_NO_NEW_PRIVS, 0, 0, 0, 0) == 1 &&
+                                       core.rlim_max == 0 && files.rlim_cur == 50;
+                              }),
+              testing::ExitedWithCode(0), "");
+}
+
+TEST(JailDeathTest, MoreFilesThanAllowedIsAsManyAsAllowed) {
+  JailSettings settings = as(12345, 12346);
+  settings.open_files = UINT64_MAX - 1;
+  EXPECT_EXIT(enter_and_check(settings,
+                              [] {
+                                rlimit files{};
+                                getrlimit(RLIMIT_NOFILE, &files);
+                                return files.rlim_cur == files.rlim_max;
+                              }),
+              testing::ExitedWithCode(0), "");
+}
+
+TEST(JailDeathTest, TheRootDirectoryCanBeAnother) {
+  QV_NEEDS_ROOT();
+  char name[] = "/tmp/qv-jail-XXXXXX";
+  ASSERT_NE(mkdtemp(name), nullptr);
+  const std::string inside = std::string(name) + "/inside";
+  close(open(inside.c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
+  JailSettings settings = as(12345, 12346);
+  settings.root = name;
+  EXPECT_EQ(chmod(name, 0755), 0);
+  EXPECT_EXIT(enter_and_check(settings,
+                              [] {
+                                return access("/inside", F_OK) == 0 &&
+                                       access("inside", F_OK) == 0 && access("/etc", F_OK) != 0;
+                              }),
+              testing::ExitedWithCode(0), "");
+  settings.root = std::string(name) + "/missing";
+  EXPECT_EXIT(enter_and_check(settings, [] { return true; }), testing::ExitedWithCode(2),
+              "refused: .*/missing");
+  unlink(inside.c_str());
+  rmdir(name);
+}
+
+TEST(JailDeathTest, WithoutRootOneStaysWhoOneIs) {
+  const bool root = geteuid() == 0;
+  const auto check = [root] {
+    // As root: first become somebody, then ask for a jail as somebody else.
+    std::string detail;
+    if (root && !enter_jail(as(23456, 23456), detail).ok()) _exit(3);
+    const uid_t before = geteuid();
+    enter_and_check(as(12345, 12346), [before] { return geteuid() == before; });
+  };
+  EXPECT_EXIT(check(), testing::ExitedWithCode(0), "");
+  const auto check_chroot = [root] {
+    std::string detail;
+    if (root && !enter_jail(as(23456, 23456), detail).ok()) _exit(3);
+    JailSettings settings = as(12345, 12346);
+    settings.root = "/tmp";
+    enter_and_check(settings, [] { return true; });
+  };
+  EXPECT_EXIT(check_chroot(), testing::ExitedWithCode(2), "chroot needs");
+}
+
+}  // namespace
+}  // namespace qv
