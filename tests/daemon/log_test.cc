@@ -142,7 +142,6 @@ TEST(PacketLog, EachWriteIsWholeLinesThatFitAPipe) {
     log.write(line);
   }
   log.flush();
-  ASSERT_EQ(log.pending(), 0U);
   std::string came;
   char piece[2 * PIPE_BUF];
   while (came.size() < all.size()) {
@@ -151,6 +150,7 @@ TEST(PacketLog, EachWriteIsWholeLinesThatFitAPipe) {
     EXPECT_LE(got, PIPE_BUF);
     EXPECT_EQ(piece[got - 1], '\n');
     came.append(piece, static_cast<std::size_t>(got));
+    loop.make_writable(writer.get());
   }
   EXPECT_EQ(came, all);
 }
