@@ -1,0 +1,88 @@
+// SPDX-License-Identifier: 0BSD
+// What a worker takes from its socket.  The input is laid over a zero message, so that short inputs
+// reach the fields; as it is it must be a message of the right size to pass.
+#include <cstdint>
+#include <cstdlib>
+#include <cstring>
+#include <string_view>
+
+#include "helper/channel.h"
+#include "helper/keeper.h"
+#include "helper/request.h"
+
+namespace {
+
+using namespace qv;
+using namespace qv::helper;
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+bool has_nul(std::string_view s) { return s.find('\0') != std::string_view::npos; }
+
+// Everything the header promises of a request that passed.
+void check_request(const Request& r) {
+  require(r.home_length < kMaxPath && r.name_length < kMaxPath);
+  require(r.home[r.home_length] == '\0' && r.name[r.name_length] == '\0');
+  require(!has_nul(r.home_view()) && !has_nul(r.name_view()));
+  if (r.op == Op::home_index || r.op == Op::home_file) {
+    require(r.uid != 0 && r.gid != 0 && r.uid != UINT32_MAX && r.gid != UINT32_MAX);
+    require(r.home[0] == '/');
+  }
+  if (r.op != Op::home_file) return;
+  const std::string_view name = r.name_view();
+  require(!name.empty() && name.front() != '/');
+  require(name != ".." && !name.starts_with("../") && !name.ends_with("/.."));
+  require(name.find("/../") == std::string_view::npos);
+  // What passed can be made again.
+  require(home_file_request(r.uid, r.gid, r.home_view(), name,
+                            r.want_contents == 1 ? Contents::wanted : Contents::not_wanted)
+              .ok());
+}
+
+template <class T>
+std::string_view laid_over_zeros(std::string_view bytes, T& message) {
+  memset(static_cast<void*>(&message), 0, sizeof message);
+  memcpy(static_cast<void*>(&message), bytes.data(),
+         bytes.size() < sizeof message ? bytes.size() : sizeof message);
+  return as_bytes(message);
+}
+
+void try_request(std::string_view bytes) {
+  const Result<Request> request = validate(bytes);
+  require(request.ok() || request.error().fault == Fault::protocol ||
+          request.error().fault == Fault::denied);
+  if (request.ok()) check_request(request.value());
+}
+
+// Fields first, then the home, then the name: an input need not be two kilobytes long.
+void try_fields(std::string_view bytes) {
+  Request request;
+  const std::size_t head = offsetof(Request, home);
+  laid_over_zeros(bytes.substr(0, bytes.size() < head ? bytes.size() : head), request);
+  if (bytes.size() > head) {
+    std::string_view rest = bytes.substr(head);
+    const std::size_t home = rest.size() < request.home_length ? rest.size() : request.home_length;
+    if (home < kMaxPath) memcpy(request.home, rest.data(), home);
+    rest = rest.substr(home);
+    const std::size_t name = rest.size() < request.name_length ? rest.size() : request.name_length;
+    if (name < kMaxPath) memcpy(request.name, rest.data(), name);
+  }
+  try_request(as_bytes(request));
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  try_request(bytes);
+  try_fields(bytes);
+  Response response;
+  const Result<Response> answer = validate_response(laid_over_zeros(bytes, response));
+  require(!answer.ok() ||
+          (!has_nul(answer.value().user_view()) && answer.value().user_length < kMaxPath));
+  static_cast<void>(validate_order(bytes).ok());
+  static_cast<void>(validate_news(bytes).ok());
+  return 0;
+}
