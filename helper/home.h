@@ -33,9 +33,10 @@ struct ListLimits {
   std::int64_t time_us = 500000;
 };
 
-// The directory request.home, owned by request.uid?  found: the names in it that begin with
+// The directory request.home.  found: response.uid owns it, and the names in it that begin with
 // ".qmail" are in the file (records.h); there is no file where the directory cannot be listed, or
-// is beyond `limits`: its entries can still be asked for one by one.
+// is beyond `limits`: its entries can still be asked for one by one.  absent: there is none, or
+// something else than a directory.
 [[nodiscard]] Finding look_at_home(const Request& request, const ListLimits& limits);
 
 // home/name, through symbolic links.  found: a regular file that the owner may read.  absent: no
