@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: 0BSD
+// rcptcheck - asks whether recipients exist: by hand, for RCPTCHECK, and for qmail-spp.
+// Manual: rcptcheck(1).
+#include <fcntl.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <span>
+#include <string>
+#include <string_view>
+
+#include "core/exit_code.h"
+#include "core/json.h"
+#include "core/text.h"
+#include "verifyrcpt.h"
+
+namespace {
+
+using namespace qv;
+
+constexpr char kUsage[] =
+    "usage: rcptcheck [-s VERIFY-value] [-q] [-j] ADDRESS... | -\n"
+    "  -s VALUE   the server, and how to ask, as in VERIFY; default: $VERIFY, else \":\"\n"
+    "  -q         print nothing: the exit status says it\n"
+    "  -j         print one JSON object per address\n"
+    "  -          read addresses from standard input, one per line\n"
+    "  --help, --version\n"
+    "exit status: 0 all valid, 100 one is not valid, 111 one is undecided\n"
+    "Without arguments: a program for RCPTCHECK (environment RECIPIENT) or for qmail-spp\n"
+    "(environment SMTPRCPTTO).\n";
+
+struct Question {
+  std::string_view address, sender, helo;
+};
+
+std::string_view from_environment(const char* name) {
+  const char* value = getenv(name);
+  return value == nullptr ? std::string_view() : value;
+}
+
+std::string escaped(std::string_view s) {
+  std::string out(4 * s.size(), '\0');
+  out.resize(escape(s, out.data(), out.size()));
+  return out;
+}
+
+// ---- by hand -----------------------------------------------------------------------------------
+
+enum class Output : std::uint8_t { table, json, none };
+
+struct Options {
+  std::string value;
+  Output output = Output::table;
+  std::span<char* const> addresses;  // "-": the lines of standard input
+};
+
+// Prints one table row or one JSON object, or nothing.
+class Printer {
+ public:
+  Printer(Output output, std::size_t width) : output_(output), width_(static_cast<int>(width)) {
+    if (output_ == Output::table) row("ADDRESS", "VERDICT", "WHY", "USER", "TIME");
+  }
+
+  void print(std::string_view address, const verifyrcpt_result& r) {
+    switch (output_) {
+      case Output::table:
+        row(escaped(address), verdict(r), r.why[0] == '\0' ? "-" : r.why,
+            r.user[0] == '\0' ? "-" : escaped(r.user), std::to_string(r.micros) + " us");
+        return;
+      case Output::json:
+        printf("{\"address\":\"%s\",\"verdict\":\"%s\",\"why\":\"%s\",\"user\":\"%s\",",
+               json(address).c_str(), verdict(r), json(r.why).c_str(), json(r.user).c_str());
+        printf("\"server\":\"%s\",\"us\":%u}\n", json(r.server).c_str(), r.micros);
+        return;
+      case Output::none:
+        return;
+    }
+  }
+
+ private:
+  static const char* verdict(const verifyrcpt_result& r) {
+    if (r.verdict == VERIFYRCPT_VALID) return "valid";
+    return r.verdict == VERIFYRCPT_NOT_VALID ? "not-valid" : "undecided";
+  }
+
+  static std::string json(std::string_view s) {
+    std::string out(kMaxJsonEscape * s.size(), '\0');
+    out.resize(escape_json(s, out.data(), out.size()));
+    return out;
+  }
+
+  void row(const std::string& address, const char* verdict, const std::string& why,
+           const std::string& user, const std::string& time) const {
+    printf("%-*s  %-9s  %-14s  %-16s  %s\n", width_, address.c_str(), verdict, why.c_str(),
+           user.c_str(), time.c_str());
+  }
+
+  Output output_;
+  int width_;
+};
+
+// Asks about each address and keeps the worst verdict.
+class Checker {
+ public:
+  Checker(const Options& options, std::size_t width)
+      : value_(options.value), printer_(options.output, width) {}
+
+  void check(std::string_view address) {
+    // A session for each: what one address does to a session (maxbad) is nothing to the next.
+    verifyrcpt session;
+    verifyrcpt_result result;
+    verifyrcpt_init(&session, value_.data(), value_.size(), 0);
+    verifyrcpt_rcpt(&session, address.data(), address.size(), &result);
+    verifyrcpt_close(&session);
+    printer_.print(address, result);
+    const bool certain =
+        result.verdict == VERIFYRCPT_VALID || result.verdict == VERIFYRCPT_NOT_VALID;
+    undecided_ = undecided_ || !certain;
+    bad_ = bad_ || result.verdict == VERIFYRCPT_NOT_VALID;
+  }
+
+  [[nodiscard]] int exit_code() const {
+    if (undecided_) return kExitTemporary;
+    return bad_ ? kExitPermanent : kExitOk;
+  }
+
+ private:
+  const std::string& value_;
+  Printer printer_;
+  bool undecided_ = false;
+  bool bad_ = false;
+};
+
+// False where standard input could not be read to its end.
+bool check_lines(Checker& checker) {
+  char* line = nullptr;
+  std::size_t size = 0;
+  ssize_t n;
+  while ((n = getline(&line, &size, stdin)) >= 0) {
+    std::string_view address(line, static_cast<std::size_t>(n));
+    if (ends_with(address, "\n")) address.remove_suffix(1);
+    if (ends_with(address, "\r")) address.remove_suffix(1);
+    if (!address.empty()) checker.check(address);
+    fflush(stdout);  // whoever writes the questions into a pipe waits for the answers
+  }
+  free(line);
+  return ferror(stdin) == 0;
+}
+
+int check_by_hand(const Options& options) {
+  verifyrcpt session;
+  // Never "not valid" for what the caller got wrong.
+  if (verifyrcpt_init(&session, options.value.data(), options.value.size(), 0) != VERIFYRCPT_ON) {
+    fprintf(stderr, "rcptcheck: %s\n", verifyrcpt_reason(&session));
+    return kExitTemporary;
+  }
+  std::size_t width = 7;
+  for (const std::string_view a : options.addresses) {
+    width = std::max<std::size_t>(width, a == "-" ? 32 : escaped(a).size());
+  }
+  Checker checker(options, std::min<std::size_t>(width, 60));
+  bool read_all = true;
+  for (const std::string_view address : options.addresses) {
+    if (address != "-") checker.check(address);
+    if (address == "-") read_all = check_lines(checker) && read_all;
+  }
+  if (!read_all || fflush(stdout) != 0 || ferror(stdout) != 0) {
+    perror("rcptcheck");
+    return kExitTemporary;
+  }
+  return checker.exit_code();
+}
+
+int usage_mistake() {
+  fputs(kUsage, stderr);
+  return kExitTemporary;
+}
+
+int main_by_hand(int argc, char** argv) {
+  Options options;
+  const std::string_view value = from_environment("VERIFY");
+  options.value = value.empty() ? ":" : value;
+  int c;
+  while ((c = getopt(argc, argv, "+s:qj")) != -1) {
+    if (c == 's') options.value = optarg;
+    if (c == 'q') options.output = Output::none;
+    if (c == 'j') options.output = Output::json;
+    if (c == '?') return usage_mistake();
+  }
+  options.addresses = {argv + optind, argv + argc};
+  return options.addresses.empty() ? usage_mistake() : check_by_hand(options);
+}
+
+// ---- for an SMTP server ------------------------------------------------------------------------
+
+// One line on standard error, in one write: many of us may share the log.
+void log_line(const char* line) { dprintf(STDERR_FILENO, "rcptcheck: %s\n", line); }
+
+// Asks about the one recipient of this process; VERIFYRCPT_NOT_ASKED with code 0 where VERIFY, or
+// RELAYCLIENT, says that nothing is verified.
+verifyrcpt_result ask_for_server(const Question& question) {
+  verifyrcpt session;
+  verifyrcpt_result result{};
+  verifyrcpt_init_env(&session);
+  const char* reason = verifyrcpt_reason(&session);
+  if (*reason != '\0') log_line(reason);
+  verifyrcpt_helo(&session, question.helo.data(), question.helo.size());
+  verifyrcpt_mail(&session, question.sender.data(), question.sender.size());
+  const std::string_view address = question.address;
+  verifyrcpt_rcpt(&session, address.data(), address.size(), &result);
+  if (result.verdict != VERIFYRCPT_NOT_ASKED || result.code != 0) {
+    char line[VERIFYRCPT_LOG_SIZE];
+    verifyrcpt_log(&session, &result, address.data(), address.size(), line, sizeof line);
+    log_line(line);
+  }
+  // DEFER: the next process will know nothing of it; what DATA is to say has to be said now.
+  if (result.code == 0) verifyrcpt_data(&session, &result);
+  verifyrcpt_close(&session);
+  if (result.delay > 0) sleep(result.delay);
+  return result;
+}
+
+// RCPTCHECK: the exit status is the answer.  Descriptors 0 and 1 may be the SMTP connection: they
+// are not touched.
+int main_rcptcheck() {
+  // An earlier check has accepted the recipient.
+  if (!from_environment("RCPTFOUND").empty()) return kExitOk;
+  const bool with_text = !from_environment("USE_FD4").empty() && fcntl(4, F_GETFD) >= 0;
+  const verifyrcpt_result result = ask_for_server(
+      {from_environment("RECIPIENT"), from_environment("SENDER"), from_environment("HELO")});
+  if (with_text && result.code != 0) dprintf(4, "%s", result.reply);
+  if (result.code == 0) return kExitOk;
+  return result.code / 100 == 5 ? kExitPermanent : kExitTemporary;
+}
+
+// qmail-spp: one command per line on standard output; nothing says "go on".
+int main_spp() {
+  // What rcpthosts refuses is refused anyway.
+  if (from_environment("SMTPRCPTHOSTSOK") == "0") return kExitOk;
+  const verifyrcpt_result result =
+      ask_for_server({from_environment("SMTPRCPTTO"), from_environment("SMTPMAILFROM"),
+                      from_environment("SMTPHELOHOST")});
+  if (result.code == 0) return kExitOk;
+  const char* command = result.code == 421 ? "R" : result.code == 554 ? "LD" : "E";
+  dprintf(STDOUT_FILENO, "%s%s\n", command, result.reply);
+  return kExitOk;
+}
+
+}  // namespace
+
+int main(int argc, char** argv) {
+  if (argc == 2 && strcmp(argv[1], "--help") == 0) return fputs(kUsage, stdout) < 0;
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("rcptcheck " QV_VERSION) < 0;
+  if (argc > 1) return main_by_hand(argc, argv);
+  // RECIPIENT is given to the child alone, SMTPRCPTTO may stay in the server's own environment.
+  if (getenv("RECIPIENT") != nullptr) return main_rcptcheck();
+  if (getenv("SMTPRCPTTO") != nullptr) return main_spp();
+  return usage_mistake();
+}
