@@ -57,8 +57,12 @@ FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS_debug   := -O0 -g
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 	-fno-sanitize-recover=all
+# What `make fuzz` builds with clang: product code watched, libFuzzer's main linked in.
+FLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
+	-fno-sanitize-recover=all
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_asan     := -fsanitize=address,undefined
+LINK_fuzz     := -fsanitize=fuzzer,address,undefined
 
 COMMON := $(FLAGS_$(MODE)) -fPIC $(WERROR) -I. -D_GNU_SOURCE -MMD -MP
 CXX20  := -std=c++20 -fno-exceptions -fno-rtti $(WARNXX) $(COMMON)
@@ -84,8 +88,8 @@ PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%)
 
 HOOK_LIBS := $(if $(wildcard verifyrcpt.cc),$(B)/lib/libverifyrcpt.a $(B)/lib/libverifyrcpt.so)
 
-.PHONY: all check demo bench fuzz asan tidy format format-check install install-check clean deps \
-	tests checkdeps
+.PHONY: all check demo bench fuzz asan tidy format format-check docs-check install install-check \
+	clean deps tests
 .DELETE_ON_ERROR:
 .SECONDARY:
 
@@ -192,8 +196,99 @@ $(FUZZ_REPLAYS): $(B)/tests/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/rep
 	@mkdir -p $(@D)
 	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
 
+# With MODE=fuzz and clang, build/fuzz/fuzz_NAME.
+FUZZERS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
+$(FUZZERS): $(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(B)/libqv.a $(HOOK_LIBS_A)
+	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
+
+replays: $(FUZZ_REPLAYS)
+fuzzers: $(FUZZERS)
+
+# ---- checking ----------------------------------------------------------------------------------
+
+# `make check` is everything; the parts have targets of their own.  ccache is used where it is.
+CCACHE := $(if $(shell command -v ccache 2>/dev/null),ccache)
+GXX   ?= g++
+CLANG ?= clang++
+JOBS  ?= $(shell nproc 2>/dev/null || echo 1)
+# A make of its own, as many jobs at a time as there are cores unless -j said otherwise.
+SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
+STRICT = $(SUBMAKE) WERROR=-Werror
+
+deps:
+	@CXX="$(CXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check demo
+
+# What is missing is installed first, and only then does another make look at what is there.
+check:
+	@CXX="$(GXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check
+	+@$(STRICT) CXX="$(CCACHE) $(GXX)" check-build
+	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS)
+
+# Release build, debug build of what must not need the C++ runtime, everything once through the
+# other compiler, and the tests under the sanitizers.
+CHECK_STEP = +@echo "== $(1)"; $(STRICT)
+.PHONY: check-build clang-check tier0 replays fuzzers fuzz-build
+check-build:
+	$(call CHECK_STEP,release build) all tests replays
+	$(call CHECK_STEP,debug build of the hook library) MODE=debug tier0
+	$(call CHECK_STEP,clang) CXX=$(CLANG) clang-check
+	$(call CHECK_STEP,sanitizer build) MODE=asan all tests replays
+	$(call CHECK_STEP,fuzzers) fuzz-build
+
+tier0: $(HOOK_LIBS)
+
+# One stamp per source, so that only what changed is compiled again.
+CLANG_SOURCES := $(wildcard *.cc) $(ROOM_SOURCES) $(wildcard tests/*_test.cc $(TEST_ROOMS:%=tests/%/*.cc) \
+	tests/fakes/*.cc tests/fuzz/*.cc bench/*.cc)
+CLANG_STAMPS := $(CLANG_SOURCES:%.cc=build/clang/%.ok)
+clang-check: $(CLANG_STAMPS)
+$(CLANG_STAMPS): build/clang/%.ok: %.cc
+	@mkdir -p $(@D)
+	$(call say,CHK $<)$(CXX) -fsyntax-only $(filter-out $(if $(filter tests/%,$<),-Wpedantic -Wold-style-cast),$(if $(filter $<,$(TIER0_SOURCES)),$(TIER0),$(TIER1))) \
+		$(if $(filter tests/%,$<),$(GTEST_CFLAGS)) $(CXXFLAGS) -MF $(@:.ok=.d) -MT $@ $< && touch $@
+
+asan:
+	+@$(STRICT) MODE=asan CXX="$(CCACHE) $(GXX)" all tests replays
+	@python3 tests/run --build build/asan unit replay
+
+fuzz-build:
+	+@$(STRICT) MODE=fuzz CXX="$(CCACHE) $(CLANG)" fuzzers
+
+fuzz: fuzz-build
+	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS) fuzz
+
+TIDY_SOURCES := $(wildcard *.cc) $(ROOM_SOURCES)
+tidy:
+	@CXX="$(CXX)" sh tools/deps build tidy
+	@printf '%s\n' $(TIDY_SOURCES) | xargs -P 2 -n 1 sh -c 'echo "  TIDY $$1"; \
+		clang-tidy --quiet "$$1" -- $(filter-out -MMD -MP,$(TIER1)) 2>build/tidy.err.$$$$ || { cat build/tidy.err.$$$$; rm -f build/tidy.err.$$$$; exit 1; }; rm -f build/tidy.err.$$$$' sh
+
+FORMATTED := git ls-files '*.cc' '*.h' '*.c'
+format:
+	@$(FORMATTED) | xargs clang-format -i
+
+format-check:
+	@$(FORMATTED) | xargs clang-format --dry-run -Werror
+
+docs-check:
+	@python3 tests/run gate/docs
+
+# ---- showing, installing -----------------------------------------------------------------------
+
+demo:
+	@CXX="$(CXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build demo
+	+@$(SUBMAKE) all
+	@python3 tools/demo
+
+INSTALL_PLACES = DESTDIR="$(DESTDIR)" PREFIX="$(PREFIX)" QMAILHOME="$(QMAILHOME)" MANDIR="$(MANDIR)"
+install: all
+	@$(INSTALL_PLACES) sh tools/install tools/manifest
+
+install-check:
+	@$(INSTALL_PLACES) sh tools/install -c tools/manifest
+
 ifneq ($(strip $(MAKECMDGOALS)),clean)
--include $(shell find $(B)/obj -name '*.d' 2>/dev/null)
+-include $(shell find $(B)/obj build/clang -name '*.d' 2>/dev/null)
 endif
 
 clean:
