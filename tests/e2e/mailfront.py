@@ -1,0 +1,321 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: 0BSD
+"""The main job with real peers: tcpserver hands VERIFY to mailfront by its rules, our plugin in
+mailfront asks qmail-verify, and an SMTP client sees the answer."""
+
+import signal
+import time
+import unittest
+
+import lib
+from lib import NOT_VALID, UNDECIDED, VALID
+
+GOOD, BAD = "joe@local.example", "nosuch@local.example"
+
+
+class MailfrontTest(lib.E2eTest):
+    def setUp(self):
+        super().setUp()
+        self.tree = lib.small_tree(self.at("qmail"))
+
+    def serve(self, verify, *options, defer=False, more="", **kwargs):
+        """An SMTP server that verifies with these servers (":PORT" each) and options."""
+        words = (["DEFER"] if defer else []) + [":%d" % v.port for v in verify] + list(options)
+        server = self.start_mailfront(':allow,VERIFY="%s"%s\n' % (",".join(words), more), **kwargs)
+        self.log = server
+        return server
+
+    def session(self, server):
+        session = self.smtp(server)
+        self.assertEqual(session.greeting[0], 220)
+        self.assertEqual(session.command("EHLO client.example")[0], 250)
+        self.assertEqual(session.mail()[0], 250)
+        return session
+
+
+class Answers(MailfrontTest):
+    def setUp(self):
+        super().setUp()
+        self.verify = self.start_verify(self.tree)
+
+    def test_accept(self):
+        code, transcript = self.swaks(self.serve([self.verify]).port, GOOD)
+        self.assertEqual(code, 0, transcript)
+
+    def test_refuse(self):
+        code, transcript = self.swaks(self.serve([self.verify]).port, BAD)
+        self.assertEqual(code, 24, transcript)  # swaks: the recipient was refused
+        self.assertRegex(transcript, r"<\*\* 550 5\.1\.1 ")
+
+    def test_one_bad_recipient_does_not_spoil_the_others(self):
+        session = self.session(self.serve([self.verify]))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertEqual(session.rcpt(BAD)[0], 550)
+        self.assertEqual(session.rcpt("mary@local.example")[0], 250)
+        self.assertEqual(session.data()[0], 250)
+
+    def test_pipelined_replies_keep_their_order(self):
+        session = self.session(self.serve([self.verify]))
+        addresses = [GOOD, BAD, "mary@local.example", BAD, "info@virtual.example",
+                     "other@virtual.example"] * 5
+        session.send(*("RCPT TO:<%s>" % a for a in addresses), "DATA")
+        codes = [session.reply()[0] for _ in addresses]
+        self.assertEqual(codes, [250, 550, 250, 550, 250, 550] * 5)
+        self.assertEqual(session.reply()[0], 354)
+
+    def test_defer(self):
+        code, transcript = self.swaks(self.serve([self.verify], defer=True).port, BAD)
+        self.assertNotEqual(code, 0, transcript)
+        self.assertRegex(transcript, r"<-  250 .*\n")
+        self.assertRegex(transcript, r"<\*\* 554 5\.1\.1 ")
+        self.assertNotRegex(transcript, r" 550 ")
+
+    def test_defer_with_good_recipients_only(self):
+        code, transcript = self.swaks(self.serve([self.verify], defer=True).port, GOOD)
+        self.assertEqual(code, 0, transcript)
+
+    def test_defer_is_forgotten(self):
+        """RSET, HELO, EHLO and MAIL after a refused DATA begin anew."""
+        server = self.serve([self.verify], defer=True)
+        for forget in ("RSET", "HELO client.example", "EHLO client.example"):
+            with self.subTest(forget):
+                session = self.session(server)
+                self.assertEqual(session.rcpt(BAD)[0], 250)
+                self.assertEqual(session.command(forget)[0], 250)
+                self.assertEqual(session.mail()[0], 250)
+                self.assertEqual(session.rcpt(GOOD)[0], 250)
+                self.assertEqual(session.data()[0], 250)
+
+    def test_second_message_in_a_deferring_session(self):
+        session = self.session(self.serve([self.verify], defer=True))
+        self.assertEqual(session.rcpt(BAD)[0], 250)
+        self.assertEqual(session.data()[0], 554)
+        self.assertEqual(session.mail()[0], 250)
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertEqual(session.data()[0], 250)
+
+    def test_relayclient_is_not_verified(self):
+        server = self.serve([self.verify], more=',RELAYCLIENT=""')
+        code, transcript = self.swaks(server.port, BAD)
+        self.assertEqual(code, 0, transcript)
+
+    def test_off(self):
+        """VERIFY empty is off and said in the log; not set at all is off without a word."""
+        server = self.start_mailfront(':allow,VERIFY=""\n')
+        self.assertEqual(self.swaks(server.port, BAD)[0], 0)
+        self.assertRegex(server.log(), r"VERIFY")
+
+    def test_not_set(self):
+        server = self.start_mailfront(":allow\n")
+        self.assertEqual(self.swaks(server.port, BAD)[0], 0)
+
+    def test_rules_by_client_address(self):
+        """127.0.0.1 is told one thing by the rules, the rest of the world another."""
+        server = self.start_mailfront(
+            '127.0.0.1:allow,VERIFY=":%d"\n:allow\n' % self.verify.port)
+        self.assertEqual(self.session(server).rcpt(BAD)[0], 550)
+
+    def test_maxbad(self):
+        session = self.session(self.serve([self.verify], "maxbad=3"))
+        self.assertEqual(session.rcpt(BAD)[0], 550)
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertEqual(session.rcpt("b" + BAD)[0], 550)
+        self.assertEqual(session.rcpt("c" + BAD)[0], 421)
+        self.assertEqual(session.reply()[0], None)
+
+    def test_maxbad_counts_over_messages(self):
+        session = self.session(self.serve([self.verify], "maxbad=2"))
+        self.assertEqual(session.rcpt(BAD)[0], 550)
+        self.assertEqual(session.command("RSET")[0], 250)
+        self.assertEqual(session.mail()[0], 250)
+        self.assertEqual(session.rcpt(BAD)[0], 421)
+
+    def test_badsleep(self):
+        session = self.session(self.serve([self.verify], "badsleep=1"))
+        began = time.monotonic()
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        quick = time.monotonic() - began
+        began = time.monotonic()
+        self.assertEqual(session.rcpt(BAD)[0], 550)
+        self.assertGreaterEqual(time.monotonic() - began, 1)
+        self.assertLess(quick, 1)
+
+    def test_log_line(self):
+        """One line per refusal, with the recipient, why and the controlling user."""
+        server = self.serve([self.verify])
+        self.session(server).rcpt("joe-other@local.example")
+        line = server.wait_log(r".*joe-other@local\.example.*").group(0)
+        self.assertRegex(line, r"\bunknown-user\b")
+        self.assertRegex(line, r"\bjoe\b")
+
+    def test_hostile_addresses(self):
+        session = self.session(self.serve([self.verify]))
+        for address in ("a" * 900 + "@local.example", "joe%local.example@local.example", "\\" * 300,
+                        '"joe"@local.example', "@", "@a,@b:joe@local.example", "j\xf6e@local.example",
+                        "../../x@local.example", "$(id)@local.example", "%s%n@local.example"):
+            with self.subTest(address):
+                code, _ = session.rcpt(address)
+                self.assertIn(code, range(250, 600))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertTrue(self.verify.alive())
+
+
+class BadValues(MailfrontTest):
+    """A value that cannot be parsed is a configuration error, not "off"."""
+
+    def test_421_and_the_reason_in_the_log(self):
+        for value in ("nonsense=1", ":,timeout=0", ":,timeout=x", "127.0.0.1:99999", "[::1", ":,,",
+                      "VERIFY", "maxbad"):
+            with self.subTest(value):
+                server = self.start_mailfront(':allow,VERIFY="%s"\n' % value)
+                session = self.smtp(server)
+                codes = [session.greeting[0]]
+                if codes[-1] == 220:
+                    codes += [session.command("EHLO x")[0], session.mail()[0],
+                              session.rcpt(GOOD)[0]]
+                self.assertIn(421, codes)
+                self.assertNotIn(550, codes)
+                server.wait_log("VERIFY")
+
+    def test_old_variables_are_refused_with_the_new_words(self):
+        for old in ("VERIFYDEFER", "VERIFYSVR"):
+            with self.subTest(old):
+                server = self.start_mailfront(':allow,VERIFY=":",%s=""\n' % old)
+                session = self.smtp(server)
+                session.command("EHLO x")
+                session.mail()
+                session.rcpt(GOOD)
+                server.wait_log(r"%s.*VERIFY=" % old)
+
+
+class Trouble(MailfrontTest):
+    """Whatever happens to the verifier, the SMTP session and its accepted recipients live on."""
+
+    def test_verifier_down(self):
+        dead = self.responder(lib.silent)
+        dead.close()
+        session = self.session(self.serve([dead], "timeout=1"))
+        code, text = session.rcpt(GOOD)
+        self.assertEqual((code, text[:5]), (451, "4.3.0"))
+        self.assertEqual(session.command("NOOP")[0], 250)
+        self.assertEqual(session.command("RSET")[0], 250)
+
+    def test_verifier_silent(self):
+        session = self.session(self.serve([self.responder(lib.silent)], "timeout=1", "tries=3"))
+        began = time.monotonic()
+        self.assertEqual(session.rcpt(GOOD)[0], 451)
+        self.assertLess(time.monotonic() - began, 5)
+        self.assertEqual(session.command("NOOP")[0], 250)
+
+    def test_tempok(self):
+        session = self.session(self.serve([self.responder(lib.silent)], "timeout=1", "tempok"))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+
+    def test_undecided(self):
+        session = self.session(self.serve([self.responder(lib.answering(UNDECIDED))]))
+        self.assertEqual(session.rcpt(GOOD)[0], 451)
+
+    def test_accepted_recipients_survive_a_timeout(self):
+        def first_only(data, count):
+            return lib.answering(VALID)(data, count) if count == 0 else []
+        session = self.session(self.serve([self.responder(first_only)], "timeout=1"))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertEqual(session.rcpt("mary@local.example")[0], 451)
+        self.assertEqual(session.data()[0], 250)
+
+    def test_restarted_in_mid_session(self):
+        verify = self.start_verify(self.tree)
+        session = self.session(self.serve([verify], "timeout=20", "tries=20"))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        verify.stop(signal.SIGKILL)
+        session.send("RCPT TO:<%s>" % BAD)  # asked while nobody is there
+        self.start_verify(self.tree, verify.port, wait=False)
+        self.assertEqual(session.reply()[0], 550)
+        self.assertEqual(session.rcpt("mary@local.example")[0], 250)
+        self.assertEqual(session.data()[0], 250)
+
+    def test_first_server_dead(self):
+        verify = self.start_verify(self.tree)
+        for name, first in (("closed", None), ("silent", lib.silent)):
+            with self.subTest(name):
+                dead = self.responder(first or lib.silent)
+                if first is None:
+                    dead.close()
+                session = self.session(self.serve([dead, verify], "timeout=6", "tries=2"))
+                self.assertEqual(session.rcpt(GOOD)[0], 250)
+                self.assertEqual(session.rcpt(BAD)[0], 550)
+
+    def test_resend_is_one_question(self):
+        """What is sent again is the same datagram, id and all."""
+        def second(data, count):
+            return [] if count == 0 else lib.answering(VALID)(data, count)
+        responder = self.responder(second)
+        session = self.session(self.serve([responder], "timeout=3", "tries=3"))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertEqual(len(responder.queries), 2)
+        self.assertEqual(responder.queries[0], responder.queries[1])
+
+    def test_a_third_of_the_datagrams_lost(self):
+        verify = self.start_verify(self.tree)
+        lossy = self.responder(lib.losing(verify.address, 0.3))
+        session = self.session(self.serve([lossy], "timeout=10", "tries=10"))
+        for _ in range(10):
+            self.assertEqual(session.rcpt(GOOD)[0], 250)
+            self.assertEqual(session.rcpt(BAD)[0], 550)
+
+    def test_forged_replies(self):
+        """A reply without the id of the question is passed over, in favour of neither side."""
+        for forged, truth, code in ((VALID, NOT_VALID, 550), (NOT_VALID, VALID, 250)):
+            with self.subTest(forged=forged):
+                responder = self.responder(lib.forging(forged, truth))
+                session = self.session(self.serve([responder]))
+                self.assertEqual(session.rcpt(GOOD)[0], code)
+
+    def test_only_forged_replies(self):
+        def forge(data, count):
+            return lib.forging(VALID, VALID)(data, count)[:4]
+        session = self.session(self.serve([self.responder(forge)], "timeout=1"))
+        self.assertEqual(session.rcpt(GOOD)[0], 451)
+
+    def test_late_reply_is_not_taken_for_the_next_question(self):
+        responder = self.responder(lib.late(VALID, 1.5))
+        session = self.session(self.serve([responder], "timeout=1", "tries=1"))
+        self.assertEqual(session.rcpt(BAD)[0], 451)
+        time.sleep(0.7)  # now the answer to the first question lies in the socket
+        responder.behave = lib.answering(NOT_VALID)
+        self.assertEqual(session.rcpt(BAD)[0], 550)
+
+    def test_legacy_daemon_only_where_the_operator_says_so(self):
+        def old(data, count):
+            return [b"\x90joe"]
+        self.assertEqual(
+            self.session(self.serve([self.responder(old)], "timeout=1")).rcpt(GOOD)[0], 451)
+        self.assertEqual(
+            self.session(self.serve([self.responder(old)], "timeout=1", "legacy")).rcpt(GOOD)[0],
+            250)
+
+
+class Qmtp(MailfrontTest):
+    """The other front ends load the same plugin; recipients come after the data there."""
+
+    def test_qmtp(self):
+        server = self.serve([self.start_verify(self.tree)], protocol="qmtp")
+        import socket
+        def netstring(data):
+            return b"%d:%s," % (len(data), data)
+        with socket.create_connection(("127.0.0.1", server.port), 10) as connection:
+            recipients = netstring(GOOD.encode()) + netstring(BAD.encode())
+            connection.sendall(netstring(b"\nSubject: x\n\nhello\n") + netstring(b"a@b.example")
+                               + netstring(recipients))
+            connection.settimeout(10)
+            got = b""
+            while got.count(b",") < 2:
+                more = connection.recv(4096)
+                if not more:
+                    break
+                got += more
+        self.assertRegex(got, rb"^\d+:K.*,\d+:D.*5\.1\.1.*,$")
+
+
+if __name__ == "__main__":
+    unittest.main()

@@ -1,0 +1,93 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: 0BSD
+"""qmail-verify under the real daemontools, with the run script that is installed."""
+
+import os
+import unittest
+
+import lib
+from lib import VALID
+
+GOOD, BAD = "joe@local.example", "nosuch@local.example"
+
+
+class Supervise(lib.E2eTest):
+    def setUp(self):
+        super().setUp()
+        self.tree = lib.small_tree(self.at("qmail"))
+        self.port = lib.free_port()
+        with open(os.path.join(lib.TOP, "service/qmail-verify/run"), encoding="utf-8") as f:
+            run = f.read()
+        env = lib.verify_environment(self.tree.path, "127.0.0.1:%d" % self.port, LOG="all")
+        env["PATH"] = os.path.join(lib.BUILD, "bin") + ":" + os.environ["PATH"]
+        directory = self.at("service", "qmail-verify", "env")
+        os.makedirs(directory)
+        for name, value in env.items():
+            lib.write_atomically(os.path.join(directory, name), value + "\n")
+        self.supervisor = self.start_svscan({
+            "qmail-verify": run,
+            "qmail-verify/log": "#!/bin/sh\nexec %s t ./main\n" % lib.peer("multilog")})
+        self.serving()
+        self.ask = self.client(("127.0.0.1", self.port))
+
+    def serving(self):
+        lib.wait_until(lambda: lib.answers(("127.0.0.1", self.port)), 20, "an answer")
+
+    def pid(self):
+        return lib.wait_until(lambda: self.supervisor.pid("qmail-verify"), what="service up")
+
+    def log(self):
+        path = self.supervisor.at("qmail-verify/log/main/current")
+        if not os.path.exists(path):
+            return ""
+        with open(path, encoding="utf-8", errors="replace") as f:
+            return f.read()
+
+    def test_log_goes_through_multilog(self):
+        """Time stamp, then key=value."""
+        self.ask.ask("joe-other@local.example", client="192.0.2.7")
+        lib.wait_until(lambda: "joe-other@local.example" in self.log(), what="the log line")
+        line = [s for s in self.log().splitlines() if "joe-other@" in s][0]
+        self.assertRegex(line, r"^@[0-9a-f]{24} .*\b\w+=\S")
+        self.assertIn("192.0.2.7", line)
+
+    def test_restarted_after_a_crash(self):
+        first = self.pid()
+        os.kill(first, 9)
+        self.serving()
+        self.assertNotEqual(self.pid(), first)
+        self.assertEqual(self.ask.ask(GOOD).result, VALID)
+
+    def test_client_notices_one_resend_at_most(self):
+        """Restarted by svc -t again and again, while a client asks: every question is answered
+        within the time that a resend takes."""
+        for _ in range(3):
+            self.supervisor.svc("-t", "qmail-verify")
+            reply = lib.wait_until(lambda: self.ask.ask(GOOD, timeout=0.3), 5, "an answer")
+            self.assertEqual(reply.result, VALID)
+
+    def test_down_and_up_in_one_smtp_session(self):
+        server = self.start_mailfront(':allow,VERIFY=":%d,timeout=1"\n' % self.port)
+        session = self.smtp(server)
+        self.assertEqual(session.command("EHLO x")[0], 250)
+        self.assertEqual(session.mail()[0], 250)
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.supervisor.svc("-d", "qmail-verify")
+        lib.wait_until(lambda: self.supervisor.pid("qmail-verify") is None, what="service down")
+        self.assertEqual(session.rcpt("mary@local.example")[0], 451)
+        self.supervisor.svc("-u", "qmail-verify")
+        self.serving()
+        self.assertEqual(session.rcpt("mary@local.example")[0], 250)
+        self.assertEqual(session.rcpt(BAD)[0], 550)
+        self.assertEqual(session.data()[0], 250)
+
+    def test_hup(self):
+        before = self.pid()
+        self.tree.control("locals", "local.example", "new.example")
+        self.supervisor.svc("-h", "qmail-verify")
+        lib.wait_until(lambda: self.ask.ask("x@new.example").result != VALID, 3, "new locals")
+        self.assertEqual(self.pid(), before)
+
+
+if __name__ == "__main__":
+    unittest.main()
