@@ -91,7 +91,7 @@ HOOK_LIBS := $(if $(wildcard verifyrcpt.cc),$(B)/lib/libverifyrcpt.a $(B)/lib/li
 .PHONY: all check demo bench fuzz asan tidy format format-check docs-check install install-check \
 	clean deps tests
 .DELETE_ON_ERROR:
-.SECONDARY:
+.SECONDARY: $(PROGRAMS:%=$(O)/%.o)
 
 all: $(HOOK_LIBS) $(PROGRAM_BINARIES) hooks $(B)/config.txt
 	@for left in $(MAPS_LEFT_OUT); do echo "left out: $$left"; done
@@ -102,11 +102,18 @@ $(B)/config.txt: Makefile $(wildcard maps/*.cc)
 	@{ $(CXX) --version | head -n 1; echo "flags: $(TIER1)"; echo "maps: $(notdir $(basename $(MAPS_SOURCES)))"; \
 	  echo "left out: $(MAPS_LEFT_OUT)"; } >$@
 
-$(TIER0_OBJECTS): $(O)/%.o: %.cc
+# Objects made with other flags, another compiler or another QMAILHOME are made again.
+$(O)/flags: FORCE
+	$(shell mkdir -p $(@D))$(file >$@.new,$(filter-out ccache,$(CXX)) $(filter-out -Werror,$(TIER0) $(TIER1)) $(CXXFLAGS))
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+.PHONY: FORCE
+
+$(TIER0_OBJECTS): $(O)/%.o: %.cc $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(TIER0) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
 
-$(O)/%.o: %.cc
+$(O)/%.o: %.cc $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
 
@@ -116,7 +123,7 @@ $(O)/registry.cc: $(MAPS_SOURCES) Makefile tools/choose-maps tools/make-registry
 	@sh tools/make-registry $(MAPS_SOURCES) >$@.new
 	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
 
-$(O)/registry.o: $(O)/registry.cc
+$(O)/registry.o: $(O)/registry.cc $(O)/flags
 	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
 
 $(B)/libqv.a: $(ROOM_OBJECTS)
@@ -154,7 +161,7 @@ FAKES := $(patsubst %.cc,$(O)/%.o,$(wildcard tests/fakes/*.cc))
 # Product code compiled again for the tests would be other code than what is shipped: link it.
 test_objects = $(patsubst %.cc,$(O)/%.o,$(wildcard tests/$(1)/*.cc))
 
-$(O)/tests/%.o: tests/%.cc
+$(O)/tests/%.o: tests/%.cc $(O)/flags
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(filter-out -Wpedantic -Wold-style-cast,$(TIER1)) $(GTEST_CFLAGS) $(CXXFLAGS) -c $< -o $@
 
