@@ -62,7 +62,7 @@ static const response* as_response(void) {
  * have one answer per recipient and end by themselves; there it is a temporary refusal. */
 static const response* close_session(void) {
   const response* answer = as_response();
-  if (strcmp(session_protocol(), "smtp") != 0) return answer;
+  if (strstr(session_protocol(), "SMTP") == NULL) return answer; /* it is ESMTP after EHLO */
   respond(answer);
   obuf_flush(&outbuf);
   verifyrcpt_close(&verify);

@@ -1,6 +1,7 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: 0BSD
-"""qmail-verify under the real daemontools, with the run script that is installed."""
+"""qmail-verify under the real daemontools, with the run script that is installed, which
+finds the program of this build."""
 
 import os
 import unittest
@@ -18,8 +19,9 @@ class Supervise(lib.E2eTest):
         self.port = lib.free_port()
         with open(os.path.join(lib.TOP, "service/qmail-verify/run"), encoding="utf-8") as f:
             run = f.read()
+        self.assertIn("\nPATH=", run)
+        run = run.replace("\nPATH=", "\nPATH=%s/bin:" % lib.BUILD)
         env = lib.verify_environment(self.tree.path, "127.0.0.1:%d" % self.port, LOG="all")
-        env["PATH"] = os.path.join(lib.BUILD, "bin") + ":" + os.environ["PATH"]
         directory = self.at("service", "qmail-verify", "env")
         os.makedirs(directory)
         for name, value in env.items():
