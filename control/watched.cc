@@ -31,10 +31,6 @@ FileStamp take_stamp(const char* path) {
   return stamp;
 }
 
-bool is_same_file(const FileStamp& a, const FileStamp& b) {
-  return a.errnum == 0 && b.errnum == 0 && a.device == b.device && a.inode == b.inode;
-}
-
 Change Watched::look(std::int64_t now_us) {
   if (!forced_ && now_us < next_us_) return Change::none;
   next_us_ = now_us + interval_us_;

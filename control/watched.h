@@ -32,9 +32,6 @@ struct FileStamp {
 // Symbolic links are followed.
 [[nodiscard]] FileStamp take_stamp(const char* path);
 
-// True where both say the same existing file, changed or not.
-[[nodiscard]] bool is_same_file(const FileStamp& a, const FileStamp& b);
-
 enum class Change : std::uint8_t { none, changed };
 
 class Watched {

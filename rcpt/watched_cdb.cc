@@ -23,13 +23,9 @@ void WatchedCdb::fail(const Error& error, std::vector<Problem>& problems) {
   watch_.look_again();
   std::string text = error.what;
   if (error.errnum != 0) text = text + ": " + strerror(error.errnum);
-  if (cdb_ && !is_same_file(opened_, watch_.stamp())) {
-    text += "; the table opened before stays in force";
-  } else {
-    cdb_.reset();
-    error_ = error;
-    absent_ = false;
-  }
+  cdb_.reset();
+  error_ = error;
+  absent_ = false;
   if (text == reported_) return;
   problems.push_back({name_, 0, text});
   reported_ = std::move(text);
@@ -45,7 +41,6 @@ Change WatchedCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) 
   absent_ = !opened.ok();
   cdb_.reset();
   if (opened.ok()) cdb_ = std::move(opened).value();
-  opened_ = watch_.stamp();
   reported_.clear();
   return Change::changed;
 }

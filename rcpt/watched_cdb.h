@@ -2,9 +2,9 @@
 // rcpt/watched_cdb.h - a cdb file that may not exist, and is opened again when it changes.
 //
 // A file replaced by rename or rewritten is noticed within a second.  While what is there now is
-// not a whole cdb, the one opened before goes on serving, if it is another file; one that was
-// damaged in place is gone, and what is asked of it is a Fault.  Up to a second may pass between a
-// rewriting in place and its being noticed: replace files by rename, as qmail-newu does.
+// not a whole cdb, what is asked of it is a Fault: the one opened before might say "no" of somebody
+// whom its successor was to add.  Up to a second may pass between a rewriting in place and its
+// being noticed: replace files by rename, as qmail-newu does.
 //
 // Threads: none.  Blocking: opens a local file.  Owns: the mapping.
 // Tests: tests/rcpt/users_cdb_test.cc
@@ -52,7 +52,6 @@ class WatchedCdb {
   Watched watch_;
   Check check_;
   std::optional<CdbFile> cdb_;
-  FileStamp opened_;
   Error error_{Fault::retry, 0, "not opened yet"};
   bool absent_ = false;
   std::string reported_;
