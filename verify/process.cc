@@ -50,8 +50,10 @@ Result<void> VerifyProcess::parse(std::string& detail) {
     return Error{Fault::config, 0, ""};
   }
   if (geteuid() == 0) {
-    detail = "VERIFYUSER";
-    QV_TRY(account_, find_account(options_.account, detail));
+    Result<Account> account = find_account(options_.account, detail);
+    detail = "VERIFYUSER: " + detail;
+    if (!account.ok()) return account.error();
+    account_ = account.value();
   }
   detail = "QMAILHOME " + options_.qmailhome;
   if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");

@@ -69,7 +69,10 @@ VerifyService::VerifyService(Loop& loop, const Options& options, helper::Pool& p
       lookups_(loop, pool, options.cache_ttl_us, PasswdPaths{},
                [this](std::uint32_t number) { decide_again(number); }),
       judge_(options),
-      sweep_(loop.every(kSweepUs, [this] { give_up_overdue(); })) {}
+      sweep_(loop.every(kSweepUs, [this] {
+        give_up_overdue();
+        refresh(loop_.now_us());
+      })) {}
 
 VerifyService::~VerifyService() = default;
 

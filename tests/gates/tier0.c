@@ -15,7 +15,7 @@
 
 static int failures;
 
-static void expect(int condition, const char *what) {
+static void expect(int condition, const char* what) {
   if (condition) return;
   fprintf(stderr, "tier0: %s does not hold\n", what);
   ++failures;
@@ -30,19 +30,19 @@ static void serve(int fd) {
     char reply[1 + 1 + sizeof why];
     struct sockaddr_in peer;
     socklen_t peer_length = sizeof peer;
-    ssize_t n = recvfrom(fd, query, sizeof query, 0, (struct sockaddr *)&peer, &peer_length);
+    ssize_t n = recvfrom(fd, query, sizeof query, 0, (struct sockaddr*)&peer, &peer_length);
     size_t id = n < 0 ? 0 : strnlen(query, (size_t)n) + sizeof "v=2\0id=";
     if (n < 0 || id + 32 > (size_t)n) continue;
     reply[0] = (char)(strncmp(query, "good", 4) == 0 ? VERIFYRCPT_VALID : VERIFYRCPT_NOT_VALID);
     reply[1] = '\0';
     memcpy(reply + 2, why, sizeof why);
     memcpy(reply + 2 + sizeof "v=2\0id=" - 1, query + id, 32);
-    sendto(fd, reply, sizeof reply, 0, (struct sockaddr *)&peer, peer_length);
+    sendto(fd, reply, sizeof reply, 0, (struct sockaddr*)&peer, peer_length);
   }
 }
 
 /* A verifier on a port of its own: writes the value of VERIFY, returns the child. */
-static pid_t start_verifier(char *value, size_t size) {
+static pid_t start_verifier(char* value, size_t size) {
   struct sockaddr_in where;
   socklen_t length = sizeof where;
   int fd = socket(AF_INET, SOCK_DGRAM, 0);
@@ -50,8 +50,8 @@ static pid_t start_verifier(char *value, size_t size) {
   memset(&where, 0, sizeof where);
   where.sin_family = AF_INET;
   where.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
-  if (fd < 0 || bind(fd, (struct sockaddr *)&where, length) != 0) return -1;
-  if (getsockname(fd, (struct sockaddr *)&where, &length) != 0) return -1;
+  if (fd < 0 || bind(fd, (struct sockaddr*)&where, length) != 0) return -1;
+  if (getsockname(fd, (struct sockaddr*)&where, &length) != 0) return -1;
   snprintf(value, size, ":%u,timeout=20", (unsigned)ntohs(where.sin_port));
   child = fork();
   if (child == 0) {
