@@ -6,12 +6,12 @@
 #include <algorithm>
 #include <list>
 #include <map>
-#include <unordered_map>
 #include <utility>
 #include <vector>
 
 #include "core/check.h"
 #include "helper/crew.h"
+#include "helper/queue.h"
 
 namespace qv::helper {
 
@@ -20,40 +20,10 @@ namespace {
 // The loop's timers go by a coarse clock and may fire this much before their time.
 constexpr std::int64_t kTimerEarlyUs = 5000;
 
-// One request from ask() to its callback.
-struct Asked {
-  Request request;
-  Pool::Callback callback;
-  std::int64_t due_us;
-  std::uint64_t lane;
-  bool tried_before;
-};
-
-// How many requests of a lane wait, and how many are with workers.
-struct Lane {
-  std::uint32_t waiting = 0;
-  std::uint32_t busy = 0;
-};
-
 struct Finished {
   Pool::Callback callback;
   Result<Reply> result;
 };
-
-// Requests of one lane share what may hang: a home's file system, NSS, the password file.
-std::uint64_t lane_of(const Request& request) {
-  constexpr std::uint64_t kHomes = std::uint64_t{1} << 32;
-  switch (request.op) {
-    case Op::passwd_index:
-      return 0;
-    case Op::passwd_user:
-      return 1;
-    case Op::home_index:
-    case Op::home_file:
-      return kHomes | request.uid;
-  }
-  return 0;
-}
 
 const char* subject_of(Op op) {
   switch (op) {
@@ -68,6 +38,8 @@ const char* subject_of(Op op) {
   }
   return "helper";
 }
+
+Error keeper_is_gone() { return {Fault::retry, EPIPE, "helper"}; }
 
 Result<Reply> to_result(Op op, const Response& response, Fd file) {
   if (response.failed == 1) return Error{response.fault, response.errnum, subject_of(op)};
@@ -85,14 +57,15 @@ Result<Reply> to_result(Op op, const Response& response, Fd file) {
 
 }  // namespace
 
-// Invariant: every request is in exactly one of waiting_, busy_ and finished_; a worker is in
-// exactly one of idle_ and busy_; lanes_ counts waiting_ and busy_ by lane, without empty ones.
+// Invariant: every request is in exactly one of queue_, busy_ and finished_; a worker is in exactly
+// one of idle_ and busy_; what is in busy_ was handed out by queue_ and is not done.
 class Pool::Engine final : private Crew::Events {
  public:
   Engine(Loop& loop, Keeper keeper, const PoolSettings& settings, Observer observer)
       : loop_(loop),
         settings_(settings),
-        crew_(loop, std::move(keeper), *this, std::move(observer)) {
+        crew_(loop, std::move(keeper), *this, std::move(observer)),
+        queue_(settings.queue, settings.per_owner) {
     QV_CHECK(settings.workers > 0 && settings.per_owner > 0);
   }
 
@@ -107,20 +80,15 @@ class Pool::Engine final : private Crew::Events {
   void place_changed() override;
   void keeper_gone() override;
 
-  [[nodiscard]] bool may_go(const Asked& asked) const;
-  [[nodiscard]] std::list<Asked>::iterator next_to_go();
-  [[nodiscard]] bool give_to_idle(std::list<Asked>::iterator asked);
   void dispatch();
+  [[nodiscard]] bool give_to_idle(AskedOne& one);
   void start_more();
-  // Takes the request out of the worker's hands.
-  [[nodiscard]] std::list<Asked> take_back(Crew::Number worker);
-  void try_again(std::list<Asked> asked);
-  void put_in_queue(std::list<Asked> asked, std::list<Asked>::iterator before);
-  [[nodiscard]] bool too_many_wait(std::uint64_t lane) const;
-  void forget_if_empty(std::uint64_t lane);
+  // Takes the request out of the worker's hands; empty where it has none.
+  [[nodiscard]] AskedOne take_back(Crew::Number worker);
+  void try_again(AskedOne one);
 
-  void finish_waiting(std::list<Asked>::iterator asked, const Error& error);
-  void finish(std::list<Asked>& from, std::list<Asked>::iterator asked, Result<Reply> result);
+  void finish(Asked& asked, Result<Reply> result);
+  void finish_all(std::list<Asked> asked, const Error& error);
   void finish_soon();
   void call_back();
 
@@ -130,10 +98,9 @@ class Pool::Engine final : private Crew::Events {
   Loop& loop_;
   PoolSettings settings_;
   Crew crew_;
-  std::list<Asked> waiting_;
-  std::map<Crew::Number, std::list<Asked>> busy_;
+  Queue queue_;
+  std::map<Crew::Number, AskedOne> busy_;
   std::vector<Crew::Number> idle_;  // the one that worked last is asked first: its cache is warm
-  std::unordered_map<std::uint64_t, Lane> lanes_;
   std::list<Finished> finished_;
   Loop::Owned soon_;
   Loop::Owned timer_;
@@ -145,104 +112,65 @@ class Pool::Engine final : private Crew::Events {
 
 void Pool::Engine::ask(const Request& request, Callback callback) {
   ++totals_.asked;
-  const std::uint64_t lane = lane_of(request);
-  std::list<Asked> asked;
-  asked.push_back(
-      {request, std::move(callback), loop_.now_us() + settings_.time_limit_us, lane, false});
-  put_in_queue(std::move(asked), waiting_.end());
+  AskedOne one;
+  one.push_back({request, std::move(callback), loop_.now_us() + settings_.time_limit_us, false});
   if (!crew_.alive()) {
-    finish_waiting(std::prev(waiting_.end()), Error{Fault::retry, EPIPE, "helper"});
+    finish_all(std::move(one), keeper_is_gone());
     return finish_soon();
   }
+  queue_.add_last(std::move(one));
   watch_time();
   dispatch();
-  // Where nobody could take it, it is the last that waits.
-  if (too_many_wait(lane)) {
-    ++totals_.overflowed;
-    finish_waiting(std::prev(waiting_.end()), Error{Fault::retry, EAGAIN, "helper"});
-  }
+  AskedOne excess = queue_.take_excess();
+  totals_.overflowed += excess.size();
+  finish_all(std::move(excess), Error{Fault::retry, EAGAIN, "helper"});
   if (!finished_.empty()) finish_soon();
 }
 
-// A lane that hangs gets no more than half of the queue, so that others can still wait a moment.
-bool Pool::Engine::too_many_wait(std::uint64_t lane) const {
-  if (waiting_.size() > settings_.queue) return true;
-  const auto at = lanes_.find(lane);
-  return at != lanes_.end() && at->second.waiting > (settings_.queue + 1) / 2 &&
-         waiting_.back().lane == lane;
+void Pool::Engine::dispatch() {
+  while (!idle_.empty()) {
+    AskedOne one = queue_.hand_out();
+    if (one.empty()) break;
+    if (give_to_idle(one)) continue;
+    queue_.done(one.front().request);
+    queue_.add_first(std::move(one));
+  }
+  start_more();
 }
 
-void Pool::Engine::put_in_queue(std::list<Asked> asked, std::list<Asked>::iterator before) {
-  ++lanes_[asked.front().lane].waiting;
-  waiting_.splice(before, asked);
-}
-
-void Pool::Engine::forget_if_empty(std::uint64_t lane) {
-  const auto at = lanes_.find(lane);
-  if (at->second.waiting == 0 && at->second.busy == 0) lanes_.erase(at);
-}
-
-bool Pool::Engine::may_go(const Asked& asked) const {
-  return lanes_.find(asked.lane)->second.busy < settings_.per_owner;
-}
-
-std::list<Asked>::iterator Pool::Engine::next_to_go() {
-  return std::find_if(waiting_.begin(), waiting_.end(),
-                      [this](const Asked& asked) { return may_go(asked); });
-}
-
-// False where no worker is left to take it.
-bool Pool::Engine::give_to_idle(std::list<Asked>::iterator asked) {
-  asked->request.serial = next_serial_++;
+// False where no worker is left that can take it.
+bool Pool::Engine::give_to_idle(AskedOne& one) {
+  one.front().request.serial = next_serial_++;
   while (!idle_.empty()) {
     const Crew::Number worker = idle_.back();
     idle_.pop_back();
-    if (!crew_.send(worker, asked->request)) continue;
-    Lane& lane = lanes_.find(asked->lane)->second;
-    --lane.waiting;
-    ++lane.busy;
-    std::list<Asked>& hands = busy_[worker];
-    hands.splice(hands.end(), waiting_, asked);
+    if (!crew_.send(worker, one.front().request)) continue;
+    busy_[worker] = std::move(one);
     return true;
   }
   return false;
 }
 
-void Pool::Engine::dispatch() {
-  while (!idle_.empty()) {
-    const auto asked = next_to_go();
-    if (asked == waiting_.end() || !give_to_idle(asked)) break;
-  }
-  start_more();
-}
-
 // As many as there are requests that could go at once, within the bound.
 void Pool::Engine::start_more() {
-  std::size_t wanted = 0;
-  const std::size_t most =
-      settings_.workers - std::min<std::size_t>(settings_.workers, crew_.serving());
-  for (const auto& lane : lanes_) {
-    const std::uint32_t busy = std::min(lane.second.busy, settings_.per_owner);
-    wanted += std::min(lane.second.waiting, settings_.per_owner - busy);
-    if (wanted >= most) break;
-  }
-  while (crew_.starting() < std::min(wanted, most)) {
+  const std::size_t serving = std::min<std::size_t>(settings_.workers, crew_.serving());
+  if (crew_.starting() >= settings_.workers - serving) return;
+  const std::size_t wanted = std::min(queue_.could_go(), settings_.workers - serving);
+  while (crew_.starting() < wanted) {
     const std::size_t before = crew_.starting();
     crew_.start_one();
     if (crew_.starting() == before) return;
   }
 }
 
-std::list<Asked> Pool::Engine::take_back(Crew::Number worker) {
-  std::list<Asked> hands;
+AskedOne Pool::Engine::take_back(Crew::Number worker) {
+  AskedOne one;
   const auto at = busy_.find(worker);
-  if (at == busy_.end()) return hands;
-  hands.swap(at->second);
+  if (at == busy_.end()) return one;
+  one.swap(at->second);
   busy_.erase(at);
-  const std::uint64_t lane = hands.front().lane;
-  --lanes_.find(lane)->second.busy;
-  forget_if_empty(lane);
-  return hands;
+  queue_.done(one.front().request);
+  return one;
 }
 
 void Pool::Engine::worker_ready(Crew::Number worker) {
@@ -252,16 +180,15 @@ void Pool::Engine::worker_ready(Crew::Number worker) {
 }
 
 void Pool::Engine::worker_answered(Crew::Number worker, const Response& response, Fd file) {
-  std::list<Asked> hands = take_back(worker);
-  const bool answers = !hands.empty() && hands.front().request.serial == response.serial;
-  if (answers) {
-    const Op op = hands.front().request.op;
-    finish(hands, hands.begin(), to_result(op, response, std::move(file)));
+  AskedOne one = take_back(worker);
+  if (!one.empty() && one.front().request.serial == response.serial) {
+    const Op op = one.front().request.op;
+    finish(one.front(), to_result(op, response, std::move(file)));
     idle_.push_back(worker);
   } else {
     std::erase(idle_, worker);
     crew_.give_up(worker, Notice::worker_garbled, 0);
-    try_again(std::move(hands));
+    try_again(std::move(one));
   }
   dispatch();
   call_back();
@@ -274,14 +201,14 @@ void Pool::Engine::worker_lost(Crew::Number worker) {
   call_back();
 }
 
-void Pool::Engine::try_again(std::list<Asked> asked) {
-  if (asked.empty()) return;
-  if (asked.front().tried_before) {
-    return finish(asked, asked.begin(), Error{Fault::retry, EPIPE, "helper"});
+void Pool::Engine::try_again(AskedOne one) {
+  if (one.empty()) return;
+  if (one.front().tried_before) {
+    return finish_all(std::move(one), Error{Fault::retry, EPIPE, "helper"});
   }
   ++totals_.retried;
-  asked.front().tried_before = true;
-  put_in_queue(std::move(asked), waiting_.begin());
+  one.front().tried_before = true;
+  queue_.add_first(std::move(one));
 }
 
 void Pool::Engine::place_changed() {
@@ -290,26 +217,18 @@ void Pool::Engine::place_changed() {
 }
 
 void Pool::Engine::keeper_gone() {
-  const Error error{Fault::retry, EPIPE, "helper"};
-  for (auto& hands : busy_) finish(hands.second, hands.second.begin(), error);
-  while (!waiting_.empty()) finish(waiting_, waiting_.begin(), error);
-  busy_.clear();
+  while (!busy_.empty()) finish_all(take_back(busy_.begin()->first), keeper_is_gone());
+  finish_all(queue_.take_all(), keeper_is_gone());
   idle_.clear();
-  lanes_.clear();
   call_back();
 }
 
-void Pool::Engine::finish_waiting(std::list<Asked>::iterator asked, const Error& error) {
-  const std::uint64_t lane = asked->lane;
-  --lanes_.find(lane)->second.waiting;
-  forget_if_empty(lane);
-  finish(waiting_, asked, error);
+void Pool::Engine::finish(Asked& asked, Result<Reply> result) {
+  finished_.push_back({std::move(asked.callback), std::move(result)});
 }
 
-void Pool::Engine::finish(std::list<Asked>& from, std::list<Asked>::iterator asked,
-                          Result<Reply> result) {
-  finished_.push_back({std::move(asked->callback), std::move(result)});
-  from.erase(asked);
+void Pool::Engine::finish_all(std::list<Asked> asked, const Error& error) {
+  for (Asked& one : asked) finish(one, error);
 }
 
 void Pool::Engine::finish_soon() {
@@ -336,8 +255,7 @@ void Pool::Engine::call_back() {
 // due, and a timer that finds nothing due arms itself anew.
 void Pool::Engine::watch_time() {
   if (timer_ != nullptr) return;
-  std::int64_t first_us = INT64_MAX;
-  for (const Asked& asked : waiting_) first_us = std::min(first_us, asked.due_us);
+  std::int64_t first_us = queue_.first_due_us();
   for (const auto& hands : busy_) first_us = std::min(first_us, hands.second.front().due_us);
   if (first_us == INT64_MAX) return;
   timer_ = loop_.after(first_us - loop_.now_us(), [this] {
@@ -348,25 +266,17 @@ void Pool::Engine::watch_time() {
 
 void Pool::Engine::expire() {
   const std::int64_t now_us = loop_.now_us() + kTimerEarlyUs;
-  const Error overdue{Fault::retry, ETIMEDOUT, "helper"};
-  for (auto asked = waiting_.begin(); asked != waiting_.end();) {
-    const auto next = std::next(asked);
-    if (asked->due_us <= now_us) {
-      ++totals_.overdue;
-      finish_waiting(asked, overdue);
-    }
-    asked = next;
-  }
+  std::list<Asked> overdue = queue_.take_due(now_us);
   std::vector<Crew::Number> hung;
   for (const auto& hands : busy_) {
     if (hands.second.front().due_us <= now_us) hung.push_back(hands.first);
   }
   for (const Crew::Number worker : hung) {
-    ++totals_.overdue;
-    std::list<Asked> asked = take_back(worker);
-    finish(asked, asked.begin(), overdue);
+    overdue.splice(overdue.end(), take_back(worker));
     crew_.give_up(worker, Notice::worker_overdue, ETIMEDOUT);
   }
+  totals_.overdue += overdue.size();
+  finish_all(std::move(overdue), Error{Fault::retry, ETIMEDOUT, "helper"});
   watch_time();
   dispatch();
   call_back();
@@ -377,7 +287,7 @@ Pool::Counts Pool::Engine::counts() const {
   counts.idle = static_cast<std::uint32_t>(idle_.size());
   counts.busy = static_cast<std::uint32_t>(busy_.size());
   counts.dying = static_cast<std::uint32_t>(crew_.dying());
-  counts.waiting = static_cast<std::uint32_t>(waiting_.size());
+  counts.waiting = static_cast<std::uint32_t>(queue_.size());
   return counts;
 }
 
