@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: 0BSD
+// The pool with a keeper and workers that this test plays, so that they can lie.
+#include <errno.h>
+#include <gtest/gtest.h>
+
+#include <array>
+#include <functional>
+#include <map>
+#include <optional>
+#include <string>
+
+#include "core/file.h"
+#include "helper/channel.h"
+#include "helper/memory_file.h"
+#include "helper/pool.h"
+#include "tests/fakes/fake_loop.h"
+
+namespace qv::helper {
+namespace {
+
+class LyingHelper : public testing::Test {
+ protected:
+  LyingHelper() {
+    Channel channel = open_channel().value();
+    keeper_ = std::move(channel.theirs);
+    keepers_fd_ = channel.ours.get();
+    PoolSettings settings;
+    settings.workers = 1;
+    pool_ = std::make_unique<Pool>(loop_, Keeper{std::move(channel.ours), -1}, settings,
+                                   [this](Notice notice, pid_t, int) { ++notices_[notice]; });
+  }
+
+  void ask() {
+    const Request request = home_file_request(1, 1, "/h", "n", Contents::wanted).value();
+    pool_->ask(request, [this](Result<Reply> result) { answer_.emplace(std::move(result)); });
+  }
+  // The next order that the pool gave; a number of 0 where there is none.
+  Order next_order() {
+    std::array<char, sizeof(Order)> buffer;
+    const Result<Received> got = receive_message(keeper_, buffer, Waiting::never);
+    Order none;
+    none.worker = 0;
+    if (!got.ok()) return none;
+    const Result<Order> order = validate_order({buffer.data(), got.value().size});
+    return order.ok() ? order.value() : none;
+  }
+  void tell(const News& news, int fd = -1) {
+    ASSERT_TRUE(send_message(keeper_, as_bytes(news), fd, Waiting::never).ok());
+    loop_.make_readable(keepers_fd_);
+  }
+  // Obeys an order to start; the test is the worker from here on.
+  void start_ordered() {
+    const Order order = next_order();
+    ASSERT_EQ(order.command, Command::start);
+    ASSERT_NE(order.worker, 0U);
+    number_ = order.worker;
+    Channel channel = open_channel().value();
+    worker_ = std::move(channel.theirs);
+    News news;
+    news.worker = number_;
+    // The pool's copy will get the lowest number that is free.
+    Fd lowest(dup(keeper_.get()));
+    workers_fd_ = lowest.get();
+    lowest.reset();
+    tell(news, channel.ours.get());
+  }
+  Request taken() {
+    std::array<char, sizeof(Request)> buffer;
+    const Result<Received> got = receive_message(worker_, buffer, Waiting::never);
+    EXPECT_TRUE(got.ok());
+    return validate({buffer.data(), got.value().size}).value();
+  }
+  void respond(std::string_view bytes, int fd = -1) {
+    ASSERT_TRUE(send_message(worker_, bytes, fd, Waiting::never).ok());
+    ASSERT_EQ(loop_.make_readable(workers_fd_), 1);
+  }
+  // Whether the pool took the worker for a liar: killed it, and answered nobody.
+  void expect_killed() {
+    EXPECT_EQ(notices_[Notice::worker_garbled], 1);
+    EXPECT_FALSE(answer_.has_value());
+    const Order order = next_order();
+    EXPECT_EQ(order.command, Command::kill);
+    EXPECT_EQ(order.worker, number_);
+    // The request is tried once more, on another one.
+    EXPECT_EQ(next_order().command, Command::start);
+  }
+
+  FakeLoop loop_;
+  Fd keeper_;
+  int keepers_fd_ = -1;
+  Fd worker_;
+  int workers_fd_ = -1;
+  std::uint64_t number_ = 0;
+  std::map<Notice, int> notices_;
+  std::optional<Result<Reply>> answer_;
+  std::unique_ptr<Pool> pool_;
+};
+
+Response found_for(const Request& request, std::uint8_t has_file) {
+  Response response;
+  response.serial = request.serial;
+  response.outcome = Outcome::found;
+  response.has_file = has_file;
+  return response;
+}
+
+Fd sealed_file() {
+  Fd file = open_memory_file("t").value();
+  EXPECT_TRUE(write_all(file.get(), "text").ok());
+  EXPECT_TRUE(seal(file).ok());
+  return file;
+}
+
+TEST_F(LyingHelper, AnHonestOneIsBelieved) {
+  ask();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), 1)), sealed_file().get());
+  ASSERT_TRUE(answer_.has_value());
+  ASSERT_TRUE(answer_->ok());
+  EXPECT_TRUE(answer_->value().file.valid());
+  EXPECT_EQ(pool_->counts().idle, 1U);
+}
+
+// It could be cut short while the front has it mapped.
+TEST_F(LyingHelper, AFileThatIsNotSealed) {
+  ask();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), 1)), open_memory_file("t").value().get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, AFileThatIsNone) {
+  ask();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), 1)), worker_.get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, AFileThatIsNotThere) {
+  ask();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), 1)));
+  expect_killed();
+}
+
+TEST_F(LyingHelper, AFileNobodySpokeOf) {
+  ask();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), 0)), sealed_file().get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, AnotherRequestsAnswer) {
+  ask();
+  start_ordered();
+  Response other = found_for(taken(), 0);
+  other.serial += 1;
+  respond(as_bytes(other));
+  expect_killed();
+}
+
+TEST_F(LyingHelper, Noise) {
+  ask();
+  start_ordered();
+  const Response response = found_for(taken(), 0);
+  respond(std::string(as_bytes(response)) + "x");
+  expect_killed();
+}
+
+TEST_F(LyingHelper, AnAnswerToNothing) {
+  ask();
+  start_ordered();
+  const Response response = found_for(taken(), 0);
+  respond(as_bytes(response));
+  answer_.reset();
+  respond(as_bytes(response));
+  EXPECT_EQ(notices_[Notice::worker_garbled], 1);
+  EXPECT_FALSE(answer_.has_value());
+  EXPECT_EQ(next_order().command, Command::kill);
+}
+
+TEST_F(LyingHelper, AKeeperThatStartsWhatNobodyOrdered) {
+  ask();
+  News news;
+  news.worker = 77;
+  tell(news, keeper_.get());
+  EXPECT_FALSE(pool_->alive());
+  ASSERT_TRUE(answer_.has_value());
+  EXPECT_EQ(answer_->error().errnum, EPIPE);
+}
+
+TEST_F(LyingHelper, AKeeperThatTalksNonsense) {
+  ask();
+  News news;
+  news.magic = 0;
+  tell(news);
+  EXPECT_FALSE(pool_->alive());
+  EXPECT_EQ(notices_[Notice::keeper_gone], 1);
+}
+
+TEST_F(LyingHelper, AKeeperThatBuriesTheUnknown) {
+  News news;
+  news.event = Event::ended;
+  news.worker = 77;
+  tell(news);
+  news.event = Event::refused;
+  tell(news);
+  EXPECT_TRUE(pool_->alive());
+}
+
+}  // namespace
+}  // namespace qv::helper
