@@ -131,6 +131,23 @@ Result<Answer> CdbFile::find(std::string_view key, std::string_view& value) cons
   return Answer::found;
 }
 
+Result<Answer> CdbFile::may_hold(std::uint32_t hash) const {
+  const struct cdb& c = mapping_->c;
+  const unsigned char* pointer = c.cdb_mem + std::size_t{8} * (hash & 255);
+  const std::uint64_t position = cdb_unpack(pointer);
+  const std::uint64_t slots = cdb_unpack(pointer + 4);
+  if (position + 8 * slots > c.cdb_fsize) return damaged();  // rewritten since it was mapped
+  std::uint64_t at = slots == 0 ? 0 : (hash >> 8) % slots;
+  for (std::uint64_t tried = 0; tried < slots; ++tried) {
+    const unsigned char* slot = c.cdb_mem + position + 8 * at;
+    if (cdb_unpack(slot + 4) == 0) break;
+    if (cdb_unpack(slot) == hash) return Answer::found;
+    at = at + 1 == slots ? 0 : at + 1;
+  }
+  if (mapping_->torn != 0) return damaged();
+  return Answer::absent;
+}
+
 Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,
                              std::string_view& value) const {
   struct cdb& c = mapping_->c;

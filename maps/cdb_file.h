@@ -36,6 +36,17 @@ class CdbFile {
   // table is damaged where the key would be (retry).
   [[nodiscard]] Result<Answer> find(std::string_view key, std::string_view& value) const;
 
+  // The hash that a cdb keeps of a key, built byte by byte: whoever asks about every prefix of a
+  // long key hashes each byte once.
+  static constexpr std::uint32_t kHashOfNothing = 5381;
+  static constexpr std::uint32_t hash_on(std::uint32_t hash, char c) {
+    return (hash * 33u) ^ static_cast<unsigned char>(c);
+  }
+
+  // absent: no key with this hash is in the table.  found: there may be one, ask find().
+  // Error: as find().
+  [[nodiscard]] Result<Answer> may_hold(std::uint32_t hash) const;
+
   // Walks all records; `position` is 0 before the first.
   [[nodiscard]] Result<Answer> next(std::uint32_t& position, std::string_view& key,
                                     std::string_view& value) const;
