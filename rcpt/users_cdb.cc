@@ -94,27 +94,60 @@ Result<Answer> UsersCdb::exists() const {
   return cdb == nullptr ? Answer::absent : Answer::found;
 }
 
+namespace {
+
+// `!`, the local part in lower case, NUL; and the hash of each beginning of it.
+class LocalKey {
+ public:
+  // False where the local part is too long.
+  [[nodiscard]] bool set(std::string_view local) {
+    if (local.size() > kMaxLocal) return false;
+    put('!');
+    for (const char c : local) put(ascii_lower(c));
+    put('\0');
+    return true;
+  }
+  [[nodiscard]] std::string_view first(std::size_t n) const { return {bytes_, n}; }
+  [[nodiscard]] std::string_view whole() const { return first(size_); }
+  // REQUIRES: 0 < n <= size of the whole.
+  [[nodiscard]] std::uint32_t hash_of_first(std::size_t n) const { return hashes_[n - 1]; }
+
+ private:
+  void put(char c) {
+    hash_ = CdbFile::hash_on(hash_, c);
+    bytes_[size_] = c;
+    hashes_[size_] = hash_;
+    ++size_;
+  }
+  std::size_t size_ = 0;
+  std::uint32_t hash_ = CdbFile::kHashOfNothing;
+  char bytes_[kMaxLocal + 2];
+  std::uint32_t hashes_[kMaxLocal + 2];
+};
+
+}  // namespace
+
 Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, UserRecord& record,
                                 std::string_view& value) const {
-  FixedText<kMaxLocal + 2> key;
-  if (!key.append('!')) return Answer::absent;
-  for (const char c : local) {
-    if (!key.append(ascii_lower(c))) return Error{Fault::config, 0, "local part too long"};
-  }
-  if (!key.append('\0')) return Error{Fault::config, 0, "local part too long"};
+  LocalKey key;
+  if (!key.set(local)) return Error{Fault::config, 0, "local part too long"};
   record.exact = true;
   record.matched = local;
   record.rest = {};
-  QV_TRY(const Answer exact, cdb.find(key.view(), value));
+  QV_TRY(const Answer exact, cdb.find(key.whole(), value));
   if (exact == Answer::found) return exact;
 
   record.exact = false;
   for (std::size_t size = local.size();; --size) {
-    const auto last = static_cast<unsigned char>(key.view()[size]);
-    if (size == 0 || wildcards_.test(last)) {
+    const std::string_view prefix = key.first(size + 1);
+    if (size == 0 || wildcards_.test(static_cast<unsigned char>(prefix.back()))) {
       record.matched = first_bytes(local, size);
       record.rest = after_bytes(local, size);
-      QV_TRY(const Answer wild, cdb.find(first_bytes(key.view(), size + 1), value));
+      // A local part of hundreds of dashes must not be hashed anew for each.
+      QV_TRY(Answer wild, cdb.may_hold(key.hash_of_first(size + 1)));
+      if (wild == Answer::found) {
+        QV_TRY(wild, cdb.find(prefix, value));
+      }
       if (wild == Answer::found) return wild;
     }
     if (size == 0) return Answer::absent;
