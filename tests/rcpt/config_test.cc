@@ -250,12 +250,16 @@ TEST_F(ConfigTest, AProblemIsReportedOnceAndAgainWhenForced) {
 }
 
 TEST_F(ConfigTest, AReadingThatFailedIsTriedAgain) {
-  control("me", "mail.example\n");
-  tree_.write("control/locals/directory", "");
-  for (int i = 0; i < 5; ++i) {
-    refresh();
-    EXPECT_EQ(last_, Change::changed);
-    EXPECT_EQ(problems_.size(), i == 0 ? 1u : 0u);
+  for (const char* name : {"locals", "envnoathost"}) {
+    const TestTree tree;
+    tree.write("control/me", "mail.example\n");
+    tree.write(std::string("control/") + name + "/directory", "");
+    ConfigWatch watch(tree.root());
+    for (int second = 0; second < 5; ++second) {
+      std::vector<Problem> problems;
+      EXPECT_EQ(watch.refresh(second * 1000000, problems), Change::changed) << name;
+      EXPECT_EQ(problems.size(), second == 0 ? 1u : 0u);
+    }
   }
 }
 
