@@ -2,6 +2,7 @@
 #include "sockbits.h"
 
 #include <gtest/gtest.h>
+#include <poll.h>
 #include <pthread.h>
 #include <signal.h>
 #include <sys/socket.h>
@@ -178,7 +179,10 @@ TEST_F(QuerySkt, WaitsForRoomInAUnixServersQueue) {
   std::thread slow([&server] {
     char buffer[8];
     sockaddr_storage peer{};
-    for (std::string got; got != "?";) {
+    std::string got;
+    for (int i = 0; i < 100 && got != "?"; ++i) {
+      pollfd ready{server.get(), POLLIN, 0};
+      poll(&ready, 1, 100);
       socklen_t length = sizeof peer;
       auto* to = reinterpret_cast<sockaddr*>(&peer);
       const ssize_t n = recvfrom(server.get(), buffer, sizeof buffer, 0, to, &length);
