@@ -14,7 +14,7 @@ namespace qv {
 namespace {
 
 std::string_view trim_end(std::string_view line) {
-  while (!line.empty() && (is_blank(line.back()) || line.back() == '\r')) line.remove_suffix(1);
+  while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
   return line;
 }
 

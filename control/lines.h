@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // control/lines.h - a qmail control file as its lines.
 //
-// As qmail's control_readfile(): blanks (space, tab, CR) at the end of a line are cut; empty lines
+// As qmail's control_readfile(): blanks (space, tab) at the end of a line are cut; empty lines
 // and lines beginning with '#' are passed over; a last line needs no newline.  A file that does not
 // exist is an answer, not an error.  Manual: qmail-control(5).  Tests: tests/control/lines_test.cc
 #ifndef QV_CONTROL_LINES_H_

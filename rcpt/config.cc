@@ -114,6 +114,12 @@ void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& tabl
   table.file = file.name;
   table.usable = true;
   file.standing = Standing::good;
+  for (const ControlLine& line : *read.value()) {
+    if (line.text.back() != '\r') continue;
+    file.problems.push_back({std::string(file.name), line.number,
+                             "ends in a carriage return, which qmail takes for part of the name: "
+                             "save the file with Unix line ends"});
+  }
   for (const int line : malformed) {
     file.problems.push_back(
         {std::string(file.name), line, "no colon: passed over; write DOMAIN:PREFIX"});

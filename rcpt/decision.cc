@@ -31,9 +31,6 @@ constexpr Row row_of(Why why) {
     case Why::unknown_user:
       return {reject, "unknown-user", "no user, .qmail file or alias takes this address",
               kNoMailbox};
-    case Why::disabled:
-      return {reject, "disabled", "assigned to uid 0 or gid 0, which never receive mail",
-              "this mailbox does not receive mail"};
     case Why::syntax:
       return {reject, "syntax", "not a mail address: empty, without domain, or with control bytes",
               "this is not a mail address"};

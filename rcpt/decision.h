@@ -30,7 +30,6 @@ enum class Why : std::uint8_t {
   relay,         // neither local nor virtual: not ours to judge
   // not valid
   unknown_user,  // no user, no .qmail file, no alias
-  disabled,      // assigned to uid 0 or gid 0, which never receive mail
   syntax,        // no mail address
   too_long,      // over 900 bytes
   // cannot tell now

@@ -26,10 +26,10 @@ Next check_record(const UserRecord& owner, Decision& decision, Trail* trail) {
          ")");
     return decided(decision, Why::table_error, owner.broken_at);
   }
-  if (owner.uid == 0 || owner.gid == 0) {
-    note(trail, "users/cdb: uid ", owner.uid, ", gid ", owner.gid,
-         ": nothing is delivered with the rights of root");
-    return decided(decision, Why::disabled, 0);
+  if (owner.uid == 0) {
+    // qmail-lspawn defers (QLX_ROOT): an operator can still mend the assignment.
+    note(trail, "users/cdb: uid 0: qmail delivers nothing as root");
+    return decided(decision, Why::table_error, 4);
   }
   return Next::go_on;
 }

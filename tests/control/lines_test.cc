@@ -36,7 +36,7 @@ INSTANTIATE_TEST_SUITE_P(
         Row{"nothing", "", {}}, Row{"one", "a\n", {{1, "a"}}},
         Row{"last_without_newline", "a\nb", {{1, "a"}, {2, "b"}}},
         Row{"comments_and_empty_lines_count", "#x\n\na\n \t\nb\n", {{3, "a"}, {5, "b"}}},
-        Row{"trailing_blanks_and_cr", "a \t \nb\r\n", {{1, "a"}, {2, "b"}}},
+        Row{"a_cr_is_no_blank", "a \t \nb\r\n", {{1, "a"}, {2, "b\r"}}},
         Row{"leading_blanks_stay", " a\n\t#b\n", {{1, " a"}, {2, "\t#b"}}},
         Row{"eight_bit", "\xe4\xff\n", {{1, "\xe4\xff"}}},
         Row{"hash_inside", "a#b\n", {{1, "a#b"}}}, Row{"only_newlines", "\n\n\n", {}}),

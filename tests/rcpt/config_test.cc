@@ -145,6 +145,16 @@ TEST_F(ConfigTest, AVirtualdomainsLineWithoutColonIsReportedAndPassedOver) {
   EXPECT_TRUE(has(config.virtualdomains, "c.example"));
 }
 
+// qmail takes the carriage return for part of the name, and so must we; but nobody means that.
+TEST_F(ConfigTest, DosLineEndsAreReported) {
+  control("me", "mail.example\n");
+  control("locals", "one.example\r\ntwo.example\n");
+  const QmailConfig& config = refresh();
+  EXPECT_NE(problems().find("control/locals:1: ends in a carriage return"), std::string::npos);
+  EXPECT_FALSE(has(config.locals, "one.example"));
+  EXPECT_TRUE(has(config.locals, "two.example"));
+}
+
 TEST_F(ConfigTest, AFileThatCannotBeReadAtStartIsNotUsable) {
   control("me", "mail.example\n");
   for (const char* name : {"locals", "percenthack", "virtualdomains", "envnoathost"}) {

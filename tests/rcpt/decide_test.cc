@@ -280,18 +280,20 @@ TEST_F(DecideTest, PositionsThreeToSevenCannotBeTold) {
 }
 
 TEST_F(DecideTest, RootReceivesNothingAndIsNeverLookedInto) {
-  const struct {
-    const char* uid;
-    const char* gid;
-  } rows[] = {{"0", "100"}, {"1000", "0"}, {"0", "0"}, {"00", "100"}};
-  for (const auto& row : rows) {
+  for (const char* uid : {"0", "00"}) {
     for (const char* dash : {"", "-"}) {
-      assign({{exact_key("joe"), user_record({"joe", row.uid, row.gid, "/home/joe", dash, ""})}});
-      EXPECT_EQ(judge("joe@local.example"), "disabled 0 joe");
-      EXPECT_EQ(run("joe@local.example").verdict(), Verdict::reject);
+      assign({{exact_key("joe"), user_record({"joe", uid, "100", "/home/joe", dash, ""})}});
+      EXPECT_EQ(judge("joe@local.example"), "table-error 4 joe");
+      EXPECT_EQ(run("joe@local.example").verdict(), Verdict::defer);
       EXPECT_TRUE(system_.asked.empty());
     }
   }
+}
+
+// As qmail-local, which takes any group it is given.
+TEST_F(DecideTest, TheGroupOfRootIsAGroup) {
+  assign({{exact_key("joe"), user_record({"joe", "1000", "0", "/home/joe", "", ""})}});
+  EXPECT_EQ(judge("joe@local.example"), "local 9 joe");
 }
 
 TEST_F(DecideTest, ADamagedUsersCdbCannotTellAboutAnyUser) {
