@@ -30,7 +30,8 @@ int usage(FILE* out, int exit_code) {
 int serve() {
   qv::LibeventLoop loop;
   qv::VerifyDaemon daemon(loop);
-  return qv::run_daemon("qmail-verify", daemon, loop);
+  const int ended = qv::run_daemon("qmail-verify", daemon, loop);
+  return daemon.helpers_lost() ? qv::kExitTemporary : ended;
 }
 
 int explain(std::span<char* const> addresses) {
@@ -38,6 +39,7 @@ int explain(std::span<char* const> addresses) {
   qv::LibeventLoop loop;
   qv::Explain run(loop, addresses);
   const int started = qv::run_daemon("qmail-verify", run, loop);
+  if (run.helpers_lost()) return qv::kExitTemporary;
   return started == qv::kExitOk ? run.exit_code() : started;
 }
 

@@ -51,12 +51,18 @@ Result<void> take_index(Reply reply, std::optional<CdbFile>& names, helper::Inde
   return {};
 }
 
+// A look does not need the group of root, and must not have it.
+gid_t group_for_looking(const Owner& owner) {
+  constexpr gid_t kNoGroup = 65534;
+  return owner.gid == 0 ? kNoGroup : owner.gid;
+}
+
 }  // namespace
 
 Result<void> Homes::ask_home(const Owner& owner, Home& home) {
   const helper::Stamp have = home.names && !home.error ? home.stamp : helper::Stamp{};
   QV_TRY(const helper::Request request,
-         helper::home_index_request(owner.uid, owner.gid, owner.home, have));
+         helper::home_index_request(owner.uid, group_for_looking(owner), owner.home, have));
   askers_.ask(home, request, [&home](Result<Reply> result) -> Result<void> {
     QV_TRY(Reply reply, std::move(result));
     if (reply.outcome == Outcome::unchanged) return {};
@@ -96,7 +102,7 @@ std::size_t Homes::longest_name(const Owner& owner) {
 
 Result<void> Homes::ask_file(const Owner& owner, std::string_view name, Home& home, File& file) {
   QV_TRY(const helper::Request request,
-         helper::home_file_request(owner.uid, owner.gid, owner.home, name,
+         helper::home_file_request(owner.uid, group_for_looking(owner), owner.home, name,
                                    helper::Contents::not_wanted));
   if (!file.asking) ++home.busy_files;
   askers_.ask(file, request, [&home, &file](Result<Reply> result) -> Result<void> {

@@ -90,8 +90,15 @@ Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
                   line.add("event", helper::notice_name(notice)).add("pid", worker);
                   if (errnum != 0) line.add("errno", errnum);
                   log_->write(line);
+                  if (notice == helper::Notice::keeper_gone) give_up();
                 });
   return {};
+}
+
+// The rights to start helpers went with the keeper; a new start has them.
+void VerifyProcess::give_up() {
+  helpers_lost_ = true;
+  loop_.stop();
 }
 
 Result<void> VerifyDaemon::bind_all(std::string& detail) {

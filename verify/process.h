@@ -34,6 +34,9 @@ class VerifyProcess : public Daemon {
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
   void reload() override {}
 
+  // The helpers are gone for good, and the loop was stopped: to be started again.
+  [[nodiscard]] bool helpers_lost() const { return helpers_lost_; }
+
  protected:
   Loop& loop_;
   Options options_;
@@ -41,6 +44,11 @@ class VerifyProcess : public Daemon {
   helper::Keeper keeper_;
   std::optional<LogWriter> log_;
   std::optional<helper::Pool> pool_;
+
+ private:
+  void give_up();
+
+  bool helpers_lost_ = false;
 };
 
 class VerifyDaemon final : public VerifyProcess {
