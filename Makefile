@@ -264,11 +264,18 @@ fuzz-build:
 fuzz: fuzz-build
 	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS) fuzz
 
+# Product sources only; what was found clean is looked at again when it, or any header, changes.
 TIDY_SOURCES := $(wildcard *.cc) $(ROOM_SOURCES)
+TIDY_STAMPS = $(TIDY_SOURCES:%.cc=build/tidy/%.ok)
+.PHONY: tidy-check
 tidy:
 	@CXX="$(CXX)" sh tools/deps build tidy
-	@printf '%s\n' $(TIDY_SOURCES) | xargs -P 2 -n 1 sh -c 'echo "  TIDY $$1"; \
-		clang-tidy --quiet "$$1" -- $(filter-out -MMD -MP,$(TIER1)) 2>build/tidy.err.$$$$ || { cat build/tidy.err.$$$$; rm -f build/tidy.err.$$$$; exit 1; }; rm -f build/tidy.err.$$$$' sh
+	+@$(SUBMAKE) -k tidy-check
+tidy-check: $(TIDY_STAMPS)
+build/tidy/%.ok: %.cc .clang-tidy $(wildcard *.h */*.h)
+	@mkdir -p $(@D)
+	$(call say,TIDY $<)clang-tidy --quiet $< -- $(filter-out -MMD -MP $(PKG_CFLAGS),$(TIER1)) $(PKG_CFLAGS) \
+		2>$(@:.ok=.err) && touch $@ || { cat $(@:.ok=.err); exit 1; }
 
 FORMATTED := git ls-files '*.cc' '*.h' '*.c'
 format:
