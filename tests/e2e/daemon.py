@@ -370,6 +370,20 @@ class Rights(Daemon):
         self.assertEqual(int(status["CapPrm"][0], 16), 0)
         self.assertEqual(status["NoNewPrivs"], ["1"])
 
+    def test_descriptors(self):
+        """The front holds sockets and the log, no file of a home or of the system; a helper holds
+        one socket, and not one that the network reaches."""
+        verify = self.start_verify(self.tree)
+        self.assertEqual(self.client(verify).ask("joe-list@local.example").result, VALID)
+        allowed = ("/dev/null", "socket:", "pipe:", "anon_inode:", "/memfd:", verify.logfile)
+        network = udp_inodes()
+        for pid in [verify.pid, *descendants(verify.pid)]:
+            links = [os.readlink("/proc/%d/fd/%s" % (pid, fd)) for fd in os.listdir("/proc/%d/fd" % pid)]
+            with self.subTest(pid=pid, name=proc_status(pid)["Name"]):
+                self.assertEqual([k for k in links if not k.startswith(allowed)], [])
+                reached = [k for k in links if k.startswith("socket:") and k[8:-1] in network]
+                self.assertEqual(len(reached), 1 if pid == verify.pid else 0)
+
     def test_works_without_root(self):
         """Started by somebody else it answers for what that account may see."""
         words = []
@@ -455,6 +469,16 @@ def descendants(pid):
                 found.append(each)
                 parents.add(each)
                 grown = True
+    return found
+
+
+def udp_inodes():
+    """The inodes of all UDP sockets of the machine."""
+    found = set()
+    for table in ("/proc/net/udp", "/proc/net/udp6"):
+        if os.path.exists(table):
+            with open(table, encoding="ascii") as f:
+                found |= {line.split()[9] for line in f.readlines()[1:]}
     return found
 
 

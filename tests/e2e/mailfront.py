@@ -3,6 +3,7 @@
 """The main job with real peers: tcpserver hands VERIFY to mailfront by its rules, our plugin in
 mailfront asks qmail-verify, and an SMTP client sees the answer."""
 
+import os
 import signal
 import socket
 import time
@@ -109,6 +110,16 @@ class Answers(MailfrontTest):
     def test_not_set(self):
         server = self.start_mailfront(":allow\n")
         self.assertEqual(self.swaks(server.port, BAD)[0], 0)
+
+    def test_rules_that_are_installed(self):
+        """The example compiles, and says what it is meant to say of these clients."""
+        with open(os.path.join(lib.TOP, "service/smtpd/tcp.smtp"), encoding="ascii") as f:
+            rules = self.smtp_rules(f.read())
+        for client, words in (("127.0.0.1", ["RELAYCLIENT"]), ("198.51.100.9", ["VERIFY=DEFER"]),
+                              ("203.0.113.1", ["VERIFY=:,", "maxbad=10"])):
+            _, out, _ = self.run_program([lib.peer("tcprulescheck"), rules], {"TCPREMOTEIP": client})
+            for word in words:
+                self.assertIn(word, out)
 
     def test_rules_by_client_address(self):
         """127.0.0.1 is told one thing by the rules, the rest of the world another."""
@@ -261,7 +272,7 @@ class Trouble(MailfrontTest):
     def test_a_third_of_the_datagrams_lost(self):
         verify = self.start_verify(self.tree)
         lossy = self.responder(lib.losing(verify.address, 0.3))
-        session = self.session(self.serve([lossy], "timeout=10", "tries=10"))
+        session = self.session(self.serve([lossy], "timeout=6", "tries=10"))
         for _ in range(5):
             self.assertEqual(session.rcpt(GOOD)[0], 250)
             self.assertEqual(session.rcpt(BAD)[0], 550)
