@@ -25,6 +25,13 @@ bool equal_ignoring_case(std::string_view a, std::string_view b) {
   return true;
 }
 
+std::size_t find_byte(std::string_view s, char c) {
+  if (s.empty()) return 0;
+  const void* hit = memchr(s.data(), c, s.size());
+  return hit == nullptr ? s.size()
+                        : static_cast<std::size_t>(static_cast<const char*>(hit) - s.data());
+}
+
 std::size_t find_last_byte(std::string_view s, char c) {
   for (std::size_t i = s.size(); i > 0; --i) {
     if (s[i - 1] == c) return i - 1;

@@ -34,12 +34,7 @@ constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 }
 
 // Position of the first, the last `c`; s.size() where there is none.
-[[nodiscard]] inline std::size_t find_byte(std::string_view s, char c) {
-  if (s.empty()) return 0;
-  const void* hit = memchr(s.data(), c, s.size());
-  return hit == nullptr ? s.size()
-                        : static_cast<std::size_t>(static_cast<const char*>(hit) - s.data());
-}
+[[nodiscard]] std::size_t find_byte(std::string_view s, char c);
 [[nodiscard]] std::size_t find_last_byte(std::string_view s, char c);
 
 // Here in the header, so that a comparison with a literal costs no call.
