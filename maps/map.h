@@ -15,8 +15,10 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
+#include "maps/source.h"
 
 namespace qv {
 
@@ -46,6 +48,21 @@ class Map {
   // Walks the table in no particular order.  absent: there is no further entry.
   // Fault::denied where the type cannot list.
   [[nodiscard]] virtual Result<Answer> sequence(Step step, std::string& key, std::string& value);
+
+  // True: keys are matched against patterns, or the table makes a search order of its own: only
+  // whole addresses are asked.  The trait of the type, unless the table is made of other tables.
+  [[nodiscard]] virtual bool is_pattern() const { return false; }
+
+  // True: the table can see that it holds no entry at all.  False where it holds some or cannot
+  // tell (a query to a server).
+  [[nodiscard]] virtual bool is_empty() { return false; }
+
+  // Adds the files this table was read from, as they were then; nothing for a table without files.
+  virtual void sources(std::vector<SourceStamp>& /*out*/) const {}
+
+  // What the operator needs to know about the last Error this table answered with, one line; empty
+  // where the Error says it all.
+  [[nodiscard]] virtual std::string detail() const { return {}; }
 };
 
 // What kind of table a type is; fixed for the type, not for one table.
@@ -56,11 +73,22 @@ struct Traits {
   bool listable = false;   // sequence() works
 };
 
+// How a table is to be opened; each can come with a request to a proxy.
+struct MapOptions {
+  bool for_update = false;       // update() and erase() will be called
+  bool no_substitution = false;  // $1 in a pattern table's result is a configuration error
+  bool fold_keys =
+      false;  // keys are lower-cased (A to Z) before look-ups in a table without patterns
+  bool refuse_empty = false;  // a table that is_empty() answers Fault::config, never absent
+
+  friend bool operator==(const MapOptions&, const MapOptions&) = default;
+};
+
 // One table as an operator names it: "cdb:/etc/aliases".
 struct MapSpec {
-  std::string type;         // "cdb"
-  std::string name;         // "/etc/aliases"
-  bool for_update = false;  // update() and erase() will be called
+  std::string type;  // "cdb"
+  std::string name;  // "/etc/aliases"
+  MapOptions options;
 };
 
 // One constant per type, `map_type_<type>` in maps/<type>.cc; the build collects them.
@@ -68,7 +96,8 @@ struct MapType {
   std::string_view name;
   Traits traits;
   std::string_view help;  // one line for `qmail-map types`
-  // Opens the table.  On failure `detail` says what the operator needs to know: file, line, reason.
+  // Opens the table.  On failure `detail` says what the operator needs to know: file, line, reason;
+  // on success it holds warnings, one per line, mostly none.
   Result<std::unique_ptr<Map>> (*open)(const MapSpec& spec, std::string& detail);
 };
 

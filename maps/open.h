@@ -1,0 +1,64 @@
+// SPDX-License-Identifier: 0BSD
+// maps/open.h - from `type:name` to a table, for tools and for daemons.
+//
+// A tool wants to hear at once that a table cannot be opened: open_map().  A daemon goes on without
+// it, answers "cannot tell now" wherever it is asked, and takes it up when it is there:
+// open_watched_map().
+//
+// An empty table is where mistakes show: an address table that is a file and holds no entry would
+// refuse everybody.  With MapOptions::refuse_empty it answers Fault::config instead.
+//
+// Threads: none.  Manual: qmail-map(5).  Tests: tests/maps/open_test.cc
+#ifndef QV_MAPS_OPEN_H_
+#define QV_MAPS_OPEN_H_
+
+#include <cstdint>
+#include <functional>
+#include <memory>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+#include "maps/map.h"
+
+namespace qv {
+
+// The type of that name, or nullptr where this build has none.
+[[nodiscard]] const MapType* find_map_type(std::string_view name);
+
+// The names of all types, separated by one space.
+[[nodiscard]] std::string map_type_names();
+
+// Opens `type:name`.  Errors: no such syntax, type not built in (config, `detail` names the types
+// there are), for_update with a type that cannot write (denied), and what the type says.
+// On success `detail` holds warnings, mostly none.
+[[nodiscard]] Result<std::unique_ptr<Map>> open_map(std::string_view text,
+                                                    const MapOptions& options, std::string& detail);
+
+// The same, but never fails: a table that cannot be opened becomes one that answers with that Error
+// and keeps the reason in Map::detail(); `detail` has it too.
+[[nodiscard]] std::unique_ptr<Map> open_or_fail_map(std::string_view text,
+                                                    const MapOptions& options, std::string& detail);
+
+// A table whose every look-up fails with `error`; detail() gives `reason`.
+[[nodiscard]] std::unique_ptr<Map> make_fail_map(const Error& error, std::string reason);
+
+// Told of what the operator should know, one line without a newline: a table that cannot be opened,
+// a new version that cannot be used, a table that is back, an empty table, a warning.  Called once
+// per change, not once per look-up.
+using MapNotice = std::function<void(std::string_view)>;
+
+// Microseconds of a monotonic clock; empty: core/clock.h.
+using MapClock = std::function<std::int64_t()>;
+
+// A table that follows its files.  At most once a second a look-up looks whether a file it was read
+// from has changed or has been replaced; the old table serves until the new one has been opened and
+// is whole.  A table that cannot be opened answers with the Error, and is tried again at most once
+// a second.  Never null.
+[[nodiscard]] std::unique_ptr<Map> open_watched_map(std::string_view text,
+                                                    const MapOptions& options, MapNotice notice,
+                                                    MapClock clock = {});
+
+}  // namespace qv
+
+#endif  // QV_MAPS_OPEN_H_
