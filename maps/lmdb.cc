@@ -1,0 +1,153 @@
+// SPDX-License-Identifier: 0BSD
+//@ needs: lmdb
+// lmdb:/path - an LMDB file, /path.lmdb, read and written in place.
+//
+// Postfix ends keys and values with a NUL, other programs do not: what the first record has counts
+// for what is written, and look-ups try both.  Manual: qmail-map-cdb(5).
+#include <lmdb.h>
+
+#include "maps/lmdb_env.h"
+#include "maps/spec.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::size_t kMaxKey = 511;  // bytes, LMDB's own limit
+
+// Neither of them is in any LMDB file.
+bool can_be_key(std::string_view key) { return !key.empty() && key.size() <= kMaxKey; }
+
+std::string_view without_nul(std::string_view s) {
+  if (!s.empty() && s.back() == '\0') s.remove_suffix(1);
+  return s;
+}
+
+class LmdbMap final : public Map {
+ public:
+  explicit LmdbMap(LmdbEnv env) : env_(std::move(env)) {}
+
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    const std::string ended = std::string(key) + '\0';
+    bool damaged = false;
+    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+      MDB_val k = to_lmdb(key);
+      MDB_val v{};
+      int found = can_be_key(key) ? mdb_get(txn, dbi, &k, &v) : MDB_NOTFOUND;
+      const bool plain = found == 0;
+      k = to_lmdb(ended);
+      if (found == MDB_NOTFOUND && can_be_key(ended)) found = mdb_get(txn, dbi, &k, &v);
+      if (found != 0) return found;
+      damaged = !env_.holds(v);
+      if (!damaged) value = plain ? from_lmdb(v) : without_nul(from_lmdb(v));
+      return 0;
+    }));
+    if (damaged) return Error{Fault::retry, EPROTO, "damaged LMDB file"};
+    return answer(code);
+  }
+
+  Result<Answer> update(std::string_view key, std::string_view value) override {
+    Answer was = Answer::absent;
+    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+      const std::string tail(ends_with_nul(txn, dbi) ? 1 : 0, '\0');
+      const std::string whole_key = std::string(key) + tail;
+      const std::string whole_value = std::string(value) + tail;
+      if (!can_be_key(whole_key)) return EINVAL;
+      MDB_val k = to_lmdb(whole_key);
+      MDB_val v{};
+      was = mdb_get(txn, dbi, &k, &v) == 0 ? Answer::found : Answer::absent;
+      v = to_lmdb(whole_value);
+      return mdb_put(txn, dbi, &k, &v, 0);
+    }));
+    if (code == EINVAL) return Error{Fault::denied, EINVAL, "LMDB keys have 1 to 511 bytes"};
+    if (code != 0) return lmdb_error(code, "write LMDB file");
+    return was;
+  }
+
+  Result<Answer> erase(std::string_view key) override {
+    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+      const std::string ended = std::string(key) + '\0';
+      MDB_val k = to_lmdb(key);
+      const int gone = can_be_key(key) ? mdb_del(txn, dbi, &k, nullptr) : MDB_NOTFOUND;
+      if (gone != MDB_NOTFOUND || !can_be_key(ended)) return gone;
+      k = to_lmdb(ended);
+      return mdb_del(txn, dbi, &k, nullptr);
+    }));
+    return answer(code);
+  }
+
+  // Each step is a look-up of its own, so that a long walk holds no lock: it goes on behind the key
+  // it gave last.
+  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
+    bool damaged = false;
+    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+      MDB_cursor* cursor = nullptr;
+      if (const int opened = mdb_cursor_open(txn, dbi, &cursor); opened != 0) return opened;
+      MDB_val k = to_lmdb(walk_);
+      MDB_val v{};
+      const int found = seek(cursor, step, k, v);
+      mdb_cursor_close(cursor);
+      if (found != 0) return found;
+      damaged = !env_.holds(k) || !env_.holds(v);
+      if (damaged) return 0;
+      walk_ = from_lmdb(k);
+      const bool nul = walk_.back() == '\0';
+      key = nul ? without_nul(walk_) : std::string_view(walk_);
+      value = nul ? without_nul(from_lmdb(v)) : from_lmdb(v);
+      return 0;
+    }));
+    if (damaged) return Error{Fault::retry, EPROTO, "damaged LMDB file"};
+    return answer(code);
+  }
+
+  bool is_empty() override {
+    MDB_stat stat{};
+    const Result<int> code =
+        env_.run([&](MDB_txn* txn, MDB_dbi dbi) { return mdb_stat(txn, dbi, &stat); });
+    return code.ok() && code.value() == 0 && stat.ms_entries == 0;
+  }
+
+  void sources(std::vector<SourceStamp>& out) const override { out.push_back(env_.stamp()); }
+
+ private:
+  static Result<Answer> answer(int code) {
+    if (code == MDB_NOTFOUND) return Answer::absent;
+    if (code != 0) return lmdb_error(code, "read LMDB file");
+    return Answer::found;
+  }
+
+  int seek(MDB_cursor* cursor, Step step, MDB_val& k, MDB_val& v) const {
+    if (step == Step::first || walk_.empty()) return mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    const int found = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
+    if (found != 0 || from_lmdb(k) != walk_) return found;
+    return mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
+  }
+
+  static bool ends_with_nul(MDB_txn* txn, MDB_dbi dbi) {
+    MDB_cursor* cursor = nullptr;
+    if (mdb_cursor_open(txn, dbi, &cursor) != 0) return false;
+    MDB_val k{};
+    MDB_val v{};
+    const int found = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
+    mdb_cursor_close(cursor);
+    return found == 0 && k.mv_size > 0 && from_lmdb(k).back() == '\0';
+  }
+
+  LmdbEnv env_;
+  std::string walk_;
+};
+
+Result<std::unique_ptr<Map>> open_lmdb(const MapSpec& spec, std::string& detail) {
+  const std::string path = with_suffix(strip_braces(spec.name), ".lmdb");
+  const LmdbMode mode = spec.options.for_update ? LmdbMode::write : LmdbMode::read;
+  QV_TRY(LmdbEnv env, LmdbEnv::open(path, mode, detail));
+  return std::unique_ptr<Map>(std::make_unique<LmdbMap>(std::move(env)));
+}
+
+}  // namespace
+
+extern const MapType map_type_lmdb;
+const MapType map_type_lmdb{
+    "lmdb", {.writable = true, .listable = true}, "/path: the LMDB file /path.lmdb", open_lmdb};
+
+}  // namespace qv
