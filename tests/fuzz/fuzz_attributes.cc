@@ -1,0 +1,44 @@
+// SPDX-License-Identifier: 0BSD
+// wire/attributes: shown at once or in pieces the decoder must see the same, and what it read must
+// be written back to the byte.
+#include <cstdint>
+#include <cstdlib>
+
+#include "wire/attributes.h"
+
+namespace {
+
+constexpr qv::AttributeLimits kLimits{.message = 4096, .name = 64};
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+// The last answer of a decoder that is shown one more byte each time.
+qv::Frame scan_in_pieces(qv::AttributeDecoder& decoder, std::string_view bytes) {
+  qv::Frame frame = decoder.scan({});
+  for (std::size_t n = 1; n <= bytes.size() && frame == qv::Frame::partial; ++n) {
+    frame = decoder.scan({bytes.data(), n});
+  }
+  return frame;
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  qv::AttributeDecoder decoder(kLimits);
+  qv::AttributeDecoder slow(kLimits);
+  const qv::Frame frame = decoder.scan(bytes);
+  require(scan_in_pieces(slow, bytes) == frame);
+  if (frame != qv::Frame::whole) return 0;
+  require(slow.size() == decoder.size() && slow.count() == decoder.count());
+  std::string again;
+  for (std::size_t i = 0; i < decoder.count(); ++i) {
+    const qv::Attribute attribute = decoder.attribute(bytes, i);
+    qv::append_attribute(again, attribute.name, attribute.value);
+  }
+  qv::end_attributes(again);
+  require(bytes.substr(0, decoder.size()) == again);
+  return 0;
+}
