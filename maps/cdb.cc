@@ -3,8 +3,10 @@
 //
 // Keys are looked up as they are, then with a NUL behind them, as some builders of Postfix's time
 // wrote them; such a value loses its NUL too.  Manual: qmail-map-cdb(5).
+#include "maps/atomic_file.h"
 #include "maps/cdb_file.h"
 #include "maps/cdb_table.h"
+#include "maps/cdb_writer.h"
 #include "maps/spec.h"
 
 namespace qv {
@@ -67,6 +69,36 @@ class CdbMap final : public Map {
   std::string with_nul_;
 };
 
+class CdbTableBuilder final : public TableBuilder {
+ public:
+  CdbTableBuilder(AtomicFile file, Duplicates duplicates, DuplicateNotice notice)
+      : file_(std::move(file)),
+        writer_(file_.fd()),
+        duplicates_(duplicates),
+        notice_(std::move(notice)) {}
+
+  Result<void> add(std::string_view key, std::string_view value) override {
+    return writer_.add(key, value);
+  }
+  Result<void> finish(std::string& detail) override {
+    QV_TRY_VOID(writer_.finish(duplicates_, notice_));
+    return file_.commit(detail);
+  }
+  std::uint64_t records() const override { return writer_.records(); }
+
+ private:
+  AtomicFile file_;
+  CdbWriter writer_;
+  Duplicates duplicates_;
+  DuplicateNotice notice_;
+};
+
+Result<std::unique_ptr<TableBuilder>> begin_cdb(AtomicFile file, Duplicates duplicates,
+                                                DuplicateNotice notice, std::string& /*detail*/) {
+  return std::unique_ptr<TableBuilder>(
+      std::make_unique<CdbTableBuilder>(std::move(file), duplicates, std::move(notice)));
+}
+
 Result<std::unique_ptr<Map>> open_cdb(const MapSpec& spec, std::string& detail) {
   CdbTable table;
   QV_TRY_VOID(open_cdb_table(with_suffix(strip_braces(spec.name), ".cdb"), table, detail));
@@ -79,6 +111,7 @@ Result<std::unique_ptr<Map>> open_cdb(const MapSpec& spec, std::string& detail) 
 
 extern const MapType map_type_cdb;
 const MapType map_type_cdb{
-    "cdb", {.listable = true}, "/path: the constant database /path.cdb", open_cdb};
+    "cdb",  {.listable = true}, "/path: the constant database /path.cdb", open_cdb,
+    ".cdb", begin_cdb};
 
 }  // namespace qv

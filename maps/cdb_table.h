@@ -16,6 +16,10 @@ struct CdbTable {
   SourceStamp stamp;
 };
 
+// Files up to this size are looked through when they are opened: each record must be where a
+// look-up of its key finds one.
+inline constexpr std::uint64_t kMaxLookedThrough = std::uint64_t{64} << 20;  // bytes
+
 // Maps the file and guards against its being cut short; `detail` names the file on an Error.
 [[nodiscard]] Result<void> open_cdb_table(const std::string& path, CdbTable& table,
                                           std::string& detail);

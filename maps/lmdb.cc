@@ -6,8 +6,10 @@
 // for what is written, and look-ups try both.  Manual: qmail-map-cdb(5).
 #include <lmdb.h>
 
+#include "maps/atomic_file.h"
 #include "maps/lmdb_env.h"
 #include "maps/spec.h"
+#include "maps/table_builder.h"
 
 namespace qv {
 
@@ -29,7 +31,6 @@ class LmdbMap final : public Map {
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     const std::string ended = std::string(key) + '\0';
-    bool damaged = false;
     QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
       MDB_val k = to_lmdb(key);
       MDB_val v{};
@@ -38,11 +39,9 @@ class LmdbMap final : public Map {
       k = to_lmdb(ended);
       if (found == MDB_NOTFOUND && can_be_key(ended)) found = mdb_get(txn, dbi, &k, &v);
       if (found != 0) return found;
-      damaged = !env_.holds(v);
-      if (!damaged) value = plain ? from_lmdb(v) : without_nul(from_lmdb(v));
+      value = plain ? from_lmdb(v) : without_nul(from_lmdb(v));
       return 0;
     }));
-    if (damaged) return Error{Fault::retry, EPROTO, "damaged LMDB file"};
     return answer(code);
   }
 
@@ -79,7 +78,6 @@ class LmdbMap final : public Map {
   // Each step is a look-up of its own, so that a long walk holds no lock: it goes on behind the key
   // it gave last.
   Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
-    bool damaged = false;
     QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
       MDB_cursor* cursor = nullptr;
       if (const int opened = mdb_cursor_open(txn, dbi, &cursor); opened != 0) return opened;
@@ -88,15 +86,12 @@ class LmdbMap final : public Map {
       const int found = seek(cursor, step, k, v);
       mdb_cursor_close(cursor);
       if (found != 0) return found;
-      damaged = !env_.holds(k) || !env_.holds(v);
-      if (damaged) return 0;
       walk_ = from_lmdb(k);
       const bool nul = walk_.back() == '\0';
       key = nul ? without_nul(walk_) : std::string_view(walk_);
       value = nul ? without_nul(from_lmdb(v)) : from_lmdb(v);
       return 0;
     }));
-    if (damaged) return Error{Fault::retry, EPROTO, "damaged LMDB file"};
     return answer(code);
   }
 
@@ -137,6 +132,89 @@ class LmdbMap final : public Map {
   std::string walk_;
 };
 
+// Writes a new file in transactions of many entries each; nobody else sees it before finish().
+class LmdbTableBuilder final : public TableBuilder {
+ public:
+  LmdbTableBuilder(AtomicFile file, LmdbEnv env, Duplicates duplicates, DuplicateNotice notice)
+      : file_(std::move(file)),
+        env_(std::move(env)),
+        last_(duplicates == Duplicates::keep_last),
+        notice_(std::move(notice)) {}
+
+  Result<void> add(std::string_view key, std::string_view value) override {
+    if (!can_be_key(key)) return Error{Fault::config, EINVAL, "LMDB keys have 1 to 511 bytes"};
+    entries_.push_back({bytes_.size(), key.size(), value.size()});
+    bytes_ += key;
+    bytes_ += value;
+    return bytes_.size() < kBatch ? Result<void>() : write_batch();
+  }
+
+  Result<void> finish(std::string& detail) override {
+    QV_TRY_VOID(write_batch());
+    QV_TRY_VOID(env_.sync());
+    return file_.commit(detail);
+  }
+  std::uint64_t records() const override { return records_; }
+
+ private:
+  static constexpr std::size_t kBatch = std::size_t{16} << 20;  // bytes
+  struct Entry {
+    std::size_t at;
+    std::size_t key_size;
+    std::size_t value_size;
+  };
+
+  Result<void> write_batch() {
+    // A batch that did not fit is written again, and its duplicates are then told of only once.
+    std::vector<std::string> left_out;
+    std::uint64_t added = 0;
+    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+      left_out.clear();
+      added = 0;
+      for (const Entry& entry : entries_) {
+        const int put = put_entry(txn, dbi, entry, left_out, added);
+        if (put != 0) return put;
+      }
+      return 0;
+    }));
+    if (code != 0) return lmdb_error(code, "write LMDB file");
+    for (const std::string& key : left_out) notice_(key);
+    records_ += added;
+    entries_.clear();
+    bytes_.clear();
+    return {};
+  }
+
+  int put_entry(MDB_txn* txn, MDB_dbi dbi, const Entry& entry, std::vector<std::string>& left_out,
+                std::uint64_t& added) const {
+    const std::string_view all(bytes_);
+    MDB_val k = to_lmdb(all.substr(entry.at, entry.key_size));
+    MDB_val v = to_lmdb(all.substr(entry.at + entry.key_size, entry.value_size));
+    MDB_val there = v;
+    int code = mdb_put(txn, dbi, &k, &there, MDB_NOOVERWRITE);
+    if (code == 0) ++added;
+    if (code != MDB_KEYEXIST) return code;
+    left_out.emplace_back(from_lmdb(k));
+    code = last_ ? mdb_put(txn, dbi, &k, &v, 0) : 0;
+    return code;
+  }
+
+  AtomicFile file_;
+  LmdbEnv env_;
+  bool last_;
+  DuplicateNotice notice_;
+  std::vector<Entry> entries_;
+  std::string bytes_;
+  std::uint64_t records_ = 0;
+};
+
+Result<std::unique_ptr<TableBuilder>> begin_lmdb(AtomicFile file, Duplicates duplicates,
+                                                 DuplicateNotice notice, std::string& detail) {
+  QV_TRY(LmdbEnv env, LmdbEnv::open(file.temporary_path(), LmdbMode::create, detail));
+  return std::unique_ptr<TableBuilder>(std::make_unique<LmdbTableBuilder>(
+      std::move(file), std::move(env), duplicates, std::move(notice)));
+}
+
 Result<std::unique_ptr<Map>> open_lmdb(const MapSpec& spec, std::string& detail) {
   const std::string path = with_suffix(strip_braces(spec.name), ".lmdb");
   const LmdbMode mode = spec.options.for_update ? LmdbMode::write : LmdbMode::read;
@@ -147,7 +225,11 @@ Result<std::unique_ptr<Map>> open_lmdb(const MapSpec& spec, std::string& detail)
 }  // namespace
 
 extern const MapType map_type_lmdb;
-const MapType map_type_lmdb{
-    "lmdb", {.writable = true, .listable = true}, "/path: the LMDB file /path.lmdb", open_lmdb};
+const MapType map_type_lmdb{"lmdb",
+                            {.writable = true, .listable = true},
+                            "/path: the LMDB file /path.lmdb",
+                            open_lmdb,
+                            ".lmdb",
+                            begin_lmdb};
 
 }  // namespace qv

@@ -12,6 +12,7 @@
 
 #include "core/fault.h"
 #include "core/file.h"
+#include "maps/lmdb_check.h"
 
 namespace qv {
 
@@ -93,7 +94,13 @@ Result<LmdbEnv> LmdbEnv::open(const std::string& path, LmdbMode mode, std::strin
   if (!stamp.ok()) return fail(stamp.error(), 0);
   env.stamp_ = std::move(stamp).value();
   env.stamp_.identity_only = true;
-  // The first transaction finds a file that is no table.
+  if (mode != LmdbMode::create) {
+    FileLock lock(env.fd());
+    Result<void> whole = lock.take(LmdbMode::read);
+    if (whole.ok()) whole = check_lmdb(env.fd());
+    if (!whole.ok()) return fail(whole.error(), 0);
+  }
+  // The first transaction opens the one table of the file.
   const Result<int> looked = env.run([](MDB_txn*, MDB_dbi) { return 0; });
   if (!looked.ok()) return fail(looked.error(), 0);
   return env;
@@ -107,19 +114,12 @@ Result<void> LmdbEnv::check_size() {
   mdb_env_stat(env_.get(), &stat);
   struct stat st {};
   if (fstat(fd(), &st) != 0) return errno_error("fstat");
-  map_ = static_cast<const char*>(info.me_mapaddr);
-  file_size_ = static_cast<std::size_t>(st.st_size);
-  const bool whole = stat.ms_psize > 0 && info.me_last_pgno < file_size_ / stat.ms_psize;
+  const bool whole =
+      stat.ms_psize > 0 && info.me_last_pgno < static_cast<std::size_t>(st.st_size) / stat.ms_psize;
   if (mode_ != LmdbMode::create && !whole) {
     return Error{Fault::retry, EPROTO, "truncated LMDB file"};
   }
   return {};
-}
-
-bool LmdbEnv::holds(const MDB_val& value) const {
-  const auto begin = reinterpret_cast<std::uintptr_t>(map_);
-  const auto at = reinterpret_cast<std::uintptr_t>(value.mv_data);
-  return at >= begin && at - begin <= file_size_ && value.mv_size <= file_size_ - (at - begin);
 }
 
 int LmdbEnv::begin() {

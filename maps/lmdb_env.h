@@ -41,9 +41,6 @@ class LmdbEnv {
   // the map is good until it returns.
   [[nodiscard]] Result<int> run(const Work& work);
 
-  // True where all of `value` lies in the file.
-  [[nodiscard]] bool holds(const MDB_val& value) const;
-
   [[nodiscard]] const SourceStamp& stamp() const { return stamp_; }
   [[nodiscard]] int fd() const;
 
@@ -70,8 +67,6 @@ class LmdbEnv {
   std::unique_ptr<MDB_txn, Abort> txn_;
   MDB_dbi dbi_ = 0;
   bool dbi_open_ = false;
-  const char* map_ = nullptr;
-  std::size_t file_size_ = 0;
   SourceStamp stamp_;
 };
 

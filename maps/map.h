@@ -12,6 +12,7 @@
 #define QV_MAPS_MAP_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -91,6 +92,18 @@ struct MapSpec {
   MapOptions options;
 };
 
+class AtomicFile;
+class TableBuilder;
+enum class Duplicates : std::uint8_t;
+
+// Told of each entry that was left out because its key was there; good until it returns.
+using DuplicateNotice = std::function<void(std::string_view key)>;
+
+// Begins a table in `file`; see TableBuilder::begin().
+using BeginTable = Result<std::unique_ptr<TableBuilder>> (*)(AtomicFile file, Duplicates duplicates,
+                                                             DuplicateNotice notice,
+                                                             std::string& detail);
+
 // One constant per type, `map_type_<type>` in maps/<type>.cc; the build collects them.
 struct MapType {
   std::string_view name;
@@ -99,6 +112,11 @@ struct MapType {
   // Opens the table.  On failure `detail` says what the operator needs to know: file, line, reason;
   // on success it holds warnings, one per line, mostly none.
   Result<std::unique_ptr<Map>> (*open)(const MapSpec& spec, std::string& detail);
+
+  // For a type whose tables are built as a whole: the end of its files' names, ".cdb", and what
+  // writes one (maps/table_builder.h).
+  std::string_view suffix = {};
+  BeginTable begin = nullptr;
 };
 
 }  // namespace qv

@@ -1,0 +1,43 @@
+// SPDX-License-Identifier: 0BSD
+#include "maps/table_builder.h"
+
+#include <utility>
+
+#include "maps/open.h"
+#include "maps/registry.h"
+#include "maps/spec.h"
+
+namespace qv {
+
+namespace {
+
+std::string buildable_types() {
+  std::string out;
+  for (const MapType* type : map_types()) {
+    if (type->begin != nullptr) out += " " + std::string(type->name);
+  }
+  return out;
+}
+
+}  // namespace
+
+Result<std::unique_ptr<TableBuilder>> TableBuilder::begin(std::string_view target,
+                                                          const std::optional<FileOwner>& source,
+                                                          Duplicates duplicates,
+                                                          DuplicateNotice notice,
+                                                          std::string& detail) {
+  std::string_view type_name;
+  std::string_view name;
+  const bool good = split_type(strip_braces(target), type_name, name) && !name.empty();
+  const MapType* type = good ? find_map_type(type_name) : nullptr;
+  if (type == nullptr || type->begin == nullptr) {
+    detail = std::string(target) +
+             ": a table that can be built is type:name, with a type out of:" + buildable_types();
+    return Error{Fault::config, 0, "table to build"};
+  }
+  const std::string path = with_suffix(strip_braces(name), type->suffix);
+  QV_TRY(AtomicFile file, AtomicFile::create(path, source, detail));
+  return type->begin(std::move(file), duplicates, std::move(notice), detail);
+}
+
+}  // namespace qv
