@@ -106,20 +106,22 @@ Result<LmdbEnv> LmdbEnv::open(const std::string& path, LmdbMode mode, std::strin
   return env;
 }
 
-// After begin(): is every page that is in use in the file?
-Result<void> LmdbEnv::check_size() {
-  MDB_envinfo info{};
-  MDB_stat stat{};
-  mdb_env_info(env_.get(), &info);
-  mdb_env_stat(env_.get(), &stat);
+// Is every page that is in use in the file?  Before begin(), which reads the map: such a file never
+// becomes shorter than it was.  After it: the newest meta page says what is in use.
+Result<void> LmdbEnv::check_size(bool begun) {
+  if (mode_ == LmdbMode::create) return {};
   struct stat st {};
   if (fstat(fd(), &st) != 0) return errno_error("fstat");
-  const bool whole =
-      stat.ms_psize > 0 && info.me_last_pgno < static_cast<std::size_t>(st.st_size) / stat.ms_psize;
-  if (mode_ != LmdbMode::create && !whole) {
-    return Error{Fault::retry, EPROTO, "truncated LMDB file"};
+  bool whole = st.st_size >= stamp_.size;
+  if (begun) {
+    MDB_envinfo info{};
+    MDB_stat stat{};
+    mdb_env_info(env_.get(), &info);
+    mdb_env_stat(env_.get(), &stat);
+    whole = stat.ms_psize > 0 &&
+            info.me_last_pgno < static_cast<std::size_t>(st.st_size) / stat.ms_psize;
   }
-  return {};
+  return whole ? Result<void>() : Error{Fault::retry, EPROTO, "truncated LMDB file"};
 }
 
 int LmdbEnv::begin() {
@@ -143,6 +145,7 @@ int LmdbEnv::finish(int code) {
 }
 
 Result<int> LmdbEnv::run_locked(const Work& work) {
+  QV_TRY_VOID(check_size(false));
   int code = begin();
   if (code == MDB_MAP_RESIZED) {
     txn_.reset();
@@ -153,7 +156,7 @@ Result<int> LmdbEnv::run_locked(const Work& work) {
     txn_.reset();
     return lmdb_error(code, "read LMDB file");
   }
-  if (Result<void> whole = check_size(); !whole.ok()) {
+  if (Result<void> whole = check_size(true); !whole.ok()) {
     txn_.reset();
     return whole.error();
   }

@@ -59,7 +59,7 @@ class LmdbEnv {
   [[nodiscard]] Result<int> run_locked(const Work& work);
   [[nodiscard]] int begin();
   [[nodiscard]] int finish(int code);
-  [[nodiscard]] Result<void> check_size();
+  [[nodiscard]] Result<void> check_size(bool begun);
 
   std::unique_ptr<MDB_env, Close> env_;
   LmdbMode mode_;

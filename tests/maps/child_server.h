@@ -1,0 +1,41 @@
+// SPDX-License-Identifier: 0BSD
+// tests/maps/child_server.h - a server for the socketmap and tcp_table protocols, in a child
+// process.
+#ifndef QV_TESTS_MAPS_CHILD_SERVER_H_
+#define QV_TESTS_MAPS_CHILD_SERVER_H_
+
+#include <functional>
+#include <string>
+#include <string_view>
+
+#include "core/fd.h"
+
+namespace qv {
+
+class ChildServer {
+ public:
+  // Takes the requests that are whole off `in` and appends the replies to `out`; false: close.
+  using Serve = std::function<bool(std::string& in, std::string& out)>;
+
+  // Listens on a Unix socket, or, with an empty path, on a port of 127.0.0.1.
+  ChildServer(std::string path, Serve serve);
+  ChildServer(const ChildServer&) = delete;
+  ChildServer& operator=(const ChildServer&) = delete;
+  ~ChildServer() { kill(); }
+
+  bool start();
+  void kill();
+  [[nodiscard]] int port() const { return port_; }
+
+ private:
+  [[noreturn]] void run(int listener) const;
+
+  std::string path_;
+  Serve serve_;
+  int port_ = 0;
+  int pid_ = -1;
+};
+
+}  // namespace qv
+
+#endif  // QV_TESTS_MAPS_CHILD_SERVER_H_

@@ -1,0 +1,22 @@
+// SPDX-License-Identifier: 0BSD
+#include "tests/maps/cdb_maker.h"
+#include "tests/maps/contract.h"
+
+namespace qv {
+namespace {
+
+class Table final : public FileContract {
+ public:
+  Table() : FileContract("recipients", "t.cdb", "t.cdb") {
+    known_value = std::string("x", 1);
+    make_cdb(scratch.path("t.cdb"), {{":user@example.org", "x"}});
+    for (const off_t size : {0, 2047, 2080}) add_truncation(size);
+    add_truncation(0, true);
+    add_flip(2057, 0);
+  }
+};
+
+const RegisterContract registered("recipients", [] { return std::make_unique<Table>(); });
+
+}  // namespace
+}  // namespace qv

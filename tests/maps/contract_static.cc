@@ -1,0 +1,16 @@
+// SPDX-License-Identifier: 0BSD
+#include "tests/maps/contract.h"
+
+namespace qv {
+namespace {
+
+class Table final : public ContractTable {
+ public:
+  Table() { finds_all = true; }
+  std::string name() const override { return "static:box/"; }
+};
+
+const RegisterContract registered("static", [] { return std::make_unique<Table>(); });
+
+}  // namespace
+}  // namespace qv
