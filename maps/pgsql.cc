@@ -39,7 +39,7 @@ std::string one_line(const char* text) {
   std::string out(text == nullptr ? "" : text);
   while (!out.empty() && (out.back() == '\n' || out.back() == ' ')) out.pop_back();
   for (char& c : out) c = c == '\n' ? ' ' : c;
-  return out;
+  return out.empty() ? "connection lost" : out;
 }
 
 struct Settings {
@@ -189,9 +189,11 @@ class PgsqlServer final : public Server {
     std::string joined;
     std::uint64_t count = 0;
     Result<void> outcome;
+    bool any_result = false;
     for (;;) {
       QV_TRY(const Rows rows, next_rows(deadline_us, broken, detail));
       if (!rows) break;
+      any_result = true;
       if (!outcome.ok()) continue;
       outcome = take_rows(key, rows.get(), joined, count, detail);
     }
@@ -199,6 +201,8 @@ class PgsqlServer final : public Server {
       if (PQstatus(connection_.get()) != CONNECTION_OK) broken = true;
       return outcome.error();
     }
+    // Nothing at all is not an empty list of rows.
+    if (!any_result) return lost(broken, detail);
     if (count == 0) return Answer::absent;
     value = std::move(joined);
     return Answer::found;
@@ -207,7 +211,10 @@ class PgsqlServer final : public Server {
   Result<void> take_rows(std::string_view key, const PGresult* rows, std::string& joined,
                          std::uint64_t& count, std::string& detail) const {
     const ExecStatusType status = PQresultStatus(rows);
-    if (status == PGRES_COMMAND_OK) return {};
+    if (status == PGRES_COMMAND_OK) {
+      detail = "the query gives no rows";
+      return Error{Fault::config, 0, "PostgreSQL query"};
+    }
     if (status != PGRES_TUPLES_OK) {
       detail = one_line(PQresultErrorMessage(rows));
       return Error{fault_of(PQresultErrorField(rows, PG_DIAG_SQLSTATE)), 0, "PostgreSQL query"};

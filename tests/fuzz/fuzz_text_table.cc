@@ -1,0 +1,68 @@
+// SPDX-License-Identifier: 0BSD
+// The text of a table: logical lines and entries.  What parses must survive being written again.
+#include <cstdint>
+#include <cstdlib>
+#include <string>
+
+#include "maps/logical_lines.h"
+#include "maps/text_entry.h"
+#include "maps/users_assign.h"
+
+namespace {
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+void try_table(std::string_view text) {
+  qv::LogicalLines lines(text);
+  std::uint64_t before = 0;
+  for (;;) {
+    std::string_view line;
+    const auto more = lines.next(line);
+    require(more.ok());
+    if (more.value() == qv::Answer::absent) break;
+    require(!line.empty() && lines.number() > before);
+    before = lines.number();
+    qv::TextEntry entry;
+    if (qv::parse_text_entry(line, entry) != nullptr) continue;
+    require(!entry.key.empty() && !entry.value.empty());
+    std::string again;
+    if (!qv::append_text_entry(again, entry.key, entry.value)) continue;
+    qv::TextEntry second;
+    require(qv::parse_text_entry(std::string_view(again).substr(0, again.size() - 1), second) ==
+            nullptr);
+    require(second.key == entry.key && second.value == entry.value);
+  }
+  require(lines.position() == text.size());
+}
+
+void try_assign(std::string_view text) {
+  qv::AssignParser parser;
+  std::string key;
+  std::string value;
+  std::string wrong;
+  while (!text.empty()) {
+    const std::size_t end = text.find('\n');
+    switch (parser.take(text.substr(0, end), key, value, wrong)) {
+      case qv::AssignLine::record:
+        require(!key.empty() && key.front() == '!');
+        break;
+      case qv::AssignLine::end:
+        return;
+      case qv::AssignLine::malformed:
+        require(!wrong.empty());
+        break;
+    }
+    text = end == std::string_view::npos ? std::string_view{} : text.substr(end + 1);
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  try_table(text);
+  try_assign(text);
+  return 0;
+}
