@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: 0BSD
+#include "event/listen.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+#include <unistd.h>
+
+#include "core/fault.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr int kBacklog = 1024;
+
+Error config_error(const char* what) { return {Fault::config, 0, what}; }
+
+Result<StreamAddress> parse_unix(std::string_view path, StreamAddress address) {
+  sockaddr_un un{};
+  un.sun_family = AF_UNIX;
+  if (path.empty() || path.front() != '/')
+    return config_error("path of a socket must begin with /");
+  if (path.size() >= sizeof un.sun_path) return config_error("path of a socket is too long");
+  if (find_byte(path, '\0') != path.size()) return config_error("path of a socket holds a NUL");
+  memcpy(un.sun_path, path.data(), path.size());
+  memcpy(&address.storage, &un, sizeof un);
+  address.size = sizeof un;
+  return address;
+}
+
+Result<StreamAddress> parse_inet(std::string_view rest, StreamAddress address) {
+  const std::size_t colon = find_last_byte(rest, ':');
+  std::uint64_t port = 0;
+  if (colon == rest.size() || !parse_decimal(after_bytes(rest, colon + 1), 65535, port)) {
+    return config_error("inet:ADDRESS:PORT or inet:[ADDRESS]:PORT expected");
+  }
+  std::string_view host = first_bytes(rest, colon);
+  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
+    sockaddr_in6 in6{};
+    in6.sin6_family = AF_INET6;
+    in6.sin6_port = htons(static_cast<std::uint16_t>(port));
+    const std::string inner(host.substr(1, host.size() - 2));
+    if (inet_pton(AF_INET6, inner.c_str(), &in6.sin6_addr) != 1) {
+      return config_error("not an IPv6 address");
+    }
+    memcpy(&address.storage, &in6, sizeof in6);
+    address.size = sizeof in6;
+    return address;
+  }
+  sockaddr_in in{};
+  in.sin_family = AF_INET;
+  in.sin_port = htons(static_cast<std::uint16_t>(port));
+  if (inet_pton(AF_INET, std::string(host).c_str(), &in.sin_addr) != 1) {
+    return config_error("not an IPv4 address");
+  }
+  memcpy(&address.storage, &in, sizeof in);
+  address.size = sizeof in;
+  return address;
+}
+
+Result<Fd> open_socket(int family) {
+  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return errno_error("socket");
+  return fd;
+}
+
+// Says whether the place of a Unix socket may be taken.
+Result<void> check_nobody_there(const char* path, const StreamAddress& address) {
+  struct stat st {};
+  if (lstat(path, &st) != 0) {
+    if (errno == ENOENT) return {};
+    return errno_error("stat of socket");
+  }
+  if (!S_ISSOCK(st.st_mode)) return Error{Fault::config, EADDRINUSE, "not a socket"};
+  QV_TRY(Fd probe, open_socket(AF_UNIX));
+  if (::connect(probe.get(), address.get(), address.size) == 0 || errno == EAGAIN) {
+    return Error{Fault::config, EADDRINUSE, "somebody answers on the socket"};
+  }
+  if (errno == ECONNREFUSED || errno == ENOENT) return {};
+  return errno_error("connect to old socket");
+}
+
+// Everything that can fail is done under another name, which then takes the wanted one: there is no
+// moment without a socket, and none at which it has the wrong mode.
+Result<Fd> listen_unix(const StreamAddress& address, const SocketAccess& access) {
+  sockaddr_un un{};
+  memcpy(&un, &address.storage, sizeof un);
+  const std::string path = un.sun_path;
+  QV_TRY_VOID(check_nobody_there(path.c_str(), address));
+
+  const std::string fresh = path + "." + std::to_string(getpid());
+  if (fresh.size() >= sizeof un.sun_path) return config_error("path of a socket is too long");
+  memcpy(un.sun_path, fresh.c_str(), fresh.size() + 1);
+  QV_TRY(Fd fd, open_socket(AF_UNIX));
+  ::unlink(fresh.c_str());
+  if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&un), sizeof un) != 0) {
+    return errno_error("bind");
+  }
+  const auto give_up = [&fresh](const char* what) {
+    const Error error = errno_error(what);
+    ::unlink(fresh.c_str());
+    return error;
+  };
+  if (access.group && ::chown(fresh.c_str(), static_cast<uid_t>(-1), *access.group) != 0) {
+    return give_up("chown of socket");
+  }
+  if (::chmod(fresh.c_str(), access.mode) != 0) return give_up("chmod of socket");
+  if (::listen(fd.get(), kBacklog) != 0) return give_up("listen");
+  if (::rename(fresh.c_str(), path.c_str()) != 0) return give_up("rename of socket");
+  return fd;
+}
+
+}  // namespace
+
+const sockaddr* StreamAddress::get() const { return reinterpret_cast<const sockaddr*>(&storage); }
+
+Result<StreamAddress> parse_stream_address(std::string_view text) {
+  StreamAddress address;
+  address.text = text;
+  if (starts_with(text, "unix:")) return parse_unix(after_bytes(text, 5), std::move(address));
+  if (starts_with(text, "inet:")) return parse_inet(after_bytes(text, 5), std::move(address));
+  return config_error("unix:/PATH or inet:ADDRESS:PORT expected");
+}
+
+Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access) {
+  if (address.storage.ss_family == AF_UNIX) return listen_unix(address, access);
+  QV_TRY(Fd fd, open_socket(address.storage.ss_family));
+  const int on = 1;
+  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  if (address.storage.ss_family == AF_INET6) {
+    setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
+  }
+  if (::bind(fd.get(), address.get(), address.size) != 0) return errno_error("bind");
+  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen");
+  return fd;
+}
+
+Result<Fd> start_connect(const StreamAddress& address, bool& in_progress) {
+  QV_TRY(Fd fd, open_socket(address.storage.ss_family));
+  if (address.storage.ss_family != AF_UNIX) {
+    const int on = 1;
+    setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  }
+  in_progress = false;
+  if (::connect(fd.get(), address.get(), address.size) == 0) return fd;
+  if (errno == EINPROGRESS) {
+    in_progress = true;
+    return fd;
+  }
+  // EAGAIN: the backlog of a Unix socket is full; nothing will say when it is not.
+  return Error{Fault::retry, errno, "connect"};
+}
+
+bool parse_mode(std::string_view text, mode_t& mode) {
+  if (text.empty() || text.size() > 4) return false;
+  mode_t value = 0;
+  for (const char c : text) {
+    if (c < '0' || c > '7') return false;
+    value = value * 8 + static_cast<mode_t>(c - '0');
+  }
+  if (value > 0777) return false;
+  mode = value;
+  return true;
+}
+
+}  // namespace qv
