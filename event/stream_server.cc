@@ -1,0 +1,173 @@
+// SPDX-License-Identifier: 0BSD
+#include "event/stream_server.h"
+
+#include <errno.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <sys/socket.h>
+
+#include <utility>
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kSecond = 1000000;
+constexpr std::int64_t kSweepUs = kSecond;
+constexpr std::int64_t kEvictableUs = kSecond;  // idle for less is a pause in a conversation
+constexpr std::int64_t kListenAgainUs = kSecond / 10;
+constexpr std::int64_t kTroubleUs = 60 * kSecond;
+
+bool no_descriptors(int errnum) {
+  return errnum == EMFILE || errnum == ENFILE || errnum == ENOBUFS || errnum == ENOMEM;
+}
+
+}  // namespace
+
+// One connection; passes everything on to its session, and tells the server when it is over.
+class StreamServer::Client final : public Stream::User {
+ public:
+  Client(StreamServer& server, Fd fd)
+      : stream(server.loop_, std::move(fd), server.limits_.stream), server_(server) {}
+
+  std::size_t on_input(Stream& s, std::string_view input) override {
+    return session->on_input(s, input);
+  }
+  void on_last_input(Stream& s, std::string_view rest) override { session->on_last_input(s, rest); }
+  void on_end(Stream& s, StreamEnd why) override {
+    session->on_end(s, why);
+    server_.count(why);
+    server_.forget(*this);
+  }
+
+  // In this order: the session is destroyed first, and may still use the stream.
+  Stream stream;
+  std::unique_ptr<StreamSession> session;
+  Clients::iterator place;
+
+ private:
+  StreamServer& server_;
+};
+
+StreamServer::StreamServer(Loop& loop, const StreamServerLimits& limits)
+    : loop_(loop), limits_(limits), sweep_(loop.every(kSweepUs, [this] { look_around(); })) {}
+
+StreamServer::~StreamServer() = default;
+
+void StreamServer::serve(Fd listener, Factory factory) {
+  listeners_.push_back(
+      std::make_unique<Listener>(Listener{std::move(listener), std::move(factory), nullptr}));
+  watch(*listeners_.back());
+}
+
+void StreamServer::watch(Listener& listener) {
+  listener.watch =
+      loop_.when_readable(listener.fd.get(), [this, l = &listener] { on_connections(*l); });
+}
+
+void StreamServer::stop_listening() {
+  listen_again_.reset();
+  listeners_.clear();
+}
+
+void StreamServer::on_connections(Listener& listener) {
+  for (int i = 0; i < limits_.accept_batch; ++i) {
+    const bool full = clients_.size() >= limits_.max_clients;
+    if (full && longest_idle() == nullptr) return wait_for_room("too many clients");
+    Fd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (fd.valid()) {
+      if (full) evict(*longest_idle());
+      admit(std::move(fd), listener.factory);
+      continue;
+    }
+    if (errno == EINTR || errno == ECONNABORTED) continue;
+    // The limit of open files is looked at before the backlog is: only the first call was made
+    // knowing that somebody waits.
+    if (i > 0 || !no_descriptors(errno)) return;
+    ++counters_.no_descriptors;
+    Client* longest = longest_idle();
+    if (longest == nullptr) return wait_for_room("no more descriptors for clients");
+    evict(*longest);
+  }
+}
+
+void StreamServer::admit(Fd fd, const Factory& factory) {
+  // Fails on a Unix socket, where there is nothing to turn off.
+  const int on = 1;
+  setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
+  ++counters_.accepted;
+  Client& client = clients_.emplace_front(*this, std::move(fd));
+  client.place = clients_.begin();
+  client.session = factory(client.stream);
+  if (!client.session) {
+    clients_.pop_front();
+    return;
+  }
+  client.stream.start(client);
+}
+
+// Whoever has been idle longest, if for long enough.  A walk over all of them, but only when the
+// house is full.
+StreamServer::Client* StreamServer::longest_idle() {
+  Client* longest = nullptr;
+  std::int64_t since_us = loop_.now_us() - kEvictableUs;
+  for (Client& client : clients_) {
+    if (client.stream.idle_since_us() > since_us) continue;
+    since_us = client.stream.idle_since_us();
+    longest = &client;
+  }
+  return longest;
+}
+
+void StreamServer::evict(Client& client) {
+  ++counters_.evicted;
+  client.stream.end(StreamEnd::idle);
+}
+
+// A listener that stays readable would keep the loop from sleeping.
+void StreamServer::wait_for_room(std::string_view why) {
+  for (const auto& listener : listeners_) listener->watch.reset();
+  listen_again_ = loop_.after(kListenAgainUs, [this] {
+    for (const auto& listener : listeners_) watch(*listener);
+  });
+  const std::int64_t now = loop_.now_us();
+  if (!trouble_ || (trouble_told_us_ != 0 && now - trouble_told_us_ < kTroubleUs)) return;
+  trouble_told_us_ = now;
+  trouble_(why);
+}
+
+void StreamServer::look_around() {
+  const std::int64_t now = loop_.now_us();
+  for (auto at = clients_.begin(); at != clients_.end();) {
+    Stream& stream = at->stream;
+    ++at;
+    if (const std::optional<StreamEnd> why = stream.overdue(now)) stream.end(*why);
+  }
+}
+
+void StreamServer::count(StreamEnd why) {
+  switch (why) {
+    case StreamEnd::peer_closed:
+      ++counters_.closed_by_peer;
+      break;
+    case StreamEnd::closed:
+      ++counters_.closed;
+      break;
+    case StreamEnd::failed:
+      ++counters_.failed;
+      break;
+    case StreamEnd::too_much_input:
+      ++counters_.too_much_input;
+      break;
+    case StreamEnd::too_slow:
+      ++counters_.too_slow;
+      break;
+    case StreamEnd::idle:
+      ++counters_.idle;
+      break;
+  }
+}
+
+void StreamServer::forget(Client& client) { clients_.erase(client.place); }
+
+}  // namespace qv
