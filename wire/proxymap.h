@@ -60,12 +60,12 @@ inline constexpr std::uint32_t kRequestMask = 1u << 0 | 1u << 1 | kLock | kRepla
 struct Request {
   Operation operation = Operation::open;
   Dialect dialect = Dialect::plain;
-  std::string_view table;            // every leading "proxy:" taken off
+  std::string_view table = {};       // every leading "proxy:" taken off
   std::uint32_t instance_flags = 0;  // plain: the same as flags
   std::uint32_t flags = 0;
-  std::string_view key;    // lookup, update, erase
-  std::string_view value;  // update
-  bool next = false;       // sequence: the next entry, not the first
+  std::string_view key = {};    // lookup, update, erase
+  std::string_view value = {};  // update
+  bool next = false;            // sequence: the next entry, not the first
 };
 
 enum class Parsed : std::uint8_t {
@@ -86,8 +86,8 @@ void append_request(std::string& out, const Request& request);
 struct Reply {
   Status status = Status::retry;
   std::uint32_t flags = 0;
-  std::string_view key;  // sequence
-  std::string_view value;
+  std::string_view key = {};  // sequence
+  std::string_view value = {};
 };
 
 void append_greeting(std::string& out);

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: 0BSD
+// proxymap/answer_cache.h - answers of slow tables, kept for a while where the operator wants it.
+//
+// Found and absent are kept, faults never.  Each table has its own time and its own number of
+// entries; the oldest go first.
+//
+// Threads: none.  Tests: tests/proxymap/answer_cache_test.cc
+#ifndef QV_PROXYMAP_ANSWER_CACHE_H_
+#define QV_PROXYMAP_ANSWER_CACHE_H_
+
+#include <cstdint>
+#include <list>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+
+#include "control/lines.h"
+#include "maps/map.h"
+
+namespace qv::proxymap {
+
+struct CacheLimits {
+  std::int64_t time_us = 0;  // 0: nothing is kept
+  std::size_t bytes = 0;     // of keys and values, and 128 for each entry
+};
+
+class AnswerCache {
+ public:
+  explicit AnswerCache(const CacheLimits& limits) : limits_(limits) {}
+
+  struct Kept {
+    Answer answer = Answer::absent;
+    std::string_view value;  // good until the next call
+  };
+  // True: `kept` is the answer.  False: none is kept, or it is too old.
+  [[nodiscard]] bool find(std::string_view key, std::int64_t now_us, Kept& kept);
+  void keep(std::string_view key, Answer answer, std::string_view value, std::int64_t now_us);
+  void forget(std::string_view key);
+
+  [[nodiscard]] std::size_t bytes() const { return bytes_; }
+
+ private:
+  struct Entry {
+    std::string key;
+    Answer answer;
+    std::string value;
+    std::int64_t until_us;
+  };
+  using Entries = std::list<Entry>;
+
+  [[nodiscard]] static std::size_t cost(const Entry& entry);
+  void erase(Entries::iterator entry);
+
+  CacheLimits limits_;
+  Entries entries_;  // oldest first: all live equally long
+  std::unordered_map<std::string_view, Entries::iterator> index_;  // keys point into entries_
+  std::size_t bytes_ = 0;
+};
+
+// The lines of control/proxy_cache_maps: `proxy:type:name seconds [bytes]`, by table.  Mistakes are
+// added to `problems`, and the line is left out.
+[[nodiscard]] std::unordered_map<std::string, CacheLimits> parse_cache_lines(
+    const std::string& path, const std::vector<ControlLine>& lines, std::vector<Problem>& problems);
+
+}  // namespace qv::proxymap
+
+#endif  // QV_PROXYMAP_ANSWER_CACHE_H_

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: 0BSD
+// proxymap/session.h - one client's conversation, bytes in and bytes out.
+//
+// The server speaks first.  Requests are answered in their order; while one waits for a worker the
+// stream is paused, so that at most one request of a client is under way.  A message that makes no
+// sense is answered with status BAD, one line in the log, and the end of the conversation.
+//
+// Threads: none; one Loop.  Tests: tests/proxymap/session_test.cc
+#ifndef QV_PROXYMAP_SESSION_H_
+#define QV_PROXYMAP_SESSION_H_
+
+#include <cstddef>
+#include <string_view>
+
+#include "event/stream_server.h"
+#include "proxymap/service.h"
+#include "wire/attributes.h"
+
+namespace qv::proxymap {
+
+class Session final : public StreamSession, private Asker {
+ public:
+  // Queues the greeting.  REQUIRES: `service` and `stream` outlive the session.
+  Session(Service& service, Stream& stream, const AttributeLimits& limits);
+  ~Session() override;
+
+  std::size_t on_input(Stream& stream, std::string_view input) override;
+  void on_last_input(Stream& stream, std::string_view rest) override;
+  void on_end(Stream& stream, StreamEnd why) override;
+
+ private:
+  void on_reply(const Reply& reply) override;
+  void answer(const Request& request);
+  void refuse(std::string_view reply, std::string_view what);
+
+  Service& service_;
+  Stream& stream_;
+  AttributeDecoder decoder_;
+  Walk walk_;
+  Pool::Ticket ticket_ = 0;  // of the request that is under way; 0: none
+  Operation operation_ = Operation::open;
+  Dialect dialect_ = Dialect::plain;
+};
+
+}  // namespace qv::proxymap
+
+#endif  // QV_PROXYMAP_SESSION_H_

@@ -1,0 +1,95 @@
+// SPDX-License-Identifier: 0BSD
+#include "proxymap/tables.h"
+
+#include <utility>
+
+#include "core/text.h"
+#include "maps/registry.h"
+#include "maps/spec.h"
+
+namespace qv::proxymap {
+
+namespace {
+
+constexpr int kMaxNesting = 8;
+
+TableKind kind_within(std::string_view table, int depth) {
+  TableKind kind;
+  std::string_view type;
+  std::string_view name;
+  if (!split_type(strip_braces(table), type, name)) return kind;
+  const MapType* found = find_map_type(type);
+  if (found == nullptr) return kind;
+  kind = {found->traits.networked, found->traits.pattern, true};
+  if ((type != "unionmap" && type != "pipemap") || depth == kMaxNesting) return kind;
+  std::vector<std::string_view> members;
+  if (!split_list(strip_braces(name), members)) return kind;
+  for (const std::string_view member : members) {
+    kind.networked = kind.networked || kind_within(member, depth + 1).networked;
+  }
+  return kind;
+}
+
+}  // namespace
+
+TableKind kind_of(std::string_view table) { return kind_within(table, 0); }
+
+Table::Table(std::string_view name, const TableKind& kind) : name_(name), kind_(kind) {}
+
+std::string_view Table::type() const {
+  std::string_view rest = name_;
+  return take_until(rest, ':');
+}
+
+std::uint32_t Table::own() const {
+  bool pattern = kind_.pattern;
+  for (const std::unique_ptr<Map>& map : maps_) {
+    if (map) pattern = map->is_pattern();
+  }
+  // Of a type that is not there every key gives the same, so one look-up per address is enough.
+  return own_flags(type(), pattern || !kind_.built_in);
+}
+
+Tables::Tables(Open open, bool for_update) : open_(std::move(open)), for_update_(for_update) {}
+
+Table* Tables::find(std::string_view name) {
+  const auto at = tables_.find(name);
+  return at == tables_.end() ? nullptr : &at->second;
+}
+
+Table& Tables::add(std::string_view name) {
+  if (Table* table = find(name)) return *table;
+  return tables_.try_emplace(std::string(name), name, kind_of(name)).first->second;
+}
+
+MapOptions Tables::options(const Table& table, bool no_substitution) const {
+  MapOptions out;
+  out.no_substitution = no_substitution;
+  const MapType* type = find_map_type(table.type());
+  out.for_update = for_update_ && type != nullptr && type->traits.writable;
+  return out;
+}
+
+Map& Tables::map(Table& table, bool no_substitution) {
+  std::unique_ptr<Map>& map = table.maps_[no_substitution ? 1 : 0];
+  if (!map) map = open_(table.name(), options(table, no_substitution));
+  return *map;
+}
+
+std::unique_ptr<Map> Tables::private_map(const Table& table) {
+  MapOptions reading = options(table, false);
+  reading.for_update = false;
+  return open_(table.name(), reading);
+}
+
+std::size_t Tables::close_idle(std::int64_t before_us) {
+  return std::erase_if(
+      tables_, [before_us](const auto& entry) { return entry.second.last_used_us < before_us; });
+}
+
+void Tables::drop(const Table& table) {
+  const auto at = tables_.find(table.name());
+  if (at != tables_.end()) tables_.erase(at);
+}
+
+}  // namespace qv::proxymap
