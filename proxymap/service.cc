@@ -93,15 +93,18 @@ Table* Service::approved(const Request& request, int client) {
   return table;
 }
 
+// The same is said once a minute: a client that is refused tends to ask again.
+bool Service::told_lately(std::string what) {
+  if (refusals_.size() >= kMaxRefusals && refusals_.count(what) == 0) return true;
+  return !refusals_.try_emplace(std::move(what), loop_.now_us()).second;
+}
+
 void Service::refuse(const Request& request, int client) {
-  const std::string table(request.table);
-  if (refusals_.size() >= kMaxRefusals && refusals_.count(table) == 0) return;
-  const auto [at, fresh] = refusals_.try_emplace(table, loop_.now_us());
-  if (!fresh) return;
-  const std::string line = approving_line(table);
+  if (told_lately(std::string(request.table))) return;
+  const std::string line = approving_line(request.table);
   tell_({.kind = EventKind::refused,
          .operation = operation_name(request.operation),
-         .table = table,
+         .table = request.table,
          .file = allow_list_.path(),
          .line = line,
          .client = client});
@@ -120,8 +123,10 @@ bool Service::allowed(const Request& request, const Table& table, int client) {
     why = "its answers are not authenticated";
   }
   if (why == nullptr) return true;
+  const std::string_view operation = operation_name(request.operation);
+  if (told_lately(std::string(operation) + " " + table.name())) return false;
   tell_({.kind = EventKind::not_allowed,
-         .operation = operation_name(request.operation),
+         .operation = operation,
          .table = table.name(),
          .detail = why,
          .client = client});
@@ -185,12 +190,12 @@ Reply Service::local(const Request& request, Table& table) {
     if (request.operation == Operation::lookup) reply.value = value_;
     if (request.operation != Operation::erase) settle_ending(table, map, key);
   }
-  if (reply.status == Status::ok || reply.status == Status::no_key) {
-    if (!troubles_.empty()) note_outcome(table.name(), request.operation, reply.status, {});
-  } else {
-    const std::string detail = has_nul ? "the value holds a NUL" : map.detail();
-    note_outcome(table.name(), request.operation, reply.status,
-                 detail.empty() && !result.ok() ? describe_error(result.error(), {}) : detail);
+  if (!result.ok()) {
+    note_failure(table.name(), request.operation, result.error(), map);
+  } else if (has_nul) {
+    note_outcome(table.name(), request.operation, reply.status, "the value holds a NUL");
+  } else if (!troubles_.empty()) {
+    note_outcome(table.name(), request.operation, reply.status, {});
   }
   reply.flags = reply_flags(request, table.ending, reply.status);
   return reply;
@@ -229,7 +234,7 @@ Reply Service::sequence(const Request& request, Table& table, Walk& walk) {
         walk.map_->sequence(going_on ? Step::next : Step::first, key_, value_);
     reply.status = status_of(result);
     if (!result.ok()) {
-      note_outcome(table.name(), request.operation, reply.status, walk.map_->detail());
+      note_failure(table.name(), request.operation, result.error(), *walk.map_);
     }
   }
   const bool has_nul =
@@ -307,6 +312,18 @@ Service::Done Service::networked(const Request& request, Table& table, Asker& as
   return Done::now;
 }
 
+void Service::note_failure(const std::string& table, Operation operation, const Error& error,
+                           const Map& map) {
+  const std::string detail = map.detail();
+  note_outcome(table, operation, status_of(error),
+               detail.empty() ? describe_error(error, {}) : detail);
+}
+
+void Service::notice(std::string_view text) {
+  last_notice_ = text;
+  tell_({.detail = text});
+}
+
 // One line when a table stops answering and one when it answers again, and one a minute between.
 void Service::note_outcome(const std::string& table, Operation operation, Status status,
                            std::string_view detail) {
@@ -314,15 +331,18 @@ void Service::note_outcome(const std::string& table, Operation operation, Status
   if (status == Status::ok || status == Status::no_key) {
     if (!detail.empty()) tell_({.table = table, .detail = detail});
     if (at == troubles_.end()) return;
+    const bool told = at->second.told;
     troubles_.erase(at);
-    tell_({.kind = EventKind::recovered, .table = table});
+    if (told) tell_({.kind = EventKind::recovered, .table = table});
     return;
   }
   Trouble& trouble = troubles_[table];
   const std::int64_t now = loop_.now_us();
-  const bool told = trouble.told_us != 0 && now - trouble.told_us < kTellAgainUs;
-  if (told && trouble.detail == detail) return;
-  trouble = {std::string(detail), now};
+  const bool lately = trouble.told_us != 0 && now - trouble.told_us < kTellAgainUs;
+  if (lately && trouble.detail == detail) return;
+  const bool noticed = trouble.told_us == 0 && !detail.empty() && ends_with(last_notice_, detail);
+  trouble = {std::string(detail), now, trouble.told || !noticed};
+  if (noticed) return;
   tell_({.kind = EventKind::trouble,
          .operation = operation_name(operation),
          .table = table,

@@ -73,6 +73,9 @@ class Service {
   // SIGHUP: the allow-list at once; answers that were kept are forgotten.
   void reload(std::unordered_map<std::string, CacheLimits> caches);
 
+  // What an open table has to say of itself; told, and not said again as trouble.
+  void notice(std::string_view text);
+
   [[nodiscard]] Counters& counters() { return counters_; }
   void tell(const Event& event) const { tell_(event); }
 
@@ -80,9 +83,11 @@ class Service {
   struct Trouble {
     std::string detail;
     std::int64_t told_us = 0;
+    bool told = false;  // here; else a notice had said it already
   };
 
   [[nodiscard]] Table* approved(const Request& request, int client);
+  [[nodiscard]] bool told_lately(std::string what);
   void refuse(const Request& request, int client);
   [[nodiscard]] bool allowed(const Request& request, const Table& table, int client);
   [[nodiscard]] Reply open(const Request& request, Table& table);
@@ -101,6 +106,8 @@ class Service {
                                                  Status status);
   void note_outcome(const std::string& table, Operation operation, Status status,
                     std::string_view detail);
+  void note_failure(const std::string& table, Operation operation, const Error& error,
+                    const Map& map);
   void every_second();
 
   Loop& loop_;
@@ -111,7 +118,8 @@ class Service {
   Counters& counters_;
   Tell tell_;
   std::unordered_map<std::string, AnswerCache> caches_;
-  std::unordered_map<std::string, Trouble> troubles_;       // tables that cannot answer
+  std::unordered_map<std::string, Trouble> troubles_;  // tables that cannot answer
+  std::string last_notice_;
   std::unordered_map<std::string, std::int64_t> refusals_;  // told of lately
   std::string folded_;
   std::string key_;

@@ -1,0 +1,67 @@
+// SPDX-License-Identifier: 0BSD
+// proxymap/process.h - qmail-proxymap as a process: the order in which it opens things and gives up
+// rights.
+//
+//   pre_jail    sockets bound, with their mode and group
+//   post_jail   allow-list and tables, as the unprivileged account; workers are forked from here on
+//
+// No table is opened before the rights of the start are gone: what the account may not read is not
+// served.  Manual: qmail-proxymap(8).  Tests: tests/e2e/proxymap_test.py
+#ifndef QV_PROXYMAP_PROCESS_H_
+#define QV_PROXYMAP_PROCESS_H_
+
+#include <optional>
+#include <string>
+#include <unordered_map>
+#include <vector>
+
+#include "core/fd.h"
+#include "daemon/log.h"
+#include "daemon/skeleton.h"
+#include "event/loop.h"
+#include "event/stream_server.h"
+#include "proxymap/options.h"
+#include "proxymap/service.h"
+
+namespace qv::proxymap {
+
+class ProxymapDaemon final : public Daemon {
+ public:
+  ProxymapDaemon(Loop& loop, bool writes) : loop_(loop), writes_(writes) {}
+
+  [[nodiscard]] Result<void> parse(std::string& detail) override;
+  [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
+  [[nodiscard]] JailSettings jail() const override;
+  [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  void reload() override;
+  void finish() override;
+
+ private:
+  void log_start();
+  void log_event(const Event& event);
+  void log_problem(const Problem& problem);
+  void log_counters();
+  void start_serving();
+  [[nodiscard]] std::unordered_map<std::string, CacheLimits> read_caches();
+
+  Loop& loop_;
+  const bool writes_;
+  Options options_;
+  Account account_;
+  std::vector<Fd> listeners_;
+  Counters counters_;
+  std::optional<LogWriter> log_;
+  std::optional<AllowList> allow_list_;
+  std::optional<Tables> tables_;
+  std::optional<Pool> pool_;
+  std::optional<Service> service_;
+  std::optional<StreamServer> server_;
+  Loop::Owned on_usr1_;
+};
+
+// Reports every mistake in settings and control files on standard output; the exit code.
+[[nodiscard]] int check_config(bool writes);
+
+}  // namespace qv::proxymap
+
+#endif  // QV_PROXYMAP_PROCESS_H_
