@@ -279,7 +279,8 @@ Stream::Flushed Stream::flush(std::string_view bytes) {
       return Flushed::failed;
     }
     sent += static_cast<std::size_t>(n);
-    last_us_ = loop_.now_us();
+    // An answer to what has just been read needs no other look at the clock.
+    if (queued) last_us_ = loop_.now_us();
   }
   if (sent == bytes.size()) {
     empty(out_, kKeepCapacity);

@@ -126,25 +126,26 @@ void Pool::cancel(Ticket ticket) {
   if (task.waiters.empty() && task.worker == nullptr) finish(task, {});
 }
 
-// The next table, in turn, that has a job waiting and is allowed to have it done.
-Pool::Lane* Pool::next_lane() {
+// The next table, in turn, that has a job waiting and is allowed to have it done; end() if none.
+Pool::Lanes::iterator Pool::next_lane() {
   auto at = lanes_.upper_bound(last_lane_);
   for (std::size_t i = 0; i < lanes_.size(); ++i, ++at) {
     if (at == lanes_.end()) at = lanes_.begin();
-    if (at->second.waiting.empty() || at->second.running >= limits_.per_table) continue;
-    last_lane_ = at->first;
-    return &at->second;
+    if (!at->second.waiting.empty() && at->second.running < limits_.per_table) return at;
   }
-  return nullptr;
+  return lanes_.end();
 }
 
 void Pool::dispatch() {
-  while (Lane* lane = next_lane()) {
-    Member* worker = free_worker(last_lane_);
+  for (;;) {
+    const auto at = next_lane();
+    Member* worker = at == lanes_.end() ? nullptr : free_worker(at->first);
     if (worker == nullptr) return;
-    Task& task = *lane->waiting.front();
-    lane->waiting.pop_front();
-    ++lane->running;
+    last_lane_ = at->first;
+    Lane& lane = at->second;
+    Task& task = *lane.waiting.front();
+    lane.waiting.pop_front();
+    ++lane.running;
     give(*worker, task);
   }
 }

@@ -76,8 +76,10 @@ class Pool {
     std::size_t running = 0;
   };
 
+  using Lanes = std::map<std::string, Lane>;
+
   void dispatch();
-  [[nodiscard]] Lane* next_lane();
+  [[nodiscard]] Lanes::iterator next_lane();
   [[nodiscard]] Member* free_worker(const std::string& table);
   [[nodiscard]] Member* new_worker();
   void give(Member& worker, Task& task);
@@ -99,7 +101,7 @@ class Pool {
   Tasks tasks_;
   std::unordered_map<std::string, Task*> same_;  // look-ups in flight, by identity
   std::unordered_map<Ticket, Task*> tickets_;
-  std::map<std::string, Lane> lanes_;
+  Lanes lanes_;
   std::string last_lane_;  // whose turn it was
   std::list<std::unique_ptr<Member>> workers_;
   std::vector<pid_t> dying_;

@@ -119,7 +119,8 @@ bool Service::allowed(const Request& request, const Table& table, int client) {
   if (request.operation == Operation::sequence && table.kind().networked) {
     why = "tables behind another server are not listed";
   }
-  if ((request.instance_flags & kNoUnauthenticated) != 0 && table.type() == "tcp") {
+  if (((request.instance_flags | request.flags) & kNoUnauthenticated) != 0 &&
+      table.type() == "tcp") {
     why = "its answers are not authenticated";
   }
   if (why == nullptr) return true;

@@ -1,0 +1,264 @@
+// SPDX-License-Identifier: 0BSD
+#include "proxymap/service.h"
+
+#include <gtest/gtest.h>
+
+#include "tests/proxymap/fixture.h"
+
+namespace qv::proxymap {
+namespace {
+
+constexpr std::int64_t kSecond = 1000000;
+const char kSlow[] = "unix:passwd.byname";  // of a type that may wait
+
+class Nobody final : public Asker {
+  void on_reply(const Reply& /*reply*/) override {}
+};
+
+class ServiceTest : public ProxyTest {
+ protected:
+  ServiceTest() {
+    approve(std::string("proxy:cdb:/x proxy:lmdb:/w proxy:regexp:/r proxy:tcp:h:1 proxy:") + kSlow);
+    data["cdb:/x"].entries = {{"key", "value"}};
+    data["regexp:/r"].pattern = true;
+  }
+  Reply update(std::string_view table, std::string_view key, std::string_view value) {
+    return ask({.operation = Operation::update, .table = table, .key = key, .value = value});
+  }
+  Reply sequence(std::string_view table, bool next) {
+    return ask({.operation = Operation::sequence, .table = table, .next = next});
+  }
+};
+
+TEST_F(ServiceTest, FindsAndDoesNotFind) {
+  start();
+  const Reply found = lookup("cdb:/x", "key");
+  EXPECT_EQ(found.status, Status::ok);
+  EXPECT_EQ(found.value, "value");
+  EXPECT_EQ(lookup("cdb:/x", "other").status, Status::no_key);
+  EXPECT_EQ(lookup("cdb:/x", "").status, Status::no_key);
+  EXPECT_EQ(opened, (std::vector<std::string>{"cdb:/x"}));
+}
+
+TEST_F(ServiceTest, TouchesNoTableThatIsNotApproved) {
+  start();
+  EXPECT_EQ(lookup("cdb:/etc/x", "key").status, Status::deny);
+  EXPECT_EQ(ask({.operation = Operation::open, .table = "cdb:/etc/x"}).status, Status::deny);
+  EXPECT_TRUE(opened.empty());
+  EXPECT_EQ(tables->size(), 0u);
+}
+
+TEST_F(ServiceTest, SaysOnceWhatWouldApproveATable) {
+  start();
+  static_cast<void>(lookup("cdb:/etc/x", "key"));
+  static_cast<void>(lookup("cdb:/etc/x", "other"));
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].kind, EventKind::refused);
+  EXPECT_EQ(told[0].file, list_path);
+  EXPECT_EQ(told[0].line, "proxy:cdb:/etc/x");
+  loop.advance_us(62 * kSecond);
+  static_cast<void>(lookup("cdb:/etc/x", "key"));
+  EXPECT_EQ(told.size(), 2u);
+}
+
+TEST_F(ServiceTest, ATableTakenOffTheListIsRefusedAtOnce) {
+  start();
+  EXPECT_EQ(lookup("cdb:/x", "key").status, Status::ok);
+  approve("proxy:lmdb:/w");
+  loop.advance_us(kSecond);
+  EXPECT_EQ(lookup("cdb:/x", "key").status, Status::deny);
+  EXPECT_EQ(tables->size(), 0u);
+}
+
+TEST_F(ServiceTest, TellsTroubleFromAbsence) {
+  start();
+  data["cdb:/x"].broken = true;
+  data["cdb:/x"].fault = {Fault::retry, 5, "read"};
+  EXPECT_EQ(lookup("cdb:/x", "other").status, Status::retry);
+  data["cdb:/x"].fault = {Fault::config, 2, "open"};
+  EXPECT_EQ(lookup("cdb:/x", "other").status, Status::config);
+}
+
+TEST_F(ServiceTest, SaysOnceThatATableIsInTroubleAndOnceThatItIsBack) {
+  start();
+  data["cdb:/x"].broken = true;
+  for (int i = 0; i < 3; ++i) static_cast<void>(lookup("cdb:/x", "key"));
+  ASSERT_EQ(told.size(), 1u);
+  EXPECT_EQ(told[0].kind, EventKind::trouble);
+  EXPECT_EQ(told[0].status, "retry");
+  EXPECT_EQ(told[0].detail, "it is broken");
+  data["cdb:/x"].broken = false;
+  for (int i = 0; i < 3; ++i) static_cast<void>(lookup("cdb:/x", "key"));
+  ASSERT_EQ(told.size(), 2u);
+  EXPECT_EQ(told[1].kind, EventKind::recovered);
+}
+
+TEST_F(ServiceTest, DoesNotRepeatWhatTheTableSaidItself) {
+  start();
+  service->notice("cdb:/x: it is broken");
+  data["cdb:/x"].broken = true;
+  static_cast<void>(lookup("cdb:/x", "key"));
+  EXPECT_EQ(told.size(), 1u);
+}
+
+TEST_F(ServiceTest, AValueWithANulIsNotCutShort) {
+  start();
+  data["cdb:/x"].entries["nul"] = std::string("a\0b", 3);
+  const Reply reply = lookup("cdb:/x", "nul");
+  EXPECT_EQ(reply.status, Status::config);
+  EXPECT_EQ(reply.value, "");
+}
+
+TEST_F(ServiceTest, FoldsKeysWhereAsked) {
+  start();
+  EXPECT_EQ(lookup("cdb:/x", "KEY").status, Status::no_key);
+  EXPECT_EQ(lookup("cdb:/x", "KEY", flag::kFoldFixed).status, Status::ok);
+  EXPECT_EQ(lookup("cdb:/x", "KEY", flag::kFoldPattern).status, Status::no_key);
+  data["regexp:/r"].entries = {{"key", "v"}};
+  EXPECT_EQ(lookup("regexp:/r", "KEY", flag::kFoldFixed).status, Status::no_key);
+  EXPECT_EQ(lookup("regexp:/r", "KEY", flag::kFoldPattern).status, Status::ok);
+}
+
+TEST_F(ServiceTest, TheReadServiceDoesNotWrite) {
+  start();
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::deny);
+  EXPECT_EQ(ask({.operation = Operation::erase, .table = "lmdb:/w", .key = "k"}).status,
+            Status::deny);
+  EXPECT_TRUE(data["lmdb:/w"].entries.empty());
+  EXPECT_EQ(told[0].kind, EventKind::not_allowed);
+}
+
+TEST_F(ServiceTest, TheWriteServiceWrites) {
+  settings.writes = true;
+  start();
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::ok);
+  EXPECT_EQ(update("lmdb:/w", "k", "v2").status, Status::ok);
+  EXPECT_EQ(lookup("lmdb:/w", "k").value, "v2");
+  const Request erase{.operation = Operation::erase, .table = "lmdb:/w", .key = "k"};
+  EXPECT_EQ(ask(erase).status, Status::ok);
+  EXPECT_EQ(ask(erase).status, Status::no_key);
+}
+
+TEST_F(ServiceTest, AKeyTheTableCannotHoldIsNoRefusal) {
+  settings.writes = true;
+  start();
+  data["lmdb:/w"].broken = true;
+  data["lmdb:/w"].fault = {Fault::denied, 22, "key"};
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::config);
+  data["lmdb:/w"].fault = {Fault::denied, 0, "no such thing"};
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::deny);
+}
+
+TEST_F(ServiceTest, WalksOverATable) {
+  data["cdb:/x"].entries = {{"a", "1"}, {"b", "2"}};
+  start();
+  Reply reply = sequence("cdb:/x", true);  // without a first: begins
+  EXPECT_EQ(reply.key, "a");
+  reply = sequence("cdb:/x", true);
+  EXPECT_EQ(reply.key, "b");
+  EXPECT_EQ(reply.value, "2");
+  reply = sequence("cdb:/x", true);
+  EXPECT_EQ(reply.status, Status::no_key);
+  EXPECT_EQ(reply.key, "");
+  reply = sequence("cdb:/x", false);
+  EXPECT_EQ(reply.key, "a");
+}
+
+TEST_F(ServiceTest, WalksAreCounted) {
+  settings.max_walks = 1;
+  start();
+  EXPECT_EQ(sequence("cdb:/x", false).status, Status::ok);
+  Walk other;
+  Reply reply;
+  Nobody nobody;
+  const Request request{.operation = Operation::sequence, .table = "cdb:/x"};
+  EXPECT_EQ(service->ask(request, nobody, other, -1, reply, ticket), Service::Done::now);
+  EXPECT_EQ(reply.status, Status::retry);
+  EXPECT_EQ(sequence("cdb:/x", true).status, Status::no_key);  // ends the first walk
+  EXPECT_EQ(service->ask(request, nobody, other, -1, reply, ticket), Service::Done::now);
+  EXPECT_EQ(reply.status, Status::ok);
+}
+
+TEST_F(ServiceTest, NetworkedTablesAreNotListed) {
+  start();
+  EXPECT_EQ(sequence(kSlow, false).status, Status::deny);
+}
+
+TEST_F(ServiceTest, TablesWithoutAuthenticationAreNotForEverybody) {
+  start();
+  EXPECT_EQ(lookup("tcp:h:1", "k", 1u << 13).status, Status::deny);
+}
+
+TEST_F(ServiceTest, ANetworkedTableIsAskedByAWorker) {
+  start();
+  static_cast<void>(lookup(kSlow, "root", flag::kNoSubstitution));
+  ASSERT_EQ(done, Service::Done::later);
+  EXPECT_TRUE(opened.empty());
+  const Job job = job_at(0);
+  EXPECT_EQ(job.table, kSlow);
+  EXPECT_EQ(job.key, "root");
+  EXPECT_TRUE(job.no_substitution);
+  worker_answers(0, {Status::ok, "root:x:0", ""});
+  ASSERT_EQ(late.size(), 1u);
+  EXPECT_EQ(late[0].status, Status::ok);
+  EXPECT_EQ(late[0].value, "root:x:0");
+}
+
+TEST_F(ServiceTest, OpeningANetworkedTableWaitsForNobody) {
+  start();
+  const Reply reply = ask({.operation = Operation::open, .table = kSlow});
+  EXPECT_EQ(done, Service::Done::now);
+  EXPECT_EQ(reply.status, Status::ok);
+  EXPECT_EQ(reply.flags, 16u);
+  EXPECT_TRUE(worker_ends.empty());
+}
+
+TEST_F(ServiceTest, OverflowIsAnsweredAtOnce) {
+  pool_limits.per_table = 1;
+  pool_limits.queue = 1;
+  start();
+  static_cast<void>(lookup(kSlow, "a"));
+  static_cast<void>(lookup(kSlow, "b"));
+  EXPECT_EQ(lookup(kSlow, "c").status, Status::retry);
+  EXPECT_EQ(done, Service::Done::now);
+  EXPECT_EQ(lookup("cdb:/x", "key").status, Status::ok);
+}
+
+TEST_F(ServiceTest, KeepsAnswersWhereTold) {
+  settings.caches[kSlow] = {.time_us = 10 * kSecond, .bytes = 10000};
+  start();
+  static_cast<void>(lookup(kSlow, "root"));
+  static_cast<void>(job_at(0));
+  worker_answers(0, {Status::ok, "root:x:0", ""});
+  EXPECT_EQ(lookup(kSlow, "root").value, "root:x:0");
+  EXPECT_EQ(done, Service::Done::now);
+  EXPECT_EQ(counters.cache_hits, 1u);
+  loop.advance_us(10 * kSecond);
+  static_cast<void>(lookup(kSlow, "root"));
+  EXPECT_EQ(done, Service::Done::later);
+}
+
+TEST_F(ServiceTest, NeverKeepsTrouble) {
+  settings.caches[kSlow] = {.time_us = 10 * kSecond, .bytes = 10000};
+  start();
+  static_cast<void>(lookup(kSlow, "root"));
+  static_cast<void>(job_at(0));
+  worker_answers(0, {Status::retry, "", "down"});
+  EXPECT_EQ(late[0].status, Status::retry);
+  static_cast<void>(lookup(kSlow, "root"));
+  EXPECT_EQ(done, Service::Done::later);
+}
+
+TEST_F(ServiceTest, CountsWhatItDoes) {
+  start();
+  static_cast<void>(lookup("cdb:/x", "key"));
+  static_cast<void>(lookup("cdb:/x", "none"));
+  static_cast<void>(lookup("cdb:/y", "none"));
+  EXPECT_EQ(counters.lookups, 3u);
+  EXPECT_EQ(counters.ok, 1u);
+  EXPECT_EQ(counters.no_key, 1u);
+  EXPECT_EQ(counters.deny, 1u);
+}
+
+}  // namespace
+}  // namespace qv::proxymap
