@@ -319,6 +319,35 @@ class Requests(ProxyTest):
         self.assertEqual(self.run_program([*get, "key"], environment)[0], 111)
 
 
+    def test_the_example_of_the_manual(self):
+        page = os.path.join(lib.TOP, "man", "qmail-proxymap-protocol.7")
+        example = re.search(r"\nimport socket\n.*?(?=\n\.Ed)", read_file(page), re.S).group(0)
+        proxy = self.start_proxy()
+        program = "%s\nprint(ask(%r, %r, 'key'))\n" % (
+            example.replace("\\e", "\\"), proxy.path, self.box)
+        code, out, err = self.run_program(["python3", "-W", "ignore", "-"], input=program.encode())
+        self.assertEqual((code, out), (0, "{'status': '0', 'value': 'value'}\n"), err)
+
+    def test_the_run_script(self):
+        """As supervise runs it, with the program of this build."""
+        lib.peer("envdir")
+        directory = self.at("service")
+        shutil.copytree(os.path.join(lib.TOP, "service", "qmail-proxymap"), directory)
+        run = read_file(os.path.join(directory, "run"))
+        self.assertIn("\nPATH=", run)
+        lib.write_atomically(os.path.join(directory, "run"),
+                             run.replace("\nPATH=", "\nPATH=%s/bin:" % lib.BUILD), 0o755)
+        settings = {"QMAILHOME": self.dir, "LISTEN": "unix:" + self.at("s", "supervised"),
+                    "PROXYMAPUSER": lib.NOBODY}
+        for name, value in settings.items():
+            lib.write_atomically(os.path.join(directory, "env", name), value + "\n")
+        process = self.start(["./run"], cwd=directory)
+        process.path = self.at("s", "supervised")
+        lib.wait_until(lambda: os.path.exists(process.path), 10, "the socket")
+        self.serves(process)
+        self.assertEqual(process.stop(), 0)
+
+
 class BadInput(ProxyTest):
     def test_each_gets_its_status_and_one_line_and_others_are_served(self):
         proxy = self.start_proxy()
