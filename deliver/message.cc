@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/message.h"
+
+#include <string.h>
+#include <time.h>
+
+#include "core/fault.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::size_t kPiece = 64 * 1024;
+constexpr std::string_view kFrom = "From ";
+constexpr std::string_view kDeliveredTo = "delivered-to:";
+
+// Reads a file piece by piece; what the user does not take yet is kept for the next piece.
+class Pieces {
+ public:
+  Pieces(Files& files, const MessageSource& source)
+      : files_(files), fd_(source.fd), offset_(source.start) {
+    buffer_.resize(kPiece);
+  }
+
+  // Fills up behind what was kept.  False at the end of the file.
+  Result<std::size_t> more() {
+    const ssize_t n = retry_eintr([this] {
+      return files_.pread(fd_, buffer_.data() + used_, buffer_.size() - used_, offset_);
+    });
+    if (n < 0) return errno_error("read the message");
+    offset_ += n;
+    used_ += static_cast<std::size_t>(n);
+    return static_cast<std::size_t>(n);
+  }
+  [[nodiscard]] std::string_view bytes() const { return {buffer_.data(), used_}; }
+  [[nodiscard]] bool full() const { return used_ == buffer_.size(); }
+  void drop(std::size_t n) {
+    used_ -= n;
+    memmove(buffer_.data(), buffer_.data() + n, used_);
+  }
+
+ private:
+  Files& files_;
+  int fd_;
+  off_t offset_;
+  std::size_t used_ = 0;
+  std::string buffer_;
+};
+
+bool line_is_loop(std::string_view line, std::string_view recipient) {
+  if (line.size() < kDeliveredTo.size()) return false;
+  if (!equal_ignoring_case(first_bytes(line, kDeliveredTo.size()), kDeliveredTo)) return false;
+  std::string_view value = after_bytes(line, kDeliveredTo.size());
+  if (ends_with(value, "\r")) value.remove_suffix(1);
+  return equal_ignoring_case(trim_blanks(value), recipient);
+}
+
+enum class Header : std::uint8_t { goes_on, loop, ended };
+
+// Looks at the whole lines of `bytes` and tells how many bytes they were.
+Header scan_lines(std::string_view bytes, std::string_view recipient, std::size_t& taken) {
+  taken = 0;
+  for (;;) {
+    const std::string_view rest = after_bytes(bytes, taken);
+    const std::size_t end = find_byte(rest, '\n');
+    if (end == rest.size()) return Header::goes_on;
+    const std::string_view line = first_bytes(rest, end);
+    if (line.empty() || line == "\r") return Header::ended;
+    if (line_is_loop(line, recipient)) return Header::loop;
+    taken += end + 1;
+  }
+}
+
+// Could the bytes at the start of a line, all that is known of it, still become "From "?
+bool may_become_from(std::string_view line) {
+  return line.size() < kFrom.size() && starts_with(kFrom, line);
+}
+
+}  // namespace
+
+bool is_clean(std::string_view address) {
+  for (const char c : address) {
+    if (c == '\r' || c == '\n' || c == '\0') return false;
+  }
+  return true;
+}
+
+bool is_clean(const Envelope& envelope) {
+  return is_clean(envelope.sender) && is_clean(envelope.original) && is_clean(envelope.recipient);
+}
+
+std::string header_lines(const Envelope& envelope) {
+  return "Return-Path: <" + envelope.sender + ">\nX-Original-To: " + envelope.original +
+         "\nDelivered-To: " + envelope.recipient + "\n";
+}
+
+std::string from_line(std::string_view sender, time_t when) {
+  std::string line = "From ";
+  if (sender.empty()) line += "MAILER-DAEMON";
+  for (const char c : sender) line += is_blank(c) ? '-' : c;
+  tm parts{};
+  gmtime_r(&when, &parts);
+  // asctime_r() fails from the year 10000 on; so does every reader.
+  char date[64];
+  if (asctime_r(&parts, date) == nullptr) return line + " Thu Jan  1 00:00:00 1970\n";
+  return line + " " + date;
+}
+
+Result<Loop> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
+  Pieces pieces(files, source);
+  for (;;) {
+    QV_TRY(const std::size_t got, pieces.more());
+    if (got == 0) {
+      return line_is_loop(pieces.bytes(), recipient) ? Loop::found : Loop::none;
+    }
+    std::size_t taken = 0;
+    switch (scan_lines(pieces.bytes(), recipient, taken)) {
+      case Header::loop:
+        return Loop::found;
+      case Header::ended:
+        return Loop::none;
+      case Header::goes_on:
+        break;
+    }
+    pieces.drop(taken);
+    // One line of 64 KiB: not a Delivered-To that any program of ours wrote.
+    if (pieces.full()) return Loop::none;
+  }
+}
+
+FileWriter::FileWriter(Files& files, int fd) : files_(files), fd_(fd) { buffer_.reserve(kPiece); }
+
+Result<void> FileWriter::append(std::string_view bytes) {
+  size_ += bytes.size();
+  while (!bytes.empty()) {
+    const std::string_view part = first_bytes(bytes, kPiece - buffer_.size());
+    buffer_ += part;
+    bytes = after_bytes(bytes, part.size());
+    if (buffer_.size() == kPiece) QV_TRY_VOID(flush());
+  }
+  return {};
+}
+
+Result<void> FileWriter::flush() {
+  std::string_view rest = buffer_;
+  while (!rest.empty()) {
+    const ssize_t n = retry_eintr([&] { return files_.write(fd_, rest.data(), rest.size()); });
+    if (n < 0) return errno_error("write");
+    if (n == 0) return Error{Fault::retry, ENOSPC, "write"};
+    rest = after_bytes(rest, static_cast<std::size_t>(n));
+  }
+  buffer_.clear();
+  return {};
+}
+
+Result<void> copy_body(Files& files, const MessageSource& source, Quoting quoting,
+                       FileWriter& out) {
+  Pieces pieces(files, source);
+  bool at_line_start = true;
+  bool any = false;
+  for (;;) {
+    QV_TRY(const std::size_t got, pieces.more());
+    std::string_view rest = pieces.bytes();
+    while (!rest.empty()) {
+      // The end of a piece may split "From ": wait for the rest of the line.
+      if (quoting == Quoting::mbox && at_line_start && got > 0 && may_become_from(rest)) break;
+      if (quoting == Quoting::mbox && at_line_start && starts_with(rest, kFrom)) {
+        QV_TRY_VOID(out.append(">"));
+      }
+      const std::size_t end =
+          quoting == Quoting::none ? find_last_byte(rest, '\n') : find_byte(rest, '\n');
+      const std::string_view line = first_bytes(rest, end + 1);
+      QV_TRY_VOID(out.append(line));
+      any = true;
+      at_line_start = line.back() == '\n';
+      rest = after_bytes(rest, line.size());
+    }
+    pieces.drop(pieces.bytes().size() - rest.size());
+    if (got == 0) break;
+  }
+  if (any && !at_line_start) QV_TRY_VOID(out.append("\n"));
+  return {};
+}
+
+}  // namespace qv

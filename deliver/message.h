@@ -1,0 +1,83 @@
+// SPDX-License-Identifier: 0BSD
+// deliver/message.h - what is delivered: an envelope, and a body on a seekable descriptor.
+//
+// The body is never held in memory: it is read in pieces, by offset, so that several deliveries
+// can read the same file without disturbing each other.  Lines end in LF.
+//
+// Threads: none.  Tests: tests/deliver/message_test.cc
+#ifndef QV_DELIVER_MESSAGE_H_
+#define QV_DELIVER_MESSAGE_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "deliver/files.h"
+
+namespace qv {
+
+struct Envelope {
+  std::string sender;     // empty: the null sender
+  std::string original;   // the recipient as it was before any rewriting
+  std::string recipient;  // the recipient delivered to
+};
+
+// The body: from `start` to the end of the file.  The descriptor is somebody else's.
+struct MessageSource {
+  int fd = -1;
+  off_t start = 0;
+};
+
+// True where no part of the envelope holds CR, LF or NUL: such bytes would become header lines, or
+// messages of their own, in a mailbox (protocols of Postfix, 2026: envelope records with newlines).
+[[nodiscard]] bool is_clean(const Envelope& envelope);
+[[nodiscard]] bool is_clean(std::string_view address);
+
+// "Return-Path: <sender>\nX-Original-To: original\nDelivered-To: recipient\n".
+// REQUIRES: is_clean(envelope).
+[[nodiscard]] std::string header_lines(const Envelope& envelope);
+
+// "From sender date\n" in asctime form, UTC; the null sender is MAILER-DAEMON.  Blanks in the
+// sender become '-': a reader takes the first blank as the end of the sender.
+[[nodiscard]] std::string from_line(std::string_view sender, time_t when);
+
+enum class Loop : std::uint8_t { none, found };
+
+// found: the header has `Delivered-To: recipient` already (case ignored), so that this message has
+// been here before.  The header ends at the first empty line.
+[[nodiscard]] Result<Loop> find_loop(Files& files, const MessageSource& source,
+                                     std::string_view recipient);
+
+// Writes to a descriptor through a buffer; goes on after EINTR and short writes.
+class FileWriter {
+ public:
+  FileWriter(Files& files, int fd);
+  // Errors: those of write(2).  After one, nothing else may be written.
+  [[nodiscard]] Result<void> append(std::string_view bytes);
+  [[nodiscard]] Result<void> flush();
+  // Bytes appended so far.
+  [[nodiscard]] std::uint64_t size() const { return size_; }
+
+ private:
+  Files& files_;
+  int fd_;
+  std::uint64_t size_ = 0;
+  std::string buffer_;
+};
+
+enum class Quoting : std::uint8_t {
+  none,  // maildir: as it is
+  mbox,  // '>' before each line that begins with "From "
+};
+
+// Appends the body.  A missing final newline is supplied; an empty body stays empty.
+[[nodiscard]] Result<void> copy_body(Files& files, const MessageSource& source, Quoting quoting,
+                                     FileWriter& out);
+
+}  // namespace qv
+
+#endif  // QV_DELIVER_MESSAGE_H_

@@ -1,0 +1,213 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/quota.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <array>
+
+#include "core/fault.h"
+#include "core/fd.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::size_t kMaxMaildirsize = 5120;  // bytes; from there on it is made afresh
+constexpr time_t kFreshSeconds = 15 * 60;
+constexpr std::size_t kLineWidth = 13;  // Courier's padding: 14 with the newline
+
+// One line "bytes messages": each may be negative (a removal).  False where it is not that.
+bool parse_signed(std::string_view word, std::int64_t& out) {
+  const bool negative = starts_with(word, "-");
+  std::uint64_t value = 0;
+  if (!parse_decimal(after_bytes(word, negative ? 1 : 0), INT64_MAX, value)) return false;
+  out = negative ? -static_cast<std::int64_t>(value) : static_cast<std::int64_t>(value);
+  return true;
+}
+
+bool parse_usage_line(std::string_view line, std::int64_t& bytes, std::int64_t& messages) {
+  line = trim_blanks(line);
+  const std::string_view first = take_until(line, ' ');
+  return parse_signed(first, bytes) && parse_signed(trim_blanks(line), messages);
+}
+
+std::string usage_line(std::uint64_t bytes, std::uint64_t messages) {
+  std::string line = std::to_string(bytes) + " " + std::to_string(messages);
+  if (line.size() < kLineWidth) line.insert(0, kLineWidth - line.size(), ' ');
+  return line + "\n";
+}
+
+// The size that the name of a message tells ("...,S=1234:2,S"); false where it tells none.
+bool size_from_name(std::string_view name, std::uint64_t& size) {
+  std::size_t at = name.find(",S=");
+  if (at == std::string_view::npos) return false;
+  const std::string_view rest = after_bytes(name, at + 3);
+  std::size_t digits = 0;
+  while (digits < rest.size() && is_digit(rest[digits])) ++digits;
+  return parse_decimal(first_bytes(rest, digits), INT64_MAX, size);
+}
+
+bool is_trashed(std::string_view name) {
+  const std::size_t at = name.rfind(":2,");
+  return at != std::string_view::npos && name.find('T', at + 3) != std::string_view::npos;
+}
+
+bool within(std::uint64_t limit, std::uint64_t used, std::uint64_t more) {
+  return limit == 0 || (used <= limit && more <= limit - used);
+}
+
+}  // namespace
+
+bool parse_quota(std::string_view text, Quota& quota) {
+  Quota parsed;
+  text = trim_blanks(text);
+  if (parse_decimal(text, INT64_MAX, parsed.bytes)) {
+    quota = parsed;
+    return true;
+  }
+  if (text.empty()) return false;
+  while (!text.empty()) {
+    std::string_view part = take_until(text, ',');
+    std::uint64_t value = 0;
+    if (part.size() < 2 || is_digit(part.back())) return false;
+    if (!parse_decimal(first_bytes(part, part.size() - 1), INT64_MAX, value)) return false;
+    if (part.back() == 'S') parsed.bytes = value;
+    if (part.back() == 'C') parsed.messages = value;
+  }
+  quota = parsed;
+  return true;
+}
+
+std::string quota_line(const Quota& quota) {
+  std::string line;
+  if (quota.bytes != 0) line = std::to_string(quota.bytes) + "S";
+  if (quota.messages != 0) {
+    line += (line.empty() ? "" : ",") + std::to_string(quota.messages) + "C";
+  }
+  return line;
+}
+
+bool MaildirQuota::exceeds(const Usage& usage, std::uint64_t size) const {
+  return !within(quota_.bytes, usage.bytes, size) || !within(quota_.messages, usage.messages, 1);
+}
+
+Result<Room> MaildirQuota::admits(std::uint64_t size) {
+  Usage usage;
+  const Known known = read_usage(usage);
+  if (known != Known::no && !exceeds(usage, size)) return Room::fits;
+  if (known == Known::fresh) return Room::full;
+  QV_TRY(const Usage counted, count());
+  write_usage(counted);
+  return exceeds(counted, size) ? Room::full : Room::fits;
+}
+
+MaildirQuota::Known MaildirQuota::read_usage(Usage& usage) {
+  const std::string path = root_ + "maildirsize";
+  const Fd file(retry_eintr(
+      [&] { return files_.open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0); }));
+  struct stat st {};
+  if (!file.valid() || files_.fstat(file.get(), st) != 0 || !S_ISREG(st.st_mode)) return Known::no;
+  std::array<char, kMaxMaildirsize> buffer{};
+  const ssize_t got =
+      retry_eintr([&] { return files_.pread(file.get(), buffer.data(), buffer.size(), 0); });
+  // A file that fills the buffer is one that is due to be made afresh.
+  if (got <= 0 || static_cast<std::size_t>(got) == buffer.size()) return Known::no;
+  std::string_view rest(buffer.data(), static_cast<std::size_t>(got));
+
+  Quota stored;
+  if (!parse_quota(take_until(rest, '\n'), stored)) return Known::no;
+  if (stored.bytes != quota_.bytes || stored.messages != quota_.messages) return Known::no;
+  std::int64_t bytes = 0;
+  std::int64_t messages = 0;
+  int lines = 0;
+  for (; !rest.empty(); ++lines) {
+    std::int64_t more_bytes = 0;
+    std::int64_t more_messages = 0;
+    if (!parse_usage_line(take_until(rest, '\n'), more_bytes, more_messages)) return Known::no;
+    if (__builtin_add_overflow(bytes, more_bytes, &bytes)) return Known::no;
+    if (__builtin_add_overflow(messages, more_messages, &messages)) return Known::no;
+  }
+  if (lines == 0 || bytes < 0 || messages < 0) return Known::no;
+  usage = {static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(messages)};
+  const bool recent = files_.now().tv_sec - st.st_mtime < kFreshSeconds;
+  return lines == 1 && recent ? Known::fresh : Known::stale;
+}
+
+Result<MaildirQuota::Usage> MaildirQuota::count() {
+  Usage usage;
+  newest_ = 0;
+  QV_TRY_VOID(count_folder(root_, usage));
+  std::vector<std::string> names;
+  if (files_.list(root_.c_str(), names) != 0) {
+    if (errno_means_absent(errno)) return usage;
+    return errno_error("list the maildir");
+  }
+  for (const std::string& name : names) {
+    if (name.front() != '.' || name == ".Trash") continue;
+    QV_TRY_VOID(count_folder(root_ + name + "/", usage));
+  }
+  return usage;
+}
+
+Result<void> MaildirQuota::count_folder(const std::string& folder, Usage& usage) {
+  QV_TRY_VOID(count_directory(folder + "new/", false, usage));
+  return count_directory(folder + "cur/", true, usage);
+}
+
+Result<void> MaildirQuota::count_directory(const std::string& path, bool flags, Usage& usage) {
+  struct stat st {};
+  if (files_.lstat(path.c_str(), st) == 0) newest_ = std::max(newest_, st.st_mtime);
+  std::vector<std::string> names;
+  if (files_.list(path.c_str(), names) != 0) {
+    if (errno_means_absent(errno)) return {};
+    return errno_error("list a folder");
+  }
+  for (const std::string& name : names) {
+    if (name.front() == '.' || (flags && is_trashed(name))) continue;
+    std::uint64_t size = 0;
+    if (!size_from_name(name, size)) {
+      // A message that is gone meanwhile was moved or removed by a reader.
+      if (files_.lstat((path + name).c_str(), st) != 0) continue;
+      size = static_cast<std::uint64_t>(st.st_size);
+    }
+    usage.bytes += size;
+    ++usage.messages;
+  }
+  return {};
+}
+
+// Written aside and renamed; removed again where a directory has changed since it was counted, as
+// the description asks, because the sum may then be wrong.
+void MaildirQuota::write_usage(const Usage& usage) {
+  const timespec now = files_.now();
+  const std::string aside = root_ + "tmp/maildirsize." + std::to_string(now.tv_sec) + "." +
+                            std::to_string(now.tv_nsec) + "." + std::to_string(getpid());
+  const std::string path = root_ + "maildirsize";
+  const std::string text = quota_line(quota_) + "\n" + usage_line(usage.bytes, usage.messages);
+  const Fd file(files_.open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  if (!file.valid()) return;
+  const ssize_t n = retry_eintr([&] { return files_.write(file.get(), text.data(), text.size()); });
+  if (n != static_cast<ssize_t>(text.size()) || files_.rename(aside.c_str(), path.c_str()) != 0) {
+    static_cast<void>(files_.unlink(aside.c_str()));
+    return;
+  }
+  const time_t counted_at = newest_;
+  Usage ignored;
+  if (!count_folder(root_, ignored).ok() || newest_ != counted_at) {
+    static_cast<void>(files_.unlink(path.c_str()));
+  }
+}
+
+void MaildirQuota::add(std::uint64_t size) {
+  const std::string path = root_ + "maildirsize";
+  const Fd file(files_.open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW, 0));
+  if (!file.valid()) return;
+  const std::string line = usage_line(size, 1);
+  const ssize_t n = retry_eintr([&] { return files_.write(file.get(), line.data(), line.size()); });
+  if (n != static_cast<ssize_t>(line.size())) static_cast<void>(files_.unlink(path.c_str()));
+}
+
+}  // namespace qv

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: 0BSD
+// deliver/quota.h - Maildir++ quota: the file `maildirsize`, shared with Dovecot and Courier.
+//
+// First line the quota, "10000000S,1000C"; each further line "bytes messages", which add up to what
+// is in the maildir.  A delivery appends a line.  The sum is made afresh, by looking at every
+// message of every folder, when the file is missing, names another quota, is damaged or has grown
+// to 5120 bytes, and, before anything is refused, when it is more than one line or older than 15
+// minutes.  Messages in the folder .Trash and those flagged T do not count.
+//
+// The file is advice: what goes wrong with it never loses or refuses a message.  Where the sum
+// cannot be made the answer is an Error, and the delivery is tried again later.
+//
+// Source: the public Maildir++ description (README.maildirquota) and Dovecot's notes on it.
+// Manual: qmail-virtual(8).  Tests: tests/deliver/quota_test.cc
+#ifndef QV_DELIVER_QUOTA_H_
+#define QV_DELIVER_QUOTA_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "core/result.h"
+#include "deliver/files.h"
+
+namespace qv {
+
+// 0 is no limit.
+struct Quota {
+  std::uint64_t bytes = 0;
+  std::uint64_t messages = 0;
+  [[nodiscard]] bool limits() const { return bytes != 0 || messages != 0; }
+};
+
+// "1000S", "10C", "1000S,10C" in any order, or "1000" for bytes alone.  Unknown letters are passed
+// over, as Maildir++ asks.  False where a part is no number with a letter; `quota` is untouched.
+[[nodiscard]] bool parse_quota(std::string_view text, Quota& quota);
+
+// As the first line of maildirsize, without the newline.
+[[nodiscard]] std::string quota_line(const Quota& quota);
+
+enum class Room : std::uint8_t { fits, full };
+
+class MaildirQuota {
+ public:
+  // `root` is the maildir that the quota is about (never a subfolder of it), ending in '/'.
+  // REQUIRES: quota.limits().
+  MaildirQuota(Files& files, std::string root, const Quota& quota)
+      : files_(files), root_(std::move(root)), quota_(quota) {}
+
+  // May one message of `size` bytes be added?  fits, full; Error: could not be told.
+  [[nodiscard]] Result<Room> admits(std::uint64_t size);
+
+  // Notes that a message was added.  Where that fails the file is removed, so that the next
+  // delivery counts afresh.
+  void add(std::uint64_t size);
+
+ private:
+  struct Usage {
+    std::uint64_t bytes = 0;
+    std::uint64_t messages = 0;
+  };
+  enum class Known : std::uint8_t {
+    no,     // the file says nothing that can be relied on
+    stale,  // it may be said to be full only after a fresh count
+    fresh,
+  };
+  [[nodiscard]] Known read_usage(Usage& usage);
+  [[nodiscard]] Result<Usage> count();
+  [[nodiscard]] Result<void> count_folder(const std::string& folder, Usage& usage);
+  [[nodiscard]] Result<void> count_directory(const std::string& path, bool flags, Usage& usage);
+  void write_usage(const Usage& usage);
+  [[nodiscard]] bool exceeds(const Usage& usage, std::uint64_t size) const;
+
+  Files& files_;
+  std::string root_;
+  Quota quota_;
+  time_t newest_ = 0;  // the latest change of a directory seen by count()
+};
+
+}  // namespace qv
+
+#endif  // QV_DELIVER_QUOTA_H_
