@@ -273,10 +273,13 @@ TEST_F(MboxTest, ManyAtOnceAreWrittenOneAfterTheOther) {
   for (int i = 0; i < kWriters; ++i) {
     if (fork() == 0) {
       SystemFiles files;
-      target_.locks.attempts = 1000;
+      target_.locks.attempts = 1000000;
       target_.locks.delay = 0;
       for (int n = 0; n < 5; ++n) {
-        if (deliver(files).delivery != Delivery::done) _exit(1);
+        const Outcome outcome = deliver(files);
+        if (outcome.delivery == Delivery::done) continue;
+        fprintf(stderr, "%s %s\n", outcome.code.c_str(), outcome.text.c_str());
+        _exit(1);
       }
       _exit(0);
     }
