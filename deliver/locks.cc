@@ -4,7 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
+#include <algorithm>
 #include <utility>
 
 #include "core/fault.h"
@@ -104,6 +104,24 @@ bool parse_lock_style(std::string_view text, LockStyle& style) {
   }
   if (any) style = parsed;
   return any;
+}
+
+Attempts::Attempts(Files& files, const LockPolicy& policy)
+    : files_(files),
+      left_(policy.attempts == 0 ? 0 : (policy.attempts - 1) * std::uint64_t{1000} * policy.delay),
+      longest_(std::uint64_t{1000} * policy.delay) {}
+
+bool Attempts::next() {
+  if (pause_ == 0) {
+    pause_ = 10;
+    return true;
+  }
+  if (left_ == 0) return false;
+  const std::uint64_t pause = std::min({pause_, longest_, left_});
+  files_.pause(static_cast<unsigned int>(pause));
+  left_ -= pause;
+  pause_ *= 2;
+  return true;
 }
 
 DotLock::DotLock(Files& files, const std::string& mailbox)

@@ -46,6 +46,21 @@ struct LockPolicy {
   unsigned int stale = 500;  // seconds after which another program's dotlock is removed
 };
 
+// How long to wait for a lock: at once, then after pauses that double from 10 ms up to the delay,
+// until (attempts - 1) times delay have passed; never less often than the setting says.
+class Attempts {
+ public:
+  Attempts(Files& files, const LockPolicy& policy);
+  // True: try (again).  Pauses before all but the first.
+  [[nodiscard]] bool next();
+
+ private:
+  Files& files_;
+  std::uint64_t left_;   // milliseconds
+  std::uint64_t longest_;
+  std::uint64_t pause_ = 0;
+};
+
 enum class LockTaken : std::uint8_t { yes, busy };
 
 // What was about to be written: the mailbox's length before, and the first bytes of what follows.

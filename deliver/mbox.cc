@@ -49,10 +49,12 @@ class Appending {
 
 Stop Appending::take_dotlock() {
   if (!target_.locks.style.dotlock) return {};
-  for (unsigned int i = 0; i < target_.locks.attempts; ++i) {
-    if (i > 0) files_.pause(target_.locks.delay * 1000);
+  Attempts attempts(files_, target_.locks);
+  bool made_directories = false;
+  while (attempts.next()) {
     Result<LockTaken> taken = dotlock_.take(target_.locks.stale);
-    if (!taken.ok() && taken.error().errnum == ENOENT && i == 0) {
+    if (!taken.ok() && taken.error().errnum == ENOENT && !made_directories) {
+      made_directories = true;
       const Result<void> made =
           make_directories(files_, target_.path.substr(0, target_.path.rfind('/') + 1));
       if (!made.ok()) return outcome_from(made.error());
@@ -100,8 +102,8 @@ Stop Appending::check_mailbox(const struct stat& st) const {
 }
 
 Stop Appending::lock_with(FileLock kind) {
-  for (unsigned int i = 0; i < target_.locks.attempts; ++i) {
-    if (i > 0) files_.pause(target_.locks.delay * 1000);
+  Attempts attempts(files_, target_.locks);
+  while (attempts.next()) {
     const int locked = retry_eintr([&] { return files_.lock_file(file_.get(), kind); });
     if (locked == 0) return {};
     if (!is_busy(errno)) return outcome_from_errno(errno, "lock the mailbox");

@@ -72,6 +72,20 @@ Header scan_lines(std::string_view bytes, std::string_view recipient, std::size_
   }
 }
 
+// RFC 5322 dot-atom, 8-bit bytes allowed (RFC 6531).
+bool is_dot_atom(std::string_view s) {
+  if (s.empty() || s.front() == '.' || s.back() == '.') return false;
+  char last = '\0';
+  for (const char c : s) {
+    if (c == '.' && last == '.') return false;
+    const auto byte = static_cast<unsigned char>(c);
+    if (byte <= ' ' || byte == 127) return false;
+    if (std::string_view("()<>[]:;@\\,\"").find(c) != std::string_view::npos) return false;
+    last = c;
+  }
+  return true;
+}
+
 // Could the bytes at the start of a line, all that is known of it, still become "From "?
 bool may_become_from(std::string_view line) {
   return line.size() < kFrom.size() && starts_with(kFrom, line);
@@ -90,9 +104,22 @@ bool is_clean(const Envelope& envelope) {
   return is_clean(envelope.sender) && is_clean(envelope.original) && is_clean(envelope.recipient);
 }
 
+std::string quote_address(std::string_view address) {
+  const std::size_t at = find_last_byte(address, '@');
+  const std::string_view local = first_bytes(address, at);
+  if (address.empty() || is_dot_atom(local)) return std::string(address);
+  std::string out = "\"";
+  for (const char c : local) {
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  return out + "\"" + std::string(after_bytes(address, at));
+}
+
 std::string header_lines(const Envelope& envelope) {
-  return "Return-Path: <" + envelope.sender + ">\nX-Original-To: " + envelope.original +
-         "\nDelivered-To: " + envelope.recipient + "\n";
+  return "Return-Path: <" + quote_address(envelope.sender) +
+         ">\nX-Original-To: " + quote_address(envelope.original) +
+         "\nDelivered-To: " + quote_address(envelope.recipient) + "\n";
 }
 
 std::string from_line(std::string_view sender, time_t when) {
@@ -109,13 +136,14 @@ std::string from_line(std::string_view sender, time_t when) {
 
 Result<Loop> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
   Pieces pieces(files, source);
+  const std::string header = quote_address(recipient);
   for (;;) {
     QV_TRY(const std::size_t got, pieces.more());
     if (got == 0) {
-      return line_is_loop(pieces.bytes(), recipient) ? Loop::found : Loop::none;
+      return line_is_loop(pieces.bytes(), header) ? Loop::found : Loop::none;
     }
     std::size_t taken = 0;
-    switch (scan_lines(pieces.bytes(), recipient, taken)) {
+    switch (scan_lines(pieces.bytes(), header, taken)) {
       case Header::loop:
         return Loop::found;
       case Header::ended:

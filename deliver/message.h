@@ -20,6 +20,7 @@
 
 namespace qv {
 
+// Addresses as they are meant, without the quoting of RFC 5321: `a b@x`, not `"a b"@x`.
 struct Envelope {
   std::string sender;     // empty: the null sender
   std::string original;   // the recipient as it was before any rewriting
@@ -37,8 +38,11 @@ struct MessageSource {
 [[nodiscard]] bool is_clean(const Envelope& envelope);
 [[nodiscard]] bool is_clean(std::string_view address);
 
+// The address as a header has it: the local part in quotes where RFC 5322 asks for them.
+[[nodiscard]] std::string quote_address(std::string_view address);
+
 // "Return-Path: <sender>\nX-Original-To: original\nDelivered-To: recipient\n".
-// REQUIRES: is_clean(envelope).
+// Addresses are quoted.  REQUIRES: is_clean(envelope).
 [[nodiscard]] std::string header_lines(const Envelope& envelope);
 
 // "From sender date\n" in asctime form, UTC; the null sender is MAILER-DAEMON.  Blanks in the

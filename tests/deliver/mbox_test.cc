@@ -137,7 +137,7 @@ TEST_F(MboxTest, WaitsForOthersAndGivesUp) {
   const Outcome outcome = deliver(files);
   EXPECT_EQ(outcome.delivery, Delivery::retry);
   EXPECT_EQ(outcome.code, "4.2.0");
-  EXPECT_EQ(files.pauses(), 19);
+  EXPECT_EQ(files.paused_ms(), 19000u);
   EXPECT_EQ(dir_.read("bob.lock"), "4711\n");
   EXPECT_EQ(dir_.read("bob"), kOld);
 }
@@ -169,7 +169,7 @@ TEST_F(MboxTest, WaitsForFcntlAndFlockHolders) {
     target_.locks.style = {kind == FileLock::fcntl_write, kind == FileLock::flock_write, false};
     FaultyFiles files;
     EXPECT_EQ(deliver(files).code, "4.2.0");
-    EXPECT_EQ(files.pauses(), 19);
+    EXPECT_EQ(files.paused_ms(), 19000u);
     kill(holder, SIGKILL);
     int status = 0;
     waitpid(holder, &status, 0);
@@ -194,7 +194,7 @@ TEST_F(MboxTest, AnyFailingCallLeavesTheOldOrTheWholeNew) {
       // The next delivery is not in trouble for it.
       FaultyFiles sound;
       EXPECT_EQ(deliver(sound).delivery, Delivery::done) << errnum << " " << files.where();
-      EXPECT_EQ(sound.pauses(), 0) << files.where();
+      EXPECT_EQ(sound.paused_ms(), 0u) << files.where();
       EXPECT_EQ(dir_.read("bob"), old_and(is_done ? 2 : 1)) << errnum << " " << files.where();
     }
   }
@@ -208,7 +208,7 @@ TEST_F(MboxTest, DyingAnywhereIsMendedByTheNextDelivery) {
       deliver_and_die(what, at);
       FaultyFiles files;
       EXPECT_EQ(deliver(files).delivery, Delivery::done) << at;
-      EXPECT_EQ(files.pauses(), 0) << at;
+      EXPECT_EQ(files.paused_ms(), 0u) << at;
       const std::string text = dir_.read("bob");
       EXPECT_TRUE(text == old_and(1) || text == old_and(2)) << at << "\n" << text;
       EXPECT_FALSE(dir_.exists("bob.lock")) << at;
@@ -273,8 +273,6 @@ TEST_F(MboxTest, ManyAtOnceAreWrittenOneAfterTheOther) {
   for (int i = 0; i < kWriters; ++i) {
     if (fork() == 0) {
       SystemFiles files;
-      target_.locks.attempts = 1000000;
-      target_.locks.delay = 0;
       for (int n = 0; n < 5; ++n) {
         const Outcome outcome = deliver(files);
         if (outcome.delivery == Delivery::done) continue;

@@ -47,6 +47,20 @@ TEST_F(MessageTest, WritesTheThreeHeaderLines) {
             "Return-Path: <>\nX-Original-To: b@x\nDelivered-To: b@x\n");
 }
 
+TEST_F(MessageTest, QuotesAddressesThatNeedIt) {
+  EXPECT_EQ(quote_address("a.b@x"), "a.b@x");
+  EXPECT_EQ(quote_address("a b@x"), "\"a b\"@x");
+  EXPECT_EQ(quote_address("a\"\\@x"), "\"a\\\"\\\\\"@x");
+  EXPECT_EQ(quote_address("a@b@x"), "\"a@b\"@x");
+  EXPECT_EQ(quote_address(".a@x"), "\".a\"@x");
+  EXPECT_EQ(quote_address("a..b@x"), "\"a..b\"@x");
+  EXPECT_EQ(quote_address("@x"), "\"\"@x");
+  EXPECT_EQ(quote_address("m\xc3\xbcller@x"), "m\xc3\xbcller@x");
+  EXPECT_EQ(quote_address("bob"), "bob");
+  EXPECT_EQ(quote_address(""), "");
+  EXPECT_EQ(loop("Delivered-To: \"a b\"@x\n\n", "a b@x"), Loop::found);
+}
+
 TEST_F(MessageTest, WritesFromLinesInAsctimeForm) {
   EXPECT_EQ(from_line("a@x", 0), "From a@x Thu Jan  1 00:00:00 1970\n");
   EXPECT_EQ(from_line("", 1700000000), "From MAILER-DAEMON Tue Nov 14 22:13:20 2023\n");

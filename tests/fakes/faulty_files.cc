@@ -216,7 +216,7 @@ timespec FaultyFiles::now() {
 }
 
 void FaultyFiles::pause(unsigned int milliseconds) {
-  ++pauses_;
+  paused_ms_ += milliseconds;
   now_.tv_sec += static_cast<time_t>(milliseconds / 1000);
 }
 

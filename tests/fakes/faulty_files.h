@@ -31,7 +31,7 @@ class FaultyFiles final : public Files {
 
   [[nodiscard]] int calls() const { return calls_; }
   [[nodiscard]] bool struck() const { return struck_; }
-  [[nodiscard]] int pauses() const { return pauses_; }
+  [[nodiscard]] unsigned int paused_ms() const { return paused_ms_; }
   void set_time(time_t seconds) { now_.tv_sec = seconds; }
   // From the chosen call on all calls fail.
   void stay_broken() { stay_broken_ = true; }
@@ -86,7 +86,7 @@ class FaultyFiles final : public Files {
   bool stay_broken_ = false;
   bool watch_power_ = false;
   int calls_ = 0;
-  int pauses_ = 0;
+  unsigned int paused_ms_ = 0;
   bool struck_ = false;
   std::string where_;
   timespec now_{1700000000, 123456000};
