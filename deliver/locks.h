@@ -56,7 +56,7 @@ class Attempts {
 
  private:
   Files& files_;
-  std::uint64_t left_;   // milliseconds
+  std::uint64_t left_;  // milliseconds
   std::uint64_t longest_;
   std::uint64_t pause_ = 0;
 };
