@@ -1,0 +1,449 @@
+// SPDX-License-Identifier: 0BSD
+#include "wire/lmtp.h"
+
+#include <algorithm>
+
+#include "core/check.h"
+#include "core/text.h"
+#include "wire/lmtp_path.h"
+
+namespace qv::lmtp {
+
+namespace {
+
+constexpr Reply kTooBig{552, "5.3.4", "message is too big"};
+constexpr Reply kNoMail{503, "5.5.1", "MAIL first"};
+constexpr Reply kNoRcpt{503, "5.5.1", "RCPT first"};
+constexpr Reply kBadSyntax{501, "5.5.4", "syntax error in parameters"};
+
+std::string upper_word(std::string_view& rest) {
+  std::string word(take_until(rest, ' '));
+  for (char& c : word) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
+  }
+  rest = trim_blanks(rest);
+  return word;
+}
+
+// "FROM:" or "TO:" in front, case ignored, with or without blanks behind it.
+bool take_keyword(std::string_view& rest, std::string_view keyword) {
+  if (!equal_ignoring_case(first_bytes(rest, keyword.size()), keyword)) return false;
+  rest = trim_blanks(after_bytes(rest, keyword.size()));
+  return true;
+}
+
+bool has_high_bytes(std::string_view s) {
+  for (const char c : s) {
+    if (static_cast<unsigned char>(c) >= 128) return true;
+  }
+  return false;
+}
+
+// A command is text: of the control characters only TAB.
+bool is_text(std::string_view line) {
+  for (const char c : line) {
+    const auto byte = static_cast<unsigned char>(c);
+    if ((byte < ' ' && c != '\t') || byte == 127) return false;
+  }
+  return true;
+}
+
+}  // namespace
+
+void append_reply(const Reply& reply, std::string& out) {
+  out += std::to_string(reply.code);
+  out += ' ';
+  if (!reply.enhanced.empty()) (out += reply.enhanced) += ' ';
+  (out += reply.text) += "\r\n";
+}
+
+bool DataDecoder::decode(std::string_view& input, std::string& out) {
+  while (!input.empty()) {
+    const char c = input.front();
+    switch (state_) {
+      case State::line_start:
+        state_ = c == '.' ? State::dot : State::text;
+        if (c == '.') input.remove_prefix(1);
+        break;
+      case State::text: {
+        const std::size_t run = find_byte(input, '\r');
+        out += first_bytes(input, run);
+        if (run < input.size()) state_ = State::cr;
+        input = after_bytes(input, run + 1);
+        break;
+      }
+      case State::cr:
+        if (c == '\n') {
+          out += '\n';
+          state_ = State::line_start;
+          input.remove_prefix(1);
+        } else {
+          out += '\r';
+          state_ = State::text;
+        }
+        break;
+      case State::dot:
+        state_ = c == '\r' ? State::dot_cr : State::text;
+        if (c == '\r') {
+          input.remove_prefix(1);
+        } else {
+          // The stuffed dot is gone; what follows is text, a second dot included.
+          out += c;
+          input.remove_prefix(1);
+        }
+        break;
+      case State::dot_cr:
+        if (c == '\n') {
+          input.remove_prefix(1);
+          state_ = State::line_start;
+          return true;
+        }
+        out += '\r';
+        state_ = State::text;
+        break;
+    }
+  }
+  return false;
+}
+
+Session::Session(std::string host, const Limits& limits)
+    : host_(std::move(host)), limits_(limits) {}
+
+void Session::greet(std::string& out) const {
+  append_reply({220, "", host_ + " LMTP qmail-virtual"}, out);
+}
+
+void Session::say_lhlo(std::string& out) const {
+  out += "250-" + host_ + "\r\n";
+  out += "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n";
+  out += "250-SIZE " + std::to_string(limits_.message) + "\r\n";
+  out += "250 CHUNKING\r\n";
+}
+
+Event Session::next(std::string_view& input, std::string& out) {
+  for (;;) {
+    Event event = Event::more;
+    switch (state_) {
+      case State::command:
+        if (!take_line(input, out)) return state_ == State::closed ? Event::closed : Event::more;
+        event = run_command(out);
+        break;
+      case State::data:
+        if (input.empty()) return Event::more;
+        event = take_data(input);
+        break;
+      case State::chunk:
+      case State::chunk_skip:
+        if (input.empty() && chunk_left_ > 0) return Event::more;
+        event = take_chunk(input, out);
+        break;
+      case State::asking_recipient:
+      case State::asking_message:
+      case State::replying:
+        QV_CHECK(!"an answer to the last event");
+        return Event::closed;
+      case State::closed:
+        return Event::closed;
+    }
+    if (event != Event::more) return event;
+  }
+}
+
+// Moves one line, without its end, to line_.  False: it is not whole yet.
+bool Session::take_line(std::string_view& input, std::string& out) {
+  while (!input.empty()) {
+    const std::size_t end = find_byte(input, '\n');
+    const std::string_view part = first_bytes(input, end);
+    const bool whole = end < input.size();
+    input = after_bytes(input, end + 1);
+    if (!skipping_line_) line_ += first_bytes(part, kMaxLine);
+    if (line_.size() > kMaxLine - 2) {
+      line_.clear();
+      skipping_line_ = true;
+    }
+    if (!whole) return false;
+    if (!skipping_line_) {
+      if (!line_.empty() && line_.back() == '\r') line_.pop_back();
+      return true;
+    }
+    skipping_line_ = false;
+    if (mistake({500, "5.5.2", "line is too long"}, out) == Event::closed) return false;
+  }
+  return false;
+}
+
+Event Session::simple(const Reply& reply, std::string& out) {
+  append_reply(reply, out);
+  return Event::more;
+}
+
+Event Session::mistake(const Reply& reply, std::string& out) {
+  append_reply(reply, out);
+  if (++mistakes_ < limits_.mistakes) return Event::more;
+  shut_down({421, "4.7.0", "too many mistakes"}, out);
+  return Event::closed;
+}
+
+void Session::shut_down(const Reply& reply, std::string& out) {
+  append_reply(reply, out);
+  state_ = State::closed;
+}
+
+void Session::forget() {
+  has_sender_ = false;
+  utf8_ = false;
+  sender_.clear();
+  announced_size_ = 0;
+  recipients_.clear();
+  size_ = 0;
+  too_big_ = false;
+  chunks_ = Chunks::none;
+  chunk_cr_ = false;
+  replied_ = 0;
+}
+
+Event Session::reset(std::string& out) {
+  const bool dropped = chunks_ == Chunks::going_on;
+  forget();
+  append_reply({250, "2.0.0", "ok"}, out);
+  return dropped ? Event::dropped : Event::more;
+}
+
+Event Session::run_command(std::string& out) {
+  const std::string line = std::move(line_);
+  line_.clear();
+  if (!is_text(line)) return mistake({500, "5.5.2", "command holds control characters"}, out);
+  std::string_view rest = line;
+  const std::string verb = upper_word(rest);
+  if (verb == "MAIL") return mail(rest, out);
+  if (verb == "RCPT") return rcpt(rest, out);
+  if (verb == "DATA" && rest.empty()) return data(out);
+  if (verb == "BDAT") return bdat(rest, out);
+  if (verb == "RSET") return reset(out);
+  if (verb == "NOOP") return simple({250, "2.0.0", "ok"}, out);
+  if (verb == "VRFY") return simple({252, "2.5.2", "RCPT will tell"}, out);
+  if (verb == "QUIT") {
+    shut_down({221, "2.0.0", "bye"}, out);
+    return Event::closed;
+  }
+  if (verb == "LHLO") {
+    if (rest.empty()) return mistake(kBadSyntax, out);
+    const bool dropped = chunks_ == Chunks::going_on;
+    forget();
+    greeted_ = true;
+    say_lhlo(out);
+    return dropped ? Event::dropped : Event::more;
+  }
+  // RFC 2033, 4.1: HELO and EHLO must not be answered as if this were SMTP.
+  if (verb == "HELO" || verb == "EHLO") return mistake({500, "5.5.1", "this is LMTP: LHLO"}, out);
+  return mistake({500, "5.5.2", "unknown command"}, out);
+}
+
+bool Session::mail_parameter(std::string_view word, std::string& out) {
+  std::string_view value = word;
+  const std::string_view name = take_until(value, '=');
+  if (equal_ignoring_case(name, "SMTPUTF8") && value.empty()) {
+    utf8_ = true;
+    return true;
+  }
+  if (equal_ignoring_case(name, "BODY") &&
+      (equal_ignoring_case(value, "7BIT") || equal_ignoring_case(value, "8BITMIME"))) {
+    return true;
+  }
+  if (equal_ignoring_case(name, "SIZE") && parse_decimal(value, UINT64_MAX, announced_size_)) {
+    if (limits_.message == 0 || announced_size_ <= limits_.message) return true;
+    append_reply(kTooBig, out);
+    return false;
+  }
+  append_reply({555, "5.5.4", "unknown parameter"}, out);
+  return false;
+}
+
+Event Session::mail(std::string_view rest, std::string& out) {
+  if (!greeted_) return mistake({503, "5.5.1", "LHLO first"}, out);
+  if (has_sender_) return mistake({503, "5.5.1", "MAIL was given already"}, out);
+  std::string sender;
+  if (!take_keyword(rest, "FROM:") || !parse_path(rest, sender)) return mistake(kBadSyntax, out);
+  while (!rest.empty()) {
+    const std::string_view word = take_until(rest, ' ');
+    if (!word.empty() && !mail_parameter(word, out)) {
+      forget();
+      return Event::more;
+    }
+  }
+  if (has_high_bytes(sender) && !utf8_) {
+    forget();
+    return mistake({553, "5.6.7", "address needs SMTPUTF8"}, out);
+  }
+  sender_ = std::move(sender);
+  has_sender_ = true;
+  return simple({250, "2.1.0", "ok"}, out);
+}
+
+Event Session::rcpt(std::string_view rest, std::string& out) {
+  if (!has_sender_) return mistake(kNoMail, out);
+  if (chunks_ != Chunks::none) return mistake({503, "5.5.1", "the message has begun"}, out);
+  std::string address;
+  if (!take_keyword(rest, "TO:") || !parse_path(rest, address) || address.empty()) {
+    return mistake(kBadSyntax, out);
+  }
+  if (!rest.empty()) return mistake({555, "5.5.4", "unknown parameter"}, out);
+  if (has_high_bytes(address) && !utf8_) {
+    return mistake({553, "5.6.7", "address needs SMTPUTF8"}, out);
+  }
+  if (recipients_.size() >= limits_.recipients) {
+    return simple({452, "4.5.3", "too many recipients"}, out);
+  }
+  recipient_ = std::move(address);
+  state_ = State::asking_recipient;
+  return Event::recipient;
+}
+
+void Session::accept_recipient(std::string& out) {
+  QV_CHECK(state_ == State::asking_recipient);
+  recipients_.push_back(recipient_);
+  state_ = State::command;
+  append_reply({250, "2.1.5", "ok"}, out);
+}
+
+void Session::refuse_recipient(const Reply& reply, std::string& out) {
+  QV_CHECK(state_ == State::asking_recipient);
+  state_ = State::command;
+  append_reply(reply, out);
+}
+
+Event Session::data(std::string& out) {
+  if (!has_sender_) return mistake(kNoMail, out);
+  if (recipients_.empty()) return mistake(kNoRcpt, out);
+  if (chunks_ != Chunks::none) return mistake({503, "5.5.1", "BDAT was used already"}, out);
+  state_ = State::asking_message;
+  return Event::begin;
+}
+
+void Session::accept_message(std::string& out) {
+  QV_CHECK(state_ == State::asking_message);
+  size_ = 0;
+  too_big_ = false;
+  if (chunks_ != Chunks::none) {
+    state_ = State::chunk;
+    return;
+  }
+  decoder_.start();
+  state_ = State::data;
+  append_reply({354, "", "end with CRLF.CRLF"}, out);
+}
+
+void Session::refuse_message(const Reply& reply, std::string& out) {
+  QV_CHECK(state_ == State::asking_message);
+  append_reply(reply, out);
+  if (chunks_ == Chunks::none) {
+    forget();
+    state_ = State::command;
+    return;
+  }
+  // The bytes of the chunk come all the same; they have their reply already.
+  chunks_ = Chunks::failed;
+  state_ = State::chunk_skip;
+}
+
+// The size of a chunk, and LAST or nothing behind it.
+Event Session::bdat(std::string_view rest, std::string& out) {
+  std::uint64_t size = 0;
+  const bool is_number = parse_decimal(take_until(rest, ' '), INT64_MAX, size);
+  rest = trim_blanks(rest);
+  if (!is_number || !(rest.empty() || equal_ignoring_case(rest, "LAST"))) {
+    // Nobody knows how many bytes follow: what comes next cannot be told from commands.
+    shut_down({421, "5.5.4", "BDAT that cannot be read"}, out);
+    return Event::closed;
+  }
+  chunk_left_ = size;
+  chunk_last_ = !rest.empty();
+  state_ = State::chunk_skip;
+  if (!has_sender_) return mistake(kNoMail, out);
+  if (recipients_.empty()) return mistake(kNoRcpt, out);
+  if (chunks_ == Chunks::failed) return simple({503, "5.5.1", "RSET first"}, out);
+  if (chunks_ == Chunks::going_on) {
+    state_ = State::chunk;
+    return Event::more;
+  }
+  chunks_ = Chunks::going_on;
+  state_ = State::asking_message;
+  return Event::begin;
+}
+
+// Too big: the rest is read and thrown away, so that the reply can be given where it is due.
+Event Session::count_body() {
+  size_ += body_.size();
+  if (limits_.message != 0 && size_ > limits_.message) too_big_ = true;
+  return too_big_ || body_.empty() ? Event::more : Event::body;
+}
+
+Event Session::take_data(std::string_view& input) {
+  body_.clear();
+  if (!decoder_.decode(input, body_)) return count_body();
+  // The user gets the last piece first, and the end on the next call.
+  chunk_left_ = 0;
+  chunk_last_ = true;
+  chunks_ = Chunks::going_on;
+  state_ = State::chunk;
+  return count_body();
+}
+
+Event Session::take_chunk(std::string_view& input, std::string& out) {
+  if (chunk_left_ == 0) return end_of_chunk(out);
+  const std::string_view part =
+      first_bytes(input, static_cast<std::size_t>(std::min<std::uint64_t>(
+                             chunk_left_, std::max<std::size_t>(input.size(), 1))));
+  input = after_bytes(input, part.size());
+  chunk_left_ -= part.size();
+  if (state_ == State::chunk_skip) return Event::more;
+  body_.clear();
+  for (std::string_view rest = part; !rest.empty();) {
+    if (chunk_cr_ && rest.front() != '\n') body_ += '\r';
+    chunk_cr_ = false;
+    const std::size_t run = find_byte(rest, '\r');
+    body_ += first_bytes(rest, run);
+    chunk_cr_ = run < rest.size();
+    rest = after_bytes(rest, run + 1);
+  }
+  return count_body();
+}
+
+Event Session::end_of_chunk(std::string& out) {
+  if (state_ == State::chunk_skip) {
+    state_ = State::command;
+    // A message that failed ends with its last chunk.
+    if (chunks_ == Chunks::failed && chunk_last_) forget();
+    return Event::more;
+  }
+  if (!chunk_last_) {
+    state_ = State::command;
+    return simple({250, "2.0.0", "chunk taken"}, out);
+  }
+  if (chunk_cr_) {
+    chunk_cr_ = false;
+    body_ = "\r";
+    const Event event = count_body();
+    if (event != Event::more) return event;
+  }
+  return end_of_message(out);
+}
+
+Event Session::end_of_message(std::string& out) {
+  state_ = State::replying;
+  replied_ = 0;
+  if (!too_big_) return Event::end;
+  const std::size_t count = recipients_.size();
+  for (std::size_t i = 0; i < count; ++i) reply(kTooBig, out);
+  return Event::dropped;
+}
+
+void Session::reply(const Reply& reply, std::string& out) {
+  QV_CHECK(state_ == State::replying && replied_ < recipients_.size());
+  append_reply(reply, out);
+  if (++replied_ < recipients_.size()) return;
+  forget();
+  state_ = State::command;
+}
+
+}  // namespace qv::lmtp

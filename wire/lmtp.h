@@ -1,0 +1,165 @@
+// SPDX-License-Identifier: 0BSD
+// wire/lmtp.h - the server's side of LMTP (RFC 2033), bytes in, replies and events out.
+//
+// A Session has no I/O.  next() takes bytes, writes the replies that need nobody's decision, and
+// stops with an Event where it needs one.  What comes behind in the same bytes waits (PIPELINING,
+// RFC 2920).  A message ends at CRLF.CRLF and nowhere else, or with BDAT LAST (RFC 3030); lines
+// reach the user ending in LF, dots un-stuffed.
+//
+//   state       event that left it             what the user calls, once, to go on
+//   command     recipient                      accept_recipient() or refuse_recipient()
+//   command     begin                          accept_message() or refuse_message()
+//   body        body: body() is the next piece (nothing)
+//   body        end: the message is whole      reply() for each recipient, in order
+//   body        dropped: it will not be whole  (nothing)
+//   any         closed: send what is to be sent, then close
+//   any         more: all bytes taken, more are wanted
+//
+// Bounded: a command line, a path, the number of recipients, of mistakes; the message by counting,
+// not by holding.  Threads: none.
+// Manual: qmail-virtual(8).  Tests: tests/wire/lmtp_test.cc, tests/fuzz/fuzz_lmtp.cc
+#ifndef QV_WIRE_LMTP_H_
+#define QV_WIRE_LMTP_H_
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+#include <string_view>
+#include <vector>
+
+namespace qv::lmtp {
+
+inline constexpr std::size_t kMaxLine = 4096;    // bytes of a command line, CRLF included
+inline constexpr std::size_t kMaxAddress = 900;  // bytes of an address
+
+struct Limits {
+  std::uint64_t message = 0;      // bytes; 0: none
+  std::size_t recipients = 1000;  // per message; at least 100 by RFC 5321
+  std::size_t mistakes = 50;      // refused or unknown commands before 421
+};
+
+enum class Event : std::uint8_t { more, recipient, begin, body, end, dropped, closed };
+
+// One reply of one line: "550 5.1.1 text".  The text is one line of printable ASCII or UTF-8.
+struct Reply {
+  int code = 250;
+  std::string_view enhanced;
+  std::string_view text;
+};
+
+// Undoes the dot-stuffing of DATA and turns CRLF into LF.
+class DataDecoder {
+ public:
+  void start() { state_ = State::line_start; }
+  // Takes bytes from the front of `input`, appends what they mean to `out`.  True: that was the
+  // end, and `input` begins behind it.  False: all was taken.
+  [[nodiscard]] bool decode(std::string_view& input, std::string& out);
+
+ private:
+  enum class State : std::uint8_t {
+    line_start,  // behind CRLF
+    text,        // within a line
+    cr,          // within a line, behind a CR that is not written yet
+    dot,         // behind CRLF and a dot that is not written
+    dot_cr,      // behind CRLF, dot, CR
+  };
+  State state_ = State::line_start;
+};
+
+class Session {
+ public:
+  // `host` is what greetings and LHLO say.
+  Session(std::string host, const Limits& limits);
+
+  // "220 ..." for a new connection.
+  void greet(std::string& out) const;
+
+  // Takes bytes from the front of `input`; appends replies to `out`.
+  [[nodiscard]] Event next(std::string_view& input, std::string& out);
+
+  // What recipient asks about, unquoted.
+  [[nodiscard]] const std::string& recipient() const { return recipient_; }
+  void accept_recipient(std::string& out);
+  void refuse_recipient(const Reply& reply, std::string& out);
+
+  // For begin: where the message goes.  The sender is unquoted; empty for the null sender.
+  [[nodiscard]] const std::string& sender() const { return sender_; }
+  [[nodiscard]] const std::vector<std::string>& recipients() const { return recipients_; }
+  // SIZE= of MAIL; 0 where it was not given.
+  [[nodiscard]] std::uint64_t announced_size() const { return announced_size_; }
+  void accept_message(std::string& out);
+  // What was accepted so far is forgotten.
+  void refuse_message(const Reply& reply, std::string& out);
+
+  // The next piece of the message; valid until the next call of next().
+  [[nodiscard]] std::string_view body() const { return body_; }
+
+  // After end: the reply for the next of recipients().  The last one ends the transaction.
+  void reply(const Reply& reply, std::string& out);
+
+  // A reply that is not asked for and ends the session: "421 ...".
+  void shut_down(const Reply& reply, std::string& out);
+
+ private:
+  enum class State : std::uint8_t {
+    command,
+    asking_recipient,
+    asking_message,
+    data,
+    chunk,       // within the bytes of a BDAT
+    chunk_skip,  // the same, to be thrown away
+    replying,
+    closed,
+  };
+  enum class Chunks : std::uint8_t { none, going_on, failed };
+
+  bool take_line(std::string_view& input, std::string& out);
+  [[nodiscard]] Event run_command(std::string& out);
+  [[nodiscard]] Event mail(std::string_view rest, std::string& out);
+  [[nodiscard]] Event rcpt(std::string_view rest, std::string& out);
+  [[nodiscard]] Event data(std::string& out);
+  [[nodiscard]] Event bdat(std::string_view rest, std::string& out);
+  [[nodiscard]] Event reset(std::string& out);
+  [[nodiscard]] Event take_data(std::string_view& input);
+  [[nodiscard]] Event take_chunk(std::string_view& input, std::string& out);
+  [[nodiscard]] Event end_of_chunk(std::string& out);
+  [[nodiscard]] Event end_of_message(std::string& out);
+  [[nodiscard]] bool mail_parameter(std::string_view word, std::string& out);
+  [[nodiscard]] Event simple(const Reply& reply, std::string& out);
+  [[nodiscard]] Event mistake(const Reply& reply, std::string& out);
+  [[nodiscard]] Event count_body();
+  void say_lhlo(std::string& out) const;
+  void forget();
+
+  std::string host_;
+  Limits limits_;
+  State state_ = State::command;
+  std::string line_;
+  bool skipping_line_ = false;
+  std::size_t mistakes_ = 0;
+  bool greeted_ = false;  // LHLO was said
+
+  bool has_sender_ = false;
+  bool utf8_ = false;
+  std::string sender_;
+  std::uint64_t announced_size_ = 0;
+  std::vector<std::string> recipients_;
+  std::string recipient_;
+
+  DataDecoder decoder_;
+  std::string body_;
+  std::uint64_t size_ = 0;  // of the message so far
+  bool too_big_ = false;
+  Chunks chunks_ = Chunks::none;
+  std::uint64_t chunk_left_ = 0;
+  bool chunk_last_ = false;
+  bool chunk_cr_ = false;  // a CR that is not written yet
+  std::size_t replied_ = 0;
+};
+
+// Appends "code enhanced text\r\n".
+void append_reply(const Reply& reply, std::string& out);
+
+}  // namespace qv::lmtp
+
+#endif  // QV_WIRE_LMTP_H_
