@@ -134,26 +134,26 @@ std::string from_line(std::string_view sender, time_t when) {
   return line + " " + date;
 }
 
-Result<Loop> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
+Result<Looping> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
   Pieces pieces(files, source);
   const std::string header = quote_address(recipient);
   for (;;) {
     QV_TRY(const std::size_t got, pieces.more());
     if (got == 0) {
-      return line_is_loop(pieces.bytes(), header) ? Loop::found : Loop::none;
+      return line_is_loop(pieces.bytes(), header) ? Looping::found : Looping::none;
     }
     std::size_t taken = 0;
     switch (scan_lines(pieces.bytes(), header, taken)) {
       case Header::loop:
-        return Loop::found;
+        return Looping::found;
       case Header::ended:
-        return Loop::none;
+        return Looping::none;
       case Header::goes_on:
         break;
     }
     pieces.drop(taken);
     // One line of 64 KiB: not a Delivered-To that any program of ours wrote.
-    if (pieces.full()) return Loop::none;
+    if (pieces.full()) return Looping::none;
   }
 }
 

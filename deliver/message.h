@@ -49,12 +49,12 @@ struct MessageSource {
 // sender become '-': a reader takes the first blank as the end of the sender.
 [[nodiscard]] std::string from_line(std::string_view sender, time_t when);
 
-enum class Loop : std::uint8_t { none, found };
+enum class Looping : std::uint8_t { none, found };
 
 // found: the header has `Delivered-To: recipient` already (case ignored), so that this message has
 // been here before.  The header ends at the first empty line.
-[[nodiscard]] Result<Loop> find_loop(Files& files, const MessageSource& source,
-                                     std::string_view recipient);
+[[nodiscard]] Result<Looping> find_loop(Files& files, const MessageSource& source,
+                                        std::string_view recipient);
 
 // Writes to a descriptor through a buffer; goes on after EINTR and short writes.
 class FileWriter {

@@ -21,11 +21,11 @@ class MessageTest : public ::testing::Test {
     EXPECT_EQ(writer.size(), dir_.read("out").size());
     return dir_.read("out");
   }
-  Loop loop(std::string_view body, std::string_view recipient = "bob@example.org") {
+  Looping loop(std::string_view body, std::string_view recipient = "bob@example.org") {
     FaultyFiles files;
-    const Result<Loop> found = find_loop(files, dir_.message(body), recipient);
+    const Result<Looping> found = find_loop(files, dir_.message(body), recipient);
     EXPECT_TRUE(found.ok());
-    return found.ok() ? found.value() : Loop::none;
+    return found.ok() ? found.value() : Looping::none;
   }
   MailboxDir dir_;
 };
@@ -58,7 +58,7 @@ TEST_F(MessageTest, QuotesAddressesThatNeedIt) {
   EXPECT_EQ(quote_address("m\xc3\xbcller@x"), "m\xc3\xbcller@x");
   EXPECT_EQ(quote_address("bob"), "bob");
   EXPECT_EQ(quote_address(""), "");
-  EXPECT_EQ(loop("Delivered-To: \"a b\"@x\n\n", "a b@x"), Loop::found);
+  EXPECT_EQ(loop("Delivered-To: \"a b\"@x\n\n", "a b@x"), Looping::found);
 }
 
 TEST_F(MessageTest, WritesFromLinesInAsctimeForm) {
@@ -68,22 +68,22 @@ TEST_F(MessageTest, WritesFromLinesInAsctimeForm) {
 }
 
 TEST_F(MessageTest, FindsItsOwnDeliveredToInTheHeaderOnly) {
-  EXPECT_EQ(loop("Subject: x\nDelivered-To: bob@example.org\n\nbody\n"), Loop::found);
-  EXPECT_EQ(loop("delivered-to:BOB@Example.ORG \t\r\n\nbody\n"), Loop::found);
-  EXPECT_EQ(loop("Delivered-To: bob@example.org"), Loop::found);
-  EXPECT_EQ(loop("Subject: x\n\nDelivered-To: bob@example.org\n"), Loop::none);
-  EXPECT_EQ(loop("Subject: x\r\n\r\nDelivered-To: bob@example.org\n"), Loop::none);
-  EXPECT_EQ(loop("Delivered-To: bobby@example.org\n\n"), Loop::none);
-  EXPECT_EQ(loop("X-Delivered-To: bob@example.org\n\n"), Loop::none);
-  EXPECT_EQ(loop(""), Loop::none);
+  EXPECT_EQ(loop("Subject: x\nDelivered-To: bob@example.org\n\nbody\n"), Looping::found);
+  EXPECT_EQ(loop("delivered-to:BOB@Example.ORG \t\r\n\nbody\n"), Looping::found);
+  EXPECT_EQ(loop("Delivered-To: bob@example.org"), Looping::found);
+  EXPECT_EQ(loop("Subject: x\n\nDelivered-To: bob@example.org\n"), Looping::none);
+  EXPECT_EQ(loop("Subject: x\r\n\r\nDelivered-To: bob@example.org\n"), Looping::none);
+  EXPECT_EQ(loop("Delivered-To: bobby@example.org\n\n"), Looping::none);
+  EXPECT_EQ(loop("X-Delivered-To: bob@example.org\n\n"), Looping::none);
+  EXPECT_EQ(loop(""), Looping::none);
 }
 
 TEST_F(MessageTest, FindsALoopBehindALongHeader) {
   std::string header;
   while (header.size() < 200000) header += "Received: from somewhere by somewhere else\n";
-  EXPECT_EQ(loop(header + "Delivered-To: bob@example.org\n\n"), Loop::found);
-  EXPECT_EQ(loop(header + "\nDelivered-To: bob@example.org\n"), Loop::none);
-  EXPECT_EQ(loop(std::string(200000, 'x')), Loop::none);
+  EXPECT_EQ(loop(header + "Delivered-To: bob@example.org\n\n"), Looping::found);
+  EXPECT_EQ(loop(header + "\nDelivered-To: bob@example.org\n"), Looping::none);
+  EXPECT_EQ(loop(std::string(200000, 'x')), Looping::none);
 }
 
 TEST_F(MessageTest, CopiesAsItIsButForTheFinalNewline) {

@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/agent.h"
+
+#include <utility>
+
+#include "core/clock.h"
+#include "core/file.h"
+#include "daemon/log.h"
+#include "deliver/tables.h"
+
+namespace qv {
+
+namespace {
+
+bool is_held = false;
+std::string held;
+
+void say(LogLine& line) {
+  if (is_held) {
+    held += line.text();
+  } else {
+    static_cast<void>(write_all(2, line.text()));
+  }
+}
+
+}  // namespace
+
+void hold_log() { is_held = true; }
+
+void release_log() {
+  is_held = false;
+  static_cast<void>(write_all(2, held));
+  held.clear();
+}
+
+void log_notice(std::string_view key, std::string_view value) {
+  LogLine line("virtual");
+  line.add(key, value);
+  say(line);
+}
+
+void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
+                  std::int64_t milliseconds) {
+  LogLine line("deliver");
+  line.add("status", delivery_name(outcome.delivery)).add("code", outcome.code);
+  line.add("to", envelope.recipient).add("from", envelope.sender);
+  if (!mailbox.path.empty()) line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
+  line.add("bytes", outcome.bytes).add("ms", milliseconds);
+  if (outcome.delivery != Delivery::done) line.add("why", outcome.text);
+  say(line);
+}
+
+Agent::Agent(const DeliverSettings& settings, std::string host)
+    : settings_(settings),
+      tables_(open_tables(settings, [](std::string_view notice) { log_notice("table", notice); })),
+      writers_(settings, std::move(host)) {}
+
+Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
+  std::string detail;
+  const Result<Answer> answer = find_mailbox(settings_, tables_, recipient, mailbox, detail);
+  if (answer.ok() && answer.value() == Answer::found) return done(0);
+  if (answer.ok()) return refuse("5.1.1", "no such mailbox");
+  LogLine line("virtual");
+  line.add("to", recipient).add("fault", answer.error().what).add("table", detail);
+  say(line);
+  if (answer.error().fault == Fault::config) return retry("4.3.5", "mail system is misconfigured");
+  return retry("4.3.0", "mailbox look-up is not possible now");
+}
+
+Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
+  const std::int64_t begin = monotonic_us();
+  Job job{envelope, {}, message.start};
+  Outcome outcome = find(envelope.recipient, job.mailbox);
+  if (outcome.delivery == Delivery::done) {
+    const Result<int> writer = writers_.start(job, message.fd);
+    outcome = writer.ok() ? writers_.finish(writer.value()) : outcome_from(writer.error());
+  }
+  log_delivery(envelope, job.mailbox, outcome, (monotonic_us() - begin) / 1000);
+  return outcome;
+}
+
+}  // namespace qv

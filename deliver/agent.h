@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: 0BSD
+// deliver/agent.h - one recipient from address to log line: look up, deliver, report.
+//
+// Lines of the log go to standard error, one write each.  Where somebody reads our output for what
+// it says (qmail-local, Postfix's pipe(8)) they wait until that is said: hold_log(), release_log().
+//
+// Threads: none.  Blocking: deliver() until the delivery has ended; find() as the tables do.
+// Tests: tests/e2e/deliver_test.py
+#ifndef QV_DELIVER_AGENT_H_
+#define QV_DELIVER_AGENT_H_
+
+#include <cstdint>
+#include <string>
+#include <string_view>
+
+#include "deliver/job.h"
+#include "deliver/lookup.h"
+#include "deliver/outcome.h"
+#include "deliver/settings.h"
+#include "deliver/writers.h"
+
+namespace qv {
+
+class Agent {
+ public:
+  // REQUIRES: `settings` outlives this object.
+  Agent(const DeliverSettings& settings, std::string host);
+
+  // Where the mail for a recipient goes.  Delivery::done: `mailbox` is set.  refuse: there is no
+  // such recipient.  retry: cannot tell now; a line in the log says why.
+  [[nodiscard]] Outcome find(std::string_view recipient, Mailbox& mailbox);
+
+  // The whole of it, one line in the log included.
+  [[nodiscard]] Outcome deliver(const Envelope& envelope, const MessageSource& message);
+
+  [[nodiscard]] Writers& writers() { return writers_; }
+  [[nodiscard]] const DeliverSettings& settings() const { return settings_; }
+
+ private:
+  const DeliverSettings& settings_;
+  RecipientTables tables_;
+  Writers writers_;
+};
+
+// `deliver status=done code=2.0.0 to=... from=... mailbox=... bytes=... ms=...`; `why` holds the
+// text where it was not delivered.
+void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
+                  std::int64_t milliseconds);
+
+// `virtual key=value`: what is about no single delivery.
+void log_notice(std::string_view key, std::string_view value);
+
+// Keeps the lines in memory; writes them, and those that come later, to standard error.
+void hold_log();
+void release_log();
+
+}  // namespace qv
+
+#endif  // QV_DELIVER_AGENT_H_

@@ -1,0 +1,140 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/command.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/exit_code.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "deliver/spool.h"
+
+namespace qv {
+
+namespace {
+
+bool is_name(char c) {
+  return is_digit(c) || c == '_' || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+}
+
+std::optional<std::string> expand(std::string_view word, const Environment& environment) {
+  std::string out;
+  while (!word.empty()) {
+    const std::size_t dollar = find_byte(word, '$');
+    out += first_bytes(word, dollar);
+    word = after_bytes(word, dollar + 1);
+    if (word.empty()) break;
+    std::size_t end = 0;
+    while (end < word.size() && is_name(word[end])) ++end;
+    const std::optional<std::string> value = environment(first_bytes(word, end));
+    if (!value || value->empty()) return std::nullopt;
+    out += *value;
+    word = after_bytes(word, end);
+  }
+  return out;
+}
+
+bool add_recipient(std::vector<Envelope>& envelopes, Envelope envelope) {
+  for (const Envelope& there : envelopes) {
+    if (there.recipient == envelope.recipient) return false;
+  }
+  envelopes.push_back(std::move(envelope));
+  return true;
+}
+
+// A file can be read again and again; a pipe has to become one first.
+Result<MessageSource> source_of(int input, const std::string& spool_directory, Fd& spool) {
+  const off_t at = lseek(input, 0, SEEK_CUR);
+  if (at >= 0) return MessageSource{input, at};
+  QV_TRY(spool, open_spool(spool_directory));
+  QV_TRY_VOID(spool_all(input, spool.get()));
+  return MessageSource{spool.get(), 0};
+}
+
+// The worst first: retry, refuse.
+int rank(Delivery delivery) {
+  switch (delivery) {
+    case Delivery::retry:
+      return 0;
+    case Delivery::refuse:
+      return 1;
+    case Delivery::done:
+      return 2;
+  }
+  return 0;
+}
+
+struct Ended {
+  const Envelope* envelope;
+  Outcome outcome;
+};
+
+int report(std::vector<Ended> ended) {
+  std::stable_sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) {
+    return rank(a.outcome.delivery) < rank(b.outcome.delivery);
+  });
+  Delivery worst = Delivery::done;
+  std::string text;
+  for (const Ended& one : ended) {
+    worst = worse(worst, one.outcome.delivery);
+    if (one.outcome.delivery == Delivery::done) continue;
+    char name[1000];
+    const std::size_t size = escape(one.envelope->recipient, name, sizeof name);
+    text += one.outcome.code + " " + std::string(name, size) + ": " + one.outcome.text + "\n";
+  }
+  static_cast<void>(write_all(1, text));
+  return exit_code(worst);
+}
+
+}  // namespace
+
+std::optional<std::string> expand_first(std::string_view words, const Environment& environment) {
+  while (!words.empty()) {
+    const std::string_view word = take_until(words, ' ');
+    if (word.empty()) continue;
+    if (std::optional<std::string> expanded = expand(word, environment)) return expanded;
+  }
+  return std::nullopt;
+}
+
+std::optional<std::vector<Envelope>> envelopes_of(const CommandEnvelope& given,
+                                                  std::string_view words,
+                                                  const Environment& environment,
+                                                  std::string& problem) {
+  std::optional<std::string> sender = given.sender ? given.sender : environment("SENDER");
+  if (!sender) {
+    problem = "no -f SENDER, and SENDER is not in the environment";
+    return std::nullopt;
+  }
+  std::vector<Envelope> envelopes;
+  for (const std::string& recipient : given.recipients) {
+    add_recipient(envelopes, {*sender, given.original.value_or(recipient), recipient});
+  }
+  if (!envelopes.empty()) return envelopes;
+  const std::optional<std::string> recipient = expand_first(words, environment);
+  if (!recipient) {
+    problem = "no RECIPIENT, and the environment gives none for " + std::string(words);
+    return std::nullopt;
+  }
+  add_recipient(envelopes, {*sender, given.original.value_or(*recipient), *recipient});
+  return envelopes;
+}
+
+int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int input) {
+  Fd spool;
+  const Result<MessageSource> source = source_of(input, agent.settings().spool_directory, spool);
+  std::vector<Ended> ended;
+  for (const Envelope& envelope : envelopes) {
+    Outcome outcome =
+        source.ok() ? agent.deliver(envelope, source.value()) : outcome_from(source.error());
+    if (!source.ok()) log_delivery(envelope, {}, outcome, 0);
+    ended.push_back({&envelope, std::move(outcome)});
+  }
+  const int code = report(std::move(ended));
+  release_log();
+  return code;
+}
+
+}  // namespace qv

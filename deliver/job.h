@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: 0BSD
+// deliver/job.h - one delivery to one mailbox: what it needs, and doing it.
+//
+// perform() runs in a process that is the recipient already.  A Job and an Outcome can be sent
+// there and back as bytes.
+//
+// Threads: none.  Tests: tests/deliver/job_test.cc
+#ifndef QV_DELIVER_JOB_H_
+#define QV_DELIVER_JOB_H_
+
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "deliver/files.h"
+#include "deliver/lookup.h"
+#include "deliver/message.h"
+#include "deliver/outcome.h"
+#include "deliver/settings.h"
+
+namespace qv {
+
+struct Job {
+  Envelope envelope;
+  Mailbox mailbox;
+  off_t start = 0;  // of the body in its file
+};
+
+// Refuses an envelope with CR, LF or NUL (5.6.0) and a message that has been here before (5.4.6);
+// delivers to the maildir, its subfolder, or the mbox.
+[[nodiscard]] Outcome perform(Files& files, const DeliverSettings& settings, std::string_view host,
+                              const Job& job, int message);
+
+// Length-prefixed fields; any bytes.  nullopt where the bytes are no such thing.
+[[nodiscard]] std::string encode_job(const Job& job);
+[[nodiscard]] std::optional<Job> decode_job(std::string_view bytes);
+[[nodiscard]] std::string encode_outcome(const Outcome& outcome);
+[[nodiscard]] std::optional<Outcome> decode_outcome(std::string_view bytes);
+
+}  // namespace qv
+
+#endif  // QV_DELIVER_JOB_H_

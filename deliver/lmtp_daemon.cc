@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/lmtp_daemon.h"
+
+#include <errno.h>
+#include <signal.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "core/clock.h"
+#include "core/exit_code.h"
+#include "deliver/agent.h"
+#include "deliver/lmtp_server.h"
+
+namespace qv {
+
+namespace {
+
+// Between the end of a worker and the next one.
+constexpr std::int64_t kPauseUs = 1'000'000;
+
+volatile sig_atomic_t end_wanted = 0;
+volatile sig_atomic_t reload_wanted = 0;
+
+extern "C" void want_end(int /*signal*/) { end_wanted = 1; }
+extern "C" void want_reload(int /*signal*/) { reload_wanted = 1; }
+extern "C" void note_child(int /*signal*/) {}
+extern "C" void stop_server(int /*signal*/) { LmtpServer::stop(); }
+
+void handle(int number, void (*handler)(int)) {
+  struct sigaction action {};
+  action.sa_handler = handler;
+  sigemptyset(&action.sa_mask);
+  sigaction(number, &action, nullptr);
+}
+
+[[noreturn]] void work(const std::vector<Fd>& listeners, const std::string& host,
+                       const DeliverSettings& settings, pid_t watcher) {
+  handle(SIGTERM, stop_server);
+  handle(SIGINT, SIG_IGN);
+  handle(SIGHUP, SIG_IGN);
+#ifdef PR_SET_PDEATHSIG
+  // Workers without a watcher would serve old settings for ever.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+  sigset_t none;
+  sigemptyset(&none);
+  sigprocmask(SIG_SETMASK, &none, nullptr);
+  if (getppid() != watcher) _exit(kExitTemporary);
+  std::vector<int> descriptors;
+  for (const Fd& listener : listeners) descriptors.push_back(listener.get());
+  Agent agent(settings, host);
+  LmtpServer server(agent, host, std::move(descriptors));
+  server.run();
+  _exit(kExitOk);
+}
+
+struct Worker {
+  pid_t pid = -1;
+  bool is_leaving = false;
+};
+
+class Watcher {
+ public:
+  Watcher(const std::vector<Fd>& listeners, const std::string& host, const ReadSettings& read)
+      : listeners_(listeners), host_(host), read_settings_(read) {}
+  int run();
+
+ private:
+  void hire_missing();
+  void dismiss_all();
+  void reap();
+  void reload();
+  [[nodiscard]] std::size_t staying() const;
+
+  const std::vector<Fd>& listeners_;
+  const std::string& host_;
+  const ReadSettings& read_settings_;
+  DeliverSettings settings_;
+  std::vector<Worker> workers_;
+  std::int64_t hire_again_ = 0;  // not before, monotonic
+  sigset_t waiting_{};           // the signal mask while it waits
+};
+
+std::size_t Watcher::staying() const {
+  std::size_t count = 0;
+  for (const Worker& worker : workers_) count += worker.is_leaving ? 0 : 1;
+  return count;
+}
+
+void Watcher::hire_missing() {
+  const pid_t watcher = getpid();
+  while (staying() < settings_.workers) {
+    const pid_t pid = fork();
+    if (pid == 0) work(listeners_, host_, settings_, watcher);
+    if (pid < 0) {
+      log_notice("error", "cannot fork a worker");
+      hire_again_ = monotonic_us() + kPauseUs;
+      return;
+    }
+    workers_.push_back({pid, false});
+  }
+}
+
+void Watcher::dismiss_all() {
+  for (Worker& worker : workers_) {
+    if (!worker.is_leaving) kill(worker.pid, SIGTERM);
+    worker.is_leaving = true;
+  }
+}
+
+void Watcher::reap() {
+  int status = 0;
+  for (pid_t pid = 0; (pid = waitpid(-1, &status, WNOHANG)) > 0;) {
+    std::erase_if(workers_, [&](const Worker& worker) {
+      if (worker.pid != pid) return false;
+      if (!worker.is_leaving) {
+        log_notice("worker", "ended, is replaced");
+        hire_again_ = monotonic_us() + kPauseUs;
+      }
+      return true;
+    });
+  }
+}
+
+void Watcher::reload() {
+  reload_wanted = 0;
+  std::optional<DeliverSettings> settings = read_settings_();
+  if (!settings) {
+    log_notice("reload", "refused, the old settings stay");
+    return;
+  }
+  settings_ = *std::move(settings);
+  dismiss_all();
+  log_notice("reload", "done");
+}
+
+int Watcher::run() {
+  std::optional<DeliverSettings> settings = read_settings_();
+  if (!settings) return kExitTemporary;
+  settings_ = *std::move(settings);
+  sigset_t blocked;
+  sigemptyset(&blocked);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&blocked, number);
+  sigprocmask(SIG_BLOCK, &blocked, &waiting_);
+  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigdelset(&waiting_, number);
+  handle(SIGTERM, want_end);
+  handle(SIGINT, want_end);
+  handle(SIGHUP, want_reload);
+  handle(SIGCHLD, note_child);
+  handle(SIGPIPE, SIG_IGN);
+  while (end_wanted == 0) {
+    reap();
+    if (reload_wanted != 0) reload();
+    if (monotonic_us() >= hire_again_) hire_missing();
+    const timespec second{1, 0};
+    // Signals arrive here and only here.
+    static_cast<void>(ppoll(nullptr, 0, &second, &waiting_));
+  }
+  dismiss_all();
+  while (!workers_.empty()) {
+    int status = 0;
+    const pid_t pid = waitpid(-1, &status, 0);
+    if (pid < 0 && errno != EINTR) break;
+    std::erase_if(workers_, [pid](const Worker& worker) { return worker.pid == pid; });
+  }
+  return kExitOk;
+}
+
+}  // namespace
+
+int run_lmtp_daemon(const std::vector<Fd>& listeners, const std::string& host,
+                    const ReadSettings& read_settings) {
+  return Watcher(listeners, host, read_settings).run();
+}
+
+}  // namespace qv

@@ -1,0 +1,47 @@
+// SPDX-License-Identifier: 0BSD
+// deliver/lmtp_daemon.h - the LMTP daemon: one process that listens and watches, several that work.
+//
+// The watching process binds the addresses of LISTEN and forks the workers, which share them; it
+// does not touch what a client says.  A worker that ends is forked again, at most once a second
+// each.  SIGHUP: the settings are read again, and workers that have them take over from those that
+// have not, which end what they have begun.  SIGTERM: all end what they have begun; exit 0.
+//
+// Rights: root stays root in both, to fork writers that become recipients; see as_user.h.
+// Manual: qmail-virtual(8), "DAEMON".  Tests: tests/e2e/deliver_test.py
+#ifndef QV_DELIVER_LMTP_DAEMON_H_
+#define QV_DELIVER_LMTP_DAEMON_H_
+
+#include <sys/types.h>
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/fd.h"
+#include "core/result.h"
+#include "deliver/settings.h"
+
+namespace qv {
+
+struct ListenOptions {
+  mode_t mode = 0660;       // of Unix sockets
+  gid_t group = gid_t(-1);  // of Unix sockets; -1: as the process has it
+};
+
+// Binds and listens on "unix:/path" or "inet:address:port" ("inet:[::1]:24").  A Unix socket that
+// is there already is replaced only if nobody answers on it.  `detail` names the address.
+[[nodiscard]] Result<Fd> open_listener(std::string_view address, const ListenOptions& options,
+                                       std::string& detail);
+
+// Reads the settings, or says what is wrong with them and gives nothing.
+using ReadSettings = std::function<std::optional<DeliverSettings>()>;
+
+// Serves until SIGTERM or SIGINT; the exit code.
+[[nodiscard]] int run_lmtp_daemon(const std::vector<Fd>& listeners, const std::string& host,
+                                  const ReadSettings& read_settings);
+
+}  // namespace qv
+
+#endif  // QV_DELIVER_LMTP_DAEMON_H_

@@ -1,0 +1,386 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/lmtp_server.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <optional>
+
+#include "core/clock.h"
+#include "core/fault.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "deliver/files.h"
+#include "deliver/spool.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::size_t kPiece = 65536;
+constexpr std::size_t kMaxReplies = 65536;  // bytes that a client has not taken yet
+constexpr std::size_t kMaxSpools = 64;
+constexpr off_t kMaxKeptSpool = 1 << 20;
+constexpr int kTickMs = 1000;
+constexpr std::int64_t kWritersKeptUs = 30'000'000;
+
+volatile sig_atomic_t stop_wanted = 0;
+
+lmtp::Limits limits_of(const DeliverSettings& settings) {
+  lmtp::Limits limits;
+  limits.message = settings.message_limit;
+  limits.recipients = settings.recipient_limit;
+  return limits;
+}
+
+}  // namespace
+
+int reply_code(const Outcome& outcome) {
+  switch (outcome.delivery) {
+    case Delivery::done:
+      return 250;
+    case Delivery::retry:
+      return outcome.code == "4.3.1" ? 452 : 451;
+    case Delivery::refuse:
+      break;
+  }
+  if (outcome.code == "5.2.2") return 552;
+  return outcome.code == "5.1.1" ? 550 : 554;
+}
+
+struct LmtpServer::Client {
+  Client(std::string host, const lmtp::Limits& limits) : session(std::move(host), limits) {}
+  int input = -1;
+  int output = -1;
+  Fd owned;  // where input and output are a socket of ours
+  lmtp::Session session;
+  std::string pending;  // bytes behind the event that is being worked on
+  std::string out;
+  std::int64_t silent_since = 0;
+  bool gone = false;     // nothing more can be sent or read
+  bool closing = false;  // to be closed when `out` is sent
+
+  std::vector<Mailbox> boxes;  // one for each recipient of the session
+  Fd spool;
+  off_t spooled = 0;
+  std::optional<Error> spool_failed;
+  std::size_t jobs = 0;  // not ended yet
+  std::vector<Outcome> outcomes;
+
+  [[nodiscard]] bool is_delivering() const { return jobs > 0; }
+  // Has it begun a message that is not ended?
+  [[nodiscard]] bool is_busy() const { return is_delivering() || spool.valid(); }
+};
+
+struct LmtpServer::Waiting {
+  Client* client;
+  std::size_t index;
+  int writer = -1;
+  std::int64_t began = 0;
+};
+
+LmtpServer::LmtpServer(Agent& agent, std::string host, std::vector<int> listeners)
+    : agent_(agent),
+      host_(std::move(host)),
+      listeners_(std::move(listeners)),
+      buffer_(kPiece),
+      now_(monotonic_us()) {}
+
+LmtpServer::~LmtpServer() = default;
+
+void LmtpServer::stop() { stop_wanted = 1; }
+
+void LmtpServer::add_client(int input, int output) {
+  Client& client = clients_.emplace_back(host_, limits_of(agent_.settings()));
+  client.input = input;
+  client.output = output;
+  client.silent_since = now_;
+  client.session.greet(client.out);
+  write_client(client);
+}
+
+void LmtpServer::run() {
+  idle_since_ = now_;
+  while (!clients_.empty() || (!listeners_.empty() && !stopping_)) poll_once();
+}
+
+void LmtpServer::collect(std::vector<pollfd>& polled) const {
+  for (const Waiting& job : running_) polled.push_back({job.writer, POLLIN, 0});
+  const bool accepts = !stopping_ && clients_.size() < agent_.settings().connection_limit;
+  for (const int listener : listeners_) {
+    polled.push_back({accepts ? listener : -1, POLLIN, 0});
+  }
+  for (const Client& client : clients_) {
+    const bool reads =
+        !client.is_delivering() && !client.closing && client.out.size() < kMaxReplies;
+    polled.push_back({reads ? client.input : -1, POLLIN, 0});
+    polled.push_back({client.out.empty() ? -1 : client.output, POLLOUT, 0});
+  }
+}
+
+void LmtpServer::poll_once() {
+  std::vector<pollfd> polled;
+  collect(polled);
+  const int ready = poll(polled.data(), polled.size(), kTickMs);
+  now_ = monotonic_us();
+  if (stop_wanted != 0 && !stopping_) say_goodbye();
+  if (ready > 0) {
+    std::size_t at = 0;
+    const std::size_t jobs = running_.size();
+    std::vector<int> ended;
+    for (; at < jobs; ++at) {
+      if (polled[at].revents != 0) ended.push_back(polled[at].fd);
+    }
+    const std::size_t clients = clients_.size();
+    const std::size_t first_client = at + listeners_.size();
+    auto client = clients_.begin();
+    for (std::size_t i = 0; i < clients; ++i, ++client) {
+      if (polled[first_client + 2 * i].revents != 0) read_client(*client);
+      if (polled[first_client + 2 * i + 1].revents != 0) write_client(*client);
+    }
+    for (const int fd : ended) finish_job(fd);
+    for (std::size_t i = 0; i < listeners_.size(); ++i) {
+      if (polled[at + i].revents != 0) accept_clients(listeners_[i]);
+    }
+  }
+  start_jobs();
+  // Clients whose deliveries have ended, with commands that came meanwhile.
+  for (Client& client : clients_) {
+    if (!client.pending.empty() && !client.is_delivering()) take_bytes(client);
+  }
+  check_silence();
+  std::erase_if(clients_, [](const Client& client) {
+    return !client.is_delivering() && (client.gone || (client.closing && client.out.empty()));
+  });
+}
+
+void LmtpServer::accept_clients(int listener) {
+  while (clients_.size() < agent_.settings().connection_limit) {
+    Fd accepted(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
+    if (!accepted.valid()) return;
+    const int fd = accepted.get();
+    add_client(fd, fd);
+    clients_.back().owned = std::move(accepted);
+  }
+}
+
+void LmtpServer::read_client(Client& client) {
+  const ssize_t n = ::read(client.input, buffer_.data(), buffer_.size());
+  if (n < 0 && (errno == EINTR || errno == EAGAIN || errno == EWOULDBLOCK)) return;
+  if (n < 0) {
+    client.gone = true;
+    return;
+  }
+  if (n == 0) {
+    // It will say nothing more; it may still read.
+    client.closing = true;
+    return;
+  }
+  client.silent_since = now_;
+  client.pending.append(buffer_.data(), static_cast<std::size_t>(n));
+  take_bytes(client);
+}
+
+void LmtpServer::take_bytes(Client& client) {
+  std::string_view input = client.pending;
+  while (!client.is_delivering() && !client.closing) {
+    const lmtp::Event event = client.session.next(input, client.out);
+    if (event == lmtp::Event::more) break;
+    answer(client, event);
+  }
+  client.pending.erase(
+      0, client.closing ? client.pending.size() : client.pending.size() - input.size());
+  write_client(client);
+}
+
+void LmtpServer::answer(Client& client, lmtp::Event event) {
+  switch (event) {
+    case lmtp::Event::more:
+      return;
+    case lmtp::Event::recipient:
+      return ask_recipient(client);
+    case lmtp::Event::begin:
+      return begin_message(client);
+    case lmtp::Event::body:
+      return spool_body(client);
+    case lmtp::Event::end:
+      return end_message(client);
+    case lmtp::Event::dropped:
+      return close_spool(client);
+    case lmtp::Event::closed:
+      client.closing = true;
+      return;
+  }
+}
+
+void LmtpServer::ask_recipient(Client& client) {
+  // A new transaction begins with a session that has no recipient yet.
+  client.boxes.resize(client.session.recipients().size());
+  Mailbox mailbox;
+  const Outcome found = agent_.find(client.session.recipient(), mailbox);
+  if (found.delivery == Delivery::done) {
+    client.boxes.push_back(std::move(mailbox));
+    client.session.accept_recipient(client.out);
+    return;
+  }
+  log_delivery({client.session.sender(), client.session.recipient(), client.session.recipient()},
+               {}, found, 0);
+  client.session.refuse_recipient({reply_code(found), found.code, found.text}, client.out);
+}
+
+void LmtpServer::begin_message(Client& client) {
+  client.spooled = 0;
+  client.spool_failed.reset();
+  if (spools_.empty()) {
+    Result<Fd> spool = open_spool(agent_.settings().spool_directory);
+    if (!spool.ok()) {
+      log_notice("spool", spool.error().what);
+      client.session.refuse_message({452, "4.3.1", "message cannot be stored now"}, client.out);
+      return;
+    }
+    client.spool = std::move(spool).value();
+  } else {
+    client.spool = std::move(spools_.back());
+    spools_.pop_back();
+  }
+  client.session.accept_message(client.out);
+}
+
+void LmtpServer::spool_body(Client& client) {
+  std::string_view rest = client.session.body();
+  while (!rest.empty() && !client.spool_failed) {
+    const ssize_t n = retry_eintr(
+        [&] { return ::pwrite(client.spool.get(), rest.data(), rest.size(), client.spooled); });
+    if (n <= 0) {
+      client.spool_failed = errno_error("store the message");
+      return;
+    }
+    client.spooled += n;
+    rest = after_bytes(rest, static_cast<std::size_t>(n));
+  }
+}
+
+void LmtpServer::end_message(Client& client) {
+  const std::size_t count = client.session.recipients().size();
+  client.outcomes.assign(count, Outcome{});
+  if (client.spool_failed) {
+    client.outcomes.assign(count, outcome_from(*client.spool_failed));
+    // Refusing for want of spool space would be final; the spool is not the recipient's.
+    for (Outcome& outcome : client.outcomes) {
+      outcome.delivery = Delivery::retry;
+      outcome.code = "4.3.1";
+    }
+    reply_all(client);
+    return;
+  }
+  client.jobs = count;
+  for (std::size_t i = 0; i < count; ++i) waiting_.push_back({&client, i, -1, now_});
+  start_jobs();
+}
+
+void LmtpServer::start_jobs() {
+  while (!waiting_.empty() && agent_.writers().has_room()) {
+    Waiting job = waiting_.front();
+    waiting_.pop_front();
+    Client& client = *job.client;
+    const std::string& recipient = client.session.recipients()[job.index];
+    const Job work{{client.session.sender(), recipient, recipient}, client.boxes[job.index], 0};
+    const Result<int> writer = agent_.writers().start(work, client.spool.get());
+    if (writer.ok()) {
+      job.writer = writer.value();
+      running_.push_back(job);
+      continue;
+    }
+    client.outcomes[job.index] = outcome_from(writer.error());
+    log_delivery(work.envelope, work.mailbox, client.outcomes[job.index], 0);
+    if (--client.jobs == 0) reply_all(client);
+  }
+}
+
+void LmtpServer::finish_job(int fd) {
+  const auto found = std::find_if(running_.begin(), running_.end(),
+                                  [fd](const Waiting& job) { return job.writer == fd; });
+  if (found == running_.end()) return;
+  const Waiting job = *found;
+  running_.erase(found);
+  Client& client = *job.client;
+  const std::string& recipient = client.session.recipients()[job.index];
+  Outcome outcome = agent_.writers().finish(fd);
+  log_delivery({client.session.sender(), recipient, recipient}, client.boxes[job.index], outcome,
+               (now_ - job.began) / 1000);
+  client.outcomes[job.index] = std::move(outcome);
+  if (--client.jobs == 0) reply_all(client);
+}
+
+void LmtpServer::reply_all(Client& client) {
+  close_spool(client);
+  client.silent_since = now_;
+  for (const Outcome& outcome : client.outcomes) {
+    client.session.reply({reply_code(outcome), outcome.code, outcome.text}, client.out);
+  }
+  client.outcomes.clear();
+  client.boxes.clear();
+  if (stopping_) {
+    client.session.shut_down({421, "4.3.2", "service is shutting down"}, client.out);
+    client.closing = true;
+  }
+  write_client(client);
+}
+
+// The file is emptied and kept for the next message, unless it is large or there are enough.
+void LmtpServer::close_spool(Client& client) {
+  if (!client.spool.valid()) return;
+  Fd spool = std::move(client.spool);
+  if (client.spooled > kMaxKeptSpool || spools_.size() >= kMaxSpools) return;
+  if (::ftruncate(spool.get(), 0) == 0) spools_.push_back(std::move(spool));
+}
+
+void LmtpServer::write_client(Client& client) {
+  while (!client.out.empty() && !client.gone) {
+    const ssize_t n =
+        client.owned.valid()
+            ? ::send(client.output, client.out.data(), client.out.size(), MSG_NOSIGNAL)
+            : ::write(client.output, client.out.data(), client.out.size());
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0 && (errno == EAGAIN || errno == EWOULDBLOCK)) return;
+    if (n < 0) {
+      client.gone = true;
+      client.out.clear();
+      return;
+    }
+    client.out.erase(0, static_cast<std::size_t>(n));
+  }
+}
+
+void LmtpServer::check_silence() {
+  const auto limit = static_cast<std::int64_t>(agent_.settings().timeout) * 1'000'000;
+  for (Client& client : clients_) {
+    if (client.is_delivering() || now_ - client.silent_since < limit) continue;
+    // It does not read either: what it was told last time it does not get again.
+    if (client.closing) client.gone = true;
+    client.session.shut_down({421, "4.4.2", "silent for too long"}, client.out);
+    client.closing = true;
+    client.silent_since = now_;
+    write_client(client);
+  }
+  if (!running_.empty() || !waiting_.empty()) idle_since_ = now_;
+  if (now_ - idle_since_ < kWritersKeptUs) return;
+  agent_.writers().dismiss_idle();
+  idle_since_ = now_;
+}
+
+void LmtpServer::say_goodbye() {
+  stopping_ = true;
+  for (Client& client : clients_) {
+    if (client.is_busy()) continue;
+    client.session.shut_down({421, "4.3.2", "service is shutting down"}, client.out);
+    client.closing = true;
+    write_client(client);
+  }
+}
+
+}  // namespace qv
