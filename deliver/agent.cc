@@ -44,7 +44,9 @@ void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcom
   LogLine line("deliver");
   line.add("status", delivery_name(outcome.delivery)).add("code", outcome.code);
   line.add("to", envelope.recipient).add("from", envelope.sender);
-  if (!mailbox.path.empty()) line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
+  // What is held ends in a bounce: the sender need not know our paths.
+  const bool may_tell = !is_held || outcome.delivery == Delivery::done;
+  if (!mailbox.path.empty() && may_tell) line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
   line.add("bytes", outcome.bytes).add("ms", milliseconds);
   if (outcome.delivery != Delivery::done) line.add("why", outcome.text);
   say(line);

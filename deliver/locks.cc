@@ -40,6 +40,7 @@ std::string lock_text(const std::optional<WriteRecord>& record) {
 }
 
 bool is_ours(std::string_view text) {
+  if (text.size() > kLockFileSize) return false;
   static_cast<void>(take_until(text, '\n'));
   return text.size() > kMark.size() && take_until(text, '\n') == kMark;
 }
@@ -76,8 +77,7 @@ Result<std::string> read_start(Files& files, int fd, std::size_t size, std::uint
     if (n == 0) break;
     used += static_cast<std::size_t>(n);
   }
-  text.resize(used);
-  return text;
+  return text.substr(0, used);
 }
 
 bool matches(std::string_view found, std::string_view begins) {
@@ -109,7 +109,7 @@ bool parse_lock_style(std::string_view text, LockStyle& style) {
 Attempts::Attempts(Files& files, const LockPolicy& policy)
     : files_(files),
       left_(policy.attempts == 0 ? 0 : (policy.attempts - 1) * std::uint64_t{1000} * policy.delay),
-      longest_(std::uint64_t{1000} * policy.delay) {}
+      longest_(std::min<std::uint64_t>(100, std::uint64_t{1000} * policy.delay)) {}
 
 bool Attempts::next() {
   if (pause_ == 0) {

@@ -46,8 +46,8 @@ struct LockPolicy {
   unsigned int stale = 500;  // seconds after which another program's dotlock is removed
 };
 
-// How long to wait for a lock: at once, then after pauses that double from 10 ms up to the delay,
-// until (attempts - 1) times delay have passed; never less often than the setting says.
+// How long to wait for a lock: at once, then after pauses that double from 10 to 100 ms, until
+// (attempts - 1) times delay have passed; never less often than the setting says.
 class Attempts {
  public:
   Attempts(Files& files, const LockPolicy& policy);

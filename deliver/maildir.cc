@@ -104,6 +104,8 @@ class Delivering {
 
  private:
   Result<void> create();
+  Result<void> make_maildir();
+  Result<Fd> open_new();
   Result<std::uint64_t> write(const Envelope& envelope, const MessageSource& message);
   Result<void> publish(std::uint64_t size);
 
@@ -115,11 +117,23 @@ class Delivering {
 Result<void> Delivering::create() {
   const Result<void> first = tmp_.create();
   if (first.ok() || first.error().errnum != ENOENT) return first;
-  QV_TRY_VOID(make_directories(files_, target_.path));
-  for (const char* name : {"tmp", "new", "cur"}) {
-    QV_TRY_VOID(make_directories(files_, target_.path + name + "/"));
-  }
+  QV_TRY_VOID(make_maildir());
   return tmp_.create();
+}
+
+// tmp comes last: whoever finds it finds the others.
+Result<void> Delivering::make_maildir() {
+  for (const char* name : {"cur", "new", "tmp"}) {
+    QV_TRY_VOID(make_directories(files_, target_.path + name));
+  }
+  return {};
+}
+
+Result<Fd> Delivering::open_new() {
+  const std::string directory = target_.path + "new/";
+  Fd opened(retry_eintr([&] { return files_.open(directory.c_str(), O_RDONLY | O_DIRECTORY, 0); }));
+  if (!opened.valid()) return errno_error("open new");
+  return opened;
 }
 
 Result<std::uint64_t> Delivering::write(const Envelope& envelope, const MessageSource& message) {
@@ -134,22 +148,24 @@ Result<void> Delivering::publish(std::uint64_t size) {
   if (retry_eintr([this] { return files_.fsync(tmp_.fd()); }) != 0) return errno_error("fsync");
   struct stat st {};
   if (files_.fstat(tmp_.fd(), st) != 0) return errno_error("fstat");
-  const std::string directory = target_.path + "new/";
-  const Fd opened(
-      retry_eintr([&] { return files_.open(directory.c_str(), O_RDONLY | O_DIRECTORY, 0); }));
-  if (!opened.valid()) return errno_error("open new");
+  Result<Fd> opened = open_new();
+  if (!opened.ok() && opened.error().errnum == ENOENT) {
+    QV_TRY_VOID(make_maildir());
+    opened = open_new();
+  }
+  if (!opened.ok()) return opened.error();
 
   std::string to;
   Result<void> moved = Error{Fault::retry, EEXIST, "move to new"};
   for (int i = 0; i < kNameTries && !moved.ok() && moved.error().errnum == EEXIST; ++i) {
-    to = directory + maildir_name(files_.now(), st.st_dev, st.st_ino, target_.host);
+    to = target_.path + "new/" + maildir_name(files_.now(), st.st_dev, st.st_ino, target_.host);
     if (target_.quota.limits()) to += ",S=" + std::to_string(size);
     moved = move_to(files_, tmp_.path(), to.c_str());
   }
   if (!moved.ok()) return moved;
   tmp_.moved();
   // Not certain to stay is not delivered: taken back, and tried again later.
-  Result<void> synced = fsync_directory(files_, opened.get());
+  Result<void> synced = fsync_directory(files_, opened.value().get());
   if (!synced.ok()) static_cast<void>(files_.unlink(to.c_str()));
   return synced;
 }

@@ -69,6 +69,19 @@ TEST_F(MaildirTest, DeliversAndMakesWhatIsMissing) {
   EXPECT_EQ(st.st_mode & 0777, 0600u);
 }
 
+TEST_F(MaildirTest, MakesWhatIsMissingOfAMaildir) {
+  for (const char* there : {"bob/tmp", "bob/new", "bob/cur"}) {
+    dir_.clear();
+    dir_.make_dir("bob");
+    dir_.make_dir(there);
+    FaultyFiles files;
+    EXPECT_EQ(deliver(files).delivery, Delivery::done) << there;
+    EXPECT_EQ(visible().size(), 1u);
+    // A maildir without cur is one that readers mend.
+    EXPECT_TRUE(dir_.exists("bob/new"));
+  }
+}
+
 TEST_F(MaildirTest, NamesAreTimeDeviceInodeAndHost) {
   EXPECT_EQ(maildir_name({1700000000, 123456789}, 0xfe01, 0x1a2b, "a/b:c"),
             "1700000000.Vfe01I1a2bM123456.a\\057b\\072c");

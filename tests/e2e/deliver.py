@@ -1,0 +1,765 @@
+#!/usr/bin/env python3
+# SPDX-License-Identifier: 0BSD
+"""qmail-virtual with real files: from a pipe, over LMTP, under Postfix; read back by other programs;
+killed at any moment; on a disk that fills."""
+
+import mailbox
+import os
+import pty
+import pwd
+import re
+import shutil
+import signal
+import socket
+import subprocess
+import threading
+import time
+import unittest
+
+from lib import (E2eTest, IS_ROOT, NOBODY, Smtp, accepts, free_port, peer, program, wait_until,
+                 write_atomically)
+
+UID = 61001 if IS_ROOT else os.getuid()
+GID = 61001 if IS_ROOT else os.getgid()
+MESSAGE = b"From: a@remote.example\nSubject: test\n\nhello\nFrom here on\n"
+
+
+def read_all(fd, into):
+    """Reads a terminal until nobody is on its other side."""
+    try:
+        while data := os.read(fd, 4096):
+            into.append(data)
+    except OSError:
+        pass
+    os.close(fd)
+
+
+class Lmtp:
+    """One LMTP session."""
+
+    def __init__(self, address, timeout=30):
+        if isinstance(address, str):
+            self.socket = socket.socket(socket.AF_UNIX, socket.SOCK_STREAM)
+            self.socket.settimeout(timeout)
+            self.socket.connect(address)
+        else:
+            self.socket = socket.create_connection(address, timeout)
+        self.file = self.socket.makefile("rb")
+        self.greeting = self.reply()
+
+    def reply(self):
+        """The last line of the next reply, or None where the server has closed."""
+        while True:
+            try:
+                line = self.file.readline()
+            except ConnectionError:
+                return None
+            if not line:
+                return None
+            if line[3:4] != b"-":
+                return line.decode().rstrip("\r\n")
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def command(self, line):
+        self.send(line.encode() + b"\r\n")
+        return self.reply()
+
+    def begin(self, *recipients, sender="a@remote.example"):
+        """LHLO, MAIL, RCPT; the replies to RCPT."""
+        self.command("LHLO client.example")
+        assert self.command("MAIL FROM:<%s>" % sender).startswith("250")
+        return [self.command("RCPT TO:<%s>" % r) for r in recipients]
+
+    def data(self, body, accepted=1):
+        """The replies after the final dot."""
+        reply = self.command("DATA")
+        if not reply.startswith("354"):
+            return [reply]
+        self.send(body + b".\r\n")
+        return [self.reply() for _ in range(accepted)]
+
+    def close(self):
+        self.file.close()
+        self.socket.close()
+
+
+def connects(path):
+    """Does somebody listen on this socket?"""
+    with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as probe:
+        try:
+            probe.connect(path)
+            return True
+        except OSError:
+            return False
+
+
+def children(pid):
+    """Process ids of the children of a process."""
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
+        return [int(word) for word in f.read().split()]
+
+
+def parse_mbox(data):
+    """The messages of an mbox, as bytes; fails where something is not one."""
+    parts = re.split(rb"(?m)^From [^\n]*\n", data)
+    assert parts[0] == b"", data[:200]
+    return parts[1:]
+
+
+class DeliverTest(E2eTest):
+    def setUp(self):
+        super().setUp()
+        self.mail = self.at("mail")
+        os.makedirs(self.at("control"))
+        os.makedirs(self.mail)
+        os.chown(self.mail, UID, GID)
+        self.control("virtual_mailbox_base", self.mail)
+        self.table("virtual_mailbox_maps", {
+            "bob@virtual.example": "bob/", "mary@virtual.example": "mary.mbox",
+            "joe@virtual.example": "joe/"})
+        self.control("virtual_uid_maps", "static:%d" % UID)
+        self.control("virtual_gid_maps", "static:%d" % GID)
+        self.env = {"QMAILHOME": self.dir}
+
+    def control(self, name, text):
+        write_atomically(self.at("control", name), text + "\n")
+
+    def table(self, name, rows):
+        path = self.at(name + ".txt")
+        write_atomically(path, "".join("%s %s\n" % row for row in rows.items()))
+        self.control(name, "texthash:" + path)
+
+    def deliver(self, *args, message=MESSAGE, **env):
+        """(exit code, standard output) of a delivery from a pipe."""
+        code, out, self.log = self.run_program([program("qmail-virtual"), *args],
+                                               {**self.env, **env}, message)
+        return code, out
+
+    def messages(self, name):
+        """What stands in new/ of a maildir."""
+        directory = os.path.join(self.mail, name, "new")
+        found = []
+        for each in sorted(os.listdir(directory)) if os.path.isdir(directory) else []:
+            with open(os.path.join(directory, each), "rb") as f:
+                found.append(f.read())
+        return found
+
+    def mbox(self, name="mary.mbox"):
+        with open(os.path.join(self.mail, name), "rb") as f:
+            return f.read()
+
+    def start_lmtp(self, *options, listen=None, **env):
+        path = self.at("lmtp.sock")
+        listen = listen or "unix:" + path
+        process = self.start([program("qmail-virtual"), *options, "--daemon"],
+                             {**self.env, "LISTEN": listen, "LISTENMODE": "0666", **env},
+                             lambda: os.path.exists(path), name="qmail-virtual")
+        process.address = path
+        return process
+
+    def lmtp(self, server):
+        session = Lmtp(getattr(server, "address", server))
+        self.addCleanup(session.close)
+        return session
+
+
+class PipeTest(DeliverTest):
+    def test_envelope_on_the_command_line(self):
+        self.assertEqual(self.deliver("-f", "a@remote.example", "-d", "orig@x", "--",
+                                      "Bob@virtual.example"), (0, ""))
+        self.assertEqual(self.messages("bob"), [
+            b"Return-Path: <a@remote.example>\nX-Original-To: orig@x\n"
+            b"Delivered-To: Bob@virtual.example\n" + MESSAGE])
+        self.assertRegex(self.log, r"^deliver status=done code=2\.0\.0 to=Bob@virtual\.example "
+                         r"from=a@remote\.example mailbox=\S*/bob/ uid=%d bytes=\d+ ms=\d+\n$" % UID)
+
+    def test_envelope_of_qmail_command(self):
+        env = {"SENDER": "", "DEFAULT": "bob", "EXT": "v-bob", "HOST": "virtual.example"}
+        self.assertEqual(self.deliver(**env)[0], 0)
+        self.assertTrue(self.messages("bob")[0].startswith(
+            b"Return-Path: <>\nX-Original-To: bob@virtual.example\n"))
+        self.assertEqual(self.deliver(SENDER="", EXT="bob", HOST="virtual.example")[0], 0)
+        self.assertEqual(len(self.messages("bob")), 2)
+        env = {"SENDER": "", "LOCAL": "bob", "HOST": "virtual.example"}
+        self.assertEqual(self.deliver(**env)[0], 111)
+        self.assertEqual(self.deliver("-o", "virtual_recipient=$LOCAL@$HOST", **env)[0], 0)
+        self.assertEqual(len(self.messages("bob")), 3)
+
+    def test_worst_exit_code_of_several(self):
+        send = lambda *to: self.deliver("-f", "a@x", "--", *to)
+        self.assertEqual(send("bob@virtual.example", "mary@virtual.example")[0], 0)
+        code, out = send("bob@virtual.example", "no@virtual.example")
+        self.assertEqual((code, out), (100, "5.1.1 no@virtual.example: no such mailbox\n"))
+        self.table("virtual_mailbox_maps", {"bob@virtual.example": "bob/",
+                                            "odd@virtual.example": "../odd"})
+        code, out = send("no@virtual.example", "bob@virtual.example", "odd@virtual.example")
+        self.assertEqual(code, 111)
+        self.assertEqual(out.splitlines()[0],
+                         "4.3.5 odd@virtual.example: mail system is misconfigured")
+        self.assertEqual(len(self.messages("bob")), 3)
+        self.assertEqual(send("bob@virtual.example", "bob@virtual.example")[0], 0)
+        self.assertEqual(len(self.messages("bob")), 4)  # once
+
+    def test_input_from_a_file_is_read_from_where_it_stands(self):
+        write_atomically(self.at("message"), b"skipped\n" + MESSAGE)
+        with open(self.at("message"), "rb", buffering=0) as f:
+            f.read(8)
+            code = subprocess.run([program("qmail-virtual"), "-f", "", "bob@virtual.example"],
+                                  stdin=f, env=self.env, check=False,
+                                  stderr=subprocess.DEVNULL).returncode
+        self.assertEqual(code, 0)
+        self.assertTrue(self.messages("bob")[0].endswith(b"virtual.example\n" + MESSAGE))
+
+    def test_refuses_loops_and_line_ends(self):
+        loop = b"Delivered-To: bob@virtual.example\n" + MESSAGE
+        code, out = self.deliver("-f", "a@x", "bob@virtual.example", message=loop)
+        self.assertEqual((code, out[:5]), (100, "5.4.6"))
+        code, out = self.deliver("-f", "a\nFrom x", "bob@virtual.example")
+        self.assertEqual((code, out[:5]), (100, "5.6.0"))
+        self.assertEqual(self.messages("bob"), [])
+
+    def test_mistakes_of_the_operator_are_temporary_and_found(self):
+        os.unlink(self.at("control/virtual_uid_maps"))
+        self.control("virtual_mailbox_base", "relative")
+        self.control("virtual_gid_maps", "cdb:/nonexistent/gids")
+        code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+        self.assertEqual((code, out), (111, "4.3.5 mail system is misconfigured\n"))
+        code, out = self.deliver("--check-config")
+        self.assertEqual(code, 111)
+        for name in ("virtual_uid_maps", "virtual_mailbox_base", "virtual_gid_maps"):
+            self.assertIn(name, self.log)
+
+    def test_a_table_that_is_away_defers(self):
+        self.control("virtual_mailbox_maps", "cdb:/nonexistent/x")
+        code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+        self.assertEqual((code, out[:2]), (111, "4."))
+
+    def test_patterns_never_become_part_of_a_path(self):
+        write_atomically(self.at("re"), "/^(.*)@virtual.example$/ $1/\n")
+        self.control("virtual_mailbox_maps", "regexp:" + self.at("re"))
+        code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+        self.assertEqual((code, out[:5]), (111, "4.3.5"))
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_root_is_never_delivered_to(self):
+        for name, value in (("virtual_uid_maps", "0"), ("virtual_gid_maps", "0"),
+                            ("virtual_uid_maps", "99")):
+            self.control("virtual_uid_maps", "static:%d" % UID)
+            self.control("virtual_gid_maps", "static:%d" % GID)
+            self.control(name, "static:" + value)
+            code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+            self.assertEqual((code, out[:5]), (111, "4.3.5"), (name, value))
+        self.assertEqual(os.listdir(self.mail), [])
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_what_is_written_is_the_recipients(self):
+        self.deliver("-f", "a@x", "bob@virtual.example", "mary@virtual.example")
+        for directory, names, files in os.walk(self.mail):
+            for each in names + files:
+                st = os.lstat(os.path.join(directory, each))
+                self.assertEqual((st.st_uid, st.st_gid), (UID, GID), each)
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_a_site_of_one_uid_needs_no_root(self):
+        command = ["setpriv", "--reuid=%d" % UID, "--regid=%d" % GID, "--clear-groups",
+                   program("qmail-virtual"), "-f", "a@x"]
+        to = ["bob@virtual.example", "mary@virtual.example"]
+        code, _, err = self.run_program([*command, *to], self.env, MESSAGE)
+        self.assertEqual((code, len(self.messages("bob"))), (0, 1), err)
+        self.control("virtual_uid_maps", "static:%d" % (UID + 1))
+        code, out, err = self.run_program([*command, *to], self.env, MESSAGE)
+        self.assertEqual((code, out[:5], len(self.messages("bob"))), (111, "4.3.5", 1), err)
+
+    def test_subfolders_for_extensions(self):
+        self.deliver("-f", "a@x", "bob+lists@virtual.example")
+        os.makedirs(os.path.join(self.mail, "bob", ".lists"), mode=0o700)
+        os.chown(os.path.join(self.mail, "bob", ".lists"), UID, GID)
+        self.deliver("-f", "a@x", "bob+lists@virtual.example")
+        self.assertEqual(len(self.messages("bob")), 2)
+        self.control("virtual_extension_folders", "yes")
+        self.deliver("-f", "a@x", "bob+lists@virtual.example", "bob+other@virtual.example")
+        self.assertEqual((len(self.messages("bob")), len(self.messages("bob/.lists"))), (3, 1))
+
+
+class ReadBackTest(DeliverTest):
+    """What other programs make of it."""
+
+    def setUp(self):
+        super().setUp()
+        for n in range(3):
+            message = b"From: a@x\nSubject: number %d\n\nFrom the start\nend" % n
+            code, _ = self.deliver("-f", "a@x", "bob@virtual.example", "mary@virtual.example",
+                                   message=message)
+            self.assertEqual(code, 0, self.log)
+
+    def test_python(self):
+        for box in (mailbox.Maildir(self.mail + "/bob", create=False),
+                    mailbox.mbox(self.mail + "/mary.mbox", create=False)):
+            self.assertEqual(sorted(m["Subject"] for m in box),
+                             ["number 0", "number 1", "number 2"])
+            for message in box:
+                self.assertEqual(message["Return-Path"], "<a@x>")
+                self.assertRegex(message.get_payload(), r"\A>?From the start\nend\n\Z")
+            box.close()
+
+    def test_s_nail(self):
+        s_nail = peer("s-nail")
+        code, out, err = self.run_program([s_nail, "-n", "-R", "-H", "-f", self.mail + "/mary.mbox"],
+                                          {"HOME": self.dir})
+        self.assertEqual(code, 0, err)
+        for n in range(3):
+            self.assertIn("number %d" % n, out)
+
+    def test_mutt(self):
+        mutt = peer("mutt")
+        for box in ("bob", "mary.mbox"):
+            argv = [mutt, "-F", "/dev/null", "-n", "-R", "-f", os.path.join(self.mail, box),
+                    "-e", "push <exit>"]
+            ours, its = pty.openpty()
+            process = subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, close_fds=True,
+                                       env={"HOME": self.dir, "TERM": "xterm", "LINES": "24",
+                                            "COLUMNS": "80", "PATH": "/usr/bin:/bin"})
+            os.close(its)
+            shown = []
+            drain = threading.Thread(target=read_all, args=(ours, shown))
+            drain.start()
+            try:
+                process.wait(20)
+            finally:
+                process.kill()
+                process.wait()
+                drain.join()
+            text = b"".join(shown).decode("utf-8", "replace")
+            for n in range(3):
+                self.assertIn("number %d" % n, text)
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_dovecot(self):
+        doveadm = peer("doveadm")
+        write_atomically(self.at("dovecot.conf"), "ssl = no\nlog_path = /dev/stderr\n")
+        home = os.path.join(self.mail, "home")
+        os.makedirs(home)
+        os.chown(home, UID, GID)
+        for location in ("maildir:%s/bob", "mbox:%s/home:INBOX=%s/mary.mbox"):
+            where = location.replace("%s", self.mail)
+            code, out, err = self.run_program(
+                ["setpriv", "--reuid=%d" % UID, "--regid=%d" % GID, "--clear-groups", doveadm,
+                 "-c", self.at("dovecot.conf"), "-o", "mail_location=" + where, "fetch",
+                 "hdr.subject text", "mailbox", "INBOX", "all"], {"HOME": home, "USER": "bob"})
+            self.assertEqual(code, 0, err)
+            for n in range(3):
+                self.assertIn("number %d" % n, out, where + err)
+
+
+class LmtpTest(DeliverTest):
+    def test_one_reply_per_recipient(self):
+        session = self.lmtp(self.start_lmtp())
+        self.assertEqual([r[:9] for r in session.begin(
+            "bob@virtual.example", "no@virtual.example", "mary@virtual.example")],
+            ["250 2.1.5", "550 5.1.1", "250 2.1.5"])
+        self.assertEqual([r[:9] for r in session.data(b"Subject: x\r\n\r\n..dot\r\n", 2)],
+                         ["250 2.0.0", "250 2.0.0"])
+        self.assertTrue(self.messages("bob")[0].endswith(b"Subject: x\n\n.dot\n"))
+        self.assertEqual(len(parse_mbox(self.mbox())), 1)
+
+    def test_a_session_of_many_messages(self):
+        session = self.lmtp(self.start_lmtp())
+        for n in range(20):
+            session.begin("bob@virtual.example")
+            session.data(b"Subject: %d\r\n\r\n" % n)
+        self.assertEqual(len(self.messages("bob")), 20)
+
+    def test_pipelined_behind_the_message(self):
+        session = self.lmtp(self.start_lmtp())
+        one = b"MAIL FROM:<>\r\nRCPT TO:<bob@virtual.example>\r\nDATA\r\nx\r\n.\r\n"
+        session.send(b"LHLO c\r\n" + one * 10 + b"QUIT\r\n")
+        replies = []
+        while (reply := session.reply()) is not None:
+            replies.append(reply[:3])
+        self.assertEqual(replies, ["250"] + ["250", "250", "354", "250"] * 10 + ["221"])
+        self.assertEqual(len(self.messages("bob")), 10)
+
+    def test_chunks_and_size(self):
+        self.control("message_size_limit", "100000")
+        session = self.lmtp(self.start_lmtp())
+        session.begin("bob@virtual.example")
+        body = b"Subject: x\r\n\r\n" + b"y" * 70000
+        session.send(b"BDAT %d\r\n" % len(body) + body + b"BDAT 3 LAST\r\nz\r\n")
+        self.assertEqual([session.reply()[:3] for _ in range(2)], ["250", "250"])
+        self.assertTrue(self.messages("bob")[0].endswith(b"yz\n"))
+        session.begin("bob@virtual.example", "mary@virtual.example")
+        self.assertEqual([r[:9] for r in session.data(b"x" * 100001 + b"\r\n", 2)],
+                         ["552 5.3.4"] * 2)
+        self.assertEqual(len(self.messages("bob")), 1)
+
+    def test_many_clients_at_once(self):
+        server = self.start_lmtp()
+        idle = [self.lmtp(server) for _ in range(100)]
+        failed = []
+
+        def talk(count):
+            try:
+                session = Lmtp(server.address)
+                for _ in range(count):
+                    session.begin("bob@virtual.example", "joe@virtual.example",
+                                  "mary@virtual.example")
+                    for reply in session.data(b"Subject: x\r\n\r\nbody\r\n", 3):
+                        if not reply.startswith("250"):
+                            failed.append(reply)
+                session.close()
+            except Exception as e:  # a thread's exception must not be lost
+                failed.append(repr(e))
+
+        threads = [threading.Thread(target=talk, args=(5,)) for _ in range(8)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        self.assertEqual(failed, [])
+        self.assertEqual(len(self.messages("bob")), 40)
+        self.assertEqual(len(self.messages("joe")), 40)
+        self.assertEqual(len(parse_mbox(self.mbox())), 40)
+        self.assertEqual(idle[0].command("NOOP")[:3], "250")
+
+    def test_standard_input_and_output(self):
+        talk = (b"LHLO c\r\nMAIL FROM:<a@x>\r\nRCPT TO:<bob@virtual.example>\r\nDATA\r\n"
+                b"Subject: x\r\n\r\nbody\r\n.\r\nQUIT\r\n")
+        code, out, _ = self.run_program([program("qmail-virtual"), "--lmtp"], self.env, talk)
+        self.assertEqual((code, [line[:3] for line in out.splitlines()[-5:]]),
+                         (0, ["250", "250", "354", "250", "221"]))
+        self.assertEqual(len(self.messages("bob")), 1)
+
+    def test_silent_clients_are_dropped(self):
+        server = self.start_lmtp("-o", "virtual_timeout=1s")
+        session = self.lmtp(server)
+        self.assertEqual(session.reply()[:9], "421 4.4.2")
+        self.assertIsNone(session.reply())
+
+    def test_ends_what_it_has_begun(self):
+        server = self.start_lmtp()
+        idle, busy = self.lmtp(server), self.lmtp(server)
+        busy.begin("bob@virtual.example")
+        busy.command("DATA")
+        busy.send(b"Subject: x\r\n")
+        time.sleep(0.3)
+        server.send_signal(signal.SIGTERM)
+        self.assertEqual(idle.reply()[:3], "421")
+        busy.send(b"\r\nbody\r\n.\r\n")
+        self.assertEqual(busy.reply()[:3], "250")
+        self.assertEqual(server.wait(), 0)
+        self.assertEqual(len(self.messages("bob")), 1)
+
+    def test_settings_are_read_again_on_sighup(self):
+        server = self.start_lmtp()
+        self.assertEqual(self.lmtp(server).begin("new@other.example")[0][:3], "550")
+        self.table("virtual_mailbox_maps", {"@other.example": "other/"})
+        self.control("virtual_mailbox_maps", "texthash:%s" % self.at("virtual_mailbox_maps.txt"))
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("reload=done")
+        wait_until(lambda: self.lmtp(server).begin("new@other.example")[0].startswith("250"))
+        self.control("virtual_minimum_uid", "none")
+        server.send_signal(signal.SIGHUP)
+        server.wait_log("refused")
+        self.assertEqual(self.lmtp(server).begin("new@other.example")[0][:3], "250")
+
+    def test_a_dead_worker_is_replaced(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.lmtp(server)
+        os.kill(children(server.pid)[0], signal.SIGKILL)
+        self.assertIsNone(session.reply())
+        again = self.lmtp(server)
+        self.assertEqual(again.begin("bob@virtual.example")[0][:3], "250")
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_writers_are_the_recipient_and_hold_nothing_else(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        session.data(b"x\r\n")
+        writer = children(children(server.pid)[0])[0]
+        with open("/proc/%d/status" % writer, encoding="ascii") as f:
+            status = f.read()
+        for key, value in (("Uid", UID), ("Gid", GID)):
+            self.assertIn("%s:\t%s\n" % (key, "\t".join([str(value)] * 4)), status)
+        self.assertRegex(status, r"(?m)^Groups:\t%d $" % GID)
+        self.assertRegex(status, r"(?m)^CapEff:\t0+$")
+        self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
+        self.assertEqual(sorted(os.listdir("/proc/%d/fd" % writer)), ["0", "1", "2", "3"])
+
+    def test_refuses_a_socket_that_is_served(self):
+        first = self.start_lmtp()
+        code, _, err = self.run_program(
+            [program("qmail-virtual"), "--daemon"],
+            {**self.env, "LISTEN": "unix:" + first.address}, seconds=10)
+        self.assertEqual(code, 111)
+        self.assertIn("LISTEN", err)
+        # The workers end with their watcher, and leave the socket behind.
+        first.send_signal(signal.SIGKILL)
+        first.wait()
+        wait_until(lambda: not connects(first.address))
+        self.assertTrue(os.path.exists(first.address))
+        second = self.start_lmtp()
+        wait_until(lambda: connects(second.address))
+
+    def test_inet_sockets(self):
+        ports = [free_port(socket.SOCK_STREAM), free_port(socket.SOCK_STREAM, "::1")]
+        self.start_lmtp(listen="unix:%s inet:127.0.0.1:%d inet:[::1]:%d" % (
+            self.at("lmtp.sock"), *ports))
+        for host, port in zip(("127.0.0.1", "::1"), ports):
+            self.assertEqual(self.lmtp((host, port)).greeting[:3], "220")
+
+
+@unittest.skipUnless(IS_ROOT, "Postfix starts as root only")
+class PostfixTest(DeliverTest):
+    """A Postfix of the test's own hands over its mail."""
+
+    def start_postfix(self, transport, *services):
+        postfix = peer("postfix")
+        config, queue = self.at("postfix"), self.at("queue")
+        for directory in (config, queue, self.at("data")):
+            os.makedirs(directory)
+        shutil.chown(self.at("data"), "postfix", "postfix")
+        self.port = free_port(socket.SOCK_STREAM)
+        write_atomically(os.path.join(config, "main.cf"), """
+compatibility_level = 3.6
+queue_directory = %(queue)s
+data_directory = %(data)s
+maillog_file = %(log)s
+maillog_file_prefixes = %(dir)s
+myhostname = mx.local.example
+mydestination =
+inet_interfaces = 127.0.0.1
+inet_protocols = ipv4
+smtpd_peername_lookup = no
+smtp_dns_support_level = disabled
+smtpd_recipient_restrictions =
+smtpd_relay_restrictions = reject_unauth_destination
+virtual_mailbox_domains = virtual.example
+virtual_transport = %(transport)s
+virtual_destination_recipient_limit = 50
+virtual_destination_concurrency_failed_cohort_limit = 100
+import_environment = MAIL_CONFIG MAIL_DEBUG MAIL_LOGTAG TZ LANG=C POSTLOG_SERVICE POSTLOG_HOSTNAME
+  QMAILHOME=%(dir)s
+export_environment = TZ MAIL_CONFIG LANG QMAILHOME
+alias_maps =
+alias_database =
+""" % {"queue": queue, "data": self.at("data"), "log": self.at("maillog"), "dir": self.dir,
+       "transport": transport})
+        lines = ["127.0.0.1:%d inet n - n - - smtpd" % self.port,
+                 "pickup unix n - n 60 1 pickup", "cleanup unix n - n - 0 cleanup",
+                 "qmgr unix n - n 300 1 qmgr", "rewrite unix - - n - - trivial-rewrite",
+                 "bounce unix - - n - 0 bounce", "defer unix - - n - 0 bounce",
+                 "trace unix - - n - 0 bounce", "verify unix - - n - 1 verify",
+                 "proxymap unix - - n - - proxymap", "lmtp unix - - n - - lmtp",
+                 "smtp unix - - n - - smtp", "error unix - - n - - error",
+                 "retry unix - - n - - error", "discard unix - - n - - discard",
+                 "anvil unix - - n - 1 anvil", "scache unix - - n - 1 scache",
+                 "postlog unix-dgram n - n - 1 postlogd", *services]
+        write_atomically(os.path.join(config, "master.cf"), "\n".join(lines) + "\n")
+        self.addCleanup(self.run_program, [postfix, "-c", config, "stop"])
+        code, out, err = self.run_program([postfix, "-c", config, "start"])
+        self.assertEqual(code, 0, out + err)
+        wait_until(lambda: accepts(self.port))
+
+    def maillog(self):
+        with open(self.at("maillog"), encoding="utf-8") as f:
+            return f.read()
+
+    def send(self, *recipients):
+        """By SMTP; then waits until Postfix has said of each what became of it."""
+        with Smtp(self.port) as smtp:
+            smtp.command("HELO client.example")
+            smtp.mail()
+            for recipient in recipients:
+                self.assertEqual(smtp.rcpt(recipient)[0], 250)
+            reply = smtp.data("Subject: x\r\n\r\nhello\r\n..dot")
+            self.assertEqual(reply[0], 250)
+            queue_id = reply[1].split()[-1]
+        pattern = r"%s: to=<(\S+?)>,.* dsn=(\S+?), status=(\w+)" % queue_id
+        return wait_until(lambda: (found := dict((to, (dsn, status)) for to, dsn, status
+                                                 in re.findall(pattern, self.maillog())))
+                          if len(re.findall(pattern, self.maillog())) >= len(recipients) else None,
+                          20, "Postfix's verdict on " + queue_id)
+
+    def test_lmtp(self):
+        self.table("virtual_mailbox_maps", {
+            "bob@virtual.example": "bob/", "mary@virtual.example": "mary.mbox",
+            "odd@virtual.example": "../odd"})
+        server = self.start_lmtp()
+        self.start_postfix("lmtp:unix:" + server.address)
+        self.assertEqual(self.send("bob@virtual.example", "no@virtual.example",
+                                   "mary@virtual.example", "odd@virtual.example"), {
+            "bob@virtual.example": ("2.0.0", "sent"), "mary@virtual.example": ("2.0.0", "sent"),
+            "no@virtual.example": ("5.1.1", "bounced"), "odd@virtual.example": ("4.3.5", "deferred")})
+        self.assertEqual(len(self.messages("bob")), 1)
+        self.assertTrue(self.messages("bob")[0].endswith(b"\nhello\n.dot\n"))
+        self.assertEqual(len(parse_mbox(self.mbox())), 1)
+
+    def test_pipe(self):
+        self.table("virtual_mailbox_maps", {"bob@virtual.example": "bob/",
+                                            "odd@virtual.example": "../odd"})
+        # As the one account of a site of one uid: pipe(8) runs nothing as root.
+        shutil.chown(self.mail, NOBODY, pwd.getpwnam(NOBODY).pw_gid)
+        self.control("virtual_uid_maps", "static:%d" % pwd.getpwnam(NOBODY).pw_uid)
+        self.control("virtual_gid_maps", "static:%d" % pwd.getpwnam(NOBODY).pw_gid)
+        self.start_postfix("virtual-pipe", """virtual-pipe unix - n n - - pipe
+  user=%s argv=%s -f ${sender} -d ${original_recipient} -- ${recipient}""" % (
+            NOBODY, program("qmail-virtual")))
+        outcomes = {to: self.send(to)[to] for to in ("bob@virtual.example", "no@virtual.example",
+                                                     "odd@virtual.example")}
+        self.assertEqual(outcomes, {"bob@virtual.example": ("2.0.0", "sent"),
+                                    "no@virtual.example": ("5.1.1", "bounced"),
+                                    "odd@virtual.example": ("4.3.5", "deferred")})
+        self.assertEqual(len(self.messages("bob")), 1)
+        os.unlink(self.at("control/virtual_uid_maps"))
+        self.assertEqual(self.send("bob@virtual.example")["bob@virtual.example"],
+                         ("4.3.5", "deferred"))
+
+
+class CrashTest(DeliverTest):
+    """Killed at any moment: a mailbox has whole messages only, and every one reported."""
+
+    def check_maildir(self, name, reported):
+        messages = self.messages(name)
+        for message in messages:
+            self.assertTrue(message.endswith(b"\nlast line\n"), message[-40:])
+        numbers = [int(re.search(rb"(?m)^Subject: (\d+)$", m).group(1)) for m in messages]
+        self.assertLessEqual(set(reported), set(numbers))
+
+    def body(self, number):
+        return b"Subject: %d\n\n" % number + b"some text\n" * 3000 + b"last line\n"
+
+    def storm(self, recipient, seconds=15, rounds=150):
+        """Deliveries, each killed with all its children at a random moment; those reported."""
+        reported = []
+        end = time.monotonic() + seconds
+        for number in range(rounds):
+            if time.monotonic() > end:
+                break
+            write_atomically(self.at("message"), self.body(number))
+            with open(self.at("message"), "rb") as message:
+                process = subprocess.Popen(
+                    [program("qmail-virtual"), "-f", "a@x", recipient], stdin=message,
+                    stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env,
+                    start_new_session=True)
+            try:
+                code = process.wait((number % 40) / 1000.0)
+            except subprocess.TimeoutExpired:
+                os.killpg(process.pid, signal.SIGKILL)
+                code = process.wait()
+            if code == 0:
+                reported.append(number)
+        self.assertGreater(number, 20)
+        return reported
+
+    def test_maildir(self):
+        self.check_maildir("bob", self.storm("bob@virtual.example"))
+
+    def test_mbox(self):
+        reported = self.storm("mary@virtual.example")
+        # The last one may be torn: the next delivery cuts it.
+        self.assertEqual(self.deliver("-f", "a@x", "mary@virtual.example",
+                                      message=self.body(9999))[0], 0)
+        messages = parse_mbox(self.mbox())
+        numbers = []
+        for message in messages:
+            self.assertTrue(message.endswith(b"\nlast line\n\n"), message[-60:])
+            numbers.append(int(re.search(rb"(?m)^Subject: (\d+)$", message).group(1)))
+        self.assertEqual(numbers, sorted(numbers))
+        self.assertLessEqual(set(reported + [9999]), set(numbers))
+        self.assertFalse(os.path.exists(self.mail + "/mary.mbox.lock"))
+
+    def test_lmtp_writers_killed_while_serving(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        ending = threading.Event()
+        worker = children(server.pid)[0]
+
+        def kill():
+            while not ending.wait(0.013):
+                for writer in children(worker):
+                    try:
+                        os.kill(writer, signal.SIGKILL)
+                    except ProcessLookupError:
+                        pass
+
+        killer = threading.Thread(target=kill)
+        killer.start()
+        reported = []
+        try:
+            session = self.lmtp(server)
+            for number in range(300):
+                session.begin("bob@virtual.example")
+                replies = session.data(self.body(number).replace(b"\n", b"\r\n"))
+                self.assertIn(replies[0][:3], ("250", "451"))
+                if replies[0].startswith("250"):
+                    reported.append(number)
+        finally:
+            ending.set()
+            killer.join()
+        self.check_maildir("bob", reported)
+
+
+@unittest.skipUnless(IS_ROOT, "needs root to mount")
+class FullDiskTest(DeliverTest):
+    def setUp(self):
+        super().setUp()
+        done = subprocess.run(["mount", "-t", "tmpfs", "-o", "size=400k,mode=0700,uid=%d,gid=%d" % (
+            UID, GID), "tmpfs", self.mail], check=False, stderr=subprocess.PIPE)
+        if done.returncode != 0:
+            self.skipTest("cannot mount: %r" % done.stderr)
+        self.addCleanup(subprocess.run, ["umount", "-l", self.mail], check=False)
+
+    def test_fills_and_empties(self):
+        body = b"Subject: x\n\n" + b"some text\n" * 3000 + b"last line\n"
+        outcomes = {"bob@virtual.example": [], "mary@virtual.example": []}
+        for to, codes in outcomes.items():
+            for _ in range(30):
+                code, out = self.deliver("-f", "a@x", to, message=body)
+                codes.append(code)
+                if code != 0:
+                    self.assertEqual((code, out[:5]), (111, "4.3.1"), out)
+            if to.startswith("bob"):
+                self.assertIn(111, codes)
+                self.assertEqual(len(self.messages("bob")), codes.count(0))
+                self.assertEqual(os.listdir(self.mail + "/bob/tmp"), [])
+                # Half of the room for the other.
+                for name in os.listdir(self.mail + "/bob/new")[:6]:
+                    os.unlink(os.path.join(self.mail, "bob/new", name))
+        codes = outcomes["mary@virtual.example"]
+        self.assertIn(111, codes)
+        self.assertIn(0, codes)
+        messages = parse_mbox(self.mbox())
+        self.assertEqual(len(messages), codes.count(0))
+        self.assertTrue(all(m.endswith(b"\nlast line\n\n") for m in messages))
+        shutil.rmtree(self.mail + "/bob")
+        self.assertEqual(self.deliver("-f", "a@x", "mary@virtual.example", message=body)[0], 0)
+
+
+class QuotaTest(DeliverTest):
+    def test_bytes_and_count(self):
+        self.table("virtual_mailbox_limit_maps", {"bob@virtual.example": "1000000S,3C",
+                                                  "joe@virtual.example": "400S"})
+        for n in range(5):
+            code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+            self.assertEqual((code, out[:5]), (0, "") if n < 3 else (100, "5.2.2"))
+        with open(self.mail + "/bob/maildirsize", encoding="ascii") as f:
+            lines = f.read().splitlines()
+        self.assertEqual(lines[0], "1000000S,3C")
+        self.assertEqual(sum(int(line.split()[1]) for line in lines[1:]), 3)
+        for name in os.listdir(self.mail + "/bob/new"):
+            size = int(name.split(",S=")[1])
+            self.assertEqual(size, os.path.getsize(self.mail + "/bob/new/" + name))
+        codes = [self.deliver("-f", "a@x", "joe@virtual.example")[0] for _ in range(5)]
+        self.assertEqual(codes, [0, 0, 100, 100, 100])
+        # A reader that deletes without telling: room is found by counting, after 15 minutes.
+        shutil.rmtree(self.mail + "/joe/new")
+        self.assertEqual(self.deliver("-f", "a@x", "joe@virtual.example")[0], 100)
+        past = time.time() - 16 * 60
+        os.utime(self.mail + "/joe/maildirsize", (past, past))
+        self.assertEqual(self.deliver("-f", "a@x", "joe@virtual.example")[0], 0)
+
+
+if __name__ == "__main__":
+    unittest.main()
