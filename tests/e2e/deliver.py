@@ -315,7 +315,8 @@ class ReadBackTest(DeliverTest):
     def test_mutt(self):
         mutt = peer("mutt")
         for box in ("bob", "mary.mbox"):
-            argv = [mutt, "-F", "/dev/null", "-n", "-R", "-f", os.path.join(self.mail, box)]
+            argv = [mutt, "-F", "/dev/null", "-n", "-R", "-f", os.path.join(self.mail, box),
+                    "-e", "set folder=" + self.mail]
             ours, its = pty.openpty()
             process = subprocess.Popen(argv, stdin=its, stdout=its, stderr=its, close_fds=True,
                                        env={"HOME": self.dir, "TERM": "xterm", "LINES": "24",
