@@ -5,7 +5,7 @@
 // it says (qmail-local, Postfix's pipe(8)) they wait until that is said: hold_log(), release_log().
 //
 // Threads: none.  Blocking: deliver() until the delivery has ended; find() as the tables do.
-// Tests: tests/e2e/deliver_test.py
+// Tests: tests/e2e/deliver.py
 #ifndef QV_DELIVER_AGENT_H_
 #define QV_DELIVER_AGENT_H_
 

@@ -7,7 +7,7 @@
 // have not, which end what they have begun.  SIGTERM: all end what they have begun; exit 0.
 //
 // Rights: root stays root in both, to fork writers that become recipients; see as_user.h.
-// Manual: qmail-virtual(8), "DAEMON".  Tests: tests/e2e/deliver_test.py
+// Manual: qmail-virtual(8), "DAEMON".  Tests: tests/e2e/deliver.py
 #ifndef QV_DELIVER_LMTP_DAEMON_H_
 #define QV_DELIVER_LMTP_DAEMON_H_
 

@@ -9,7 +9,7 @@
 // clients wait, for as long as the table's own time limit.
 //
 // Bounded: clients, recipients, message size, spool files kept, bytes per client, silence.
-// Threads: none.  Tests: tests/deliver/lmtp_server_test.cc, tests/e2e/deliver_test.py
+// Threads: none.  Tests: tests/e2e/deliver.py
 #ifndef QV_DELIVER_LMTP_SERVER_H_
 #define QV_DELIVER_LMTP_SERVER_H_
 

@@ -11,7 +11,7 @@
 // older than stale_lock_time, as everywhere.
 //
 // Threads: none.  Blocking: none of these waits; whoever asks tries again.
-// Manual: qmail-virtual(8), "MBOX".  Tests: tests/deliver/locks_test.cc
+// Manual: qmail-virtual(8), "MBOX".  Tests: tests/deliver/mbox_test.cc
 #ifndef QV_DELIVER_LOCKS_H_
 #define QV_DELIVER_LOCKS_H_
 

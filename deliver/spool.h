@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/spool.h - a file without a name, for a message on its way.
 //
-// The file is gone when it is closed, also after a crash.  Tests: tests/deliver/spool_test.cc
+// The file is gone when it is closed, also after a crash.  Tests: tests/deliver/writers_test.cc
 #ifndef QV_DELIVER_SPOOL_H_
 #define QV_DELIVER_SPOOL_H_
 
