@@ -9,6 +9,8 @@
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "deliver/files.h"
+#include "deliver/retries.h"
 #include "deliver/spool.h"
 
 namespace qv {
@@ -88,6 +90,27 @@ int report(std::vector<Ended> ended) {
   return exit_code(worst);
 }
 
+std::vector<Ended> deliver_to_several(Agent& agent, const std::vector<Envelope>& envelopes,
+                                      const MessageSource& source) {
+  SystemFiles files;
+  Retries retries(files, agent.settings().spool_directory, envelopes.front().sender, source);
+  std::vector<Ended> ended;
+  bool somebody_waits = false;
+  for (const Envelope& envelope : envelopes) {
+    if (retries.has(envelope.recipient)) {
+      log_notice("delivered-before", envelope.recipient);
+      ended.push_back({&envelope, done(0)});
+      continue;
+    }
+    Outcome outcome = agent.deliver(envelope, source);
+    if (outcome.delivery == Delivery::done) retries.note(envelope.recipient);
+    somebody_waits = somebody_waits || outcome.delivery == Delivery::retry;
+    ended.push_back({&envelope, std::move(outcome)});
+  }
+  if (!somebody_waits) retries.forget();
+  return ended;
+}
+
 }  // namespace
 
 std::optional<std::string> expand_first(std::string_view words, const Environment& environment) {
@@ -126,11 +149,15 @@ int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int in
   Fd spool;
   const Result<MessageSource> source = source_of(input, agent.settings().spool_directory, spool);
   std::vector<Ended> ended;
-  for (const Envelope& envelope : envelopes) {
-    Outcome outcome =
-        source.ok() ? agent.deliver(envelope, source.value()) : outcome_from(source.error());
-    if (!source.ok()) log_delivery(envelope, {}, outcome, 0);
-    ended.push_back({&envelope, std::move(outcome)});
+  if (!source.ok()) {
+    for (const Envelope& envelope : envelopes) {
+      ended.push_back({&envelope, outcome_from(source.error())});
+      log_delivery(envelope, {}, ended.back().outcome, 0);
+    }
+  } else if (envelopes.size() == 1) {
+    ended.push_back({&envelopes.front(), agent.deliver(envelopes.front(), source.value())});
+  } else {
+    ended = deliver_to_several(agent, envelopes, source.value());
   }
   const int code = report(std::move(ended));
   release_log();

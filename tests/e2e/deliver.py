@@ -202,6 +202,22 @@ class PipeTest(DeliverTest):
         self.assertEqual(send("bob@virtual.example", "bob@virtual.example")[0], 0)
         self.assertEqual(len(self.messages("bob")), 4)  # once
 
+    def test_a_retry_does_not_deliver_again(self):
+        self.control("virtual_spool_directory", self.dir)
+        write_atomically(self.at("gids"), "bob@virtual.example %d\n" % GID)
+        self.control("virtual_gid_maps", "texthash:" + self.at("gids"))
+        to = ["bob@virtual.example", "mary@virtual.example"]
+        self.assertEqual(self.deliver("-f", "a@x", *to)[0], 111)
+        self.assertEqual(self.deliver("-f", "a@x", *to)[0], 111)
+        self.assertEqual(len(self.messages("bob")), 1)
+        self.control("virtual_gid_maps", "static:%d" % GID)
+        self.assertEqual(self.deliver("-f", "a@x", *to)[0], 0)
+        self.assertIn("delivered-before=bob@virtual.example", self.log)
+        self.assertEqual((len(self.messages("bob")), len(parse_mbox(self.mbox()))), (1, 1))
+        # The same again is not the same delivery any more: nobody was waiting for it.
+        self.assertEqual(self.deliver("-f", "a@x", *to)[0], 0)
+        self.assertEqual(len(self.messages("bob")), 2)
+
     def test_input_from_a_file_is_read_from_where_it_stands(self):
         write_atomically(self.at("message"), b"skipped\n" + MESSAGE)
         with open(self.at("message"), "rb", buffering=0) as f:

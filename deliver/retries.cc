@@ -1,0 +1,111 @@
+// SPDX-License-Identifier: 0BSD
+#include "deliver/retries.h"
+
+#include <fcntl.h>
+#include <unistd.h>
+
+#include <vector>
+
+#include "core/fd.h"
+#include "core/sha256.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr time_t kKept = 8 * 86400;  // seconds; qmail gives up after seven days
+constexpr std::size_t kPiece = 65536;
+constexpr std::size_t kMaxFile = 16 << 20;
+
+// A directory that nobody else can have put there or can write to.
+bool is_ours_alone(Files& files, const std::string& directory) {
+  struct stat st {};
+  if (files.lstat(directory.c_str(), st) != 0 || !S_ISDIR(st.st_mode)) return false;
+  return st.st_uid == geteuid() && (st.st_mode & 077) == 0;
+}
+
+// All of a file from `start` on, piece by piece; false where it cannot be read.
+template <class Take>
+bool read_all(Files& files, int fd, off_t start, Take take) {
+  std::vector<char> piece(kPiece);
+  for (;;) {
+    const ssize_t n =
+        retry_eintr([&] { return files.pread(fd, piece.data(), piece.size(), start); });
+    if (n < 0) return false;
+    if (n == 0) return true;
+    take(std::string_view(piece.data(), static_cast<std::size_t>(n)));
+    start += n;
+  }
+}
+
+}  // namespace
+
+Retries::Retries(Files& files, const std::string& spool_directory, std::string_view sender,
+                 const MessageSource& message)
+    : files_(files), directory_(spool_directory + "/qmail-virtual." + std::to_string(geteuid())) {
+  static_cast<void>(files_.mkdir(directory_.c_str(), 0700));
+  if (!is_ours_alone(files_, directory_)) return;
+  Sha256 hash;
+  hash.add(sender);
+  hash.add(std::string_view("\0", 1));
+  if (!read_all(files_, message.fd, message.start,
+                [&hash](std::string_view piece) { hash.add(piece); })) {
+    return;
+  }
+  const auto hex = hash.hex();
+  path_ = directory_ + "/" + std::string(hex.data(), hex.size());
+  load();
+}
+
+void Retries::load() {
+  const Fd file(files_.open(path_.c_str(), O_RDONLY | O_NOFOLLOW, 0));
+  if (!file.valid()) {
+    remove_old();
+    return;
+  }
+  std::string text;
+  const bool whole = read_all(files_, file.get(), 0, [&text](std::string_view piece) {
+    if (text.size() < kMaxFile) text += piece;
+  });
+  if (!whole) return;
+  // "length:recipient": a line that was being written when somebody died says so.
+  for (std::string_view rest = text; !rest.empty();) {
+    std::string_view line = take_until(rest, '\n');
+    std::uint64_t size = 0;
+    const bool is_sized = parse_decimal(take_until(line, ':'), kMaxFile, size);
+    if (is_sized && size == line.size() && size > 0) recipients_.emplace(line);
+  }
+}
+
+bool Retries::has(std::string_view recipient) const {
+  return recipients_.find(recipient) != recipients_.end();
+}
+
+void Retries::note(std::string_view recipient) {
+  if (path_.empty() || !is_clean(recipient) || recipient.empty()) return;
+  const Fd file(files_.open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
+  if (!file.valid()) return;
+  // The newline in front ends what a dead writer may have left.
+  const std::string line =
+      "\n" + std::to_string(recipient.size()) + ":" + std::string(recipient) + "\n";
+  static_cast<void>(
+      retry_eintr([&] { return files_.write(file.get(), line.data(), line.size()); }));
+}
+
+void Retries::forget() {
+  if (!path_.empty()) static_cast<void>(files_.unlink(path_.c_str()));
+}
+
+void Retries::remove_old() {
+  std::vector<std::string> names;
+  if (files_.list(directory_.c_str(), names) != 0) return;
+  for (const std::string& name : names) {
+    const std::string path = directory_ + "/" + name;
+    struct stat st {};
+    if (files_.lstat(path.c_str(), st) != 0) continue;
+    if (files_.now().tv_sec - st.st_mtime > kKept) static_cast<void>(files_.unlink(path.c_str()));
+  }
+}
+
+}  // namespace qv
