@@ -4,6 +4,7 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -34,8 +35,17 @@ void handle(int number, void (*handler)(int)) {
   sigaction(number, &action, nullptr);
 }
 
+// As many descriptors as there may be: clients, spool files, writers.
+void raise_file_limit() {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
+  files.rlim_cur = files.rlim_max;
+  static_cast<void>(setrlimit(RLIMIT_NOFILE, &files));
+}
+
 [[noreturn]] void work(const std::vector<Fd>& listeners, const std::string& host,
                        const DeliverSettings& settings, pid_t watcher) {
+  raise_file_limit();
   handle(SIGTERM, stop_server);
   handle(SIGINT, SIG_IGN);
   handle(SIGHUP, SIG_IGN);

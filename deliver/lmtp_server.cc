@@ -26,6 +26,7 @@ constexpr std::size_t kMaxReplies = 65536;  // bytes that a client has not taken
 constexpr std::size_t kMaxSpools = 64;
 constexpr off_t kMaxKeptSpool = 1 << 20;
 constexpr int kTickMs = 1000;
+constexpr std::int64_t kAcceptPauseUs = 1'000'000;
 constexpr std::int64_t kWritersKeptUs = 30'000'000;
 
 volatile sig_atomic_t stop_wanted = 0;
@@ -110,7 +111,8 @@ void LmtpServer::run() {
 
 void LmtpServer::collect(std::vector<pollfd>& polled) const {
   for (const Waiting& job : running_) polled.push_back({job.writer, POLLIN, 0});
-  const bool accepts = !stopping_ && clients_.size() < agent_.settings().connection_limit;
+  const bool accepts =
+      !stopping_ && now_ >= accept_again_ && clients_.size() < agent_.settings().connection_limit;
   for (const int listener : listeners_) {
     polled.push_back({accepts ? listener : -1, POLLIN, 0});
   }
@@ -161,7 +163,11 @@ void LmtpServer::poll_once() {
 void LmtpServer::accept_clients(int listener) {
   while (clients_.size() < agent_.settings().connection_limit) {
     Fd accepted(accept4(listener, nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
-    if (!accepted.valid()) return;
+    if (!accepted.valid()) {
+      // Out of descriptors: asking again at once would only keep a core busy.
+      if (errno == EMFILE || errno == ENFILE) accept_again_ = now_ + kAcceptPauseUs;
+      return;
+    }
     const int fd = accepted.get();
     add_client(fd, fd);
     clients_.back().owned = std::move(accepted);

@@ -76,6 +76,7 @@ class LmtpServer {
   std::vector<char> buffer_;
   std::int64_t now_ = 0;  // monotonic, microseconds
   std::int64_t idle_since_ = 0;
+  std::int64_t accept_again_ = 0;  // not before
   bool stopping_ = false;
 };
 

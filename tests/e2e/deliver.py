@@ -8,6 +8,7 @@ import os
 import pty
 import pwd
 import re
+import resource
 import shutil
 import signal
 import socket
@@ -436,6 +437,26 @@ class LmtpTest(DeliverTest):
         self.assertEqual(len(self.messages("joe")), 40)
         self.assertEqual(len(parse_mbox(self.mbox())), 40)
         self.assertEqual(idle[0].command("NOOP")[:3], "250")
+
+    def test_thousands_of_clients(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if hard < 4000:
+            self.skipTest("only %d descriptors" % hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_connection_limit=2500")
+        worker = wait_until(lambda: children(server.pid))[0]
+        idle = []
+        for _ in range(2400):
+            idle.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            self.addCleanup(idle[-1].close)
+            idle[-1].connect(server.address)
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+        with open("/proc/%d/status" % worker, encoding="ascii") as f:
+            kilobytes = int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1))
+        self.assertLess(kilobytes, 64 * 1024)
 
     def test_standard_input_and_output(self):
         talk = (b"LHLO c\r\nMAIL FROM:<a@x>\r\nRCPT TO:<bob@virtual.example>\r\nDATA\r\n"
