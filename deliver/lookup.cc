@@ -7,6 +7,7 @@
 #include "core/text.h"
 #include "deliver/maildir.h"
 #include "deliver/message.h"
+#include "maps/address_keys.h"
 
 namespace qv {
 
@@ -15,12 +16,6 @@ namespace {
 constexpr std::size_t kMaxRecipient = 900;     // bytes, as the verifier has it
 constexpr std::uint64_t kMaxId = 4294967294u;  // -1 is no id
 
-std::string lower(std::string_view s) {
-  std::string out(s);
-  for (char& c : out) c = ascii_lower(c);
-  return out;
-}
-
 // Where the extension begins, its delimiter included; local.size() where there is none.  A
 // delimiter in front leaves no user, and is none.
 std::size_t find_delimiter(std::string_view local, std::string_view delimiter) {
@@ -28,19 +23,6 @@ std::size_t find_delimiter(std::string_view local, std::string_view delimiter) {
     if (delimiter.find(local[i]) != std::string_view::npos) return i;
   }
   return local.size();
-}
-
-// The keys, the whole recipient first.
-std::vector<std::string> keys_of(std::string_view recipient, std::string_view delimiter) {
-  const std::string whole = lower(recipient);
-  std::vector<std::string> keys{whole};
-  const std::size_t at = find_last_byte(whole, '@');
-  const std::string_view local = first_bytes(whole, at);
-  const std::string domain(after_bytes(whole, at));
-  const std::size_t cut = find_delimiter(local, delimiter);
-  if (cut < local.size()) keys.push_back(std::string(first_bytes(local, cut)) + domain);
-  if (!domain.empty()) keys.push_back(domain);
-  return keys;
 }
 
 Error config(const char* what) { return {Fault::config, 0, what}; }
@@ -62,7 +44,7 @@ Result<std::uint64_t> check_id(TableList& tables, const char* name, std::string_
                                std::string& detail) {
   std::string value;
   detail = name;
-  QV_TRY(const Answer answer, tables.find(recipient, settings.delimiter, value));
+  QV_TRY(const Answer answer, tables.find(recipient, settings.delimiter, value, detail));
   if (answer == Answer::absent) return config("recipient has a mailbox and no entry here");
   detail += ": \"" + value + "\"";
   std::uint64_t id = 0;
@@ -76,7 +58,7 @@ Result<Quota> find_quota(const DeliverSettings& settings, TableList& tables,
                          std::string_view recipient, std::string& detail) {
   std::string value;
   detail = "virtual_mailbox_limit_maps";
-  QV_TRY(const Answer answer, tables.find(recipient, settings.delimiter, value));
+  QV_TRY(const Answer answer, tables.find(recipient, settings.delimiter, value, detail));
   Quota quota;
   if (answer == Answer::found && !parse_quota(value, quota)) {
     detail += ": \"" + value + "\"";
@@ -88,18 +70,17 @@ Result<Quota> find_quota(const DeliverSettings& settings, TableList& tables,
 
 }  // namespace
 
-void TableList::add(std::unique_ptr<Map> map, bool is_pattern) {
-  tables_.push_back({std::move(map), is_pattern});
-}
+void TableList::add(std::unique_ptr<Map> map) { tables_.push_back(std::move(map)); }
 
 Result<Answer> TableList::find(std::string_view recipient, std::string_view delimiter,
-                               std::string& value) {
-  const std::vector<std::string> keys = keys_of(recipient, delimiter);
+                               std::string& value, std::string& detail) {
+  const std::vector<std::string> keys = address_keys(recipient, delimiter);
   for (std::size_t i = 0; i < keys.size(); ++i) {
-    for (Table& table : tables_) {
-      if (i > 0 && table.is_pattern) continue;
-      QV_TRY(const Answer answer, table.map->lookup(keys[i], value));
-      if (answer == Answer::found) return answer;
+    for (const std::unique_ptr<Map>& table : tables_) {
+      if (i > 0 && table->is_pattern()) continue;
+      const Result<Answer> answer = table->lookup(keys[i], value);
+      if (!answer.ok()) detail += ": " + table->detail();
+      if (!answer.ok() || answer.value() == Answer::found) return answer;
     }
   }
   return Answer::absent;
@@ -118,7 +99,7 @@ Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& ta
   }
   std::string value;
   detail = "virtual_mailbox_maps";
-  QV_TRY(const Answer answer, tables.mailbox.find(recipient, settings.delimiter, value));
+  QV_TRY(const Answer answer, tables.mailbox.find(recipient, settings.delimiter, value, detail));
   detail.clear();
   if (answer == Answer::absent) return answer;
   Mailbox found;

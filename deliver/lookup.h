@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/lookup.h - from a recipient to its mailbox, and to whom the mailbox belongs.
 //
-// Three tables are asked, each with the same keys in the same order as the verifier asks them: the
-// whole recipient, lower-cased; without its extension; `@domain`.  Tables of patterns get the whole
-// recipient only.  What the tables say is believed only as far as it makes sense (a path below the
-// base, ids in decimal that are not privileged): a table may be filled by somebody less careful.
+// Three tables are asked, each with the same keys in the same order as the verifier asks them
+// (maps/address_keys.h): the whole recipient, without its extension, `@domain`.  Tables of patterns
+// get the whole recipient only.  What the tables say is believed only as far as it makes sense (a
+// path below the base, ids in decimal that are not privileged): a table may be filled by somebody
+// less careful.
 //
 // Threads: none.  Blocking: as the tables do.
 // Manual: qmail-virtual(8), "TABLES".  Tests: tests/deliver/lookup_test.cc
@@ -28,21 +29,17 @@ namespace qv {
 // The tables of one setting: the first one that has a key answers.
 class TableList {
  public:
-  void add(std::unique_ptr<Map> map, bool is_pattern);
+  void add(std::unique_ptr<Map> map);
   [[nodiscard]] bool empty() const { return tables_.empty(); }
 
   // Asks for the keys of `recipient`, each in all tables.  found: `value` is set.  absent: all
   // tables are whole and none has any of the keys.  Error: a table that could not be asked, whether
-  // or not a later one could answer.
+  // or not a later one could answer; `detail` is added to.
   [[nodiscard]] Result<Answer> find(std::string_view recipient, std::string_view delimiter,
-                                    std::string& value);
+                                    std::string& value, std::string& detail);
 
  private:
-  struct Table {
-    std::unique_ptr<Map> map;
-    bool is_pattern = false;
-  };
-  std::vector<Table> tables_;
+  std::vector<std::unique_ptr<Map>> tables_;
 };
 
 struct RecipientTables {

@@ -45,14 +45,11 @@ bool split_tables(std::string_view text, std::vector<std::string_view>& elements
 void open_list(const Named& named, TableList& list, const TableNotice& notice) {
   std::vector<std::string_view> elements;
   if (!split_tables(named.text, elements)) {
-    list.add(make_fail_map({Fault::config, 0, "list of tables"}, "a brace lacks its partner"),
-             false);
+    list.add(make_fail_map({Fault::config, 0, "list of tables"}, "a brace lacks its partner"));
     return;
   }
   for (const std::string_view element : elements) {
-    std::unique_ptr<Map> map = open_watched_map(element, options_for(named), notice);
-    const bool is_pattern = map->is_pattern();
-    list.add(std::move(map), is_pattern);
+    list.add(open_watched_map(element, options_for(named), notice));
   }
 }
 

@@ -11,8 +11,9 @@ namespace {
 // A table in memory that keeps the keys it was asked for.
 class TestMap : public Map {
  public:
-  TestMap(std::map<std::string, std::string> rows, std::vector<std::string>* asked)
-      : rows_(std::move(rows)), asked_(asked) {}
+  TestMap(std::map<std::string, std::string> rows, std::vector<std::string>* asked, bool is_pattern)
+      : rows_(std::move(rows)), asked_(asked), is_pattern_(is_pattern) {}
+  [[nodiscard]] bool is_pattern() const override { return is_pattern_; }
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     asked_->emplace_back(key);
     const auto row = rows_.find(std::string(key));
@@ -25,6 +26,7 @@ class TestMap : public Map {
  private:
   std::map<std::string, std::string> rows_;
   std::vector<std::string>* asked_;
+  bool is_pattern_;
 };
 
 class LookupTest : public ::testing::Test {
@@ -41,7 +43,7 @@ class LookupTest : public ::testing::Test {
     asked_.clear();
     const auto add = [this](TableList& list, const std::map<std::string, std::string>& rows,
                             std::vector<std::string>& asked, bool pattern) {
-      list.add(std::make_unique<TestMap>(rows, &asked), pattern);
+      list.add(std::make_unique<TestMap>(rows, &asked, pattern));
     };
     add(tables.mailbox, mailbox_rows_, asked_, is_pattern);
     add(tables.uid, uid_rows_, other_, false);
@@ -67,7 +69,8 @@ class LookupTest : public ::testing::Test {
 TEST_F(LookupTest, AsksWholeThenWithoutExtensionThenDomain) {
   mailbox_rows_ = {{"@x.org", "all"}};
   ASSERT_EQ(find("Bob+A-b@X.org").value(), Answer::found);
-  EXPECT_EQ(asked_, (std::vector<std::string>{"bob+a-b@x.org", "bob@x.org", "@x.org"}));
+  EXPECT_EQ(asked_,
+            (std::vector<std::string>{"bob+a-b@x.org", "bob+a@x.org", "bob@x.org", "@x.org"}));
   EXPECT_EQ(box_.path, "/mail/all");
   EXPECT_FALSE(box_.is_maildir());
   EXPECT_EQ(box_.uid, 500u);
