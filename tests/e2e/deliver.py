@@ -156,7 +156,7 @@ class DeliverTest(E2eTest):
         listen = listen or "unix:" + path
         process = self.start([program("qmail-virtual"), *options, "--daemon"],
                              {**self.env, "LISTEN": listen, "LISTENMODE": "0666", **env},
-                             lambda: os.path.exists(path), name="qmail-virtual")
+                             lambda: connects(path), name="qmail-virtual")
         process.address = path
         return process
 
