@@ -1,0 +1,77 @@
+// SPDX-License-Identifier: 0BSD
+#include "wire/smtp_address.h"
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+bool is_high(char c) { return static_cast<unsigned char>(c) > 0x7f; }
+
+bool is_letter_or_digit(char c) {
+  return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
+}
+
+// RFC 5322 atext, and what RFC 6532 adds.
+bool is_atext(char c) {
+  constexpr std::string_view kOthers = "!#$%&'*+-/=?^_`{|}~";
+  return is_letter_or_digit(c) || is_high(c) || find_byte(kOthers, c) < kOthers.size();
+}
+
+bool is_dot_string(std::string_view local) {
+  bool after_dot = true;
+  for (const char c : local) {
+    if (c == '.' ? after_dot : !is_atext(c)) return false;
+    after_dot = c == '.';
+  }
+  return !after_dot;
+}
+
+bool is_domain(std::string_view domain) {
+  if (domain.empty()) return false;
+  const bool literal = domain.front() == '[';
+  if (literal != (domain.back() == ']')) return false;
+  if (literal) domain = first_bytes(after_bytes(domain, 1), domain.size() - 2);
+  for (const char c : domain) {
+    const bool in_name = is_letter_or_digit(c) || is_high(c) || c == '.' || c == '-' || c == '_';
+    if (!in_name && !(literal && c == ':')) return false;
+  }
+  return !domain.empty();
+}
+
+std::optional<std::string> quoted(std::string_view local) {
+  std::string out = "\"";
+  for (const char c : local) {
+    if (!is_printable(c) && !is_high(c)) return std::nullopt;
+    if (c == '"' || c == '\\') out += '\\';
+    out += c;
+  }
+  out += '"';
+  return out;
+}
+
+}  // namespace
+
+std::optional<std::string> smtp_mailbox(std::string_view address) {
+  const std::size_t at = find_last_byte(address, '@');
+  if (at == 0 || at == address.size()) return std::nullopt;
+  const std::string_view local = first_bytes(address, at);
+  const std::string_view domain = after_bytes(address, at + 1);
+  if (!is_domain(domain)) return std::nullopt;
+  std::optional<std::string> out =
+      is_dot_string(local) ? std::optional(std::string(local)) : quoted(local);
+  if (!out) return out;
+  *out += '@';
+  *out += domain;
+  return out;
+}
+
+bool needs_smtputf8(std::string_view address) {
+  for (const char c : address) {
+    if (is_high(c)) return true;
+  }
+  return false;
+}
+
+}  // namespace qv
