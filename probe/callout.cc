@@ -1,0 +1,246 @@
+// SPDX-License-Identifier: 0BSD
+#include "probe/callout.h"
+
+#include "core/check.h"
+#include "core/text.h"
+#include "probe/classify.h"
+#include "wire/smtp_address.h"
+
+namespace qv {
+
+namespace {
+
+// EHLO keywords stand at the beginning of a line, any case (RFC 5321 section 4.1.1.1).
+bool offers(const SmtpReply& reply, std::string_view keyword) {
+  for (const std::string& line : reply.lines) {
+    std::string_view rest = line;
+    if (equal_ignoring_case(take_until(rest, ' '), keyword)) return true;
+  }
+  return false;
+}
+
+bool is_closing(std::string_view bytes) { return starts_with(bytes, "421"); }
+
+}  // namespace
+
+std::string_view step_name(Callout::Step step) {
+  using Step = Callout::Step;
+  switch (step) {
+    case Step::connect:
+      return "connect";
+    case Step::greeting:
+      return "greeting";
+    case Step::hello:
+      return "EHLO";
+    case Step::helo:
+      return "HELO";
+    case Step::starttls:
+      return "STARTTLS";
+    case Step::tls:
+      return "TLS handshake";
+    case Step::ready:
+      return "idle";
+    case Step::mail:
+      return "MAIL FROM";
+    case Step::rcpt:
+      return "RCPT TO";
+    case Step::reset:
+      return "RSET";
+    case Step::quit:
+      return "QUIT";
+    case Step::end:
+      return "end";
+  }
+  QV_CHECK(false);
+}
+
+void Callout::enter(Step step, std::string_view command) {
+  step_ = step;
+  ++steps_;
+  if (command.empty()) return;
+  output_ += command;
+  output_ += "\r\n";
+}
+
+void Callout::connected() {
+  QV_CHECK(step_ == Step::connect);
+  enter(Step::greeting);
+}
+
+void Callout::say_hello(Step step) {
+  const std::string_view verb = options_.lmtp ? "LHLO " : step == Step::hello ? "EHLO " : "HELO ";
+  enter(step, std::string(verb) + options_.hello_name);
+}
+
+void Callout::received(std::string_view bytes) {
+  if (step_ == Step::end) return;
+  if (step_ == Step::connect || step_ == Step::tls) {
+    return finish(ProbeReason::broken, "bytes out of turn");
+  }
+  const Frame frame = decoder_.take(bytes);
+  if (frame == Frame::partial) return;
+  if (frame == Frame::malformed) return finish(ProbeReason::broken, "not an SMTP reply");
+  const bool unasked = step_ == Step::ready;
+  const bool surplus = !bytes.empty();
+  if (surplus && !is_closing(bytes)) {
+    return finish(ProbeReason::broken, "more than one reply to a command");
+  }
+  const SmtpReply reply = decoder_.reply();
+  if (unasked && reply.code != 421) return finish(ProbeReason::broken, "a reply to no command");
+  on_reply(reply);
+  // The 421 that stood behind the reply is no complaint where nothing more is asked.
+  if (surplus && step_ != Step::end) {
+    finish(pending_.empty() ? ProbeReason::recipient : ProbeReason::broken, "closed by the host");
+  }
+}
+
+void Callout::on_reply(const SmtpReply& reply) {
+  switch (step_) {
+    case Step::greeting:
+      return on_greeting(reply);
+    case Step::hello:
+    case Step::helo:
+      return on_hello(reply);
+    case Step::starttls:
+      return on_starttls(reply);
+    case Step::mail:
+      return on_mail(reply);
+    case Step::rcpt:
+      return on_rcpt(reply);
+    case Step::reset:
+      if (reply.of_class() != 2) return finish(ProbeReason::broken, reply_text(reply));
+      in_transaction_ = false;
+      return send_mail();
+    case Step::ready:  // 421, see received()
+    case Step::quit:
+      return finish(ProbeReason::recipient, {});
+    case Step::connect:
+    case Step::tls:
+    case Step::end:
+      break;
+  }
+  QV_CHECK(false);
+}
+
+void Callout::on_greeting(const SmtpReply& reply) {
+  if (reply.code != 220) return finish(ProbeReason::host_refused, reply_text(reply));
+  say_hello(Step::hello);
+}
+
+void Callout::on_hello(const SmtpReply& reply) {
+  const bool may_fall_back = step_ == Step::hello && !options_.lmtp && !secure_;
+  if (reply.of_class() == 5 && may_fall_back) return say_hello(Step::helo);
+  if (reply.code != 250) return finish(ProbeReason::host_refused, reply_text(reply));
+  offers_smtputf8_ = step_ == Step::hello && offers(reply, "SMTPUTF8");
+  if (secure_ || options_.tls == TlsUse::never) return be_ready();
+  const bool offered = step_ == Step::hello && offers(reply, "STARTTLS");
+  if (offered) return enter(Step::starttls, "STARTTLS");
+  if (options_.tls == TlsUse::must) return finish(ProbeReason::tls_failed, "TLS is not offered");
+  be_ready();
+}
+
+void Callout::on_starttls(const SmtpReply& reply) {
+  if (reply.code == 220) {
+    enter(Step::tls);
+    wants_tls_ = true;
+    return;
+  }
+  if (reply.code == 421) return finish(ProbeReason::host_refused, reply_text(reply));
+  if (options_.tls == TlsUse::must) return finish(ProbeReason::tls_failed, reply_text(reply));
+  be_ready();
+}
+
+void Callout::secured() {
+  QV_CHECK(step_ == Step::tls);
+  secure_ = true;
+  // What was said in the clear is forgotten (RFC 3207 section 4.2).
+  decoder_ = {};
+  offers_smtputf8_ = false;
+  say_hello(Step::hello);
+}
+
+void Callout::be_ready() {
+  enter(Step::ready);
+  if (!pending_.empty()) begin_asking();
+}
+
+bool Callout::can_ask() const {
+  return pending_.empty() && !outcome_ && step_ != Step::quit && step_ != Step::end;
+}
+
+void Callout::ask(std::string_view address) {
+  QV_CHECK(can_ask() && !address.empty());
+  pending_ = address;
+  if (step_ == Step::ready) begin_asking();
+}
+
+void Callout::begin_asking() {
+  if (!smtp_mailbox(pending_)) {
+    return settle(RecipientStatus::defer, ProbeReason::not_askable,
+                  "the address cannot be put into an SMTP command");
+  }
+  const bool utf8 = needs_smtputf8(pending_);
+  if (utf8 && !offers_smtputf8_) {
+    return settle(RecipientStatus::defer, ProbeReason::not_askable,
+                  "the host does not offer SMTPUTF8");
+  }
+  if (!in_transaction_) return send_mail();
+  if (utf8 != transaction_utf8_) return enter(Step::reset, "RSET");
+  send_rcpt();
+}
+
+void Callout::send_mail() {
+  transaction_utf8_ = needs_smtputf8(pending_);
+  std::string command = "MAIL FROM:<";
+  if (!options_.sender.empty()) command += smtp_mailbox(options_.sender).value_or("");
+  command += '>';
+  if (transaction_utf8_) command += " SMTPUTF8";
+  enter(Step::mail, command);
+}
+
+void Callout::on_mail(const SmtpReply& reply) {
+  if (reply.of_class() == 2) {
+    in_transaction_ = true;
+    return send_rcpt();
+  }
+  const bool refused = reply.of_class() == 5;
+  finish(refused ? ProbeReason::sender_refused : ProbeReason::host_refused, reply_text(reply));
+}
+
+void Callout::send_rcpt() {
+  enter(Step::rcpt, "RCPT TO:<" + smtp_mailbox(pending_).value_or("") + ">");
+}
+
+void Callout::on_rcpt(const SmtpReply& reply) {
+  if (reply.code == 421) return finish(ProbeReason::host_refused, reply_text(reply));
+  settle(classify_rcpt(reply), ProbeReason::recipient, reply_text(reply));
+  enter(Step::ready);
+}
+
+void Callout::settle(RecipientStatus status, ProbeReason reason, std::string text) {
+  pending_.clear();
+  ++asked_;
+  outcome_ = ProbeOutcome{status, reason, safe_text(text)};
+}
+
+void Callout::leave() {
+  if (step_ == Step::end || step_ == Step::quit) return;
+  if (step_ == Step::ready && pending_.empty()) return enter(Step::quit, "QUIT");
+  finish(ProbeReason::broken, "given up");
+}
+
+void Callout::lost(ProbeReason reason, std::string_view text) {
+  if (step_ == Step::end) return;
+  // Idle hosts may hang up, and nobody waits for the answer to QUIT.
+  const bool harmless = step_ == Step::ready || step_ == Step::quit;
+  finish(harmless ? ProbeReason::recipient : reason, std::string(text));
+}
+
+void Callout::finish(ProbeReason reason, std::string text) {
+  text = safe_text(text);
+  if (!pending_.empty()) settle(RecipientStatus::defer, reason, text);
+  ending_ = {RecipientStatus::defer, reason, std::move(text)};
+  enter(Step::end);
+}
+
+}  // namespace qv
