@@ -1,0 +1,73 @@
+// SPDX-License-Identifier: 0BSD
+#include "probe/host_memory.h"
+
+#include <algorithm>
+
+namespace qv {
+
+HostMemory::State HostMemory::state(std::string_view key, std::int64_t now_us) const {
+  const auto host = hosts_.find(key);
+  if (host == hosts_.end()) return State::fine;
+  if (now_us < host->second.leave_until_us) return State::backing_off;
+  if (now_us < host->second.sender_refused_until_us) return State::sender_refused;
+  return State::fine;
+}
+
+HostMemory::Tls HostMemory::tls(std::string_view key, std::int64_t now_us) const {
+  const auto host = hosts_.find(key);
+  const bool broken = host != hosts_.end() && now_us < host->second.tls_broken_until_us;
+  return broken ? Tls::broken : Tls::fine;
+}
+
+std::string_view HostMemory::sender_refusal(std::string_view key) const {
+  const auto host = hosts_.find(key);
+  return host == hosts_.end() ? std::string_view{} : host->second.refusal;
+}
+
+HostMemory::Host& HostMemory::get(std::string_view key, std::int64_t now_us) {
+  const auto known = hosts_.find(key);
+  if (known != hosts_.end()) return known->second;
+  if (hosts_.size() >= limits_.remembered_hosts) {
+    std::erase_if(hosts_, [&](const auto& entry) {
+      const Host& host = entry.second;
+      return std::max({host.leave_until_us, host.sender_refused_until_us,
+                       host.tls_broken_until_us}) <= now_us;
+    });
+  }
+  // All of them are still of use: better to forget than to grow.
+  if (hosts_.size() >= limits_.remembered_hosts) hosts_.clear();
+  return hosts_.emplace(key, Host{}).first->second;
+}
+
+void HostMemory::note_answer(std::string_view key) {
+  const auto host = hosts_.find(key);
+  if (host == hosts_.end()) return;
+  host->second.failures = 0;
+  host->second.leave_until_us = 0;
+}
+
+void HostMemory::note_failure(std::string_view key, std::int64_t now_us) {
+  constexpr unsigned kMostDoublings = 30;
+  Host& host = get(key, now_us);
+  if (now_us < host.leave_until_us) return;
+  const unsigned doublings = std::min(host.failures, kMostDoublings);
+  ++host.failures;
+  const std::int64_t full_us =
+      std::min(limits_.max_backoff_us, limits_.backoff_us * (std::int64_t{1} << doublings));
+  // 750 to 1250 thousandths.
+  const auto thousandths = static_cast<std::int64_t>(750 + random_() % 501);
+  host.leave_until_us = now_us + full_us / 1000 * thousandths;
+}
+
+void HostMemory::note_sender_refused(std::string_view key, std::int64_t now_us,
+                                     std::string_view text) {
+  Host& host = get(key, now_us);
+  host.sender_refused_until_us = now_us + limits_.sender_refused_us;
+  host.refusal = text;
+}
+
+void HostMemory::note_tls_broken(std::string_view key, std::int64_t now_us) {
+  get(key, now_us).tls_broken_until_us = now_us + limits_.tls_broken_us;
+}
+
+}  // namespace qv

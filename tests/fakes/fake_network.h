@@ -1,0 +1,59 @@
+// SPDX-License-Identifier: 0BSD
+// tests/fakes/fake_network.h - next hops and a DNS that a test scripts; goes with FakeLoop.
+#ifndef QV_TESTS_FAKES_FAKE_NETWORK_H_
+#define QV_TESTS_FAKES_FAKE_NETWORK_H_
+
+#include <deque>
+#include <map>
+#include <string>
+#include <vector>
+
+#include "event/connect.h"
+#include "event/loop.h"
+#include "event/resolver.h"
+
+namespace qv {
+
+// What a next hop does.  It greets, and answers each command line: with the first rule whose
+// beginning fits (any case), else "250 ok"; RCPT, MAIL and the like are matched by their whole
+// line.
+struct FakeHop {
+  enum class Connect : std::uint8_t { accept, refuse, hang } connect = Connect::accept;
+  enum class Handshake : std::uint8_t { succeed, fail } handshake = Handshake::succeed;
+  std::string greeting = "220 fake";
+  // Beginning of the command -> reply; "(close)" closes, "(silence)" says nothing.
+  std::vector<std::pair<std::string, std::string>> replies;
+  std::int64_t delay_us = 0;  // before each reply
+
+  // What happened.
+  int connections = 0;
+  int open = 0;
+  std::vector<std::string> commands;
+};
+
+class FakeNetwork final : public Connector, public Resolver {
+ public:
+  explicit FakeNetwork(Loop& loop) : loop_(loop) {}
+
+  // By what StreamAddress::text is: "inet:192.0.2.1:25".  One that is not there refuses.
+  std::map<std::string, FakeHop> hops;
+  // Unknown names have no records; those in `broken` cannot be told.
+  std::map<std::string, Exchangers> exchangers;
+  std::map<std::string, std::vector<std::string>> addresses;
+  std::vector<std::string> broken;
+  int lookups = 0;
+
+  std::unique_ptr<Connection> connect(const StreamAddress& address,
+                                      Connection::User& user) override;
+  Loop::Owned find_exchangers(const std::string& domain,
+                              std::function<void(Result<Exchangers>)> done) override;
+  Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
+                             std::function<void(Result<Addresses>)> done) override;
+
+ private:
+  Loop& loop_;
+};
+
+}  // namespace qv
+
+#endif  // QV_TESTS_FAKES_FAKE_NETWORK_H_
