@@ -141,6 +141,8 @@ bool Hop::worth_retrying(const Link& link, const ProbeOutcome& outcome) const {
   if (link.question->retried) return false;
   const Blame whose = blame(outcome.reason);
   if (whose == Blame::tls) return options_.tls == TlsUse::may;
+  // A host that does not answer in time does not do so sooner on a new connection.
+  if (outcome.reason == ProbeReason::timed_out) return false;
   // The one that failed counts as asked too.
   return whose == Blame::host && link.session->asked() > 1;
 }

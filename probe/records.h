@@ -1,0 +1,82 @@
+// SPDX-License-Identifier: 0BSD
+// probe/records.h - the records as the service sees them: its own store, or one shared by a fleet.
+//
+// Every call answers by callback, so that a store behind a network fits; the one of this host
+// answers before the call returns.
+//
+// Threads: none.  Tests: tests/probe/service_test.cc, tests/probe/shared_records_test.cc
+#ifndef QV_PROBE_RECORDS_H_
+#define QV_PROBE_RECORDS_H_
+
+#include <cstdint>
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "cache/rules.h"
+#include "cache/store.h"
+#include "probe/report.h"
+
+namespace qv {
+
+class Records {
+ public:
+  using Found = std::function<void(Result<std::optional<CacheRecord>>)>;
+  enum class Lease : std::uint8_t {
+    granted,  // it is for us to probe
+    held,     // another host is at it
+    none,     // cannot be told: do not probe
+  };
+  using Leased = std::function<void(Lease)>;
+
+  virtual ~Records() = default;
+  Records() = default;
+  Records(const Records&) = delete;
+  Records& operator=(const Records&) = delete;
+
+  // nullopt: there is none, or a damaged one (which is reported).
+  virtual void find(const std::string& key, Found found) = 0;
+  // Asks for the right to probe for `key`, for at most `seconds`.
+  virtual void lease(const std::string& key, std::int64_t seconds, Leased leased) = 0;
+  virtual void end_lease(const std::string& key) = 0;
+  // What cannot be stored is reported, and lost: it is a cache.  `seconds`: of use for so long.
+  virtual void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) = 0;
+  virtual void erase(const std::string& key) = 0;
+};
+
+// Counted since the start.
+struct RecordCounters {
+  std::uint64_t damaged = 0;
+  std::uint64_t failures = 0;  // of the store
+};
+
+// The records of this host's own store.
+class LocalRecords final : public Records {
+ public:
+  // `started`: now, in seconds since 1970; a probe sent before that has died with its process.
+  // REQUIRES: `store` outlives this object.
+  LocalRecords(CacheStore& store, std::int64_t started, Report report)
+      : store_(store), started_(started), report_(std::move(report)) {}
+
+  void find(const std::string& key, Found found) override;
+  void lease(const std::string& key, std::int64_t seconds, Leased leased) override;
+  void end_lease(const std::string& /*key*/) override {}
+  void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) override;
+  void erase(const std::string& key) override;
+
+  [[nodiscard]] const RecordCounters& counters() const { return counters_; }
+
+ private:
+  void note_failure(const Error& error);
+
+  CacheStore& store_;
+  std::int64_t started_;
+  Report report_;
+  RecordCounters counters_;
+  std::string value_;  // kept for its memory
+};
+
+}  // namespace qv
+
+#endif  // QV_PROBE_RECORDS_H_
