@@ -12,6 +12,7 @@
 #include "cache/evict.h"
 #include "cache/record.h"
 #include "core/fault.h"
+#include "core/text.h"
 
 namespace qv {
 
@@ -23,6 +24,10 @@ constexpr std::size_t kSmallestMap = std::size_t{64} << 20;
 constexpr std::size_t kMapBytesPerEntry = 4096;
 // So many changes may wait for a disk that does not take them.
 constexpr std::size_t kMaxUnwritten = 20000;
+
+std::string_view without_nul(std::string_view s) {
+  return !s.empty() && s.back() == '\0' ? first_bytes(s, s.size() - 1) : s;
+}
 
 }  // namespace
 
@@ -164,6 +169,16 @@ Result<void> LmdbStore::walk(std::string_view after_key, const Visitor& visitor)
       });
   if (!walked.ok()) return after(walked.error());
   return {};
+}
+
+Result<void> walk_lmdb_file(const std::string& path, const CacheStore::Visitor& visitor) {
+  constexpr std::size_t kMapBytes = std::size_t{1} << 30;
+  QV_TRY_VOID(LmdbEnv::check_in_child(path, kCheckSeconds));
+  QV_TRY(LmdbEnv table, LmdbEnv::open(path, LmdbEnv::Access::read_only, kMapBytes));
+  return table.walk({}, [&](std::string_view key, std::string_view value) {
+    const CacheStore::Walk next = visitor(without_nul(key), without_nul(value));
+    return next == CacheStore::Walk::stop ? LmdbEnv::Walk::stop : LmdbEnv::Walk::go_on;
+  });
 }
 
 }  // namespace qv

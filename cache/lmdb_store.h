@@ -55,6 +55,11 @@ class LmdbStore final : public CacheStore {
   std::string notice_;
 };
 
+// Visits every entry of another LMDB file, which is only read; a NUL at the end of keys and values,
+// as some of Postfix's tables have it, is left out.  Errors: cannot open it, it is damaged.
+[[nodiscard]] Result<void> walk_lmdb_file(const std::string& path,
+                                          const CacheStore::Visitor& visitor);
+
 }  // namespace qv
 
 #endif  // QV_CACHE_LMDB_STORE_H_

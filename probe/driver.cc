@@ -112,8 +112,8 @@ void ProbeDriver::find_hops(Probe& probe) {
     return next_hop(probe);
   }
   const std::string domain(domain_of(probe.address));
-  probe.lookup = around_.resolver.find_exchangers(
-      domain, [this, &probe, domain](const Result<Resolver::Exchangers>& found) {
+  probe.lookup = around_.exchangers.find_exchangers(
+      domain, [this, &probe, domain](const Result<ExchangerLookup::Exchangers>& found) {
         if (!found.ok()) {
           return fail(probe, ProbeReason::unreachable, "mail exchangers cannot be looked up now");
         }

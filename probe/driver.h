@@ -21,6 +21,7 @@
 #include "event/connect.h"
 #include "event/loop.h"
 #include "event/resolver.h"
+#include "probe/exchangers.h"
 #include "probe/hop.h"
 #include "probe/host_memory.h"
 #include "probe/limits.h"
@@ -57,6 +58,7 @@ class ProbeDriver {
     Loop& loop;
     Connector& connector;
     Resolver& resolver;
+    ExchangerLookup& exchangers;
     std::function<std::uint64_t()> random;                   // 64 random bits
     std::function<bool(const StreamAddress&)> is_ourselves;  // do we listen there?
   };

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// Look-ups against a name server of the test's own on the loopback address.
+// Both look-ups, of addresses and of mail exchangers, against a name server of the test's own on
+// the loopback address.
 #include "event/resolver.h"
 
 #include <arpa/inet.h>
@@ -12,6 +13,7 @@
 #include <fstream>
 
 #include "event/libevent_loop.h"
+#include "probe/exchangers.h"
 
 namespace qv {
 namespace {
@@ -48,6 +50,7 @@ class NameServer : public testing::Test {
   void TearDown() override {
     lookup_.reset();
     resolver_.reset();
+    exchangers_.reset();
     unlink(path_.c_str());
   }
 
@@ -96,8 +99,8 @@ class NameServer : public testing::Test {
 
   std::string exchangers(const std::string& domain) {
     std::string out = "(nothing)";
-    if (!resolver_) resolver_ = make_resolver(loop_, path_);
-    lookup_ = resolver_->find_exchangers(domain, [&](const Result<Resolver::Exchangers>& found) {
+    if (!exchangers_) exchangers_ = make_exchanger_lookup(loop_, path_);
+    lookup_ = exchangers_->find_exchangers(domain, [&](const auto& found) {
       out = found.ok() ? "" : "(fault)";
       if (found.ok()) {
         for (const auto& one : found.value()) {
@@ -140,6 +143,7 @@ class NameServer : public testing::Test {
   Loop::Owned watch_client_;
   Loop::Owned limit_;
   std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<ExchangerLookup> exchangers_;
   Loop::Owned lookup_;
 };
 
@@ -199,7 +203,8 @@ TEST_F(NameServer, IsNotNeededForAnAddress) {
 TEST_F(NameServer, ALookUpMayBeForgotten) {
   resolver_ = make_resolver(loop_, path_);
   const auto never = [](const auto&) { FAIL() << "nobody waits"; };
-  Loop::Owned mx = resolver_->find_exchangers("x.example", never);
+  exchangers_ = make_exchanger_lookup(loop_, path_);
+  Loop::Owned mx = exchangers_->find_exchangers("x.example", never);
   Loop::Owned address = resolver_->find_addresses("x.example", 25, never);
   const auto forget = loop_.after(10000, [&] {
     mx.reset();

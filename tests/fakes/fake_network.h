@@ -11,6 +11,7 @@
 #include "event/connect.h"
 #include "event/loop.h"
 #include "event/resolver.h"
+#include "probe/exchangers.h"
 
 namespace qv {
 
@@ -31,7 +32,7 @@ struct FakeHop {
   std::vector<std::string> commands;
 };
 
-class FakeNetwork final : public Connector, public Resolver {
+class FakeNetwork final : public Connector, public Resolver, public ExchangerLookup {
  public:
   explicit FakeNetwork(Loop& loop) : loop_(loop) {}
 

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: 0BSD
+#include "probe/exchangers.h"
+
+#include <errno.h>
+#include <sys/random.h>
+#include <sys/socket.h>
+
+#include <array>
+#include <optional>
+#include <utility>
+
+#include "control/lines.h"
+#include "core/fd.h"
+#include "core/text.h"
+#include "event/listen.h"
+#include "event/stream.h"
+#include "wire/dns.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kTry_us = 3000000;  // one server's time for one question
+constexpr std::size_t kTries = 2;          // rounds over all servers
+constexpr std::size_t kMaxServers = 3;     // as resolv.conf(5)
+
+constexpr Error kCannotTell{Fault::retry, 0, "dns"};
+
+std::uint16_t random_id() {
+  std::uint16_t id = 0;
+  if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id)
+    id = static_cast<std::uint16_t>(random());
+  return id;
+}
+
+// "addr", and with a port as libevent's resolver takes it: "addr:port", "[addr]:port".
+std::optional<StreamAddress> parse_server(std::string_view text) {
+  const bool bracketed = starts_with(text, "[");
+  const bool bare_ipv6 = !bracketed && find_byte(text, ':') != find_last_byte(text, ':');
+  std::string address = "inet:";
+  address += bare_ipv6 ? "[" + std::string(text) + "]" : std::string(text);
+  const bool has_port = bracketed ? !ends_with(text, "]") : find_byte(text, ':') < text.size();
+  if (bare_ipv6 || !has_port) address += ":53";
+  Result<StreamAddress> parsed = parse_stream_address(address);
+  if (!parsed.ok()) return std::nullopt;
+  return std::move(parsed).value();
+}
+
+std::vector<StreamAddress> read_servers(const std::string& resolv_conf) {
+  std::vector<StreamAddress> servers;
+  const auto lines = read_control_file(resolv_conf);
+  if (lines.ok() && lines.value()) {
+    for (const ControlLine& line : *lines.value()) {
+      std::string_view rest = line.text;
+      if (!starts_with(rest, "nameserver")) continue;
+      rest = trim_blanks(after_bytes(rest, 10));
+      const auto server = parse_server(first_bytes(rest, find_byte(rest, ' ')));
+      if (server && servers.size() < kMaxServers) servers.push_back(*server);
+    }
+  }
+  if (servers.empty()) servers.push_back(*parse_server("127.0.0.1"));
+  return servers;
+}
+
+// One question for MX records: by UDP to one server after the other, by TCP where the reply does
+// not fit.  A fresh socket and id per try: a forged reply must guess port and id.
+class MxLookup final : public Loop::Handle, private Stream::User {
+ public:
+  using Done = std::function<void(Result<ExchangerLookup::Exchangers>)>;
+
+  MxLookup(Loop& loop, const std::vector<StreamAddress>& servers, std::string domain, Done done)
+      : loop_(loop), servers_(servers), domain_(std::move(domain)), done_(std::move(done)) {
+    timer_ = loop_.after(0, [this] { next_try(); });
+  }
+
+ private:
+  void next_try() {
+    watch_.reset();
+    stream_.reset();
+    socket_.reset();
+    if (tries_ == kTries * servers_.size()) return finish(kCannotTell);
+    server_ = tries_++ % servers_.size();
+    query_ = dns::encode_mx_query(random_id(), domain_);
+    // What is no name has no records.
+    if (query_.empty()) return finish(ExchangerLookup::Exchangers{});
+    timer_ = loop_.after(kTry_us, [this] { next_try(); });
+    const StreamAddress& server = servers_[server_];
+    socket_.reset(::socket(server.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+    if (!socket_.valid() || ::connect(socket_.get(), server.get(), server.size) != 0 ||
+        ::send(socket_.get(), query_.data(), query_.size(), 0) < 0) {
+      timer_ = loop_.after(0, [this] { next_try(); });
+      return;
+    }
+    watch_ = loop_.when_readable(socket_.get(), [this] { on_datagram(); });
+  }
+
+  void on_datagram() {
+    std::array<char, dns::kMaxUdpReply> buffer{};
+    const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
+    // Nobody listens there: the next one.
+    if (got < 0) return errno == EAGAIN || errno == EINTR ? void() : next_try();
+    judge({buffer.data(), static_cast<std::size_t>(got)});
+  }
+
+  void judge(std::string_view reply) {
+    std::vector<dns::Mx> records;
+    switch (dns::parse_mx_reply(reply, query_, records)) {
+      case dns::Reply::answer: {
+        ExchangerLookup::Exchangers exchangers;
+        for (dns::Mx& record : records) {
+          exchangers.push_back({record.preference, std::move(record.host)});
+        }
+        return finish(std::move(exchangers));
+      }
+      case dns::Reply::truncated:
+        return stream_ ? next_try() : ask_by_tcp();
+      case dns::Reply::failure:
+        return next_try();
+      case dns::Reply::foreign:
+        return;
+    }
+  }
+
+  void ask_by_tcp() {
+    watch_.reset();
+    bool in_progress = false;
+    Result<Fd> connecting = start_connect(servers_[server_], in_progress);
+    if (!connecting.ok()) return next_try();
+    stream_ = std::make_unique<Stream>(loop_, std::move(connecting).value(), kLimits);
+    stream_->start(*this, Stream::Connecting::yes);
+    std::string framed;
+    framed += static_cast<char>(query_.size() >> 8);
+    framed += static_cast<char>(query_.size() & 0xff);
+    stream_->write(framed + query_);
+  }
+
+  std::size_t on_input(Stream& /*stream*/, std::string_view input) override {
+    if (input.size() < 2) return 0;
+    const auto high = static_cast<unsigned char>(input[0]);
+    const auto low = static_cast<unsigned char>(input[1]);
+    const std::size_t length = static_cast<std::size_t>(high << 8 | low);
+    if (input.size() - 2 < length) return 0;
+    const std::string reply(input.substr(2, length));
+    // Not from within the stream: judging may destroy it.
+    timer_ = loop_.after(0, [this, reply] { judge(reply); });
+    return input.size();
+  }
+  void on_end(Stream& /*stream*/, StreamEnd /*why*/) override {
+    // A reply that has come is being judged.
+    if (stream_) timer_ = loop_.after(0, [this] { next_try(); });
+  }
+
+  void finish(Result<ExchangerLookup::Exchangers> found) {
+    timer_.reset();
+    watch_.reset();
+    stream_.reset();
+    // It may destroy this.
+    const Done done = std::move(done_);
+    done(std::move(found));
+  }
+
+  static constexpr StreamLimits kLimits{};
+
+  Loop& loop_;
+  const std::vector<StreamAddress>& servers_;
+  std::string domain_;
+  Done done_;
+  std::size_t tries_ = 0;
+  std::size_t server_ = 0;
+  std::string query_;
+  Fd socket_;
+  Loop::Owned watch_;
+  Loop::Owned timer_;
+  std::unique_ptr<Stream> stream_;
+};
+
+class DnsLookup final : public ExchangerLookup {
+ public:
+  DnsLookup(Loop& loop, const std::string& resolv_conf)
+      : loop_(loop), servers_(read_servers(resolv_conf)) {}
+
+  Loop::Owned find_exchangers(const std::string& domain,
+                              std::function<void(Result<Exchangers>)> done) override {
+    return std::make_unique<MxLookup>(loop_, servers_, domain, std::move(done));
+  }
+
+ private:
+  Loop& loop_;
+  std::vector<StreamAddress> servers_;
+};
+
+}  // namespace
+
+std::unique_ptr<ExchangerLookup> make_exchanger_lookup(Loop& loop, const std::string& resolv_conf) {
+  return std::make_unique<DnsLookup>(loop, resolv_conf);
+}
+
+}  // namespace qv

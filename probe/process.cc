@@ -1,0 +1,263 @@
+// SPDX-License-Identifier: 0BSD
+#include "probe/process.h"
+
+#include <grp.h>
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/random.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "core/exit_code.h"
+#include "core/fault.h"
+#include "core/text.h"
+#include "event/listen.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kLastWords_us = kSecond_us;
+constexpr std::int64_t kFlush_us = kSecond_us / 5;
+constexpr std::int64_t kInterfaces_us = 60 * kSecond_us;
+constexpr std::uint64_t kOtherDescriptors = 256;
+
+std::int64_t wall_clock() { return time(nullptr); }
+
+std::uint64_t random_bits() {
+  std::uint64_t bits = 0;
+  // Without entropy there is still the clock: what is random here need not be secret.
+  if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits) {
+    bits = static_cast<std::uint64_t>(clock()) * 0x9e3779b97f4a7c15u;
+  }
+  return bits;
+}
+
+// The group of a name or of decimal digits; nullopt where there is none.
+std::optional<gid_t> find_group(const std::string& name) {
+  std::uint64_t number = 0;
+  if (parse_decimal(name, UINT32_MAX - 1, number)) return static_cast<gid_t>(number);
+  const group* entry = getgrnam(name.c_str());
+  if (entry == nullptr) return std::nullopt;
+  return entry->gr_gid;
+}
+
+}  // namespace
+
+Result<void> ProbeDaemon::parse(std::string& detail) {
+  std::vector<Problem> problems;
+  options_ = read_probe_options(from_environment_or_control, problems);
+  if (!problems.empty()) {
+    detail = to_string(problems.front());
+    return Error{Fault::config, 0, ""};
+  }
+  if (geteuid() == 0) {
+    detail = "PROBEUSER";
+    QV_TRY(account_, find_account(options_.account, detail));
+  }
+  detail = "QMAILHOME " + options_.qmailhome;
+  if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
+  return {};
+}
+
+Result<void> ProbeDaemon::pre_jail(std::string& detail) {
+  // The usual place of socket and cache; elsewhere the operator makes it.
+  const std::string directory = options_.qmailhome + "/probe";
+  detail = directory;
+  if (mkdir(directory.c_str(), 0755) == 0 && geteuid() == 0 &&
+      chown(directory.c_str(), account_.uid, account_.gid) != 0) {
+    return errno_error("chown");
+  }
+  SocketAccess access{.mode = options_.socket_mode, .group = std::nullopt};
+  if (!options_.socket_group.empty()) {
+    access.group = find_group(options_.socket_group);
+    detail = "SOCKETGROUP " + options_.socket_group;
+    if (!access.group) return Error{Fault::config, 0, "there is no such group"};
+  }
+  for (const std::string& text : options_.listen) {
+    detail = "LISTEN " + text;
+    QV_TRY(const StreamAddress address, parse_stream_address(text));
+    QV_TRY(Fd listener, listen_on(address, access));
+    listeners_.push_back(std::move(listener));
+  }
+  return {};
+}
+
+JailSettings ProbeDaemon::jail() const {
+  JailSettings settings;
+  settings.account = account_;
+  settings.open_files = options_.server.max_clients + options_.limits.pending + kOtherDescriptors;
+  return settings;
+}
+
+Result<void> ProbeDaemon::post_jail(std::string& detail) {
+  log_.emplace(loop_, STDERR_FILENO);
+  log_start();
+  QV_TRY_VOID(open_store(detail));
+  control_.emplace("control");
+  start_probing();
+  use_control_files();
+  start_serving();
+  start_timers();
+  return {};
+}
+
+Result<void> ProbeDaemon::open_store(std::string& detail) {
+  if (options_.lmdb_path.empty()) {
+    store_ = make_memory_store(options_.cache_entries);
+    return {};
+  }
+  detail = "address_verify_map " + options_.lmdb_path;
+  QV_TRY(std::unique_ptr<LmdbStore> store,
+         LmdbStore::open(options_.lmdb_path, options_.cache_entries));
+  lmdb_ = store.get();
+  store_ = std::move(store);
+  return {};
+}
+
+CalloutOptions ProbeDaemon::callout_options() const {
+  CalloutOptions options;
+  options.hello_name = options_.hello_name.empty() ? control_->me() : options_.hello_name;
+  options.sender = options_.sender;
+  return options;
+}
+
+void ProbeDaemon::start_probing() {
+  const Report say = [this](std::string_view word, std::initializer_list<ReportField> fields) {
+    report(word, fields);
+  };
+  std::vector<Problem> problems;
+  control_->read(problems);
+  for (const Problem& problem : problems) report("config", {{"problem", to_string(problem)}});
+  own_.emplace(options_.own_ports);
+  own_->refresh();
+  connector_ = make_connector(loop_);
+  resolver_ = make_resolver(loop_, options_.resolv_conf);
+  exchangers_ = make_exchanger_lookup(loop_, options_.resolv_conf);
+  driver_ = std::make_unique<ProbeDriver>(
+      ProbeDriver::Surroundings{
+          loop_, *connector_, *resolver_, *exchangers_, random_bits,
+          [this](const StreamAddress& address) { return own_->contains(address); }},
+      options_.limits, callout_options());
+  records_ = std::make_unique<LocalRecords>(*store_, wall_clock(), say);
+  service_ = std::make_unique<VerifyService>(loop_, wall_clock, *records_, *driver_,
+                                             options_.service, say);
+  cleanup_ = std::make_unique<CacheCleanup>(loop_, *store_, wall_clock, options_.service.times,
+                                            options_.cleanup_interval_s, say);
+  clients_ = std::make_unique<VerifyClients>(VerifyClients{*service_, *store_, {}, say});
+}
+
+void ProbeDaemon::start_serving() {
+  server_.emplace(loop_, options_.server);
+  server_->on_trouble([this](std::string_view what) {
+    report("clients", {{"event", "trouble"}, {"detail", what}});
+  });
+  for (Fd& listener : listeners_) {
+    server_->serve(std::move(listener), [this](Stream& stream) {
+      return std::make_unique<VerifyClient>(*clients_, stream);
+    });
+  }
+  listeners_.clear();
+}
+
+void ProbeDaemon::start_timers() {
+  timers_.push_back(loop_.every(kFlush_us, [this] { flush(); }));
+  timers_.push_back(loop_.every(kSecond_us, [this] { use_control_files(); }));
+  timers_.push_back(loop_.every(kInterfaces_us, [this] { own_->refresh(); }));
+  timers_.push_back(loop_.on_signal(SIGUSR1, [this] { log_counters(); }));
+}
+
+void ProbeDaemon::use_control_files() {
+  std::vector<Problem> problems;
+  const bool first = timers_.empty();
+  const bool changed = control_->read(problems) == ControlFiles::Change::some;
+  for (const Problem& problem : problems) report("config", {{"problem", to_string(problem)}});
+  if (!changed && !first) return;
+  service_->set_routes(control_->routes());
+  clients_->may_update = control_->update_users();
+}
+
+void ProbeDaemon::flush() {
+  const Result<void> flushed = store_->flush();
+  if (lmdb_ != nullptr) {
+    const std::string notice = lmdb_->take_notice();
+    if (!notice.empty()) report("ALERT", {{"cache", notice}});
+  }
+  if (!flushed.ok() && !flush_failed_) {
+    report("store", {{"event", "cannot-write"},
+                     {"detail", flushed.error().what},
+                     {"error", strerror(flushed.error().errnum)}});
+  }
+  flush_failed_ = !flushed.ok();
+}
+
+void ProbeDaemon::reload() {
+  control_->forget();
+  own_->refresh();
+  use_control_files();
+}
+
+void ProbeDaemon::finish() {
+  flush();
+  log_counters();
+  log_->drain(kLastWords_us);
+}
+
+void ProbeDaemon::report(std::string_view word, std::initializer_list<ReportField> fields) {
+  LogLine line(word);
+  for (const ReportField& field : fields) {
+    if (!field.value.empty()) line.add(field.key, field.value);
+  }
+  log_->write(line);
+}
+
+void ProbeDaemon::log_start() {
+  LogLine line("start");
+  line.add("version", QV_VERSION);
+  for (const std::string& text : options_.listen) line.add("listen", text);
+  line.add("cache", options_.lmdb_path.empty() ? "memory" : options_.lmdb_path);
+  log_->write(line);
+}
+
+void ProbeDaemon::log_counters() {
+  const ServiceCounters& asked = service_->counters();
+  const ProbeCounters& probes = driver_->counters();
+  const StreamServerCounters& clients = server_->counters();
+  LogLine line("counters");
+  line.add("queries", asked.queries).add("ok", asked.answered_ok);
+  line.add("defer", asked.answered_defer).add("bounce", asked.answered_bounce);
+  line.add("todo", asked.answered_todo).add("refreshes", asked.refreshes);
+  line.add("updates", asked.updates).add("accept_all", asked.accept_all);
+  line.add("backup_mx", asked.backup_mx).add("probes", probes.started);
+  line.add("probes_joined", probes.joined).add("probes_ok", probes.ok);
+  line.add("probes_defer", probes.defer).add("probes_bounce", probes.bounce);
+  line.add("refused_pending", probes.refused_pending).add("refused_rate", probes.refused_rate);
+  line.add("pending", driver_->pending()).add("entries", store_->size());
+  line.add("damaged", records_->counters().damaged);
+  line.add("store_failures", records_->counters().failures);
+  line.add("clients", server_->clients()).add("accepted", clients.accepted);
+  line.add("dropped_slow", clients.too_slow).add("dropped_large", clients.too_much_input);
+  log_->write(line);
+}
+
+int check_probe_config() {
+  std::vector<Problem> problems;
+  const ProbeOptions options = read_probe_options(from_environment_or_control, problems);
+  if (chdir(options.qmailhome.c_str()) != 0) {
+    problems.push_back({"QMAILHOME", 0, "cannot change to " + options.qmailhome});
+  } else {
+    ControlFiles files("control");
+    files.read(problems);
+  }
+  if (!options.socket_group.empty() && !find_group(options.socket_group)) {
+    problems.push_back({"SOCKETGROUP", 0, "there is no such group"});
+  }
+  for (const Problem& problem : problems) printf("%s\n", to_string(problem).c_str());
+  return problems.empty() ? kExitOk : kExitTemporary;
+}
+
+}  // namespace qv
