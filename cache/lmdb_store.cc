@@ -38,7 +38,8 @@ Result<std::unique_ptr<LmdbStore>> LmdbStore::open(const std::string& path,
   struct stat file {};
   // An empty file is one that is about to be made.
   if (stat(path.c_str(), &file) == 0 && file.st_size > 0) {
-    const Result<void> checked = LmdbEnv::check_in_child(path, kCheckSeconds);
+    const Result<void> checked =
+        LmdbFile::check_in_child(path, LmdbFile::Access::read_write, kCheckSeconds);
     if (!checked.ok()) {
       if (checked.error().fault != Fault::protocol) return checked.error();
       QV_TRY_VOID(store->begin_afresh(checked.error()));
@@ -56,7 +57,7 @@ Result<std::unique_ptr<LmdbStore>> LmdbStore::open(const std::string& path,
 
 Result<void> LmdbStore::open_env() {
   const std::size_t map_bytes = std::max(kSmallestMap, max_entries_ * kMapBytesPerEntry);
-  QV_TRY(LmdbEnv env, LmdbEnv::open(path_, LmdbEnv::Access::read_write, map_bytes));
+  QV_TRY(LmdbFile env, LmdbFile::open(path_, LmdbFile::Access::read_write, map_bytes));
   QV_TRY(size_, env.entries());
   env_.emplace(std::move(env));
   return {};
@@ -126,7 +127,7 @@ Result<Answer> LmdbStore::erase(std::string_view key) {
 Result<void> LmdbStore::flush() {
   if (!env_) QV_TRY_VOID(open_env());
   if (!unwritten_.empty()) {
-    std::vector<LmdbEnv::Change> changes;
+    std::vector<LmdbFile::Change> changes;
     changes.reserve(unwritten_.size());
     for (const auto& [key, value] : unwritten_) {
       changes.push_back({key, value ? std::optional<std::string_view>(*value) : std::nullopt});
@@ -148,11 +149,11 @@ Result<void> LmdbStore::forget_surplus() {
   Eviction eviction;
   const Result<void> walked = env_->walk({}, [&](std::string_view key, std::string_view value) {
     eviction.consider(key, value);
-    return LmdbEnv::Walk::go_on;
+    return LmdbFile::Walk::go_on;
   });
   if (!walked.ok()) return after(walked.error());
   const std::vector<std::string> keys = eviction.take_least(surplus);
-  std::vector<LmdbEnv::Change> changes;
+  std::vector<LmdbFile::Change> changes;
   changes.reserve(keys.size());
   for (const std::string& key : keys) changes.push_back({key, std::nullopt});
   const Result<void> written = env_->commit(changes);
@@ -165,7 +166,7 @@ Result<void> LmdbStore::walk(std::string_view after_key, const Visitor& visitor)
   QV_TRY_VOID(flush());
   const Result<void> walked =
       env_->walk(after_key, [&](std::string_view key, std::string_view value) {
-        return visitor(key, value) == Walk::stop ? LmdbEnv::Walk::stop : LmdbEnv::Walk::go_on;
+        return visitor(key, value) == Walk::stop ? LmdbFile::Walk::stop : LmdbFile::Walk::go_on;
       });
   if (!walked.ok()) return after(walked.error());
   return {};
@@ -173,11 +174,11 @@ Result<void> LmdbStore::walk(std::string_view after_key, const Visitor& visitor)
 
 Result<void> walk_lmdb_file(const std::string& path, const CacheStore::Visitor& visitor) {
   constexpr std::size_t kMapBytes = std::size_t{1} << 30;
-  QV_TRY_VOID(LmdbEnv::check_in_child(path, kCheckSeconds));
-  QV_TRY(LmdbEnv table, LmdbEnv::open(path, LmdbEnv::Access::read_only, kMapBytes));
+  QV_TRY_VOID(LmdbFile::check_in_child(path, LmdbFile::Access::read_only, kCheckSeconds));
+  QV_TRY(LmdbFile table, LmdbFile::open(path, LmdbFile::Access::read_only, kMapBytes));
   return table.walk({}, [&](std::string_view key, std::string_view value) {
     const CacheStore::Walk next = visitor(without_nul(key), without_nul(value));
-    return next == CacheStore::Walk::stop ? LmdbEnv::Walk::stop : LmdbEnv::Walk::go_on;
+    return next == CacheStore::Walk::stop ? LmdbFile::Walk::stop : LmdbFile::Walk::go_on;
   });
 }
 

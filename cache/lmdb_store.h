@@ -13,8 +13,8 @@
 #include <optional>
 #include <string>
 
+#include "cache/lmdb_file.h"
 #include "cache/store.h"
-#include "maps/lmdb_env.h"
 
 namespace qv {
 
@@ -48,7 +48,7 @@ class LmdbStore final : public CacheStore {
 
   std::string path_;
   std::size_t max_entries_;
-  std::optional<LmdbEnv> env_;
+  std::optional<LmdbFile> env_;
   // Invariant: what the store answers is env_ with these changes made to it.
   std::map<std::string, std::optional<std::string>, std::less<>> unwritten_;
   std::size_t size_ = 0;

@@ -17,7 +17,7 @@ namespace {
 
 namespace fs = std::filesystem;
 
-class LmdbFile : public testing::Test {
+class StoreFile : public testing::Test {
  protected:
   void SetUp() override {
     char name[] = "/tmp/qv-lmdb-XXXXXX";
@@ -69,7 +69,7 @@ class LmdbFile : public testing::Test {
   std::unique_ptr<LmdbStore> store_;
 };
 
-TEST_F(LmdbFile, ComesBackWithWhatWasFlushed) {
+TEST_F(StoreFile, ComesBackWithWhatWasFlushed) {
   open();
   fill(100);
   EXPECT_TRUE(store_->put("late@x", "0:0:5:").ok());
@@ -80,7 +80,7 @@ TEST_F(LmdbFile, ComesBackWithWhatWasFlushed) {
   EXPECT_EQ(get("late@x"), "(absent)");
 }
 
-TEST_F(LmdbFile, SurvivesAKillInTheMiddleOfWriting) {
+TEST_F(StoreFile, SurvivesAKillInTheMiddleOfWriting) {
   for (int round = 0; round < 5; ++round) {
     int ends[2];
     ASSERT_EQ(pipe(ends), 0);
@@ -108,12 +108,12 @@ TEST_F(LmdbFile, SurvivesAKillInTheMiddleOfWriting) {
   }
 }
 
-TEST_F(LmdbFile, NotALmdbFileIsSetAside) {
+TEST_F(StoreFile, NotALmdbFileIsSetAside) {
   std::ofstream(path_) << "this is no database\n" << std::string(20000, 'x');
   expect_begun_afresh();
 }
 
-TEST_F(LmdbFile, ATruncatedOneIsSetAside) {
+TEST_F(StoreFile, ATruncatedOneIsSetAside) {
   open();
   fill(3000);
   store_.reset();
@@ -121,7 +121,7 @@ TEST_F(LmdbFile, ATruncatedOneIsSetAside) {
   expect_begun_afresh();
 }
 
-TEST_F(LmdbFile, OneWithBothHeadersOverwrittenIsSetAside) {
+TEST_F(StoreFile, OneWithBothHeadersOverwrittenIsSetAside) {
   open();
   fill(3000);
   store_.reset();
@@ -129,7 +129,7 @@ TEST_F(LmdbFile, OneWithBothHeadersOverwrittenIsSetAside) {
   expect_begun_afresh();
 }
 
-TEST_F(LmdbFile, OneWithPagesOverwrittenIsSetAside) {
+TEST_F(StoreFile, OneWithPagesOverwrittenIsSetAside) {
   open();
   fill(3000);
   store_.reset();
@@ -137,7 +137,7 @@ TEST_F(LmdbFile, OneWithPagesOverwrittenIsSetAside) {
   expect_begun_afresh();
 }
 
-TEST_F(LmdbFile, AnEmptyFileIsANewOne) {
+TEST_F(StoreFile, AnEmptyFileIsANewOne) {
   std::ofstream(path_).close();
   open();
   EXPECT_EQ(store_->take_notice(), "");
@@ -146,19 +146,19 @@ TEST_F(LmdbFile, AnEmptyFileIsANewOne) {
   EXPECT_EQ(get("user0@x.example"), "0:0:5:250 ok");
 }
 
-TEST_F(LmdbFile, ADirectoryThatIsNotThereIsAnError) {
+TEST_F(StoreFile, ADirectoryThatIsNotThereIsAnError) {
   const auto opened = LmdbStore::open(directory_ + "/none/cache.lmdb", 10);
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().errnum, ENOENT);
 }
 
-TEST_F(LmdbFile, WhatAnotherProcessErasesIsGoneHereToo) {
+TEST_F(StoreFile, WhatAnotherProcessErasesIsGoneHereToo) {
   open();
   fill(10);
   const pid_t tool = fork();
   if (tool == 0) {
-    auto env = LmdbEnv::open(path_, LmdbEnv::Access::read_write, 1 << 20);
-    const LmdbEnv::Change change{"user3@x.example", std::nullopt};
+    auto env = LmdbFile::open(path_, LmdbFile::Access::read_write, 1 << 20);
+    const LmdbFile::Change change{"user3@x.example", std::nullopt};
     _exit(env.ok() && env.value().commit({&change, 1}).ok() ? 0 : 1);
   }
   int status = 0;
