@@ -34,6 +34,20 @@ class CdbMap final : public Map {
     return ended;
   }
 
+  // Slots are fetched kAhead keys before they are needed, records half of that.
+  void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
+    std::string value;
+    for (std::size_t i = 0; i < keys.size() + kAhead; ++i) {
+      if (i < keys.size()) file_.prefetch(keys[i], CdbFile::Ahead::slot);
+      if (i >= kAhead / 2 && i - kAhead / 2 < keys.size()) {
+        file_.prefetch(keys[i - kAhead / 2], CdbFile::Ahead::record);
+      }
+      if (i < kAhead) continue;
+      const Result<Answer> answer = lookup(keys[i - kAhead], value);
+      told(i - kAhead, answer, value);
+    }
+  }
+
   Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
     if (step == Step::first) position_ = 0;
     std::string_view found_key;
@@ -61,6 +75,7 @@ class CdbMap final : public Map {
   }
 
  private:
+  static constexpr std::size_t kAhead = 16;
   CdbFile file_;
   SourceStamp stamp_;
   std::uint32_t position_ = 0;

@@ -148,6 +148,20 @@ Result<Answer> CdbFile::may_hold(std::uint32_t hash) const {
   return Answer::absent;
 }
 
+void CdbFile::prefetch(std::string_view key, Ahead what) const {
+  const struct cdb& c = mapping_->c;
+  if (key.size() > c.cdb_fsize) return;
+  const unsigned hash = cdb_hash(key.data(), static_cast<unsigned>(key.size()));
+  const unsigned char* pointer = c.cdb_mem + std::size_t{8} * (hash & 255);
+  const std::uint64_t table = cdb_unpack(pointer);
+  const std::uint64_t slots = cdb_unpack(pointer + 4);
+  if (slots == 0 || table + 8 * slots > c.cdb_fsize) return;
+  const unsigned char* slot = c.cdb_mem + table + 8 * ((hash >> 8) % slots);
+  if (what == Ahead::slot) return __builtin_prefetch(slot);
+  const std::uint32_t record = cdb_unpack(slot + 4);
+  if (record < c.cdb_fsize) __builtin_prefetch(c.cdb_mem + record);
+}
+
 Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,
                              std::string_view& value) const {
   struct cdb& c = mapping_->c;

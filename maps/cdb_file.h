@@ -47,6 +47,11 @@ class CdbFile {
   // Error: as find().
   [[nodiscard]] Result<Answer> may_hold(std::uint32_t hash) const;
 
+  // Asks the processor for the memory that find() of this key will look at first: the slot in its
+  // hash table, or, a while later, the record that the slot leads to.  Changes no answer.
+  enum class Ahead : std::uint8_t { slot, record };
+  void prefetch(std::string_view key, Ahead what) const;
+
   // Walks all records; `position` is 0 before the first.
   [[nodiscard]] Result<Answer> next(std::uint32_t& position, std::string_view& key,
                                     std::string_view& value) const;

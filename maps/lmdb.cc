@@ -45,6 +45,32 @@ class LmdbMap final : public Map {
     return answer(code);
   }
 
+  // In one transaction, and with one lock.
+  void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
+    std::size_t done = 0;
+    const Result<int> code = env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+      const bool nul = ends_with_nul(txn, dbi);
+      std::string ended;
+      for (; done < keys.size(); ++done) {
+        MDB_val k = to_lmdb(keys[done]);
+        MDB_val v{};
+        int found = can_be_key(keys[done]) ? mdb_get(txn, dbi, &k, &v) : MDB_NOTFOUND;
+        if (found == 0) {
+          told(done, Answer::found, from_lmdb(v));
+          continue;
+        }
+        if (found == MDB_NOTFOUND && nul && keys[done].size() < kMaxKey) {
+          ended.assign(keys[done]) += '\0';
+          k = to_lmdb(ended);
+          found = mdb_get(txn, dbi, &k, &v);
+        }
+        told(done, answer(found), found == 0 ? without_nul(from_lmdb(v)) : std::string_view{});
+      }
+      return 0;
+    });
+    for (; !code.ok() && done < keys.size(); ++done) told(done, code.error(), {});
+  }
+
   Result<Answer> update(std::string_view key, std::string_view value) override {
     Answer was = Answer::absent;
     QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {

@@ -14,6 +14,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -38,6 +39,13 @@ class Map {
   // found: `value` is the value.  absent: the table is whole and has no such key; `value` is
   // untouched.  Error: cannot say (retry, config), or must not (denied).
   [[nodiscard]] virtual Result<Answer> lookup(std::string_view key, std::string& value) = 0;
+
+  // Tells what lookup() would say for each key, in order.  `value` is set where the answer is
+  // found, and good until the call returns.
+  using Told =
+      std::function<void(std::size_t index, const Result<Answer>& answer, std::string_view value)>;
+  // Looks all the keys up, which may be much faster than one at a time.
+  virtual void lookup_many(std::span<const std::string_view> keys, const Told& told);
 
   // found: stored, a value was replaced.  absent: stored, the key is new.
   // Fault::denied unless the type can write and the map was opened for it.

@@ -22,6 +22,25 @@ class OptionsMap final : public Map {
     if (empty_) return empty_table();
     return inner_->lookup(fold(key), value);
   }
+  void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
+    empty_ = options_.refuse_empty && inner_->is_empty();
+    if (empty_ || !options_.fold_keys || inner_->is_pattern()) {
+      if (!empty_) return inner_->lookup_many(keys, told);
+      return Map::lookup_many(keys, told);
+    }
+    std::size_t size = 0;
+    for (const std::string_view key : keys) size += key.size();
+    many_.clear();
+    many_.reserve(size);  // so that the views stay good
+    std::vector<std::string_view> folded;
+    folded.reserve(keys.size());
+    for (const std::string_view key : keys) {
+      const std::size_t at = many_.size();
+      for (const char c : key) many_ += ascii_lower(c);
+      folded.push_back(std::string_view(many_).substr(at));
+    }
+    inner_->lookup_many(folded, told);
+  }
   Result<Answer> update(std::string_view key, std::string_view value) override {
     empty_ = false;
     return inner_->update(fold(key), value);
@@ -56,6 +75,7 @@ class OptionsMap final : public Map {
   MapOptions options_;
   bool empty_ = false;
   std::string folded_;
+  std::string many_;
 };
 
 class FailMap final : public Map {

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <memory>
+#include <vector>
 
 #include "core/exit_code.h"
 #include "core/fault.h"
@@ -43,22 +44,7 @@ class Getter {
   void ask(std::string_view key, bool with_key) {
     const Result<Answer> answer =
         address_ ? lookup_address(map_, key, delimiters_, value_) : map_.lookup(key, value_);
-    if (!answer.ok()) {
-      const std::string detail = map_.detail();
-      complain(name_ + ": " + std::string(key) + ": " +
-               (detail.empty() ? describe_error(answer.error(), {}) : detail));
-      faults_ = true;
-      return;
-    }
-    if (answer.value() == Answer::absent) return;
-    found_ = true;
-    if (with_key) {
-      out_ += key;
-      out_ += '\t';
-    }
-    out_ += value_;
-    out_ += '\n';
-    if (out_.size() >= kBuffer) flush();
+    tell(key, answer, value_, with_key);
   }
 
   void flush() {
@@ -66,8 +52,8 @@ class Getter {
     out_.clear();
   }
 
-  // Keys from standard input, one per line; what has been asked is answered before more is waited
-  // for.
+  // Keys from standard input, one per line; what has been asked is answered before more is
+  // waited for.
   void ask_lines() {
     std::string buffer;
     std::size_t filled = 0;
@@ -94,6 +80,26 @@ class Getter {
   }
 
  private:
+  void tell(std::string_view key, const Result<Answer>& answer, std::string_view value,
+            bool with_key) {
+    if (!answer.ok()) {
+      const std::string detail = map_.detail();
+      complain(name_ + ": " + std::string(key) + ": " +
+               (detail.empty() ? describe_error(answer.error(), {}) : detail));
+      faults_ = true;
+      return;
+    }
+    if (answer.value() == Answer::absent) return;
+    found_ = true;
+    if (with_key) {
+      out_ += key;
+      out_ += '\t';
+    }
+    out_ += value;
+    out_ += '\n';
+    if (out_.size() >= kBuffer) flush();
+  }
+
   void mark_fault() { faults_ = true; }
   void read_failed() {
     complain(describe_error(errno_error("read"), "standard input"));
@@ -102,13 +108,23 @@ class Getter {
 
   std::size_t ask_whole_lines(std::string_view text) {
     std::size_t used = 0;
+    keys_.clear();
     for (;;) {
       const std::string_view rest = after_bytes(text, used);
       const std::size_t end = find_byte(rest, '\n');
-      if (end == rest.size()) return used;
-      ask(first_bytes(rest, end), true);
+      if (end == rest.size()) break;
+      keys_.push_back(first_bytes(rest, end));
       used += end + 1;
     }
+    if (address_) {
+      for (const std::string_view key : keys_) ask(key, true);
+    } else {
+      map_.lookup_many(keys_,
+                       [this](std::size_t i, const Result<Answer>& answer, std::string_view value) {
+                         tell(keys_[i], answer, value, true);
+                       });
+    }
+    return used;
   }
 
   Map& map_;
@@ -116,6 +132,7 @@ class Getter {
   bool address_;
   std::string delimiters_;
   std::string value_;
+  std::vector<std::string_view> keys_;
   std::string out_;
   bool found_ = false;
   bool faults_ = false;

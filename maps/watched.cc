@@ -22,6 +22,10 @@ class WatchedMap final : public Map {
     follow();
     return map_->lookup(key, value);
   }
+  void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
+    follow();
+    map_->lookup_many(keys, told);
+  }
   Result<Answer> update(std::string_view key, std::string_view value) override {
     follow();
     return map_->update(key, value);
