@@ -37,8 +37,8 @@ bool serve_once(Connection& connection, const ChildServer::Serve& serve) {
 
 }  // namespace
 
-ChildServer::ChildServer(std::string path, Serve serve)
-    : path_(std::move(path)), serve_(std::move(serve)) {}
+ChildServer::ChildServer(std::string path, Serve serve, std::string greeting)
+    : path_(std::move(path)), serve_(std::move(serve)), greeting_(std::move(greeting)) {}
 
 void ChildServer::run(int listener) const {
   std::vector<Connection> connections;
@@ -50,7 +50,9 @@ void ChildServer::run(int listener) const {
       if (items[i].revents == 0 || serve_once(connections[i - 1], serve_)) continue;
       connections.erase(connections.begin() + static_cast<std::ptrdiff_t>(i) - 1);
     }
-    if (items[0].revents != 0) connections.push_back({Fd(accept(listener, nullptr, nullptr)), {}});
+    if (items[0].revents == 0) continue;
+    connections.push_back({Fd(accept(listener, nullptr, nullptr)), {}});
+    send(connections.back().fd.get(), greeting_.data(), greeting_.size(), MSG_NOSIGNAL);
   }
 }
 

@@ -17,8 +17,9 @@ class ChildServer {
   // Takes the requests that are whole off `in` and appends the replies to `out`; false: close.
   using Serve = std::function<bool(std::string& in, std::string& out)>;
 
-  // Listens on a Unix socket, or, with an empty path, on a port of 127.0.0.1.
-  ChildServer(std::string path, Serve serve);
+  // Listens on a Unix socket, or, with an empty path, on a port of 127.0.0.1.  `greeting` is sent
+  // to each client before anything else.
+  ChildServer(std::string path, Serve serve, std::string greeting = {});
   ChildServer(const ChildServer&) = delete;
   ChildServer& operator=(const ChildServer&) = delete;
   ~ChildServer() { kill(); }
@@ -32,6 +33,7 @@ class ChildServer {
 
   std::string path_;
   Serve serve_;
+  std::string greeting_;
   int port_ = 0;
   int pid_ = -1;
 };

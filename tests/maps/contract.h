@@ -44,6 +44,8 @@ class ContractTable {
   // `static` finds every key; `fail` fails for every key.
   bool finds_all = false;
   bool fails_all = false;
+  // update() says whether there was a value before.
+  bool tells_replaced = true;
   // A key of 64 KiB may be a Fault instead of absent (a limit of the server).
   bool long_key_may_fail = false;
   // A look-up of this key lasts until the server is killed or the time limit strikes.
