@@ -48,8 +48,11 @@ class ProxyMap final : public Map {
   }
   Result<Answer> update(std::string_view key, std::string_view value) override {
     if (!for_update_) return Map::update(key, value);
-    // Whether there was a value is not told.
-    return ask(Operation::update, key, value, false);
+    // The protocol does not tell whether there was a value.
+    QV_TRY(const Answer was, ask(Operation::lookup, key, {}, false));
+    QV_TRY(const Answer done, ask(Operation::update, key, value, false));
+    static_cast<void>(done);
+    return was;
   }
   Result<Answer> erase(std::string_view key) override {
     if (!for_update_) return Map::erase(key);
@@ -154,7 +157,8 @@ class ProxyMap final : public Map {
         return Error{Fault::config, 0, "table behind the proxy"};
       case Status::deny:
         detail_ = "table proxy: " + table_ + " is not approved; its log says where to approve it";
-        return Error{Fault::denied, 0, "not approved by the proxy"};
+        // Not this request's fault: mail must wait until the operator has approved the table.
+        return Error{Fault::config, 0, "not approved by the proxy"};
       case Status::bad:
         detail_ = "table proxy at " + address_ + " does not understand the request";
         return Error{Fault::protocol, 0, "request to the proxy"};

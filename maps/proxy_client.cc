@@ -30,7 +30,7 @@ Result<Answer> answer_of(proxymap::Status status) {
     case proxymap::Status::config:
       return Error{Fault::config, 0, "table behind the proxy"};
     case proxymap::Status::deny:
-      return Error{Fault::denied, 0, "not approved by the table proxy"};
+      return Error{Fault::config, 0, "not approved by the table proxy"};
     case proxymap::Status::bad:
       return nonsense();
   }

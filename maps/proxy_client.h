@@ -47,7 +47,7 @@ class ProxyClient {
 
   // Calls back once, from the loop, never from within lookup().  `table` is type:name, with or
   // without "proxy:".  Errors: the proxy is not there, no answer in time, queue full, the table
-  // cannot be asked now (retry); it needs the operator (config); not approved (denied); the proxy
+  // cannot be asked now (retry); it needs the operator, or is not approved (config); the proxy
   // talks nonsense (protocol).
   void lookup(std::string_view table, const MapOptions& options, std::string_view key,
               Callback callback);

@@ -1,107 +1,106 @@
 // SPDX-License-Identifier: 0BSD
-#include <map>
+// The client table against the real proxy, which runs in a child process.
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/prctl.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include "tests/maps/child_server.h"
+#include "event/libevent_loop.h"
+#include "event/listen.h"
+#include "event/stream_server.h"
+#include "maps/table_builder.h"
+#include "proxymap/session.h"
 #include "tests/maps/contract.h"
-#include "wire/attributes.h"
-#include "wire/proxymap.h"
 
 namespace qv {
 namespace {
 
-using proxymap::Operation;
-using proxymap::Reply;
-using proxymap::Request;
-using proxymap::Status;
-
-using Entries = std::map<std::string, std::string, std::less<>>;
-
-// Lives in the child process.
-Entries& entries() {
-  static Entries all{{"user@example.org", "box/"}};
-  return all;
+[[noreturn]] void run_proxy(const std::string& socket, const std::string& list, bool writes) {
+  using namespace proxymap;
+  prctl(PR_SET_PDEATHSIG, SIGKILL);
+  LibeventLoop loop;
+  AllowList allow_list(list, [](const Problem&) {});
+  Tables tables(
+      [](std::string_view table, const MapOptions& options) {
+        return open_watched_map(table, options, [](std::string_view) {});
+      },
+      writes);
+  Pool pool(loop, {}, [] { return start_worker({}); });
+  Counters counters;
+  ServiceSettings settings;
+  settings.writes = writes;
+  Service service(loop, settings, allow_list, tables, pool, counters, [](const Event&) {});
+  StreamServer server(loop, {});
+  Result<Fd> listener = listen_on(parse_stream_address(socket).value(), {});
+  if (!listener.ok()) _exit(111);
+  server.serve(std::move(listener).value(), [&service](Stream& stream) {
+    return std::make_unique<Session>(service, stream, AttributeLimits{});
+  });
+  loop.run();
+  _exit(0);
 }
 
-Reply lookup(std::string_view key) {
-  if (key == "TEMP") return {.status = Status::retry};
-  const auto found = entries().find(key);
-  if (found == entries().end()) return {.status = Status::no_key};
-  return {.status = Status::ok, .value = found->second};
-}
-
-Reply step(bool next) {
-  static Entries::const_iterator at;
-  at = next ? std::next(at) : entries().begin();
-  if (at == entries().end()) return {.status = Status::no_key};
-  return {.status = Status::ok, .key = at->first, .value = at->second};
-}
-
-Reply answer(const Request& request) {
-  switch (request.operation) {
-    case Operation::open:
-      return {.status = Status::ok, .flags = proxymap::flag::kFixed};
-    case Operation::lookup:
-      return lookup(request.key);
-    case Operation::update:
-      entries()[std::string(request.key)] = request.value;
-      return {.status = Status::ok};
-    case Operation::erase:
-      return {.status =
-                  entries().erase(std::string(request.key)) > 0 ? Status::ok : Status::no_key};
-    case Operation::sequence:
-      return step(request.next);
-  }
-  return {.status = Status::bad};
-}
-
-bool serve(std::string& in, std::string& out) {
-  for (;;) {
-    AttributeDecoder decoder;
-    if (decoder.scan(in) != Frame::whole) return true;
-    Request request;
-    if (proxymap::parse_request(decoder, in, request) != proxymap::Parsed::request) return false;
-    if (request.key == "CLOSE") return false;
-    if (request.key == "GARBAGE") {
-      out += std::string("what\0ever\0\0", 11);
-    } else {
-      proxymap::append_reply(out, request.operation, request.dialect, answer(request));
-      if (request.key == "TWO") {
-        proxymap::append_reply(out, request.operation, request.dialect, answer(request));
-      }
-    }
-    in.erase(0, decoder.size());
-  }
-}
-
-std::string greeting() {
-  std::string out;
-  proxymap::append_greeting(out);
-  return out;
-}
-
+// One process of each service in front of an LMDB file.
 class Table final : public ContractTable {
  public:
-  Table() : server_(scratch_.path("s"), serve, greeting()) {
-    tells_replaced = false;
-    EXPECT_TRUE(server_.start());
-    setenv("PROXYMAP", ("unix:" + scratch_.path("s")).c_str(), 1);
-    setenv("PROXYWRITE", ("unix:" + scratch_.path("s")).c_str(), 1);
-    damages.push_back({"no proxy", [this] { server_.kill(); }});
-    for (const char* how : {"TEMP", "GARBAGE", "CLOSE", "TWO"}) {
-      damages.push_back({how, [this, how] { known_key = how; }});
-    }
-    kill = [this] { server_.kill(); };
-    revive = [this] { return server_.start(); };
+  Table() {
+    std::string detail;
+    Result<std::unique_ptr<TableBuilder>> builder = TableBuilder::begin(
+        table(), std::nullopt, Duplicates::keep_first, [](std::string_view) {}, detail);
+    EXPECT_TRUE(builder.ok()) << detail;
+    EXPECT_TRUE(builder.value()->add(known_key, known_value).ok());
+    EXPECT_TRUE(builder.value()->finish(detail).ok()) << detail;
+    scratch_.write("list", "proxy:" + table() + "\n");
+    EXPECT_TRUE(start());
+    damages.push_back({"proxy is gone", [this] { stop(); }});
+    damages.push_back({"proxy is gone, open", [this] { stop(); }, true});
+    damages.push_back(
+        {"table behind it is gone", [this] { unlink(scratch_.path("t.lmdb").c_str()); }});
+    damages.push_back({"not approved", [this] {
+                         stop();
+                         scratch_.write("list", "# nothing\n");
+                         EXPECT_TRUE(start());
+                       }});
+    kill = [this] { stop(); };
+    revive = [this] { return start(); };
   }
-  ~Table() override {
-    unsetenv("PROXYMAP");
-    unsetenv("PROXYWRITE");
+  ~Table() override { stop(); }
+
+  // Several of these tables may be there at a time; each is opened as soon as it is named.
+  std::string name() const override {
+    setenv("PROXYMAP", socket("read").c_str(), 1);
+    setenv("PROXYWRITE", socket("write").c_str(), 1);
+    return "proxy:" + table();
   }
-  std::string name() const override { return "proxy:cdb:/any"; }
 
  private:
+  std::string table() const { return "lmdb:" + scratch_.path("t"); }
+  std::string socket(const char* which) const { return "unix:" + scratch_.path(which); }
+
+  bool start() { return start_one("read", false) && start_one("write", true); }
+  bool start_one(const char* which, bool writes) {
+    const pid_t pid = fork();
+    if (pid == 0) run_proxy(socket(which), scratch_.path("list"), writes);
+    pids_.push_back(pid);
+    const StreamAddress address = parse_stream_address(socket(which)).value();
+    for (int i = 0; i < 500; ++i) {
+      bool in_progress = false;
+      if (start_connect(address, in_progress).ok()) return true;
+      usleep(10000);
+    }
+    return false;
+  }
+  void stop() {
+    for (const pid_t pid : pids_) {
+      ::kill(pid, SIGKILL);
+      waitpid(pid, nullptr, 0);
+    }
+    pids_.clear();
+  }
+
   Scratch scratch_;
-  ChildServer server_;
+  std::vector<pid_t> pids_;
 };
 
 const RegisterContract registered("proxy", [] { return std::make_unique<Table>(); });

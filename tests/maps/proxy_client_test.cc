@@ -127,7 +127,7 @@ TEST_F(ProxyClientTest, KeepsFaultsApart) {
   const Fd proxy = accept();
   const std::pair<proxymap::Status, Fault> rows[] = {{proxymap::Status::retry, Fault::retry},
                                                      {proxymap::Status::config, Fault::config},
-                                                     {proxymap::Status::deny, Fault::denied},
+                                                     {proxymap::Status::deny, Fault::config},
                                                      {proxymap::Status::bad, Fault::protocol}};
   for (const auto& [status, fault] : rows) {
     static_cast<void>(asked(proxy));
