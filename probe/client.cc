@@ -195,6 +195,7 @@ void VerifyClient::on_put(Stream& stream, AttributeReader& reader) {
   const std::string folded = cache_key(key);
   Result<void> stored = clients_.store.put(folded, record);
   if (!stored.ok() && clients_.store.flush().ok()) stored = clients_.store.put(folded, record);
+  if (stored.ok()) clients_.service.share(folded, record);
   reply_status(stream, stored.ok() ? kVerifyOk : kVerifyFail);
 }
 
@@ -203,6 +204,7 @@ void VerifyClient::on_purge(Stream& stream, AttributeReader& reader) {
   if (!reader.done() || what.empty()) return bad(stream, message_);
   if (!may_update()) return refuse(stream, "purge");
   const Result<std::uint32_t> purged = purge_store(clients_.store, what);
+  clients_.records.purge(what);
   clients_.service.forget_recent();
   if (!purged.ok()) return reply_status(stream, kVerifyFail);
   clients_.report("purge", {{"what", what}, {"entries", std::to_string(purged.value())}});

@@ -46,6 +46,7 @@ inline constexpr std::uint32_t kVerifyBad = UINT32_MAX - 1;
 struct VerifyClients {
   VerifyService& service;
   CacheStore& store;
+  Records& records;
   std::set<uid_t> may_update;
   Report report;
 };

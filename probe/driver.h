@@ -74,6 +74,8 @@ class ProbeDriver {
   // under way `done` joins it, whatever its route.
   void probe(const std::string& address, const Route& route, DomainCheck check, Done done);
 
+  // Whether a probe for this address (its cache key) is under way.
+  [[nodiscard]] bool is_probing(const std::string& key) const { return probes_.contains(key); }
   // Probes under way.
   [[nodiscard]] std::size_t pending() const { return probes_.size(); }
   [[nodiscard]] const ProbeCounters& counters() const { return counters_; }

@@ -4,6 +4,7 @@
 #include "control/duration.h"
 #include "core/text.h"
 #include "event/listen.h"
+#include "event/redis_client.h"
 #include "wire/smtp_address.h"
 
 namespace qv {
@@ -135,7 +136,7 @@ void read_map(const Settings& settings, ProbeOptions& options, std::vector<Probl
   if (words.empty()) words.push_back("lmdb:" + options.qmailhome + "/probe/cache");
   for (const std::string& word : words) {
     if (word == "memory:") continue;
-    if (starts_with(word, "redis:") && word.size() > 6) {
+    if (starts_with(word, "redis:") && RedisClient::is_place(after_bytes(word, 6))) {
       options.redis = word.substr(6);
     } else if (const auto file = lmdb_file_of(word)) {
       options.lmdb_path = *file;

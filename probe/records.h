@@ -43,6 +43,9 @@ class Records {
   // What cannot be stored is reported, and lost: it is a cache.  `seconds`: of use for so long.
   virtual void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) = 0;
   virtual void erase(const std::string& key) = 0;
+  // Erases what other hosts see of an address, a domain or (--all) everything; this host's own
+  // store is the caller's to purge.
+  virtual void purge(std::string_view /*what*/) {}
 };
 
 // Counted since the start.

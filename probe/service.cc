@@ -14,6 +14,7 @@ namespace {
 constexpr std::string_view kInProgress = "Address verification in progress";
 constexpr std::string_view kNoStore = "Address verification is not available now";
 constexpr std::size_t kMaxRecent = 20000;
+constexpr std::int64_t kPoll_us = kSecond_us / 5;  // between looks at what another host does
 
 // What can be a key, a line of a listing and an SMTP command.
 bool is_address(std::string_view address) {
@@ -301,6 +302,13 @@ VerifyService::Updated VerifyService::update(std::string_view address, Recipient
   return Updated::done;
 }
 
+void VerifyService::share(const std::string& key, std::string_view bytes) {
+  CacheRecord record;
+  if (parse_record(bytes, record) == RecordForm::whole) {
+    records_.store(key, record, use_of(record.status));
+  }
+}
+
 void VerifyService::forget_recent() {
   recent_.clear();
   driver_.hosts().clear();
@@ -322,6 +330,7 @@ void VerifyService::wait(Asked asked) {
   const VerifyAnswer pending{RecipientStatus::todo, std::string(kInProgress), "probe-pending"};
   if (asked.wait_us <= 0) return finish(asked, pending);
   const std::string key = asked.key;
+  if (!driver_.is_probing(key) && asked.wait_us > kPoll_us) return look_again(std::move(asked));
   const std::uint64_t number = next_waiter_++;
   Loop::Owned timer = loop_.after(asked.wait_us, [this, key, number, pending] {
     auto& list = waiters_[key];
@@ -334,6 +343,17 @@ void VerifyService::wait(Asked asked) {
     finish({key, key, 0, done}, pending);
   });
   waiters_[key].push_back({number, std::move(asked.done), std::move(timer)});
+}
+
+// Another host is at it: it will not tell us.
+void VerifyService::look_again(Asked asked) {
+  asked.wait_us -= kPoll_us;
+  const std::uint64_t number = next_waiter_++;
+  polls_[number] = loop_.after(kPoll_us, [this, number, asked = std::move(asked)] {
+    polls_.erase(number);
+    --counters_.queries;
+    query(asked.address, asked.wait_us, asked.done);
+  });
 }
 
 void VerifyService::tell_waiters(const std::string& key, const VerifyAnswer& answer) {

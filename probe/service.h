@@ -19,7 +19,8 @@
 // Outcomes that say nothing about the address (host down, limits, sender refused) are not stored,
 // but told to whoever asks within kRecent_s, and so are those that must not be stored.
 //
-//   Invariant: waiters_ has a key only while the driver is probing for it, or another host is.
+//   Invariant: waiters_ has a key only while the driver is probing for it; who waits for another
+//   host's probe looks again and again (polls_).
 //
 // Threads: none.  Manual: qmail-probe(8).  Tests: tests/probe/service_test.cc, tests/replay/
 #ifndef QV_PROBE_SERVICE_H_
@@ -90,6 +91,9 @@ class VerifyService {
   enum class Updated : std::uint8_t { done, not_an_address };
   Updated update(std::string_view address, RecipientStatus status, std::string_view reason);
 
+  // Tells the other hosts of a record that was put into the store.  REQUIRES: it is whole.
+  void share(const std::string& key, std::string_view record);
+
   // Forgets what is not in the store: outcomes told but not stored, and what is held against
   // hosts.  For an operator who purges.
   void forget_recent();
@@ -129,6 +133,7 @@ class VerifyService {
   void keep_recent(const std::string& key, const VerifyAnswer& answer);
   [[nodiscard]] const VerifyAnswer* find_recent(const std::string& key);
   void wait(Asked asked);
+  void look_again(Asked asked);
   void tell_waiters(const std::string& key, const VerifyAnswer& answer);
   void finish(const Asked& asked, const VerifyAnswer& answer);
   [[nodiscard]] std::int64_t use_of(RecipientStatus status) const;
@@ -144,6 +149,7 @@ class VerifyService {
   std::uint64_t next_waiter_ = 1;
   std::map<std::string, std::list<Waiter>, std::less<>> waiters_;
   std::map<std::string, Recent, std::less<>> recent_;
+  std::map<std::uint64_t, Loop::Owned> polls_;
   Loop::Owned sweep_;
 };
 

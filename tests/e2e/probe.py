@@ -619,6 +619,94 @@ class Operator(ProbeTest):
         self.assertIn("joe@x.example", self.tool("list")[1])
 
 
+class Fleet(ProbeTest):
+    """Two hosts, one Redis."""
+
+    def setUp(self):
+        super().setUp()
+        self.redis_port = lib.free_port(socket.SOCK_STREAM)
+        self.start_redis()
+        self.hop_server = self.hop(users("joe"))
+        self.routes("x.example:127.0.0.1:%d" % self.hop_server.port)
+        self.paths = [self.at("one"), self.at("two")]
+        self.probes = [self.start_probe(
+            path=path, name="probe-" + os.path.basename(path),
+            address_verify_map="memory: redis:127.0.0.1:%d" % self.redis_port,
+            probe_accept_all="ignore") for path in self.paths]
+        self.one, self.two = [self.client(path) for path in self.paths]
+
+    def start_redis(self):
+        self.redis = self.start(
+            [lib.peer("redis-server"), "--port", str(self.redis_port), "--bind", "127.0.0.1",
+             "--save", "", "--appendonly", "no", "--dir", self.dir], name="redis",
+            ready=lambda: lib.accepts(self.redis_port))
+
+    def redis_command(self, *words):
+        """One command; the raw reply."""
+        with socket.create_connection(("127.0.0.1", self.redis_port), 5) as s:
+            s.sendall(b"*%d\r\n" % len(words) + b"".join(
+                b"$%d\r\n%s\r\n" % (len(w), w.encode()) for w in words))
+            return s.recv(65536)
+
+    def test_one_probe_serves_all(self):
+        self.assert_answer(self.one.query("joe@x.example", 5), OK)
+        self.assert_answer(self.two.query("joe@x.example"), OK)
+        self.assert_answer(self.two.query("none@x.example", 5), BOUNCE)
+        self.assert_answer(self.one.query("none@x.example"), BOUNCE)
+        self.assertEqual(self.hop_server.said("RCPT"), 2)
+        self.assertIn(b"0:0:", self.redis_command("GET", "qv:probe:joe@x.example"))
+        self.assertEqual(self.redis_command("EXISTS", "qv:lease:joe@x.example"), b":0\r\n")
+
+    def test_one_host_probes_an_address_at_a_time(self):
+        replying = threading.Event()
+        inner = self.hop_server.reply
+
+        def slow(line):
+            if line.startswith("RCPT"):
+                replying.wait(10)
+            return inner(line)
+        self.hop_server.reply = slow
+        for client in (self.one, self.two):
+            client.socket.sendall(message(("request", "query"), ("address", "joe@x.example"),
+                                          ("wait", "10000")))
+        lib.wait_until(lambda: self.hop_server.said("RCPT") == 1)
+        self.assertEqual(self.redis_command("EXISTS", "qv:lease:joe@x.example"), b":1\r\n")
+        time.sleep(0.5)
+        replying.set()
+        for client in (self.one, self.two):
+            self.assertIn(b"recipient_status\x000\x00", client.receive())
+        self.assertEqual(self.hop_server.said("RCPT"), 1)
+
+    def test_without_redis_the_local_cache_then_cannot_tell(self):
+        self.assert_answer(self.one.query("joe@x.example", 5), OK)
+        self.redis.stop(signal.SIGKILL)
+        self.assert_answer(self.one.query("joe@x.example"), OK)
+        self.assert_answer(self.one.query("ann@x.example", 3), DEFER, why="table-error")
+        self.assert_answer(self.two.query("joe@x.example", 3), DEFER, why="table-error")
+        self.assertEqual(self.hop_server.said("RCPT"), 1)
+        self.probes[0].wait_log("redis event=down")
+        self.start_redis()
+        lib.wait_until(lambda: self.two.query("joe@x.example", 3)["recipient_status"] == OK)
+        self.probes[1].wait_log("redis event=up")
+
+    def test_a_redis_that_hangs_stops_nobody(self):
+        self.redis.send_signal(signal.SIGSTOP)
+        self.addCleanup(self.redis.send_signal, signal.SIGCONT)
+        started = time.monotonic()
+        self.assert_answer(self.one.query("joe@x.example", 3), DEFER, why="table-error")
+        self.assertLess(time.monotonic() - started, 3)
+
+    def test_purged_for_all(self):
+        for client in (self.one, self.two):
+            client.query("joe@x.example", 5)
+            client.query("none@x.example", 5)
+        self.assertEqual(self.hop_server.said("RCPT"), 2)
+        self.one.ask(("request", "purge"), ("what", "x.example"))
+        lib.wait_until(lambda: self.redis_command("DBSIZE") == b":0\r\n")
+        self.assert_answer(self.two.query("joe@x.example", 5), OK)
+        self.assertEqual(self.hop_server.said("RCPT"), 3)
+
+
 # ---- real next hops and clients ------------------------------------------------------------------
 
 

@@ -83,7 +83,7 @@ class Client : public testing::Test, private Stream::User {
   ServiceSettings settings_{
       .times = {}, .accept_all = RecipientStatus::ok, .domain_check = ProbeDriver::DomainCheck::no};
   VerifyService service_{loop_, [] { return kBeginning; }, records_, driver_, settings_, report_};
-  VerifyClients clients_{service_, *store_, {}, report_};
+  VerifyClients clients_{service_, *store_, records_, {}, report_};
   Fd client_;
   int server_fd_ = -1;
   std::unique_ptr<Stream> stream_;

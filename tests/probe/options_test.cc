@@ -75,6 +75,7 @@ TEST_F(Options, EveryMistakeIsNamed) {
   expect_problem("address_verify_map", "btree:/x");
   expect_problem("address_verify_map", "lmdb:relative");
   expect_problem("address_verify_map", "redis:");
+  expect_problem("address_verify_map", "redis:some.name:6379");
   expect_problem("address_verify_sender", "not an address");
   expect_problem("address_verify_sender", "a@b>\r\nRCPT");
   expect_problem("probe_own_ports", "25 smtp");
