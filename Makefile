@@ -26,7 +26,7 @@ HOOK_TOP := verifyrcpt verifyask verifyvalue sockbits udpbits
 
 PKG_CONFIG ?= pkg-config
 pkg = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
-REQUIRED_PKGS := libevent
+REQUIRED_PKGS := libevent libevent_openssl openssl lmdb hiredis
 # tinycdb ships no .pc file with every distribution: where there is none it is looked for by name.
 CDB_CFLAGS := $(if $(call pkg,libcdb),$(shell $(PKG_CONFIG) --cflags libcdb))
 CDB_LIBS   := $(if $(call pkg,libcdb),$(shell $(PKG_CONFIG) --libs libcdb),-lcdb)
