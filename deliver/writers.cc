@@ -93,6 +93,7 @@ void close_others(int socket) {
     if (!job || job->mailbox.uid != uid || job->mailbox.gid != gid) _exit(111);
     const Outcome outcome = become.ok() ? perform(files, settings, host, *job, message.get())
                                         : outcome_from(become.error());
+    message.reset();  // before anybody is told: the file may be used again then
     if (!send_packet(kWriterSocket, encode_outcome(outcome), -1)) _exit(111);
     if (!become.ok()) _exit(111);
   }
