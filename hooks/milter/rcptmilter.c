@@ -1,0 +1,288 @@
+/* SPDX-License-Identifier: 0BSD */
+/* hooks/milter/rcptmilter.c - asks qmail-verify about every recipient an MTA with milters is given.
+ *
+ * For Sendmail, Postfix and whatever else speaks the milter protocol: libmilter on one side,
+ * verifyrcpt.h on the other.  One struct session is one SMTP session; libmilter gives each a thread
+ * of its own, and nothing is shared between them but what main() has read before they began.
+ *
+ * Blocks, in the thread of the session, for as long as VERIFY says.
+ * Manual: rcptmilter(8).  Tests: tests/e2e/milter.py
+ */
+#include <arpa/inet.h>
+#include <libmilter/mfapi.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "verifyrcpt.h"
+
+/* An SMTP command line may be long, but what is longer than any address is not one. */
+enum { kMaxAddress = 2048, kMaxText = 2 * VERIFYRCPT_REPLY_SIZE };
+enum { kExitPermanent = 100, kExitTemporary = 111 };
+
+struct session {
+  verifyrcpt verify;
+  verifyrcpt_result result;
+  int client_known;
+  char address[kMaxAddress];
+};
+
+/* Read once by main(), then only looked at. */
+static const char* verify_value;
+static int old_settings;
+
+/* One write for one line: threads and other programs log to the same pipe. */
+static void log_line(const char* text) {
+  char line[VERIFYRCPT_LOG_SIZE + 64];
+  const int length = snprintf(line, sizeof line, "rcptmilter: %s\n", text);
+  if (length <= 0) return;
+  const size_t size = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
+  if (write(2, line, size) < 0) return; /* without a log there is nobody to tell */
+}
+
+static void log_result(const struct session* s, const char* address) {
+  char line[VERIFYRCPT_LOG_SIZE];
+  const verifyrcpt_result* r = &s->result;
+  if (r->code == 0 && (r->verdict == VERIFYRCPT_VALID || r->verdict == VERIFYRCPT_NOT_ASKED))
+    return;
+  (void)verifyrcpt_log(&s->verify, r, address, strlen(address), line, sizeof line);
+  log_line(line);
+}
+
+static void wait_seconds(unsigned seconds) {
+  struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = 0};
+  while (nanosleep(&left, &left) != 0) continue; /* what is left, after a signal */
+}
+
+/* ---- addresses ------------------------------------------------------------------------------- */
+
+/* What stands behind a source route: `@one,@two:box@three` is box@three. */
+static const char* after_route(const char* text) {
+  const char* colon = text[0] == '@' ? strchr(text, ':') : NULL;
+  return colon == NULL ? text : colon + 1;
+}
+
+/* The address of `<...>` with its quoting undone, into `out`.  Cut where it does not fit: that is
+ * longer than any question, and refused as such. */
+static void plain_address(const char* text, char* out, size_t size) {
+  size_t used = 0;
+  int quoted = 0;
+  const char* in = after_route(text[0] == '<' ? text + 1 : text);
+  for (; *in != '\0' && used + 1 < size; ++in) {
+    if (*in == '>' && !quoted && text[0] == '<') break;
+    if (*in == '"') {
+      quoted = !quoted;
+      continue;
+    }
+    if (*in == '\\' && in[1] != '\0') ++in;
+    out[used++] = *in;
+  }
+  out[used] = '\0';
+}
+
+/* ---- replies --------------------------------------------------------------------------------- */
+
+/* "550 5.1.1 text" as the three arguments of smfi_setreply(), which takes % as the beginning of
+ * something and wants it doubled. */
+static void set_reply(SMFICTX* ctx, const char* reply) {
+  char code[4] = {0};
+  char enhanced[12] = {0};
+  char text[kMaxText];
+  int skip = 0;
+  size_t used = 0;
+  if (sscanf(reply, "%3s %11s %n", code, enhanced, &skip) != 2) return;
+  for (const char* in = reply + skip; *in != '\0' && used + 2 < sizeof text; ++in) {
+    text[used++] = *in;
+    if (*in == '%') text[used++] = '%';
+  }
+  text[used] = '\0';
+  (void)smfi_setreply(ctx, code, enhanced, text);
+}
+
+/* The MTA's next step.  421 closes the session: Sendmail and Postfix do so by themselves. */
+static sfsistat answer(SMFICTX* ctx, const struct session* s) {
+  if (s->result.code == 0) return SMFIS_CONTINUE;
+  wait_seconds(s->result.delay);
+  set_reply(ctx, s->result.reply);
+  return s->result.code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
+}
+
+/* ---- what the MTA calls ---------------------------------------------------------------------- */
+
+static struct session* session_of(SMFICTX* ctx) { return smfi_getpriv(ctx); }
+
+static void know_client(struct session* s, const char* ip) {
+  if (ip == NULL || ip[0] == '\0') return;
+  if (strncmp(ip, "IPv6:", 5) == 0) ip += 5;
+  verifyrcpt_client(&s->verify, ip, strlen(ip));
+  s->client_known = 1;
+}
+
+static void know_peer(struct session* s, const struct sockaddr* peer) {
+  char text[INET6_ADDRSTRLEN];
+  const char* ip = NULL;
+  if (peer == NULL) return;
+  if (peer->sa_family == AF_INET)
+    ip = inet_ntop(AF_INET, &((const struct sockaddr_in*)(const void*)peer)->sin_addr, text,
+                   sizeof text);
+  if (peer->sa_family == AF_INET6)
+    ip = inet_ntop(AF_INET6, &((const struct sockaddr_in6*)(const void*)peer)->sin6_addr, text,
+                   sizeof text);
+  know_client(s, ip);
+}
+
+static sfsistat on_close(SMFICTX* ctx) {
+  struct session* s = session_of(ctx);
+  if (s == NULL) return SMFIS_CONTINUE;
+  verifyrcpt_close(&s->verify);
+  (void)smfi_setpriv(ctx, NULL);
+  free(s);
+  return SMFIS_CONTINUE;
+}
+
+static void begin(struct session* s) {
+  /* What replaced VERIFYDEFER and VERIFYSVR is said by the library, which reads them itself; the
+   * environment is not written to any more when threads run. */
+  if (old_settings)
+    (void)verifyrcpt_init_env(&s->verify);
+  else
+    (void)verifyrcpt_init(&s->verify, verify_value, verify_value ? strlen(verify_value) : 0, 0);
+}
+
+static sfsistat on_connect(SMFICTX* ctx, char* host, _SOCK_ADDR* peer) {
+  (void)host;
+  (void)on_close(ctx); /* an MTA may begin another session on the same connection */
+  struct session* s = calloc(1, sizeof *s);
+  if (s == NULL || smfi_setpriv(ctx, s) != MI_SUCCESS) {
+    free(s);
+    return SMFIS_TEMPFAIL;
+  }
+  begin(s);
+  know_peer(s, peer);
+  return SMFIS_CONTINUE;
+}
+
+static sfsistat on_helo(SMFICTX* ctx, char* name) {
+  struct session* s = session_of(ctx);
+  if (s == NULL) return SMFIS_TEMPFAIL;
+  verifyrcpt_helo(&s->verify, name, name == NULL ? 0 : strlen(name));
+  return SMFIS_CONTINUE;
+}
+
+static sfsistat on_mail(SMFICTX* ctx, char** words) {
+  struct session* s = session_of(ctx);
+  if (s == NULL) return SMFIS_TEMPFAIL;
+  plain_address(words[0], s->address, sizeof s->address);
+  verifyrcpt_mail(&s->verify, s->address, strlen(s->address));
+  return SMFIS_CONTINUE;
+}
+
+/* Who has authenticated itself may relay. */
+static int may_relay(SMFICTX* ctx) {
+  const char* type = smfi_getsymval(ctx, "{auth_type}");
+  return type != NULL && type[0] != '\0';
+}
+
+static sfsistat on_rcpt(SMFICTX* ctx, char** words) {
+  struct session* s = session_of(ctx);
+  if (s == NULL) return SMFIS_TEMPFAIL;
+  if (may_relay(ctx)) return SMFIS_CONTINUE;
+  if (!s->client_known) know_client(s, smfi_getsymval(ctx, "{client_addr}"));
+  plain_address(words[0], s->address, sizeof s->address);
+  (void)verifyrcpt_rcpt(&s->verify, s->address, strlen(s->address), &s->result);
+  log_result(s, s->address);
+  return answer(ctx, s);
+}
+
+/* DEFER's refusal: at DATA, or, from an MTA that does not tell us about DATA, at the end of the
+ * message. */
+static sfsistat refuse_data(SMFICTX* ctx) {
+  struct session* s = session_of(ctx);
+  if (s == NULL) return SMFIS_TEMPFAIL;
+  if (verifyrcpt_data(&s->verify, &s->result) == 0) return SMFIS_CONTINUE;
+  log_result(s, "");
+  return answer(ctx, s);
+}
+
+static sfsistat on_data(SMFICTX* ctx) { return refuse_data(ctx); }
+
+static sfsistat on_end_of_message(SMFICTX* ctx) { return refuse_data(ctx); }
+
+static sfsistat on_abort(SMFICTX* ctx) {
+  struct session* s = session_of(ctx);
+  if (s != NULL) verifyrcpt_reset(&s->verify);
+  return SMFIS_CONTINUE;
+}
+
+/* ---- the program ----------------------------------------------------------------------------- */
+
+static int fail(const char* what, const char* value) {
+  char line[512];
+  (void)snprintf(line, sizeof line, "fatal: %s: %s", what, value);
+  log_line(line);
+  return kExitTemporary;
+}
+
+/* Once, at the start: what VERIFY says wrong.  It is no reason to end: an MTA that cannot reach its
+ * milter may be set up to accept everything, and this one answers 421. */
+static void say_reason(void) {
+  static struct session s;
+  if (verify_value == NULL && !old_settings) log_line("VERIFY is not set: nothing is verified");
+  begin(&s);
+  if (verifyrcpt_reason(&s.verify)[0] != '\0') log_line(verifyrcpt_reason(&s.verify));
+  verifyrcpt_close(&s.verify);
+}
+
+/* Octal, as chmod(1) has it; -1 where it is not. */
+static long parse_mode(const char* text) {
+  char* end = NULL;
+  const long mode = strtol(text, &end, 8);
+  return text[0] == '\0' || *end != '\0' || mode < 0 || mode > 0777 ? -1 : mode;
+}
+
+static int serve(void) {
+  static char name[] = "rcptmilter";
+  const struct smfiDesc filter = {.xxfi_name = name,
+                                  .xxfi_version = SMFI_VERSION,
+                                  .xxfi_flags = 0,
+                                  .xxfi_connect = on_connect,
+                                  .xxfi_helo = on_helo,
+                                  .xxfi_envfrom = on_mail,
+                                  .xxfi_envrcpt = on_rcpt,
+                                  .xxfi_eom = on_end_of_message,
+                                  .xxfi_abort = on_abort,
+                                  .xxfi_close = on_close,
+                                  .xxfi_data = on_data};
+  const char* listen = getenv("LISTEN");
+  const char* mode = getenv("LISTENMODE");
+  char address[512];
+  if (listen == NULL) listen = "inet:11114@127.0.0.1";
+  if (strlen(listen) >= sizeof address) return fail("LISTEN", "too long");
+  (void)strcpy(address, listen); /* libmilter wants to be able to write to it */
+  if (parse_mode(mode == NULL ? "660" : mode) < 0) return fail("LISTENMODE", mode);
+  (void)umask(0777 & ~(mode_t)parse_mode(mode == NULL ? "660" : mode));
+  if (smfi_setconn(address) != MI_SUCCESS) return fail("LISTEN", listen);
+  if (smfi_register(filter) != MI_SUCCESS) return fail("libmilter", "refuses to register us");
+  if (smfi_opensocket(1) != MI_SUCCESS) return fail("cannot listen on", listen);
+  return smfi_main() == MI_SUCCESS ? 0 : fail("libmilter", "ended");
+}
+
+int main(int argc, char** argv) {
+  if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("rcptmilter " QV_VERSION) < 0;
+  if (argc != 1) {
+    (void)fputs(
+        "usage: rcptmilter [--version]\nsettings are environment variables: rcptmilter(8)\n",
+        stderr);
+    return kExitPermanent;
+  }
+  verify_value = getenv("VERIFY");
+  old_settings = getenv("VERIFYDEFER") != NULL || getenv("VERIFYSVR") != NULL;
+  (void)unsetenv("RELAYCLIENT"); /* said of one SMTP session, and this is many */
+  (void)unsetenv("TCPREMOTEIP");
+  say_reason();
+  return serve();
+}
