@@ -13,6 +13,7 @@ import pwd
 import signal
 import socket
 import subprocess
+import tempfile
 import unittest
 
 import lib
@@ -69,7 +70,96 @@ def download(apt, dpkg, name, directory):
 
 def library_path(directory):
     """Where the unpacked libraries are, for LD_LIBRARY_PATH."""
-    return ":".join(sorted(glob.glob(os.path.join(directory, "usr/lib/*-linux-*"))))
+    return ":".join([os.path.join(directory, "usr/lib"),
+                     *sorted(glob.glob(os.path.join(directory, "usr/lib/*-linux-*")))])
+
+
+def with_account(test, name, uid):
+    """Words to put before a program so that it finds this account, of this uid and gid, without a
+    home, shell or password.  Needs root where the account is not there anyway."""
+    if name in [entry.pw_name for entry in pwd.getpwall()]:
+        return []
+    files = {}
+    for file, line in (("passwd", "%s:x:%d:%d::/nonexistent:/bin/false\n" % (name, uid, uid)),
+                       ("group", "%s:x:%d:\n" % (name, uid))):
+        files[file] = test.at("%s.with.%s" % (file, name))
+        with open("/etc/" + file, encoding="utf-8") as old:
+            text = old.read()
+        lib.write_atomically(files[file], text + line)
+    words = lib.in_namespace(files["passwd"])
+    script = 'mount --bind "$0" /etc/group && exec "$@"'
+    return [*words, "sh", "-c", script, files["group"]]
+
+
+# ---- Exim ------------------------------------------------------------------------------------------
+
+EXIM_UID = 61900
+EXIM_CONF = """\
+primary_hostname = mx.local.example
+spool_directory = {path}/spool
+log_file_path = {path}/log/%slog
+domainlist ours = local.example : virtual.example : team.example
+qualify_domain = local.example
+host_lookup =
+rfc1413_hosts =
+rfc1413_query_timeout = 0s
+queue_only = true
+smtp_accept_max = 50
+smtp_accept_max_per_host = 50
+smtp_max_synprot_errors = 100
+smtp_max_unknown_commands = 100
+recipients_max = 1000
+tls_advertise_hosts =
+allow_domain_literals = true
+acl_smtp_rcpt = acl_rcpt
+acl_smtp_predata = acl_predata
+{options}
+begin acl
+{acl}
+begin routers
+all:
+  driver = accept
+  transport = nowhere
+begin transports
+nowhere:
+  driver = appendfile
+  file = /dev/null
+  user = nobody
+begin retry
+"""
+
+
+class Exim:
+    """Debian's exim4-daemon-heavy as an SMTP server on .port that queues what it accepts and
+    delivers nothing; `acl` is the text of its ACLs acl_rcpt and acl_predata."""
+
+    def __init__(self, test, acl, options=""):
+        require_root("Exim")
+        package = unpack("exim4-daemon-heavy", "libspf2-2")
+        self.path = tempfile.mkdtemp(prefix="exim-", dir=test.dir)
+        os.chmod(self.path, 0o755)
+        self.port = lib.free_port(socket.SOCK_STREAM)
+        words = with_account(test, "Debian-exim", EXIM_UID)
+        uid = EXIM_UID if words else pwd.getpwnam("Debian-exim").pw_uid
+        for directory in ("spool", "log"):
+            os.makedirs(os.path.join(self.path, directory))
+            os.chown(os.path.join(self.path, directory), uid, -1)
+        conf = os.path.join(self.path, "conf")
+        lib.write_atomically(conf, EXIM_CONF.format(path=self.path, acl=acl, options=options))
+        environment = {"LD_LIBRARY_PATH": library_path(package)}
+        program = [*words, os.path.join(package, "usr/sbin/exim4"), "-C", conf]
+        code, out, err = test.run_program([*program, "-bV"], environment)
+        if code != 0:
+            raise unittest.SkipTest("Exim does not run here: " + (out + err).strip())
+        self.process = test.start([*program, "-bdf", "-oX", "127.0.0.1.%d" % self.port],
+                                  environment, lambda: lib.accepts(self.port), name="exim")
+
+    def log(self):
+        try:
+            with open(os.path.join(self.path, "log", "mainlog"), encoding="latin-1") as f:
+                return f.read()
+        except FileNotFoundError:
+            return ""
 
 
 # ---- Postfix ---------------------------------------------------------------------------------------
