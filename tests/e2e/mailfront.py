@@ -344,6 +344,47 @@ class QmtpAndQmqp(MailfrontTest):
         """The first refusal is the message's."""
         self.both(r"^D5\.1\.1 ", self.start_verify(self.tree), [BAD, BAD, GOOD], "maxbad=1")
 
+    def test_hostile_addresses(self):
+        """A netstring holds any bytes, a NUL too: the address does not end there unseen."""
+        verify = self.start_verify(self.tree)
+        for address in (b"joe@local.example\0", b"joe@local.example\0@virtual.example", b"", b"@",
+                        b"joe@local.example\n", b"\xf6\xff@local.example", b'"joe"@local.example',
+                        b"a" * 880 + b"@local.example", b"a" * 5000 + b"@local.example",
+                        b"@a:joe@local.example", b"joe%local.example@local.example",
+                        b"../../x@local.example"):
+            with self.subTest(address):
+                self.both("^[DZ]", verify, [address])
+        self.both("^K", verify, [GOOD])
+
+    def test_verifier_lying(self):
+        forged = self.responder(lambda data, count: lib.forging(VALID, VALID)(data, count)[:4])
+        self.both(r"^Z4\.3\.0 ", forged, [GOOD], "timeout=1")
+
+    def test_value_that_cannot_be_read(self):
+        self.both(r"^Z4\.3\.5 ", self.responder(lib.silent), [GOOD], "nonsense")
+
+    def test_badsleep(self):
+        began = time.monotonic()
+        self.both(r"^D5\.1\.1 ", self.start_verify(self.tree), [BAD], "badsleep=1")
+        self.assertGreaterEqual(time.monotonic() - began, 2)
+
+    def test_messages_of_one_qmtp_session(self):
+        """Each is judged by its own recipients, with DEFER and without; maxbad is the session's."""
+        verify = self.start_verify(self.tree)
+        for options, recipients, expected in (
+                ({"defer": True}, [[BAD], [GOOD], [GOOD, BAD], [GOOD]], "DKDK"),
+                ({}, [[BAD], [GOOD], [GOOD, BAD], [GOOD]], "DKDK"),
+                ({"maxbad": True}, [[BAD], [GOOD], [BAD], [GOOD], [GOOD]], "DKDZZ")):
+            with self.subTest(options):
+                words = ["maxbad=2"] if options.pop("maxbad", False) else []
+                server = self.serve([verify], *words, protocol="qmtp", **options)
+                with socket.create_connection(("127.0.0.1", server.port), 20) as connection:
+                    answers = ""
+                    for each in recipients:
+                        connection.sendall(encode_message("qmtp", "a@b.example", each))
+                        answers += read_netstring(connection).decode()[0]
+                self.assertEqual(answers, expected)
+
 
 def netstring(data):
     return b"%d:%s," % (len(data), data)
@@ -352,7 +393,7 @@ def netstring(data):
 def encode_message(protocol, sender, recipients):
     """One message as QMTP (unix line ends) and QMQP have it."""
     text = b"Subject: x\n\nhello\n"
-    recipients = b"".join(netstring(r.encode()) for r in recipients)
+    recipients = b"".join(netstring(r.encode() if isinstance(r, str) else r) for r in recipients)
     if protocol == "qmtp":
         return netstring(b"\n" + text) + netstring(sender.encode()) + netstring(recipients)
     return netstring(netstring(text) + netstring(sender.encode()) + recipients)
