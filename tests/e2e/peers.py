@@ -221,8 +221,12 @@ class Postfix:
         os.chown(os.path.join(path, "data"), account.pw_uid, -1)
         self.write("main.cf", MAIN_CF + "".join(line + "\n" for line in main))
         self.write("master.cf", MASTER_CF)
-        self.run("start")
-        lib.wait_until(lambda: lib.accepts(self.port), 60, "Postfix serving")
+        try:
+            self.run("start")
+            lib.wait_until(lambda: lib.accepts(self.port), 60, "Postfix serving")
+        except BaseException:
+            self.stop()
+            raise
 
     def write(self, name, text):
         with open(os.path.join(self.path, name), "w", encoding="ascii") as f:
