@@ -2,6 +2,8 @@
 #include "helper/crew.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -18,6 +20,26 @@ namespace {
 constexpr std::int64_t kPauseUs = 250000;
 
 bool must_wait(const Error& error) { return error.errnum == EAGAIN || error.errnum == EWOULDBLOCK; }
+
+// Nothing that could be written through, or is not what it was said to be.
+bool is_open_table(const Fd& file) {
+  struct stat st {};
+  const int flags = fcntl(file.get(), F_GETFL);
+  return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY && fstat(file.get(), &st) == 0 &&
+         S_ISREG(st.st_mode);
+}
+
+bool is_attached(Attached attached, const Fd& file) {
+  switch (attached) {
+    case Attached::nothing:
+      return !file.valid();
+    case Attached::sealed_copy:
+      return is_sealed(file);
+    case Attached::open_table:
+      return is_open_table(file);
+  }
+  return false;
+}
 
 }  // namespace
 
@@ -159,9 +181,8 @@ void Crew::read_worker(Number number) {
   Fd file = std::move(received.value().file);
   const std::size_t size = received.value().size < buffer.size() ? received.value().size : 0;
   const Result<Response> response = validate_response({buffer.data(), size});
-  const bool whole = response.ok() && (response.value().has_file == 1) == file.valid() &&
-                     (!file.valid() || is_sealed(file));
-  if (!whole) return lose(number, Notice::worker_garbled, 0);
+  if (!response.ok() || !is_attached(response.value().has_file, file))
+    return lose(number, Notice::worker_garbled, 0);
   events_.worker_answered(number, response.value(), std::move(file));
 }
 

@@ -103,7 +103,7 @@ Result<Fd> copy_contents(const Fd& file) {
 Finding found_with(Fd file, const Stamp& stamp) {
   Finding result = finding(Outcome::found);
   result.response.stamp = stamp;
-  result.response.has_file = file.valid() ? 1 : 0;
+  result.response.has_file = file.valid() ? Attached::sealed_copy : Attached::nothing;
   result.file = std::move(file);
   return result;
 }
@@ -137,20 +137,28 @@ bool nothing_readable_there(int errnum) {
          errnum == ENODEV;
 }
 
-Finding look_at_file_as_owner(const Request& request) {
-  const std::int64_t now_ns = wall_clock_ns();
-  Result<Fd> home = open_home(request);
-  if (!home.ok()) return fault_finding(home.error());
+// Home/name as a regular file; a descriptor that is not valid: there is none.
+Result<Fd> open_regular(const Request& request, struct stat& st) {
+  QV_TRY(const Fd home, open_home(request));
   // Not blocking: a FIFO without a writer, a lease of another process.
-  const Fd file(
-      openat(home.value().get(), request.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
+  Fd file(openat(home.get(), request.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file.valid()) {
     const int errnum = errno;
-    return nothing_readable_there(errnum) ? finding(Outcome::absent) : fault_finding(errnum);
+    if (nothing_readable_there(errnum)) return Fd();
+    return Error{fault_from_errno(errnum), errnum, "file in home"};
   }
+  if (fstat(file.get(), &st) != 0) return errno_error("fstat");
+  if (!S_ISREG(st.st_mode)) return Fd();
+  return file;
+}
+
+Finding look_at_file_as_owner(const Request& request) {
+  const std::int64_t now_ns = wall_clock_ns();
   struct stat st {};
-  if (fstat(file.get(), &st) != 0) return fault_finding(errno);
-  if (!S_ISREG(st.st_mode)) return finding(Outcome::absent);
+  const Result<Fd> opened = open_regular(request, st);
+  if (!opened.ok()) return fault_finding(opened.error());
+  const Fd& file = opened.value();
+  if (!file.valid()) return finding(Outcome::absent);
 
   Fd contents;
   if (request.want_contents == 1) {
@@ -160,6 +168,33 @@ Finding look_at_file_as_owner(const Request& request) {
   }
   Finding result = found_with(std::move(contents), stamp_of(st, now_ns));
   result.response.size = static_cast<std::uint64_t>(st.st_size);
+  return result;
+}
+
+// Mapping it is the check: header and tables are looked at, the records are not.
+Result<void> check_whole_cdb(const Fd& file) {
+  Fd copy(fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
+  if (!copy.valid()) return errno_error("dup");
+  const Result<CdbFile> table = CdbFile::map(std::move(copy));
+  return table.ok() ? Result<void>() : table.error();
+}
+
+Finding open_table_as_owner(const Request& request) {
+  const std::int64_t now_ns = wall_clock_ns();
+  struct stat st {};
+  Result<Fd> file = open_regular(request, st);
+  if (!file.ok()) return fault_finding(file.error());
+  if (!file.value().valid()) return finding(Outcome::absent);
+  const Stamp stamp = stamp_of(st, now_ns);
+  Finding result = finding(Outcome::unchanged);
+  if (!still_holds(request.have, stamp)) {
+    const Result<void> whole = check_whole_cdb(file.value());
+    if (!whole.ok()) return fault_finding(whole.error());
+    result = finding(Outcome::found);
+    result.response.has_file = Attached::open_table;
+    result.file = std::move(file).value();
+  }
+  result.response.stamp = stamp;
   return result;
 }
 
@@ -191,6 +226,11 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
 Finding look_at_file(const Request& request) {
   const AsOwner owner(request.uid, request.gid);
   return look_at_file_as_owner(request);
+}
+
+Finding open_table(const Request& request) {
+  const AsOwner owner(request.uid, request.gid);
+  return open_table_as_owner(request);
 }
 
 }  // namespace qv::helper

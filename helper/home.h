@@ -45,6 +45,12 @@ struct ListLimits {
 // qmail-local defers then, so it is not an answer.
 [[nodiscard]] Finding look_at_file(const Request& request);
 
+// The cdb request.name, below the home or absolute, through symbolic links.  found: the file
+// itself, open for reading, which was a whole cdb a moment ago: so the front gets nothing of the
+// owner's that is not one.  unchanged: request.have still holds.  absent: as look_at_file(). Fault:
+// as there, and for a file that is no whole cdb (retry: somebody may be writing it).
+[[nodiscard]] Finding open_table(const Request& request);
+
 }  // namespace qv::helper
 
 #endif  // QV_HELPER_HOME_H_

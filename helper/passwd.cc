@@ -115,7 +115,7 @@ Finding index_passwd(const Request& request, const char* path) {
   Result<Fd> index = build_index(snapshot.value().text);
   if (!index.ok()) return fault_finding(index.error());
   result.response.outcome = Outcome::found;
-  result.response.has_file = 1;
+  result.response.has_file = Attached::sealed_copy;
   result.file = std::move(index).value();
   return result;
 }

@@ -35,6 +35,8 @@ const char* subject_of(Op op) {
       return "home directory";
     case Op::home_file:
       return "file in home";
+    case Op::home_table:
+      return "table";
   }
   return "helper";
 }
@@ -53,6 +55,13 @@ Result<Reply> to_result(Op op, const Response& response, Fd file) {
   reply.user = response.user_view();
   reply.home = response.home_view();
   return reply;
+}
+
+// A table is what home_table gives, and what nothing else does.
+bool fits(Op op, const Response& response) {
+  const bool is_table = response.has_file == Attached::open_table;
+  return is_table ==
+         (op == Op::home_table && response.failed == 0 && response.outcome == Outcome::found);
 }
 
 }  // namespace
@@ -181,7 +190,8 @@ void Pool::Engine::worker_ready(Crew::Number worker) {
 
 void Pool::Engine::worker_answered(Crew::Number worker, const Response& response, Fd file) {
   AskedOne one = take_back(worker);
-  if (!one.empty() && one.front().request.serial == response.serial) {
+  if (!one.empty() && one.front().request.serial == response.serial &&
+      fits(one.front().request.op, response)) {
     const Op op = one.front().request.op;
     finish(one.front(), to_result(op, response, std::move(file)));
     idle_.push_back(worker);

@@ -18,6 +18,7 @@ std::uint64_t lane_of(const Request& request) {
       return 1;
     case Op::home_index:
     case Op::home_file:
+    case Op::home_table:
       return kHomes | request.uid;
   }
   return 0;

@@ -20,13 +20,20 @@ bool is_absolute_path(std::string_view path) {
   return starts_with(path, "/") && path.size() < kMaxPath && !has_nul(path);
 }
 
-bool is_name_below_home(std::string_view name) {
-  if (name.empty() || name.size() >= kMaxPath || has_nul(name) || name.front() == '/') return false;
+bool is_plain_name(std::string_view name) {
+  if (name.empty() || name.size() >= kMaxPath || has_nul(name)) return false;
   while (!name.empty()) {
     if (take_until(name, '/') == "..") return false;
   }
   return true;
 }
+
+bool is_name_below_home(std::string_view name) {
+  return !starts_with(name, "/") && is_plain_name(name);
+}
+
+// What a home holds besides .qmail files is nobody's business.
+bool may_be_read(std::string_view name) { return starts_with(name, ".qmail"); }
 
 bool is_ordinary_owner(std::uint32_t uid, std::uint32_t gid) {
   return uid != 0 && gid != 0 && uid != kNoId && gid != kNoId;
@@ -60,7 +67,11 @@ bool fields_fit_op(const Request& r) {
              r.name_length == 0 && r.want_contents == 0;
     case Op::home_file:
       return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
-             is_name_below_home(r.name_view()) && r.want_contents <= 1;
+             is_name_below_home(r.name_view()) && r.want_contents <= 1 &&
+             (r.want_contents == 0 || may_be_read(r.name_view()));
+    case Op::home_table:
+      return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
+             is_plain_name(r.name_view()) && r.want_contents == 0;
   }
   return false;  // a byte that is no Op
 }
@@ -81,6 +92,16 @@ bool is_outcome(Outcome outcome) {
     case Outcome::found:
     case Outcome::absent:
     case Outcome::unchanged:
+      return true;
+  }
+  return false;
+}
+
+bool is_attached(Attached attached) {
+  switch (attached) {
+    case Attached::nothing:
+    case Attached::sealed_copy:
+    case Attached::open_table:
       return true;
   }
   return false;
@@ -125,9 +146,19 @@ Result<Request> home_index_request(uid_t uid, gid_t gid, std::string_view home, 
 Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
                                   std::string_view name, Contents contents) {
   if (!is_name_below_home(name)) return refused();
+  if (contents == Contents::wanted && !may_be_read(name)) return refused();
   QV_TRY(Request request, home_index_request(uid, gid, home, Stamp{}));
   request.op = Op::home_file;
   request.want_contents = contents == Contents::wanted ? 1 : 0;
+  put(name, request.name, request.name_length);
+  return request;
+}
+
+Result<Request> home_table_request(uid_t uid, gid_t gid, std::string_view home,
+                                   std::string_view name, const Stamp& have) {
+  if (!is_plain_name(name)) return refused();
+  QV_TRY(Request request, home_index_request(uid, gid, home, have));
+  request.op = Op::home_table;
   put(name, request.name, request.name_length);
   return request;
 }
@@ -149,13 +180,14 @@ Result<Response> validate_response(std::string_view message) {
   if (message.size() != sizeof(Response)) return nonsense;
   Response response;
   memcpy(&response, message.data(), sizeof response);
-  if (response.unused != 0 || response.failed > 1 || response.has_file > 1 ||
+  if (response.unused != 0 || response.failed > 1 || !is_attached(response.has_file) ||
       !is_whole(response.stamp) || !is_fault(response.fault) || !is_outcome(response.outcome) ||
       !is_terminated(response.home, response.home_length) ||
       !is_terminated(response.user, response.user_length)) {
     return nonsense;
   }
-  if (response.has_file == 1 && (response.failed == 1 || response.outcome != Outcome::found)) {
+  if (response.has_file != Attached::nothing &&
+      (response.failed == 1 || response.outcome != Outcome::found)) {
     return nonsense;
   }
   return response;

@@ -10,6 +10,8 @@
 //   passwd_user   one login name, by the system's NSS      found, absent
 //   home_index    names beginning .qmail in a home         found(+file), unchanged, absent
 //   home_file     is home/name a readable regular file     found(+file), absent
+//   home_table    the cdb home/name, or of an absolute     found+table, unchanged, absent
+//                 path, opened as the owner
 //
 // Anything else that happens is a fault with its errno: never absence.
 //
@@ -34,7 +36,7 @@ inline constexpr std::size_t kMaxPath = 1024;
 // Most bytes of a file's contents that home_file hands back.
 inline constexpr std::size_t kMaxContents = 65536;
 
-enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_file };
+enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_file, home_table };
 
 struct Request {
   std::uint64_t serial = 0;  // set by the pool; comes back in the response
@@ -55,9 +57,13 @@ struct Request {
 
 enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 
+// What descriptor comes with a response.  A copy is sealed: it cannot change any more.  A table is
+// the owner's own file, open for reading: it may.
+enum class Attached : std::uint8_t { nothing = 0, sealed_copy, open_table };
+
 struct Response {
   std::uint64_t serial = 0;
-  Stamp stamp;             // of the password file, of the home directory, of the file
+  Stamp stamp;             // of the password file, of the home directory, of the file, the table
   std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
   std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
   std::uint32_t gid = 0;
@@ -67,7 +73,7 @@ struct Response {
   std::uint8_t failed = 0;  // 1: `fault` holds, `outcome` does not
   Fault fault = Fault::retry;
   Outcome outcome = Outcome::absent;
-  std::uint8_t has_file = 0;  // 1: a memfd comes with this message
+  Attached has_file = Attached::nothing;  // what comes with this message
   std::uint32_t unused = 0;
   char home[kMaxPath] = {};
   char user[kMaxPath] = {};
@@ -100,9 +106,15 @@ static_assert(std::has_unique_object_representations_v<Response>);
 enum class Contents : std::uint8_t { not_wanted, wanted };
 
 // home/name.  Fault::denied as above, and for a name that is empty, absolute, too long, has a NUL
-// in it or a component "..".
+// in it or a component ".."; and, where the
+// contents are wanted, for one that does not begin with ".qmail".
 [[nodiscard]] Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
                                                 std::string_view name, Contents contents);
+
+// The cdb `name`, below the home or absolute.  Fault::denied as above, but for an absolute name.
+// `unchanged` where `have` still holds.
+[[nodiscard]] Result<Request> home_table_request(uid_t uid, gid_t gid, std::string_view home,
+                                                 std::string_view name, const Stamp& have);
 
 // ---- taking them (the worker), and answers (the pool) -------------------------------------------
 

@@ -51,6 +51,8 @@ Finding carry_out(const Request& request, const KeeperSettings& settings) {
       return look_at_home(request, ListLimits{});
     case Op::home_file:
       return look_at_file(request);
+    case Op::home_table:
+      return open_table(request);
   }
   return fault_finding(Error{Fault::denied, 0, ""});
 }

@@ -26,15 +26,21 @@ void check_request(const Request& r) {
   require(r.home_length < kMaxPath && r.name_length < kMaxPath);
   require(r.home[r.home_length] == '\0' && r.name[r.name_length] == '\0');
   require(!has_nul(r.home_view()) && !has_nul(r.name_view()));
-  if (r.op == Op::home_index || r.op == Op::home_file) {
+  if (r.op == Op::home_index || r.op == Op::home_file || r.op == Op::home_table) {
     require(r.uid != 0 && r.gid != 0 && r.uid != UINT32_MAX && r.gid != UINT32_MAX);
     require(r.home[0] == '/');
   }
-  if (r.op != Op::home_file) return;
+  if (r.op != Op::home_file && r.op != Op::home_table) return;
   const std::string_view name = r.name_view();
-  require(!name.empty() && name.front() != '/');
+  require(!name.empty() && (name.front() != '/' || r.op == Op::home_table));
   require(name != ".." && !name.starts_with("../") && !name.ends_with("/.."));
   require(name.find("/../") == std::string_view::npos);
+  if (r.op == Op::home_table) {
+    require(r.want_contents == 0);
+    require(home_table_request(r.uid, r.gid, r.home_view(), name, r.have).ok());
+    return;
+  }
+  require(r.want_contents == 0 || name.starts_with(".qmail"));
   // What passed can be made again.
   require(home_file_request(r.uid, r.gid, r.home_view(), name,
                             r.want_contents == 1 ? Contents::wanted : Contents::not_wanted)

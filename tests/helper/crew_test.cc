@@ -30,8 +30,9 @@ class LyingHelper : public testing::Test {
                                    [this](Notice notice, pid_t, int) { ++notices_[notice]; });
   }
 
-  void ask() {
-    const Request request = home_file_request(1, 1, "/h", "n", Contents::wanted).value();
+  void ask() { ask(home_file_request(1, 1, "/h", ".qmail", Contents::wanted).value()); }
+  void ask_table() { ask(home_table_request(1, 1, "/h", "t.cdb", Stamp{}).value()); }
+  void ask(const Request& request) {
     pool_->ask(request, [this](Result<Reply> result) { answer_.emplace(std::move(result)); });
   }
   // The next order that the pool gave; a number of 0 where there is none.
@@ -96,7 +97,7 @@ class LyingHelper : public testing::Test {
   std::unique_ptr<Pool> pool_;
 };
 
-Response found_for(const Request& request, std::uint8_t has_file) {
+Response found_for(const Request& request, Attached has_file) {
   Response response;
   response.serial = request.serial;
   response.outcome = Outcome::found;
@@ -114,7 +115,7 @@ Fd sealed_file() {
 TEST_F(LyingHelper, AnHonestOneIsBelieved) {
   ask();
   start_ordered();
-  respond(as_bytes(found_for(taken(), 1)), sealed_file().get());
+  respond(as_bytes(found_for(taken(), Attached::sealed_copy)), sealed_file().get());
   ASSERT_TRUE(answer_.has_value());
   ASSERT_TRUE(answer_->ok());
   EXPECT_TRUE(answer_->value().file.valid());
@@ -125,35 +126,75 @@ TEST_F(LyingHelper, AnHonestOneIsBelieved) {
 TEST_F(LyingHelper, AFileThatIsNotSealed) {
   ask();
   start_ordered();
-  respond(as_bytes(found_for(taken(), 1)), open_memory_file("t").value().get());
+  respond(as_bytes(found_for(taken(), Attached::sealed_copy)), open_memory_file("t").value().get());
   expect_killed();
 }
 
 TEST_F(LyingHelper, AFileThatIsNone) {
   ask();
   start_ordered();
-  respond(as_bytes(found_for(taken(), 1)), worker_.get());
+  respond(as_bytes(found_for(taken(), Attached::sealed_copy)), worker_.get());
   expect_killed();
+}
+
+// A table is given for a question about a table only, and never to write on.
+TEST_F(LyingHelper, ATableNobodyAskedFor) {
+  ask();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), Attached::open_table)),
+          open_read("/etc/passwd").value().get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, ATableThatCanBeWritten) {
+  ask_table();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), Attached::open_table)), open_memory_file("t").value().get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, ATableThatIsNoFile) {
+  ask_table();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), Attached::open_table)), open_read("/dev/null").value().get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, ACopyInPlaceOfATable) {
+  ask_table();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), Attached::sealed_copy)), sealed_file().get());
+  expect_killed();
+}
+
+TEST_F(LyingHelper, ATableFromAnHonestOne) {
+  ask_table();
+  start_ordered();
+  respond(as_bytes(found_for(taken(), Attached::open_table)),
+          open_read("/etc/passwd").value().get());
+  ASSERT_TRUE(answer_.has_value());
+  ASSERT_TRUE(answer_->ok());
+  EXPECT_TRUE(answer_->value().file.valid());
 }
 
 TEST_F(LyingHelper, AFileThatIsNotThere) {
   ask();
   start_ordered();
-  respond(as_bytes(found_for(taken(), 1)));
+  respond(as_bytes(found_for(taken(), Attached::sealed_copy)));
   expect_killed();
 }
 
 TEST_F(LyingHelper, AFileNobodySpokeOf) {
   ask();
   start_ordered();
-  respond(as_bytes(found_for(taken(), 0)), sealed_file().get());
+  respond(as_bytes(found_for(taken(), Attached::nothing)), sealed_file().get());
   expect_killed();
 }
 
 TEST_F(LyingHelper, AnotherRequestsAnswer) {
   ask();
   start_ordered();
-  Response other = found_for(taken(), 0);
+  Response other = found_for(taken(), Attached::nothing);
   other.serial += 1;
   respond(as_bytes(other));
   expect_killed();
@@ -162,7 +203,7 @@ TEST_F(LyingHelper, AnotherRequestsAnswer) {
 TEST_F(LyingHelper, Noise) {
   ask();
   start_ordered();
-  const Response response = found_for(taken(), 0);
+  const Response response = found_for(taken(), Attached::nothing);
   respond(std::string(as_bytes(response)) + "x");
   expect_killed();
 }
@@ -170,7 +211,7 @@ TEST_F(LyingHelper, Noise) {
 TEST_F(LyingHelper, AnAnswerToNothing) {
   ask();
   start_ordered();
-  const Response response = found_for(taken(), 0);
+  const Response response = found_for(taken(), Attached::nothing);
   respond(as_bytes(response));
   answer_.reset();
   respond(as_bytes(response));

@@ -133,7 +133,7 @@ TEST_F(HomeLook, ContentsComeSealedAndBounded) {
   ASSERT_TRUE(small.file.valid());
   EXPECT_TRUE(is_sealed(small.file));
   EXPECT_EQ(all_of(small.file), "|/bin/true\n");
-  EXPECT_EQ(small.response.has_file, 1);
+  EXPECT_EQ(small.response.has_file, Attached::sealed_copy);
 
   tree_.write("home/.qmail-big", std::string(kMaxContents + 5, 'x'));
   const Finding big = file(".qmail-big", Contents::wanted);
@@ -215,7 +215,7 @@ TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
     const Finding unlisted = index();
     expect_outcome(unlisted, Outcome::found);
     EXPECT_FALSE(unlisted.file.valid());
-    EXPECT_EQ(unlisted.response.has_file, 0);
+    EXPECT_EQ(unlisted.response.has_file, Attached::nothing);
     expect_outcome(file(".qmail-x"), Outcome::found);
     tree_.set_mode("home", 0755);
   }
@@ -225,6 +225,69 @@ TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
   const Finding too_many = index(Stamp{}, ListLimits{2, 1000000});
   expect_outcome(too_many, Outcome::found);
   EXPECT_FALSE(too_many.file.valid());
+}
+
+class HomeTable : public HomeLook {
+ protected:
+  Finding table(const std::string& name, const Stamp& have = Stamp{}) {
+    return open_table(
+        home_table_request(owner_uid(), owner_gid(), tree_.home(), name, have).value());
+  }
+  void write_cdb(const std::string& name, mode_t mode = 0600) {
+    tree_.write(name, "");
+    const Fd file(open(tree_.path(name).c_str(), O_RDWR | O_CLOEXEC));
+    CdbBuilder builder = CdbBuilder::start(file.get()).value();
+    ASSERT_TRUE(builder.add("key", "value").ok());
+    ASSERT_TRUE(builder.finish().ok());
+    tree_.set_mode(name, mode);
+    tree_.give(name, owner_uid());
+  }
+};
+
+TEST_F(HomeTable, ComesOpenForReading) {
+  write_cdb("home/t.cdb");
+  for (const std::string& name : {std::string("t.cdb"), tree_.path("home/t.cdb")}) {
+    const Finding found = table(name);
+    expect_outcome(found, Outcome::found);
+    EXPECT_EQ(found.response.has_file, Attached::open_table);
+    EXPECT_EQ(fcntl(found.file.get(), F_GETFL) & O_ACCMODE, O_RDONLY);
+    const CdbFile cdb = CdbFile::map(Fd(dup(found.file.get()))).value();
+    std::string_view value;
+    EXPECT_EQ(cdb.find("key", value).value(), Answer::found);
+  }
+}
+
+TEST_F(HomeTable, AnUnchangedOneIsNotHandedOverAgain) {
+  write_cdb("home/t.cdb");
+  Stamp have = table("t.cdb").response.stamp;
+  expect_outcome(table("t.cdb", have), Outcome::found);
+  have.settled = 1;  // as if time had passed
+  const Finding again = table("t.cdb", have);
+  expect_outcome(again, Outcome::unchanged);
+  EXPECT_FALSE(again.file.valid());
+  write_cdb("home/t.cdb");
+  expect_outcome(table("t.cdb", have), Outcome::found);
+}
+
+// Whoever has taken the front gets nothing of the owner's that is not a cdb.
+TEST_F(HomeTable, WhatIsNoCdbIsNotHandedOver) {
+  tree_.write("home/secret", std::string(4096, 's'));
+  tree_.write("home/short", "s");
+  tree_.make_directory("home/directory", 0755);
+  expect_fault(table("secret"), EPROTO);
+  expect_fault(table("short"), EPROTO);
+  expect_outcome(table("directory"), Outcome::absent);
+  expect_outcome(table("missing"), Outcome::absent);
+  expect_outcome(table("/dev/null"), Outcome::absent);
+}
+
+TEST_F(HomeTable, TheOwnerMustBeAbleToReadIt) {
+  QV_NEEDS_ROOT();
+  write_cdb("roots.cdb");
+  ASSERT_EQ(chown(tree_.path("roots.cdb").c_str(), 0, 0), 0);
+  tree_.link("home/link.cdb", "../roots.cdb");
+  expect_fault(table("link.cdb"), EACCES);
+  expect_fault(table(tree_.path("roots.cdb")), EACCES);
 }
 
 TEST(AsOwnerDeathTest, NeverRoot) {

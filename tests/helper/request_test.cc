@@ -68,11 +68,40 @@ TEST(Request, NamesStayBelowTheHome) {
       {too_long_home, ".qmail", false},
   };
   for (const NameCase& c : cases) {
-    const auto made = home_file_request(1, 1, c.home, c.name, Contents::wanted);
+    const auto made = home_file_request(1, 1, c.home, c.name, Contents::not_wanted);
     EXPECT_EQ(made.ok(), c.allowed) << c.home << " " << c.name;
     if (!made.ok()) {
       EXPECT_EQ(made.error().fault, Fault::denied);
     }
+  }
+}
+
+TEST(Request, OnlyWhatConcernsMailIsRead) {
+  for (const std::string_view name : {"x"sv, ".ssh/id_rsa"sv, "Maildir/new/1"sv, ".qmai"sv}) {
+    EXPECT_FALSE(home_file_request(1, 1, "/h", name, Contents::wanted).ok()) << name;
+    Request forged = home_file_request(1, 1, "/h", name, Contents::not_wanted).value();
+    forged.want_contents = 1;
+    EXPECT_FALSE(validate(as_bytes(forged)).ok()) << name;
+  }
+}
+
+TEST(Request, TablesAreNamedBelowAHomeOrFromTheRoot) {
+  const std::pair<std::string_view, bool> cases[] = {
+      {"vpasswd.cdb", true}, {"/etc/aliases.cdb", true}, {"a/b.cdb", true},        {"", false},
+      {"../x.cdb", false},   {"/a/../b.cdb", false},     {"/a/b.cdb\0x"sv, false}, {"..", false},
+      {"/..", false},
+  };
+  for (const auto& [name, allowed] : cases) {
+    const auto made = home_table_request(1, 1, "/h", name, Stamp{});
+    ASSERT_EQ(made.ok(), allowed) << name;
+    if (!allowed) continue;
+    EXPECT_EQ(validate(as_bytes(made.value())).value().name_view(), name);
+    Request forged = made.value();
+    forged.want_contents = 1;
+    EXPECT_FALSE(validate(as_bytes(forged)).ok());
+    forged = made.value();
+    forged.uid = 0;
+    EXPECT_FALSE(validate(as_bytes(forged)).ok());
   }
 }
 
@@ -105,7 +134,7 @@ TEST(Request, LoginNames) {
 TEST(Request, AForgedFieldIsRefused) {
   const std::pair<const char*, std::function<void(Request&)>> forgeries[] = {
       {"op 0", [](Request& r) { r.op = static_cast<Op>(0); }},
-      {"op 5", [](Request& r) { r.op = static_cast<Op>(5); }},
+      {"op 6", [](Request& r) { r.op = static_cast<Op>(6); }},
       {"flag", [](Request& r) { r.want_contents = 2; }},
       {"unused", [](Request& r) { r.unused = 1; }},
       {"stamp", [](Request& r) { r.have.settled = 2; }},
@@ -141,7 +170,7 @@ TEST(Request, AnyOtherSizeIsNoRequest) {
 TEST(Response, AForgedFieldIsRefused) {
   Response good;
   good.outcome = Outcome::found;
-  good.has_file = 1;
+  good.has_file = Attached::sealed_copy;
   ASSERT_TRUE(validate_response(as_bytes(good)).ok());
   const std::pair<const char*, std::function<void(Response&)>> forgeries[] = {
       {"outcome", [](Response& r) { r.outcome = static_cast<Outcome>(0); }},
@@ -149,7 +178,7 @@ TEST(Response, AForgedFieldIsRefused) {
       {"failed", [](Response& r) { r.failed = 2; }},
       {"file with a fault", [](Response& r) { r.failed = 1; }},
       {"file with absent", [](Response& r) { r.outcome = Outcome::absent; }},
-      {"has_file", [](Response& r) { r.has_file = 3; }},
+      {"has_file", [](Response& r) { r.has_file = static_cast<Attached>(3); }},
       {"user without end", [](Response& r) { memset(r.user, 'x', sizeof r.user); }},
       {"home length", [](Response& r) { r.home_length = 1; }},
       {"unused", [](Response& r) { r.unused = 1; }},
