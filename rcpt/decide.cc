@@ -44,6 +44,12 @@ Next judge_local(const Rewritten& rewritten, const Grounds& grounds, Decision& d
   if (is_alias && file.is_catch_all && grounds.fastforward != nullptr) {
     return ask_fastforward(*grounds.fastforward, rewritten, decision, trail);
   }
+  if (grounds.policy.read) {
+    const Delivery delivery{owner, file, rewritten.local(), rewritten.domain()};
+    if (judge_contents(delivery, grounds.policy, grounds.lookups, decision, trail) == Next::stop) {
+      return Next::stop;
+    }
+  }
   if (!file.exact) return decided(decision, Why::default_file, 12);
   return decided(decision, is_alias ? Why::alias : Why::dotqmail, 10);
 }

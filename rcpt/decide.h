@@ -16,6 +16,7 @@
 #include <string_view>
 
 #include "rcpt/config.h"
+#include "rcpt/contents.h"
 #include "rcpt/decision.h"
 #include "rcpt/fastforward.h"
 #include "rcpt/lookups.h"
@@ -32,6 +33,7 @@ struct Grounds {
   // Asked where the alias user's .qmail-default is what takes the address; null: that file alone
   // decides.
   const FastforwardCdb* fastforward = nullptr;
+  DotqmailPolicy policy{};
 };
 
 // `address` ends at its first NUL, if it has one.  `trail`, where not null, is told each step.

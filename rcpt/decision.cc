@@ -36,6 +36,12 @@ constexpr Row row_of(Why why) {
               "this is not a mail address"};
     case Why::too_long:
       return {reject, "too-long", "an address has at most 900 bytes", "this address is too long"};
+    case Why::bounced:
+      return {reject, "bounced", "a .qmail file or the user's record has mail for it bounced",
+              "mail for this address is not accepted"};
+    case Why::disabled:
+      return {reject, "disabled", "the user is there, but expired or switched off",
+              "this mailbox is disabled"};
     case Why::control_error:
       return {defer, "control-error", "a control file is missing or cannot be used", kTryLater};
     case Why::table_error:

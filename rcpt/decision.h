@@ -32,6 +32,8 @@ enum class Why : std::uint8_t {
   unknown_user,  // no user, no .qmail file, no alias
   syntax,        // no mail address
   too_long,      // over 900 bytes
+  bounced,       // the .qmail file, or the user's record, says that this mail is bounced
+  disabled,      // there is such a user, whose account has expired or is switched off
   // cannot tell now
   control_error,  // a control file is missing or cannot be used
   table_error,    // users/cdb or another table is damaged, or a record of it
@@ -52,7 +54,8 @@ enum class Why : std::uint8_t {
 // looked at: the remote side learns no more than the code tells it.
 [[nodiscard]] std::string_view smtp_text(Why why);
 
-inline constexpr std::size_t kMaxShownUser = 32;  // bytes of controlling user in a reply
+inline constexpr std::size_t kMaxReplyText = 400;  // bytes of text fit for an SMTP reply
+inline constexpr std::size_t kMaxShownUser = 32;   // bytes of controlling user in a reply
 
 struct Decision {
   // A look-up is under way: decide again when it is known.  The rest means nothing then.
@@ -63,8 +66,14 @@ struct Decision {
   std::uint8_t position = 0;
   // Login name of the user whose mailbox or .qmail files decide, cut at 32 bytes; may be empty.
   FixedText<kMaxShownUser> user;
+  // What the .qmail file wants the sender to be told, printable ASCII; empty: smtp_text(why).
+  FixedText<kMaxReplyText> text;
 
   [[nodiscard]] Verdict verdict() const { return verdict_of(why); }
+  // The sentence for the SMTP reply; empty for what is valid.
+  [[nodiscard]] std::string_view reply_text() const {
+    return text.empty() || verdict() != Verdict::reject ? smtp_text(why) : text.view();
+  }
 };
 
 }  // namespace qv

@@ -12,10 +12,7 @@ namespace {
 
 constexpr std::string_view kDefault = "default";
 constexpr std::string_view kCatchAll = ".qmail-default";
-constexpr std::size_t kMaxBase = 6 + kMaxDash;  // .qmail, dash
-constexpr std::size_t kMaxName = kMaxBase + kMaxStoredExt + kMaxLocal + kDefault.size();
-
-using Name = FixedText<kMaxName>;
+using Name = FixedText<kMaxDotqmailName>;
 
 // Could a file of this name be there at all?
 bool may_exist(std::string_view name, std::size_t longest) {
@@ -87,11 +84,12 @@ Next search_defaults(Search& search, std::string_view full, std::size_t base, Na
 
 Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& found,
                      Decision& decision, Trail* trail) {
-  Name name;
+  Name& name = found.name;
+  name.clear();
   bool fits = name.append(".qmail") && name.append(owner.dash.view());
   const std::size_t base = name.size();
   fits = fits && append_safely(owner.ext.view(), name) && append_safely(owner.rest, name) &&
-         name.size() + kDefault.size() <= kMaxName;
+         name.size() + kDefault.size() <= kMaxDotqmailName;
   QV_CHECK(fits);
 
   const Owner asked{owner.user.view(), owner.uid, owner.gid, owner.home.view()};
@@ -104,6 +102,7 @@ Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& fo
     if (search_defaults(search, full.view(), base, name, there) == Next::stop) return Next::stop;
   }
   if (there != Look::yes) return decided(decision, Why::unknown_user, 14);
+  if (!found.exact) found.default_at = name.size() - base - kDefault.size();
   found.is_catch_all = name.view() == kCatchAll;
   return Next::go_on;
 }

@@ -13,9 +13,14 @@
 
 namespace qv {
 
+inline constexpr std::size_t kMaxDotqmailName =
+    6 + kMaxDash + kMaxStoredExt + kMaxLocal + 7;  // .qmail, dash, ext, default
+
 struct DotqmailFile {
-  bool exact = false;         // .qmail + dash + ext itself; else one that ends in -default
-  bool is_catch_all = false;  // it is called .qmail-default, however it was found
+  FixedText<kMaxDotqmailName> name;
+  std::size_t default_at = 0;  // not exact: bytes of ext before what `default` stands for
+  bool exact = false;          // .qmail + dash + ext itself; else one that ends in -default
+  bool is_catch_all = false;   // it is called .qmail-default, however it was found
 };
 
 // At most so many names are asked about.  Only an extension with many '/' can have more: each name

@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 #include "rcpt/fixed_text.h"
-#include "rcpt/rewrite.h"
+#include "rcpt/users_cdb.h"
 
 namespace qv {
 
@@ -19,7 +19,7 @@ Result<void> holds_something(const CdbFile& cdb) {
   return {};
 }
 
-using Key = FixedText<kMaxAddress + 257>;
+using Key = FixedText<kMaxLocal + 257>;
 
 bool append_lower(std::string_view s, Key& key) {
   for (const char c : s) {
@@ -51,6 +51,11 @@ Change FastforwardCdb::refresh(std::int64_t now_us, std::vector<Problem>& proble
 Result<Answer> FastforwardCdb::find(std::string_view user, std::string_view host) const {
   QV_TRY(const CdbFile* cdb, file_.current());
   if (cdb == nullptr) return Error{Fault::config, ENOENT, "alias table"};
+  return find_alias(*cdb, user, host);
+}
+
+Result<Answer> find_alias(const CdbFile& table, std::string_view user, std::string_view host) {
+  QV_TRY_VOID(holds_something(table));
   const struct { std::string_view user, host; } shapes[] = {{user, host}, {"", host}, {user, ""}};
   for (const auto& shape : shapes) {
     Key key;
@@ -59,7 +64,7 @@ Result<Answer> FastforwardCdb::find(std::string_view user, std::string_view host
       continue;  // no table has such a key
     }
     std::string_view value;
-    QV_TRY(const Answer answer, cdb->find(key.view(), value));
+    QV_TRY(const Answer answer, table.find(key.view(), value));
     if (answer == Answer::found) return answer;
   }
   return Answer::absent;

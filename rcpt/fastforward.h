@@ -20,6 +20,10 @@
 
 namespace qv {
 
+// found: `:user@host`, `:@host` or `:user@`, lower-cased, is in the table.
+[[nodiscard]] Result<Answer> find_alias(const CdbFile& table, std::string_view user,
+                                        std::string_view host);
+
 class FastforwardCdb {
  public:
   explicit FastforwardCdb(const std::string& path);

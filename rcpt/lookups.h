@@ -17,6 +17,7 @@
 #include <string_view>
 
 #include "core/result.h"
+#include "maps/cdb_file.h"
 
 namespace qv {
 
@@ -30,6 +31,12 @@ struct Owner {
   uid_t uid = 0;
   gid_t gid = 0;
   std::string_view home;
+};
+
+// What a file says.  The view lives until the next look-up call other than find_table().
+struct FileText {
+  std::string_view bytes;  // at most the first 64 KiB
+  bool is_whole = true;
 };
 
 class Lookups {
@@ -52,6 +59,16 @@ class Lookups {
   // 255 bytes, and no dot but those that users/cdb put there and the first.  It may hold a '/', as
   // qmail-local's may: ".qmail-a/b" is b in the directory .qmail-a.
   [[nodiscard]] virtual Result<Look> has_file(const Owner& owner, std::string_view name) = 0;
+
+  // What home/name says; `text` is set on yes.  Read as the owner; names and Error as has_file().
+  [[nodiscard]] virtual Result<Look> read_file(const Owner& owner, std::string_view name,
+                                               FileText& text) = 0;
+
+  // The cdb home/name, or of an absolute name, opened as the owner; `table` is set on yes and good
+  // until the next look-up call.  no: there is no such file.  Error: there may be one, and it
+  // cannot be used; a file that is no whole cdb among them.
+  [[nodiscard]] virtual Result<Look> find_table(const Owner& owner, std::string_view name,
+                                                const CdbFile*& table) = 0;
 
   // No name in the home that begins with ".qmail" is longer than this many bytes: has_file() is not
   // asked about longer ones without a '/'.  A bound, not an answer: whoever does not know says 255.

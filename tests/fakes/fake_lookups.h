@@ -26,8 +26,15 @@ class FakeLookups final : public Lookups {
   }
   void add_file(const std::string& path) { files_.insert(path); }
 
+  void add_file(const std::string& path, const std::string& text) {
+    files_.insert(path);
+    texts_[path] = text;
+  }
+  // A cdb by its path, absolute; nullptr takes it away.  REQUIRES: it outlives this object.
+  void add_table(const std::string& path, const CdbFile* table) { tables_[path] = table; }
+
   // The answer to a question is this fault.  A question: "user joe", "home /home/joe",
-  // "file /home/joe/.qmail-x".
+  // "file /home/joe/.qmail-x", "text /home/joe/.qmail-x", "table /home/joe/t.cdb".
   void break_question(const std::string& question, int errnum = EIO) {
     faults_[question] = {Fault::retry, errnum, "broken by the test"};
   }
@@ -66,6 +73,30 @@ class FakeLookups final : public Lookups {
     return answer("file " + path, files_.contains(path));
   }
 
+  Result<Look> read_file(const Owner& owner, std::string_view name, FileText& text) override {
+    const std::string path = std::string(owner.home) + "/" + std::string(name);
+    forget_views();
+    Result<Look> look = answer("text " + path, files_.contains(path));
+    // A copy that dies with the next look-up that may kill it.
+    last_text_ = texts_.contains(path) ? texts_[path] : std::string();
+    if (look.ok() && look.value() == Look::yes) {
+      text.bytes = std::string_view(last_text_).substr(0, 65536);
+      text.is_whole = last_text_.size() <= 65536;
+    }
+    return look;
+  }
+
+  Result<Look> find_table(const Owner& owner, std::string_view name,
+                          const CdbFile*& table) override {
+    const std::string path = name.starts_with("/")
+                                 ? std::string(name)
+                                 : std::string(owner.home) + "/" + std::string(name);
+    const auto hit = tables_.find(path);
+    Result<Look> look = answer("table " + path, hit != tables_.end() && hit->second != nullptr);
+    if (look.ok() && look.value() == Look::yes) table = hit->second;
+    return look;
+  }
+
   std::size_t longest_name(const Owner&) override { return longest_; }
 
  private:
@@ -86,15 +117,19 @@ class FakeLookups final : public Lookups {
   void forget_views() {
     last_name_.assign(last_name_.size(), '?');
     last_home_.assign(last_home_.size(), '?');
+    last_text_.assign(last_text_.size(), '?');
   }
 
   std::map<std::string, User, std::less<>> users_;
   std::set<std::pair<std::string, uid_t>> owned_;
   std::set<std::string> files_;
+  std::map<std::string, std::string> texts_;
+  std::map<std::string, const CdbFile*> tables_;
   std::map<std::string, Error> faults_;
   std::set<std::string> known_;
   std::string last_name_;
   std::string last_home_;
+  std::string last_text_;
   std::size_t longest_ = kMaxFileName;
   bool late_ = false;
 };

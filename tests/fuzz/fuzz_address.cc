@@ -64,6 +64,8 @@ class SmallSystem final : public Lookups {
     gave_a_file = name == ".qmail-x" || name == ".qmail-v-default" || name == ".qmail-y/z";
     return gave_a_file ? Look::yes : Look::no;
   }
+  Result<Look> read_file(const Owner&, std::string_view, FileText&) override { abort(); }
+  Result<Look> find_table(const Owner&, std::string_view, const CdbFile*&) override { abort(); }
 };
 
 class Printable final : public Trail {
@@ -103,6 +105,7 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case Why::alias:
       abort();
     case Why::unknown_user:
+    case Why::bounced:
     case Why::disabled:
     case Why::syntax:
     case Why::too_long:

@@ -36,6 +36,15 @@ class Plain final : public Lookups {
   Result<Look> has_file(const Owner&, std::string_view name) override {
     return name == ".qmail-list-default" ? Look::yes : Look::no;
   }
+  Result<Look> read_file(const Owner&, std::string_view, FileText& text) override {
+    text.bytes = "# a comment\n|fastforward -d -p t.cdb\n|vdelivermail '' bounce-no-mailbox\n";
+    return Look::yes;
+  }
+  Result<Look> find_table(const Owner&, std::string_view, const CdbFile*& found) override {
+    found = table;
+    return Look::yes;
+  }
+  const CdbFile* table = nullptr;
 };
 
 TEST(Decide, AllocatesNothing) {
@@ -54,7 +63,11 @@ TEST(Decide, AllocatesNothing) {
   static_cast<void>(users.refresh(0, problems));
   static_cast<void>(table.refresh(0, problems));
   Plain system;
-  const Grounds grounds{config, users, system, &table};
+  const CdbFile cdb = CdbFile::open(tree.path("ff.cdb").c_str()).value();
+  system.table = &cdb;
+  DotqmailPolicy policy;
+  policy.read = true;
+  const Grounds grounds{config, users, system, &table, policy};
   const std::string hostile = std::string(880, '-') + "@me.example";
   const std::string_view addresses[] = {"assigned@me.example",
                                         "wild-x@me.example",

@@ -1,0 +1,251 @@
+// SPDX-License-Identifier: 0BSD
+#include "rcpt/contents.h"
+
+#include <cerrno>
+#include <optional>
+
+#include "core/text.h"
+#include "rcpt/dotqmail_text.h"
+#include "rcpt/fastforward.h"
+#include "rcpt/mailbox_record.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::string_view kDefault = "default";
+
+// How a command ends.
+enum class Exit : std::uint8_t {
+  ok,       // 0: the next line is next
+  last,     // 99, or it is not known: the lines behind it need not count
+  decided,  // the decision has fallen, or is pending
+};
+
+using Extension = FixedText<kMaxStoredExt + kMaxLocal>;
+
+class Reading {
+ public:
+  Reading(const Delivery& delivery, const DotqmailPolicy& policy, Lookups& lookups,
+          Decision& decision, Trail* trail)
+      : delivery_(delivery),
+        policy_(policy),
+        lookups_(lookups),
+        decision_(decision),
+        trail_(trail),
+        owner_{delivery.owner.user.view(), delivery.owner.uid, delivery.owner.gid,
+               delivery.owner.home.view()} {
+    for (const std::string_view part : {delivery.owner.ext.view(), delivery.owner.rest}) {
+      for (const char c : part) static_cast<void>(ext_.append(ascii_lower(c)));
+    }
+  }
+
+  [[nodiscard]] Next run() {
+    FileText text;
+    const Result<Look> look = lookups_.read_file(owner_, delivery_.file.name.view(), text);
+    if (!look.ok()) return fault(look.error(), Why::home_error);
+    if (look.value() == Look::pending) return pending(decision_);
+    // Gone since it was looked for: it was there when the question came.
+    if (look.value() == Look::no) return Next::go_on;
+    // What stands behind the last newline may be half a line.
+    std::string_view bytes = text.bytes;
+    if (!text.is_whole) bytes = first_bytes(bytes, find_last_byte(bytes, '\n'));
+    return follow(bytes);
+  }
+
+ private:
+  using Kind = DotqmailLine::Kind;
+  using Program = DotqmailCommand::Program;
+  using Otherwise = DotqmailCommand::Otherwise;
+
+  [[nodiscard]] Next follow(std::string_view bytes) {
+    DotqmailLines lines(bytes);
+    bool only_addresses = false;
+    Exit exit = Exit::ok;
+    while (exit == Exit::ok && lines.next(line_)) {
+      const bool delivers = line_.kind == Kind::file || line_.kind == Kind::program;
+      if (line_.kind == Kind::blank_first || (only_addresses && delivers)) {
+        say("qmail-local defers a file with a line such as this");
+        return decided(decision_, Why::home_error, fault_position());
+      }
+      if (line_.kind == Kind::list) only_addresses = true;
+      if (line_.kind == Kind::program) exit = call(parse_dotqmail_command(line_.text));
+    }
+    if (exit == Exit::decided) return Next::stop;
+    return taken_by_ ? decided(decision_, *taken_by_, position()) : Next::go_on;
+  }
+
+  [[nodiscard]] Exit call(const DotqmailCommand& command) {
+    switch (command.program) {
+      case Program::unknown:
+        say("a command that may do anything");
+        return Exit::last;
+      case Program::vdelivermail:
+        return vdelivermail(command.otherwise);
+      case Program::vdeliver:
+        return vdeliver();
+      case Program::fastforward:
+        return fastforward(command);
+      case Program::bounce:
+        say("bouncesaying: ", Quoted{command.text.view()});
+        decision_.text = command.text;
+        return refuse(Why::bounced);
+    }
+    return Exit::last;
+  }
+
+  [[nodiscard]] Exit vdelivermail(Otherwise otherwise) {
+    const CdbFile* users = nullptr;
+    if (find_table("vpasswd.cdb", users) == Next::stop) return Exit::decided;
+    if (users == nullptr) return without_vpasswd();
+    std::string_view user = ext_.view();
+    for (;;) {
+      std::string_view record;
+      const Result<Answer> answer = users->find(user, record);
+      if (!answer.ok()) return cannot_tell(answer.error());
+      if (answer.value() == Answer::found) {
+        say("vdelivermail: ", Quoted{user}, " is in vpasswd.cdb");
+        return take_record(parse_vpasswd_record(record));
+      }
+      say("vdelivermail: ", Quoted{user}, " is not in vpasswd.cdb");
+      // vpopmail tries what stands before the first '-'.
+      const std::size_t dash = find_byte(user, '-');
+      if (!policy_.users_have_extensions || dash == user.size()) break;
+      user = first_bytes(user, dash);
+    }
+    return nobody(otherwise);
+  }
+
+  [[nodiscard]] Exit nobody(Otherwise otherwise) {
+    switch (otherwise) {
+      case Otherwise::bounce:
+        return refuse(Why::unknown_user);
+      case Otherwise::discard:
+        say("vdelivermail: delete: mail for nobody is ",
+            std::string_view(policy_.discard_accepts ? "taken and discarded" : "not taken"));
+        return policy_.discard_accepts ? Exit::ok : refuse(Why::unknown_user);
+      case Otherwise::deliver:
+        say("vdelivermail: mail for nobody is delivered");
+        return Exit::ok;
+    }
+    return Exit::ok;
+  }
+
+  // A vpopmail that keeps its users in SQL has neither the table nor the text it is made of.
+  [[nodiscard]] Exit without_vpasswd() {
+    const CdbFile* text = nullptr;
+    if (find_table("vpasswd", text) == Next::stop) return Exit::decided;
+    if (text != nullptr) return cannot_tell(Error{Fault::config, EINVAL, "vpasswd is a cdb"});
+    say("vdelivermail: no vpasswd.cdb: the users are kept elsewhere");
+    return Exit::last;
+  }
+
+  [[nodiscard]] Exit vdeliver() {
+    const CdbFile* users = nullptr;
+    if (find_table("passwd.cdb", users) == Next::stop) return Exit::decided;
+    if (users == nullptr) return cannot_tell(Error{Fault::config, ENOENT, "passwd.cdb"});
+    for (const std::string_view user : {ext_.view(), std::string_view("+")}) {
+      std::string_view record;
+      const Result<Answer> answer = users->find(user, record);
+      if (!answer.ok()) return cannot_tell(answer.error());
+      if (answer.value() == Answer::absent) {
+        say("vdeliver: ", Quoted{user}, " is not in passwd.cdb");
+        continue;
+      }
+      say("vdeliver: ", Quoted{user}, " is in passwd.cdb");
+      return take_record(parse_vmailmgr_record(record, policy_.now_s), user != "+");
+    }
+    return refuse(Why::unknown_user);
+  }
+
+  // `is_own`: the record is the user's, not one for all who have none.
+  [[nodiscard]] Exit take_record(const Result<Mailbox>& mailbox, bool is_own = true) {
+    if (!mailbox.ok()) return cannot_tell(mailbox.error());
+    switch (mailbox.value()) {
+      case Mailbox::takes_mail:
+        if (is_own) taken_by_ = Why::local;
+        return Exit::ok;
+      case Mailbox::bounces:
+        say("vdelivermail: the user has BOUNCE_MAIL set");
+        return refuse(Why::bounced);
+      case Mailbox::disabled:
+        say("vdeliver: the user is expired or switched off");
+        return refuse(Why::disabled);
+    }
+    return Exit::ok;
+  }
+
+  [[nodiscard]] Exit fastforward(const DotqmailCommand& command) {
+    const CdbFile* table = nullptr;
+    if (find_table(command.table.view(), table) == Next::stop) return Exit::decided;
+    if (table == nullptr) return cannot_tell(Error{Fault::config, ENOENT, "fastforward's table"});
+    const std::string_view user = command.use_default ? default_part() : delivery_.local;
+    const Result<Answer> answer = find_alias(*table, user, delivery_.host);
+    if (!answer.ok()) return cannot_tell(answer.error());
+    const bool found = answer.value() == Answer::found;
+    say("fastforward: ", Quoted{user}, "@", Quoted{delivery_.host},
+        std::string_view(found ? " is in " : " is not in "), Quoted{command.table.view()});
+    if (found) taken_by_ = Why::alias;
+    if (found) return command.pass_through ? Exit::last : Exit::ok;
+    return command.pass_through ? Exit::ok : refuse(Why::unknown_user);
+  }
+
+  // $DEFAULT, or $EXT where qmail-local does not set it.
+  [[nodiscard]] std::string_view default_part() const {
+    const std::string_view ext = ext_.view();
+    if (!delivery_.file.exact) return after_bytes(ext, delivery_.file.default_at);
+    return ends_with(ext, kDefault) ? kDefault : ext;
+  }
+
+  // go_on: `table`, nullptr where there is none.  It is good until the next look-up.
+  [[nodiscard]] Next find_table(std::string_view name, const CdbFile*& table) {
+    const Result<Look> look = lookups_.find_table(owner_, name, table);
+    if (look.ok() && look.value() == Look::pending) return pending(decision_);
+    if (look.ok()) {
+      if (look.value() == Look::no) table = nullptr;
+      return Next::go_on;
+    }
+    say(Quoted{name}, ": ", std::string_view(look.error().what));
+    return fault(look.error(), Why::table_error);
+  }
+
+  [[nodiscard]] Exit cannot_tell(const Error& error) {
+    say(std::string_view(error.what));
+    static_cast<void>(fault(error, Why::table_error));
+    return Exit::decided;
+  }
+  [[nodiscard]] Exit refuse(Why why) {
+    static_cast<void>(decided(decision_, why, position()));
+    return Exit::decided;
+  }
+  [[nodiscard]] Next fault(const Error& error, Why otherwise) {
+    return failed(decision_, error, otherwise, fault_position());
+  }
+  [[nodiscard]] std::uint8_t position() const { return delivery_.file.exact ? 10 : 12; }
+  [[nodiscard]] std::uint8_t fault_position() const { return delivery_.file.exact ? 11 : 13; }
+
+  template <class... Pieces>
+  void say(const Pieces&... pieces) {
+    note(trail_, "home: ", Quoted{owner_.home}, ": ", Quoted{delivery_.file.name.view()}, ", line ",
+         line_.number, ": ", pieces...);
+  }
+
+  const Delivery& delivery_;
+  const DotqmailPolicy& policy_;
+  Lookups& lookups_;
+  Decision& decision_;
+  Trail* trail_;
+  Owner owner_;
+  Extension ext_;  // lower-cased
+  DotqmailLine line_;
+  std::optional<Why> taken_by_;
+};
+
+}  // namespace
+
+Next judge_contents(const Delivery& delivery, const DotqmailPolicy& policy, Lookups& lookups,
+                    Decision& decision, Trail* trail) {
+  return Reading(delivery, policy, lookups, decision, trail).run();
+}
+
+}  // namespace qv

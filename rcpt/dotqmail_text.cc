@@ -1,0 +1,189 @@
+// SPDX-License-Identifier: 0BSD
+#include "rcpt/dotqmail_text.h"
+
+#include <array>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::size_t kMaxWords = 6;       // no command that is known has more
+constexpr std::size_t kMaxCommand = 2048;  // bytes of its words
+
+std::string_view without_trailing_blanks(std::string_view s) {
+  while (!s.empty() && is_blank(s.back())) s.remove_suffix(1);
+  return s;
+}
+
+// What the shell gives a meaning of its own outside quotes.
+constexpr std::string_view kShellSpecials = "|&;<>()$`*?[]{}~#!=^\n\r";
+constexpr std::string_view kSpecialInDoubleQuotes = "$`";
+
+bool is_one_of(char c, std::string_view set) { return find_byte(set, c) != set.size(); }
+
+// The words of a command, without their quotes.
+class Words {
+ public:
+  // False where there is more to it than words, or more of them than fit.
+  [[nodiscard]] bool split(std::string_view command) {
+    std::size_t at = 0;
+    while (at < command.size()) {
+      if (is_blank(command[at])) {
+        ++at;
+      } else if (!take_word(command, at)) {
+        return false;
+      }
+    }
+    return true;
+  }
+  [[nodiscard]] std::size_t count() const { return count_; }
+  [[nodiscard]] std::string_view operator[](std::size_t i) const {
+    const std::size_t begin = i == 0 ? 0 : ends_[i - 1];
+    return first_bytes(after_bytes(bytes_.view(), begin), ends_[i] - begin);
+  }
+
+ private:
+  // An assignment before a command, `NAME=value`, has a '=' and is none of the words that are
+  // known; so has an argument, where it is harmless.
+  [[nodiscard]] bool take_word(std::string_view command, std::size_t& at) {
+    if (count_ == kMaxWords) return false;
+    while (at < command.size() && !is_blank(command[at])) {
+      const char c = command[at++];
+      bool taken = false;
+      if (c == '\'') {
+        taken = take_single_quoted(command, at);
+      } else if (c == '"') {
+        taken = take_double_quoted(command, at);
+      } else if (c == '\\') {
+        taken = at < command.size() && bytes_.append(command[at++]);
+      } else {
+        taken = (!is_one_of(c, kShellSpecials) || (c == '=' && count_ > 0)) && bytes_.append(c);
+      }
+      if (!taken) return false;
+    }
+    ends_[count_++] = bytes_.size();
+    return true;
+  }
+  [[nodiscard]] bool take_single_quoted(std::string_view command, std::size_t& at) {
+    const std::string_view rest = after_bytes(command, at);
+    const std::size_t end = find_byte(rest, '\'');
+    at += end + 1;
+    return end < rest.size() && bytes_.append(first_bytes(rest, end));
+  }
+  [[nodiscard]] bool take_double_quoted(std::string_view command, std::size_t& at) {
+    while (at < command.size() && command[at] != '"') {
+      char c = command[at++];
+      if (is_one_of(c, kSpecialInDoubleQuotes)) return false;
+      if (c == '\\' && at < command.size() && is_one_of(command[at], "\\\"$`")) c = command[at++];
+      if (!bytes_.append(c)) return false;
+    }
+    return at++ < command.size();
+  }
+
+  FixedText<kMaxCommand> bytes_;
+  std::array<std::size_t, kMaxWords> ends_{};
+  std::size_t count_ = 0;
+};
+
+std::string_view name_of_program(std::string_view word) {
+  const std::size_t slash = find_last_byte(word, '/');
+  return slash == word.size() ? word : after_bytes(word, slash + 1);
+}
+
+// vpopmail's wants two arguments, and calls anything but these two a place to deliver to.
+void parse_vdelivermail(const Words& words, DotqmailCommand& command) {
+  if (words.count() != 3) return;
+  using Otherwise = DotqmailCommand::Otherwise;
+  command.program = DotqmailCommand::Program::vdelivermail;
+  if (words[2] == "bounce-no-mailbox") command.otherwise = Otherwise::bounce;
+  if (words[2] == "delete") command.otherwise = Otherwise::discard;
+}
+
+// One word of options; false for one that is not known.
+bool take_options(std::string_view letters, DotqmailCommand& command) {
+  for (const char letter : letters) {
+    switch (letter) {
+      case 'p':
+      case 'P':
+        command.pass_through = letter == 'p';
+        break;
+      case 'd':
+      case 'D':
+        command.use_default = letter == 'd';
+        break;
+      case 'N':
+        break;
+      default:
+        return false;  // -n delivers nothing and says so on standard output
+    }
+  }
+  return true;
+}
+
+void parse_fastforward(const Words& words, DotqmailCommand& command) {
+  std::size_t at = 1;
+  for (; at < words.count() && starts_with(words[at], "-") && words[at].size() > 1; ++at) {
+    if (words[at] == "--") {
+      ++at;
+      break;
+    }
+    if (!take_options(after_bytes(words[at], 1), command)) return;
+  }
+  if (at + 1 != words.count() || words[at].empty() || !command.table.append(words[at])) return;
+  command.program = DotqmailCommand::Program::fastforward;
+}
+
+// With a program behind the text it bounces only if that exits 0.
+void parse_bouncesaying(const Words& words, DotqmailCommand& command) {
+  if (words.count() != 2) return;
+  for (const char c : first_bytes(words[1], kMaxReplyText)) {
+    static_cast<void>(command.text.append(is_printable(c) ? c : '?'));
+  }
+  command.program = DotqmailCommand::Program::bounce;
+}
+
+DotqmailLine::Kind kind_of(std::string_view line, std::size_t number) {
+  using Kind = DotqmailLine::Kind;
+  if (line.empty()) return number == 1 ? Kind::blank_first : Kind::comment;
+  switch (line.front()) {
+    case '#':
+      return Kind::comment;
+    case '.':
+    case '/':
+      return Kind::file;
+    case '|':
+      return Kind::program;
+    case '+':
+      return line == "+list" ? Kind::list : Kind::comment;
+    default:
+      return Kind::forward;
+  }
+}
+
+}  // namespace
+
+bool DotqmailLines::next(DotqmailLine& line) {
+  if (rest_.empty()) return false;
+  const std::string_view whole = without_trailing_blanks(take_until(rest_, '\n'));
+  line.number = ++number_;
+  line.text = first_bytes(whole, find_byte(whole, '\0'));
+  line.kind = kind_of(line.text, line.number);
+  if (line.kind == DotqmailLine::Kind::program) line.text.remove_prefix(1);
+  return true;
+}
+
+DotqmailCommand parse_dotqmail_command(std::string_view text) {
+  DotqmailCommand command;
+  Words words;
+  if (!words.split(text) || words.count() == 0) return command;
+  const std::string_view program = name_of_program(words[0]);
+  if (program == "vdelivermail") parse_vdelivermail(words, command);
+  if (program == "vdeliver") command.program = DotqmailCommand::Program::vdeliver;
+  if (program == "fastforward") parse_fastforward(words, command);
+  if (program == "bouncesaying") parse_bouncesaying(words, command);
+  return command;
+}
+
+}  // namespace qv

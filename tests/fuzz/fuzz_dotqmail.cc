@@ -1,0 +1,55 @@
+// SPDX-License-Identifier: 0BSD
+// rcpt/dotqmail_text and rcpt/mailbox_record: any bytes are lines, commands and records, or faults.
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "core/text.h"
+#include "rcpt/dotqmail_text.h"
+#include "rcpt/mailbox_record.h"
+
+namespace {
+
+using namespace qv;
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+void check_command(std::string_view text) {
+  const DotqmailCommand command = parse_dotqmail_command(text);
+  for (const char c : command.text.view()) require(is_printable(c));
+  require(command.text.size() <= kMaxReplyText);
+  if (command.program == DotqmailCommand::Program::fastforward) require(!command.table.empty());
+  // What has a pipe, a variable or a list of commands outside quotes is never known: without quotes
+  // and backslashes every such byte is outside.
+  if (find_byte(text, '\'') != text.size() || find_byte(text, '"') != text.size() ||
+      find_byte(text, '\\') != text.size()) {
+    return;
+  }
+  for (const char c : std::string_view("|;&$`<>()")) {
+    if (find_byte(text, c) != text.size()) {
+      require(command.program == DotqmailCommand::Program::unknown);
+    }
+  }
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  DotqmailLines lines(text);
+  DotqmailLine line;
+  std::size_t count = 0;
+  while (lines.next(line)) {
+    require(line.number == ++count && count <= size);
+    require(find_byte(line.text, '\n') == line.text.size());
+    require(find_byte(line.text, '\0') == line.text.size());
+    require((line.kind == DotqmailLine::Kind::blank_first) ==
+            (count == 1 && line.text.empty() && line.kind != DotqmailLine::Kind::program));
+    if (line.kind == DotqmailLine::Kind::program) check_command(line.text);
+  }
+  static_cast<void>(parse_vpasswd_record(text).ok());
+  static_cast<void>(parse_vmailmgr_record(text, 1000).ok());
+  return 0;
+}
