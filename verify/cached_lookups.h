@@ -42,6 +42,14 @@ class CachedLookups final : public Lookups {
   [[nodiscard]] Result<Look> has_file(const Owner& owner, std::string_view name) override {
     return homes_.has_file(owner, name);
   }
+  [[nodiscard]] Result<Look> read_file(const Owner& owner, std::string_view name,
+                                       FileText& text) override {
+    return homes_.read_file(owner, name, text);
+  }
+  [[nodiscard]] Result<Look> find_table(const Owner& owner, std::string_view name,
+                                        const CdbFile*& table) override {
+    return homes_.find_table(owner, name, table);
+  }
   [[nodiscard]] std::size_t longest_name(const Owner& owner) override {
     return homes_.longest_name(owner);
   }

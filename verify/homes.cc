@@ -2,12 +2,15 @@
 #include "verify/homes.h"
 
 #include <string.h>
+#include <unistd.h>
 
 #include <array>
 #include <charconv>
 #include <string>
 #include <utility>
 
+#include "core/fault.h"
+#include "core/file.h"
 #include "core/text.h"
 
 namespace qv {
@@ -17,25 +20,34 @@ namespace {
 using helper::Outcome;
 using helper::Reply;
 
-// "uid:gid:home", the name a home is remembered by, without an allocation.
+// "uid:gid:home", the name a home is remembered by, or "uid:gid:home NUL name", that of something
+// its owner reads, without an allocation.
 class HomeKey {
  public:
   explicit HomeKey(const Owner& owner) {
     put_number(owner.uid);
     put_number(owner.gid);
-    const std::string_view home = first_bytes(owner.home, helper::kMaxPath);
-    if (!home.empty()) memcpy(bytes_.data() + used_, home.data(), home.size());
-    used_ += home.size();
+    put(owner.home);
+  }
+  HomeKey(const Owner& owner, std::string_view name) : HomeKey(owner) {
+    bytes_[used_++] = '\0';
+    put(name);
   }
   [[nodiscard]] std::string_view view() const { return {bytes_.data(), used_}; }
 
  private:
+  // What is longer is refused by the helper's grammar, and never known.
+  void put(std::string_view text) {
+    const std::string_view head = first_bytes(text, helper::kMaxPath);
+    if (!head.empty()) memcpy(bytes_.data() + used_, head.data(), head.size());
+    used_ += head.size();
+  }
   void put_number(std::uint32_t number) {
     char* begin = bytes_.data() + used_;
     used_ += static_cast<std::size_t>(std::to_chars(begin, begin + 10, number).ptr - begin);
     bytes_[used_++] = ':';
   }
-  std::array<char, 22 + helper::kMaxPath> bytes_;
+  std::array<char, 23 + 2 * helper::kMaxPath> bytes_;
   std::size_t used_ = 0;
 };
 
@@ -55,6 +67,16 @@ Result<void> take_index(Reply reply, std::optional<CdbFile>& names, helper::Inde
 gid_t group_for_looking(const Owner& owner) {
   constexpr gid_t kNoGroup = 65534;
   return owner.gid == 0 ? kNoGroup : owner.gid;
+}
+
+Result<std::string> read_contents(const Fd& file) {
+  std::string bytes(helper::kMaxContents, '\0');
+  // Its offset is where the helper stopped writing.
+  if (lseek(file.get(), 0, SEEK_SET) != 0) return errno_error("contents");
+  QV_TRY(const std::size_t size, read_full(file.get(), bytes.data(), bytes.size()));
+  bytes.resize(size);
+  bytes.shrink_to_fit();
+  return bytes;
 }
 
 }  // namespace
@@ -135,6 +157,69 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
   }
   if (file->error) return *file->error;
   return file->exists ? Look::yes : Look::no;
+}
+
+Result<void> Homes::ask_text(const Owner& owner, std::string_view name, Text& text) {
+  QV_TRY(const helper::Request request,
+         helper::home_file_request(owner.uid, group_for_looking(owner), owner.home, name,
+                                   helper::Contents::wanted));
+  askers_.ask(text, request, [&text](Result<Reply> result) -> Result<void> {
+    text.bytes.clear();
+    QV_TRY(const Reply reply, std::move(result));
+    text.exists = reply.outcome == Outcome::found;
+    if (!text.exists) return {};
+    QV_TRY(text.bytes, read_contents(reply.file));
+    text.is_whole = reply.size <= text.bytes.size();
+    return {};
+  });
+  return {};
+}
+
+Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileText& text) {
+  const HomeKey key(owner, name);
+  Text* known = texts_.find(key.view());
+  if (known == nullptr) known = &texts_.add(key.view());
+  if (!askers_.is_fresh(*known)) {
+    QV_TRY_VOID(ask_text(owner, name, *known));
+    askers_.need(*known);
+    return Look::pending;
+  }
+  if (known->error) return *known->error;
+  text.bytes = known->bytes;
+  text.is_whole = known->is_whole;
+  return known->exists ? Look::yes : Look::no;
+}
+
+Result<void> Homes::ask_table(const Owner& owner, std::string_view name, Table& table) {
+  const helper::Stamp have = table.cdb && !table.error ? table.stamp : helper::Stamp{};
+  QV_TRY(const helper::Request request,
+         helper::home_table_request(owner.uid, group_for_looking(owner), owner.home, name, have));
+  askers_.ask(table, request, [&table](Result<Reply> result) -> Result<void> {
+    QV_TRY(Reply reply, std::move(result));
+    if (reply.outcome == Outcome::unchanged) return {};
+    table.cdb.reset();
+    table.stamp = reply.stamp;
+    if (reply.outcome == Outcome::absent) return {};
+    QV_TRY(CdbFile cdb, CdbFile::map(std::move(reply.file)));
+    table.cdb = std::move(cdb);
+    return {};
+  });
+  return {};
+}
+
+Result<Look> Homes::find_table(const Owner& owner, std::string_view name, const CdbFile*& table) {
+  const HomeKey key(owner, name);
+  Table* known = tables_.find(key.view());
+  if (known == nullptr) known = &tables_.add(key.view());
+  if (!askers_.is_fresh(*known)) {
+    QV_TRY_VOID(ask_table(owner, name, *known));
+    askers_.need(*known);
+    return Look::pending;
+  }
+  if (known->error) return *known->error;
+  if (!known->cdb) return Look::no;
+  table = &*known->cdb;
+  return Look::yes;
 }
 
 }  // namespace qv

@@ -6,11 +6,16 @@
 // A name that is not there needs no look; one that is there is looked at as the owner, because a
 // symbolic link or a permission changes without its directory.
 //
-// Threads: none.  Bounded: homes and files per home.  Tests: tests/verify/cached_lookups_test.cc
+// What a .qmail file says, and the owner's tables that it names, are remembered as long as a look
+// is; a table stays mapped and is handed over again only when it has changed.
+//
+// Threads: none.  Bounded: homes, files per home, contents, tables.  Tests:
+// tests/verify/cached_lookups_test.cc
 #ifndef QV_VERIFY_HOMES_H_
 #define QV_VERIFY_HOMES_H_
 
 #include <optional>
+#include <string>
 #include <string_view>
 
 #include "core/result.h"
@@ -27,15 +32,26 @@ class Homes {
   static constexpr std::size_t kMaxHomes = 1024;
   static constexpr std::size_t kMaxFiles = 256;  // remembered per home
 
-  explicit Homes(Askers& askers) : askers_(askers), homes_(kMaxHomes) {}
+  static constexpr std::size_t kMaxTexts = 256;  // of at most 64 KiB
+  static constexpr std::size_t kMaxTables = 256;
+
+  explicit Homes(Askers& askers)
+      : askers_(askers), homes_(kMaxHomes), texts_(kMaxTexts), tables_(kMaxTables) {}
 
   // As in class Lookups.
   [[nodiscard]] Result<Look> owns_home(const Owner& owner);
   [[nodiscard]] Result<Look> has_file(const Owner& owner, std::string_view name);
+  [[nodiscard]] Result<Look> read_file(const Owner& owner, std::string_view name, FileText& text);
+  [[nodiscard]] Result<Look> find_table(const Owner& owner, std::string_view name,
+                                        const CdbFile*& table);
   [[nodiscard]] std::size_t longest_name(const Owner& owner);
 
   // Forgets everything that nobody waits for.
-  void forget() { homes_.clear(); }
+  void forget() {
+    homes_.clear();
+    texts_.clear();
+    tables_.clear();
+  }
 
  private:
   struct File : Known {
@@ -53,14 +69,28 @@ class Homes {
     [[nodiscard]] bool is_busy() const { return Known::is_busy() || busy_files > 0; }
   };
 
+  struct Text : Known {
+    bool exists = false;
+    bool is_whole = true;
+    std::string bytes;
+  };
+  struct Table : Known {
+    helper::Stamp stamp;
+    std::optional<CdbFile> cdb;  // none: there is no such file
+  };
+
   // The home, asked for if need be; nullptr: the query has to wait for it.
   [[nodiscard]] Result<Home*> find(const Owner& owner);
   [[nodiscard]] Result<void> ask_home(const Owner& owner, Home& home);
   [[nodiscard]] Result<void> ask_file(const Owner& owner, std::string_view name, Home& home,
                                       File& file);
+  [[nodiscard]] Result<void> ask_text(const Owner& owner, std::string_view name, Text& text);
+  [[nodiscard]] Result<void> ask_table(const Owner& owner, std::string_view name, Table& table);
 
   Askers& askers_;
   Recent<Home> homes_;
+  Recent<Text> texts_;
+  Recent<Table> tables_;
 };
 
 }  // namespace qv

@@ -1,10 +1,14 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/judge.h"
 
+#include <time.h>
+
 namespace qv {
 
 Judge::Judge(const Options& options)
-    : config_(options.qmailhome), users_(options.qmailhome + "/users/cdb") {
+    : config_(options.qmailhome),
+      users_(options.qmailhome + "/users/cdb"),
+      dotqmail_(options.dotqmail) {
   if (!options.fastforward_cdb.empty()) fastforward_.emplace(options.fastforward_cdb);
 }
 
@@ -21,7 +25,10 @@ void Judge::force() {
 }
 
 Decision Judge::decide(std::string_view address, Lookups& lookups, Trail* trail) const {
-  const Grounds grounds{config_.config(), users_, lookups, fastforward_ ? &*fastforward_ : nullptr};
+  DotqmailPolicy policy = dotqmail_;
+  policy.now_s = time(nullptr);
+  const Grounds grounds{config_.config(), users_, lookups, fastforward_ ? &*fastforward_ : nullptr,
+                        policy};
   return qv::decide(address, grounds, trail);
 }
 

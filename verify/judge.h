@@ -35,6 +35,7 @@ class Judge {
   ConfigWatch config_;
   UsersCdb users_;
   std::optional<FastforwardCdb> fastforward_;
+  DotqmailPolicy dotqmail_;
 };
 
 }  // namespace qv

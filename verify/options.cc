@@ -50,6 +50,21 @@ constexpr Setting kSettings[] = {
     {.name = "VERIFY_FASTFORWARDCDB",
      .fallback = "",
      .help = "setforward's cdb that says which addresses alias/.qmail-default takes"},
+    {.name = "DOTQMAIL",
+     .type = SettingType::choice,
+     .fallback = "read",
+     .choices = "read exists",
+     .help = "is a .qmail file read, or is it enough that it exists"},
+    {.name = "VDELIVERMAIL_DELETE",
+     .type = SettingType::choice,
+     .fallback = "reject",
+     .choices = "reject accept",
+     .help = "addresses whose mail \"vdelivermail '' delete\" would discard"},
+    {.name = "VDELIVERMAIL_EXT",
+     .type = SettingType::choice,
+     .fallback = "no",
+     .choices = "no yes",
+     .help = "do vpopmail's users have extensions, USER-ANYTHING (its option qmail-ext)"},
 };
 
 std::vector<std::string> split_words(std::string_view text) {
@@ -83,6 +98,10 @@ Options read_options(const Settings::Source& source, std::vector<Problem>& probl
   options.look_timeout_us = static_cast<std::int64_t>(settings.number("LOOKTIMEOUT")) * kSecondUs;
   options.helpers = static_cast<std::uint32_t>(settings.number("HELPERS"));
   options.fastforward_cdb = settings.text("VERIFY_FASTFORWARDCDB");
+
+  options.dotqmail.read = settings.choice("DOTQMAIL") == 0;
+  options.dotqmail.discard_accepts = settings.choice("VDELIVERMAIL_DELETE") == 1;
+  options.dotqmail.users_have_extensions = settings.choice("VDELIVERMAIL_EXT") == 1;
 
   require_absolute("QMAILHOME", options.qmailhome, problems);
   if (!options.fastforward_cdb.empty()) {

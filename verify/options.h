@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "control/settings.h"
+#include "rcpt/contents.h"
 
 namespace qv {
 
@@ -30,6 +31,7 @@ struct Options {
   std::int64_t look_timeout_us = 0;
   std::uint32_t helpers = 0;
   std::string fastforward_cdb;  // empty: none
+  DotqmailPolicy dotqmail;      // but for its clock
 };
 
 // The table for --help, and what it makes of the environment.

@@ -145,7 +145,7 @@ void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& 
   reply.user = decision.user.view();
   reply.id = query.id;
   reply.why = why_word(decision.why);
-  reply.text = smtp_text(decision.why);
+  reply.text = decision.reply_text();
   const datagram::Result truth = reply.result;
   const bool untold = query.id.empty() && truth == datagram::Result::undecided;
   const bool silent = untold && options_.legacytemp == LegacyTemp::silent;

@@ -241,6 +241,79 @@ TEST_F(CachedLookupsTest, AFileWithoutPermissionIsNoAbsence) {
   EXPECT_FALSE(has_file(".qmail-a").ok());
 }
 
+TEST_F(CachedLookupsTest, ContentsOfAFile) {
+  write_file("/bob/.qmail-a", "|true\n");
+  write_file("/bob/.qmail-big", std::string(70000, '#'));
+  start(0);
+  FileText text;
+  const auto read = [&](const std::string& name) {
+    return until_known([&] { return lookups_->read_file(bob(), name, text); });
+  };
+  ASSERT_EQ(read(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(text.bytes, "|true\n");
+  EXPECT_TRUE(text.is_whole);
+  write_file("/bob/.qmail-a", "./Maildir/\n");
+  ASSERT_EQ(read(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(text.bytes, "./Maildir/\n") << "nothing is reused here";
+  ASSERT_EQ(read(".qmail-big").value(), Look::yes);
+  EXPECT_EQ(text.bytes.size(), 65536u);
+  EXPECT_FALSE(text.is_whole);
+  EXPECT_EQ(read(".qmail-b").value(), Look::no);
+  ASSERT_EQ(chmod((top_ + "/bob/.qmail-a").c_str(), 0), 0);
+  EXPECT_FALSE(read(".qmail-a").ok());
+}
+
+TEST_F(CachedLookupsTest, ContentsAreReusedForAWhile) {
+  write_file("/bob/.qmail-a", "one");
+  start(kLongUs);
+  FileText text;
+  const auto read = [&] {
+    return until_known([&] { return lookups_->read_file(bob(), ".qmail-a", text); });
+  };
+  ASSERT_EQ(read().value(), Look::yes);
+  write_file("/bob/.qmail-a", "two");
+  ASSERT_EQ(read().value(), Look::yes);
+  EXPECT_EQ(text.bytes, "one");
+  lookups_->forget();
+  ASSERT_EQ(read().value(), Look::yes);
+  EXPECT_EQ(text.bytes, "two");
+}
+
+TEST_F(CachedLookupsTest, TablesOfAnOwner) {
+  const auto write_table = [&](const std::string& key) {
+    write_file("/bob/new.cdb", "");
+    const Fd file(open((top_ + "/bob/new.cdb").c_str(), O_RDWR | O_CLOEXEC));
+    CdbBuilder builder = CdbBuilder::start(file.get()).value();
+    ASSERT_TRUE(builder.add(key, "").ok());
+    ASSERT_TRUE(builder.finish().ok());
+    ASSERT_EQ(chmod((top_ + "/bob/new.cdb").c_str(), 0600), 0);
+    ASSERT_EQ(rename((top_ + "/bob/new.cdb").c_str(), (top_ + "/bob/t.cdb").c_str()), 0);
+  };
+  write_table("a");
+  write_file("/bob/none.cdb", "not a cdb");
+  start(0);
+  const CdbFile* table = nullptr;
+  const auto find = [&](const std::string& name) {
+    return until_known([&] { return lookups_->find_table(bob(), name, table); });
+  };
+  const auto holds = [&](const char* key) {
+    std::string_view value;
+    return table->find(key, value).value() == Answer::found;
+  };
+  ASSERT_EQ(find("t.cdb").value(), Look::yes);
+  EXPECT_TRUE(holds("a"));
+  write_table("b");
+  ASSERT_EQ(find(top_ + "/bob/t.cdb").value(), Look::yes);
+  EXPECT_TRUE(holds("b"));
+  ASSERT_EQ(find("t.cdb").value(), Look::yes);
+  EXPECT_TRUE(holds("b")) << "a replaced table is noticed";
+  EXPECT_EQ(find("missing.cdb").value(), Look::no);
+  EXPECT_FALSE(find("none.cdb").ok());
+  EXPECT_FALSE(find("../bob/t.cdb").ok());
+  ASSERT_EQ(unlink((top_ + "/bob/t.cdb").c_str()), 0);
+  EXPECT_EQ(find("t.cdb").value(), Look::no);
+}
+
 TEST_F(CachedLookupsTest, RootsHomeIsNotLookedInto) {
   start(kLongUs);
   Owner root{"root", 0, 0, "/root"};
