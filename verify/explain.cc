@@ -28,7 +28,7 @@ void print_problem(const Problem& problem) {
   std::fprintf(stderr, "qmail-verify: %s\n", to_string(problem).c_str());
 }
 
-std::string_view verdict_word(Verdict verdict) {
+std::string_view verdict_phrase(Verdict verdict) {
   switch (verdict) {
     case Verdict::accept:
       return "valid";
@@ -93,7 +93,7 @@ void Explain::decide() {
 void Explain::report(const Decision& decision) {
   const std::string user(decision.user.view());
   std::printf("  => %s (why=%s, position %d%s%s)\n",
-              std::string(verdict_word(decision.verdict())).c_str(),
+              std::string(verdict_phrase(decision.verdict())).c_str(),
               std::string(why_word(decision.why)).c_str(), decision.position,
               user.empty() ? "" : ", user ", user.c_str());
   // 111 over 100 over 0: the least certain answer is the one to act on.
@@ -105,6 +105,14 @@ int check_config() {
   std::vector<Problem> problems;
   const Options options = read_options(from_environment, problems);
   for (const std::string& text : options.listen) {
+    if (listen_kind(text) == ListenKind::stream) {
+      if (parse_stream_entry(text).ok()) continue;
+      problems.push_back({"LISTEN", 0,
+                          "\"" + text +
+                              "\": behind the protocol stands unix:/PATH, "
+                              "inet:IP:PORT or inet:[IPv6]:PORT"});
+      continue;
+    }
     if (!parse_endpoint(text, kVerifyPort).ok()) {
       problems.push_back({"LISTEN", 0, "\"" + text + "\" is not IP:PORT, [IPv6]:PORT, unix:/PATH"});
     }

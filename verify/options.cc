@@ -12,7 +12,8 @@ constexpr std::int64_t kSecondUs = 1000000;
 constexpr Setting kSettings[] = {
     {.name = "LISTEN",
      .fallback = "127.0.0.1:11113",
-     .help = "addresses to answer on, separated by blanks: IP:PORT, [IPv6]:PORT, unix:/PATH"},
+     .help = "addresses to answer on, separated by blanks: IP:PORT, [IPv6]:PORT, unix:/PATH; "
+             "PROTOCOL:unix:/PATH, PROTOCOL:inet:IP:PORT (policy, socketmap, tcp_table)"},
     {.name = "QMAILHOME",
      .fallback = QV_QMAILHOME,
      .help = "qmail's directory, with control/ and users/ in it"},

@@ -15,6 +15,8 @@ namespace qv {
 namespace {
 
 constexpr std::int64_t kLastWordsUs = 1000000;
+// Of helpers, tables, log, listening sockets.
+constexpr std::uint64_t kOwnDescriptors = 1000;
 constexpr int kReceiveBuffer = 1 << 20;
 
 // Removes the file of a Unix socket on which nobody answers any more.
@@ -104,6 +106,12 @@ void VerifyProcess::give_up() {
 Result<void> VerifyDaemon::bind_all(std::string& detail) {
   for (const std::string& text : options_.listen) {
     detail = "LISTEN " + text;
+    if (listen_kind(text) == ListenKind::stream) {
+      QV_TRY(const StreamEntry entry, parse_stream_entry(text));
+      QV_TRY(Fd listener, listen_on(entry.address, SocketAccess{}));
+      listening_.push_back({std::move(listener), entry.protocol});
+      continue;
+    }
     QV_TRY(Fd bound, bind_one(text));
     bound_.push_back(std::move(bound));
   }
@@ -115,14 +123,24 @@ Result<void> VerifyDaemon::pre_jail(std::string& detail) {
   return bind_all(detail);
 }
 
+JailSettings VerifyDaemon::jail() const {
+  JailSettings settings = VerifyProcess::jail();
+  if (!listening_.empty()) settings.open_files = StreamService::kMaxClients + kOwnDescriptors;
+  return settings;
+}
+
 Result<void> VerifyDaemon::post_jail(std::string& detail) {
   QV_TRY_VOID(VerifyProcess::post_jail(detail));
-  service_.emplace(loop_, options_, *pool_, *log_);
+  desk_.emplace(loop_, options_, *pool_, *log_);
+  service_.emplace(loop_, options_, *desk_, *log_);
+  streams_.emplace(loop_, *desk_, *log_);
   LogLine line("start");
   line.add("version", QV_VERSION);
   for (const std::string& text : options_.listen) line.add("listen", text);
   log_->write(line);
   for (Fd& bound : bound_) QV_TRY_VOID(service_->serve(std::move(bound)));
+  for (Listening& each : listening_) streams_->serve(std::move(each.fd), each.protocol);
+  desk_->refresh(loop_.now_us());
   return {};
 }
 

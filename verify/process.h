@@ -18,8 +18,10 @@
 #include "event/loop.h"
 #include "helper/keeper.h"
 #include "helper/pool.h"
+#include "verify/desk.h"
 #include "verify/options.h"
 #include "verify/service.h"
+#include "verify/stream_service.h"
 
 namespace qv {
 
@@ -57,14 +59,22 @@ class VerifyDaemon final : public VerifyProcess {
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
-  void reload() override { service_->reload(); }
+  void reload() override { desk_->reload(); }
+  [[nodiscard]] JailSettings jail() const override;
   void finish() override;
 
  private:
   [[nodiscard]] Result<void> bind_all(std::string& detail);
 
-  std::vector<Fd> bound_;
+  struct Listening {
+    Fd fd;
+    StreamProtocol protocol;
+  };
+  std::vector<Fd> bound_;  // datagrams
+  std::vector<Listening> listening_;
+  std::optional<Desk> desk_;
   std::optional<VerifyService> service_;
+  std::optional<StreamService> streams_;
 };
 
 }  // namespace qv
