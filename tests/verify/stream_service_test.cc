@@ -1,0 +1,79 @@
+// SPDX-License-Identifier: 0BSD
+// What clients of each stream protocol are told, and the words of LISTEN.  Conversations:
+// tests/e2e/streams.py.
+#include "verify/stream_service.h"
+
+#include <gtest/gtest.h>
+
+namespace qv {
+namespace {
+
+std::string told(StreamProtocol protocol, Why why, std::string_view text = {}) {
+  Decision decision = decided_without_looking(why);
+  decision.text.assign_cut(text);
+  std::string out;
+  append_answer(out, protocol, "joe@x.example", decision);
+  return out;
+}
+
+constexpr StreamProtocol kPolicy = StreamProtocol::policy;
+constexpr StreamProtocol kSocketmap = StreamProtocol::socketmap;
+constexpr StreamProtocol kTcp = StreamProtocol::tcp_table;
+
+TEST(StreamAnswer, OfPolicy) {
+  for (const Why why : {Why::local, Why::alias, Why::dotqmail, Why::default_file, Why::relay}) {
+    EXPECT_EQ(told(kPolicy, why), "action=DUNNO\n\n");
+  }
+  EXPECT_EQ(told(kPolicy, Why::unknown_user),
+            "action=550 5.1.1 there is no mailbox of this name here\n\n");
+  EXPECT_EQ(told(kPolicy, Why::disabled), "action=550 5.2.1 this mailbox is disabled\n\n");
+  EXPECT_EQ(told(kPolicy, Why::syntax), "action=550 5.1.3 this is not a mail address\n\n");
+  EXPECT_EQ(told(kPolicy, Why::bounced, "Moved."), "action=550 5.1.1 Moved.\n\n");
+  EXPECT_EQ(told(kPolicy, Why::timeout, "not told"),
+            "action=DEFER_IF_PERMIT 4.3.0 this address cannot be checked now, please try again "
+            "later\n\n");
+}
+
+TEST(StreamAnswer, OfSocketmap) {
+  EXPECT_EQ(told(kSocketmap, Why::local), "16:OK joe@x.example,");
+  EXPECT_EQ(told(kSocketmap, Why::unknown_user), "9:NOTFOUND ,");
+  EXPECT_EQ(told(kSocketmap, Why::home_error),
+            "63:TEMP this address cannot be checked now, please try again later,");
+}
+
+TEST(StreamAnswer, OfTcpTable) {
+  EXPECT_EQ(told(kTcp, Why::local), "200 joe@x.example\n");
+  EXPECT_EQ(told(kTcp, Why::unknown_user).substr(0, 4), "500 ");
+  EXPECT_EQ(told(kTcp, Why::table_error).substr(0, 4), "400 ");
+}
+
+TEST(StreamAnswer, AFaultIsNeverAbsence) {
+  for (const Why why :
+       {Why::control_error, Why::table_error, Why::passwd_error, Why::home_error, Why::timeout}) {
+    EXPECT_EQ(told(kPolicy, why).substr(0, 13), "action=DEFER_");
+    EXPECT_EQ(told(kSocketmap, why).substr(3, 4), "TEMP");
+    EXPECT_EQ(told(kTcp, why).substr(0, 4), "400 ");
+  }
+}
+
+TEST(ListenWords, OfStreams) {
+  for (const char* word : {"policy:unix:/p", "policy:inet:127.0.0.1:10031", "socketmap:unix:/s",
+                           "tcp_table:inet:[::1]:10", "policy:x"}) {
+    EXPECT_EQ(listen_kind(word), ListenKind::stream) << word;
+  }
+  for (const char* word :
+       {"127.0.0.1:11113", "[::1]:11113", "unix:/p", "policy", "polic:unix:/p"}) {
+    EXPECT_EQ(listen_kind(word), ListenKind::datagram) << word;
+  }
+  EXPECT_EQ(parse_stream_entry("tcp_table:unix:/t").value().protocol, kTcp);
+  EXPECT_EQ(parse_stream_entry("socketmap:inet:127.0.0.1:5").value().address.text,
+            "inet:127.0.0.1:5");
+  for (const char* word :
+       {"policy:", "policy:x", "policy:unix:", "policy:unix:relative", "policy:inet:127.0.0.1",
+        "policy:inet:localhost:5", "socketmap:inet:127.0.0.1:99999", "policy:127.0.0.1:5"}) {
+    EXPECT_FALSE(parse_stream_entry(word).ok()) << word;
+  }
+}
+
+}  // namespace
+}  // namespace qv
