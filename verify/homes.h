@@ -32,8 +32,8 @@ class Homes {
   static constexpr std::size_t kMaxHomes = 1024;
   static constexpr std::size_t kMaxFiles = 256;  // remembered per home
 
-  static constexpr std::size_t kMaxTexts = 256;  // of at most 64 KiB
-  static constexpr std::size_t kMaxTables = 256;
+  static constexpr std::size_t kMaxTexts = 512;  // of at most 64 KiB
+  static constexpr std::size_t kMaxTables = 1024;
 
   explicit Homes(Askers& askers)
       : askers_(askers), homes_(kMaxHomes), texts_(kMaxTexts), tables_(kMaxTables) {}
