@@ -126,8 +126,8 @@ INSTANTIATE_TEST_SUITE_P(
 
 TEST(ParseRequest, TakesEveryProxyOffTheTable) {
   Request request;
-  ASSERT_EQ(Message(message("request=open table=proxy:proxy:cdb:/x flags=7")).parse(request),
-            Parsed::request);
+  const Message question(message("request=open table=proxy:proxy:cdb:/x flags=7"));
+  ASSERT_EQ(question.parse(request), Parsed::request);
   EXPECT_EQ(request.table, "cdb:/x");
   EXPECT_EQ(request.instance_flags, 7u);
 }
