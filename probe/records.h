@@ -39,7 +39,8 @@ class Records {
   virtual void find(const std::string& key, Found found) = 0;
   // Asks for the right to probe for `key`, for at most `seconds`.
   virtual void lease(const std::string& key, std::int64_t seconds, Leased leased) = 0;
-  virtual void end_lease(const std::string& key) = 0;
+  // `done`: everything told before is in force for all hosts, or Redis does not answer.
+  virtual void end_lease(const std::string& key, std::function<void()> done) = 0;
   // What cannot be stored is reported, and lost: it is a cache.  `seconds`: of use for so long.
   virtual void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) = 0;
   virtual void erase(const std::string& key) = 0;
@@ -64,7 +65,7 @@ class LocalRecords final : public Records {
 
   void find(const std::string& key, Found found) override;
   void lease(const std::string& key, std::int64_t seconds, Leased leased) override;
-  void end_lease(const std::string& /*key*/) override {}
+  void end_lease(const std::string& /*key*/, std::function<void()> done) override { done(); }
   void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) override;
   void erase(const std::string& key) override;
 

@@ -228,31 +228,30 @@ void VerifyService::on_result(const std::string& key, const std::string& address
   store_domain(address, result.accept_all);
   const bool about_address = result.outcome.reason == ProbeReason::recipient ||
                              result.outcome.reason == ProbeReason::not_askable;
-  if (answer.why == "accept-all") {
-    // The domain's record answers from now on: if it ever stops taking everything, no address is
-    // left that was only taken because all were.
-    clear_probe(key, std::nullopt);
-  } else if (about_address) {
-    store_outcome(key, answer);
-  } else {
-    clear_probe(key, answer);
-  }
-  records_.end_lease(key);
-  tell_waiters(key, answer);
+  // Who waits is told when all hosts can be: he may ask another one next.
+  Then then = [this, key, answer] {
+    records_.end_lease(key, [this, key, answer] { tell_waiters(key, answer); });
+  };
+  // The record of a domain that accepts everything answers from now on: if it ever stops doing so,
+  // no address is left that was only taken because all were.
+  if (answer.why == "accept-all") return clear_probe(key, std::nullopt, std::move(then));
+  if (about_address) return store_outcome(key, answer, std::move(then));
+  clear_probe(key, answer, std::move(then));
 }
 
-void VerifyService::store_outcome(const std::string& key, const VerifyAnswer& answer) {
-  records_.find(key, [this, key, answer](const Result<std::optional<CacheRecord>>& found) {
-    if (!found.ok()) return;
-    const CacheRecord* old = found.value() ? &*found.value() : nullptr;
+void VerifyService::store_outcome(const std::string& key, const VerifyAnswer& answer, Then then) {
+  records_.find(key, [this, key, answer,
+                      then = std::move(then)](const Result<std::optional<CacheRecord>>& found) {
     CacheRecord record;
+    const CacheRecord* old = found.ok() && found.value() ? &*found.value() : nullptr;
     const Storing storing =
         record_outcome(old, answer.status, answer.reason, clock_(), settings_.times, record);
-    if (storing == Storing::store) {
+    if (found.ok() && storing == Storing::store) {
       records_.store(key, record, use_of(record.status));
-    } else if (!settings_.times.negative_cache) {
+    } else if (found.ok() && !settings_.times.negative_cache) {
       keep_recent(key, answer);
     }
+    then();
   });
 }
 
@@ -266,13 +265,14 @@ void VerifyService::store_domain(const std::string& address, AcceptAll domain) {
 
 // The probe has come to nothing.  An old answer stays, with the mark that a probe was sent: it is
 // refreshed no sooner than after a lost probe.  Without one, `instead` is told for a moment.
-void VerifyService::clear_probe(const std::string& key, std::optional<VerifyAnswer> instead) {
-  records_.find(key, [this, key, instead = std::move(instead)](
-                         const Result<std::optional<CacheRecord>>& found) {
-    if (!found.ok()) return;
-    if (found.value() && found.value()->updated != 0) return;
-    if (found.value()) records_.erase(key);
-    if (instead) keep_recent(key, *instead);
+void VerifyService::clear_probe(const std::string& key, std::optional<VerifyAnswer> instead,
+                                Then then) {
+  records_.find(key, [this, key, instead = std::move(instead),
+                      then = std::move(then)](const Result<std::optional<CacheRecord>>& found) {
+    const bool old_answer = found.ok() && found.value() && found.value()->updated != 0;
+    if (found.ok() && found.value() && !old_answer) records_.erase(key);
+    if (found.ok() && !old_answer && instead) keep_recent(key, *instead);
+    then();
   });
 }
 
@@ -297,8 +297,7 @@ VerifyService::Updated VerifyService::update(std::string_view address, Recipient
   const std::string key = cache_key(address);
   const VerifyAnswer answer{status, safe_text(reason)};
   recent_.erase(key);
-  store_outcome(key, answer);
-  tell_waiters(key, answer);
+  store_outcome(key, answer, [this, key, answer] { tell_waiters(key, answer); });
   return Updated::done;
 }
 

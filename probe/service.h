@@ -125,9 +125,10 @@ class VerifyService {
                    const std::optional<CacheRecord>& record, AcceptAll domain);
   void on_result(const std::string& key, const std::string& address, const Route& route,
                  const ProbeResult& result);
-  void store_outcome(const std::string& key, const VerifyAnswer& answer);
+  using Then = std::function<void()>;
+  void store_outcome(const std::string& key, const VerifyAnswer& answer, Then then);
   void store_domain(const std::string& address, AcceptAll domain);
-  void clear_probe(const std::string& key, std::optional<VerifyAnswer> instead);
+  void clear_probe(const std::string& key, std::optional<VerifyAnswer> instead, Then then);
   [[nodiscard]] VerifyAnswer answer_of(const Route& route, const ProbeResult& result);
   [[nodiscard]] VerifyAnswer accept_all_answer();
   void keep_recent(const std::string& key, const VerifyAnswer& answer);

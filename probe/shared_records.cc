@@ -65,11 +65,14 @@ void SharedRecords::lease(const std::string& key, std::int64_t /*seconds*/, Leas
                  });
 }
 
-void SharedRecords::end_lease(const std::string& key) {
+void SharedRecords::end_lease(const std::string& key, std::function<void()> done) {
   constexpr const char* kIfOurs =
       "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end";
   redis_.command({"EVAL", kIfOurs, "1", lease_name(key), token_},
-                 [this](const Result<RedisReply>& reply) { note(reply); });
+                 [this, done = std::move(done)](const Result<RedisReply>& reply) {
+                   note(reply);
+                   done();
+                 });
 }
 
 void SharedRecords::store(const std::string& key, const CacheRecord& record, std::int64_t seconds) {

@@ -32,7 +32,7 @@ class SharedRecords final : public Records {
 
   void find(const std::string& key, Found found) override;
   void lease(const std::string& key, std::int64_t seconds, Leased leased) override;
-  void end_lease(const std::string& key) override;
+  void end_lease(const std::string& key, std::function<void()> done) override;
   void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) override;
   void erase(const std::string& key) override;
   void purge(std::string_view what) override;

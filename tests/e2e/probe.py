@@ -112,6 +112,7 @@ class FakeHop:
             self.connections += 1
             self.open += 1
             self.most_open = max(self.most_open, self.open)
+        left = False
         try:
             with client, client.makefile("rwb") as file:
                 file.write(self.greeting.encode("latin-1") + b"\r\n")
@@ -123,6 +124,11 @@ class FakeHop:
                     reply = self.reply(text)
                     if reply is None:
                         return
+                    if text == "QUIT" and not left:
+                        # The client may be gone, and back, before this thread notices.
+                        with self.lock:
+                            self.open -= 1
+                        left = True
                     if reply:
                         file.write(reply.encode("latin-1") + b"\r\n")
                         file.flush()
@@ -130,7 +136,7 @@ class FakeHop:
             pass
         finally:
             with self.lock:
-                self.open -= 1
+                self.open -= 0 if left else 1
 
     def said(self, beginning):
         with self.lock:
