@@ -41,8 +41,8 @@ class LookupTest : public ::testing::Test {
   Result<Answer> find(std::string_view recipient, bool is_pattern = false) {
     RecipientTables tables;
     asked_.clear();
-    const auto add = [this](TableList& list, const std::map<std::string, std::string>& rows,
-                            std::vector<std::string>& asked, bool pattern) {
+    const auto add = [](TableList& list, const std::map<std::string, std::string>& rows,
+                        std::vector<std::string>& asked, bool pattern) {
       list.add(std::make_unique<TestMap>(rows, &asked, pattern));
     };
     add(tables.mailbox, mailbox_rows_, asked_, is_pattern);
