@@ -31,9 +31,10 @@ constexpr Field kFields[] = {
 
 constexpr std::string_view kAction = "action=";
 
-// Cuts the CR of a client that ends its lines as SMTP does.
+// Cuts what a client that ends its lines as SMTP does puts before the newline; all of it, as the
+// scanner passes over all of it.
 std::string_view without_cr(std::string_view line) {
-  if (!line.empty() && line.back() == '\r') line.remove_suffix(1);
+  while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   return line;
 }
 
