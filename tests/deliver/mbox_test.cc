@@ -216,20 +216,30 @@ TEST_F(MboxTest, DyingAnywhereIsMendedByTheNextDelivery) {
   }
 }
 
-// A disk that breaks at some call, for good, and then the power fails.
+// A disk that breaks at some call, for good, and then the power fails: with all that was not
+// fsynced gone, or only the names, or only the bytes.
 TEST_F(MboxTest, ALossOfPowerAnywhereIsMendedByTheNextDelivery) {
   const int calls = calls_of_a_delivery();
-  for (int at = 1; at <= calls + 1; ++at) {
-    start();
-    FaultyFiles files(What::fail, at, EIO);
-    files.stay_broken();
-    files.watch_power();
-    const bool is_done = deliver(files).delivery == Delivery::done;
-    files.lose_power();
-    FaultyFiles sound;
-    EXPECT_EQ(deliver(sound).delivery, Delivery::done) << files.where();
-    const std::string text = dir_.read("bob");
-    EXPECT_TRUE(text == old_and(2) || (!is_done && text == old_and(1))) << files.where() << text;
+  for (const What what : {What::fail, What::break_torn}) {
+    for (const auto loss :
+         {FaultyFiles::Loss::all, FaultyFiles::Loss::names, FaultyFiles::Loss::bytes}) {
+      for (int at = 1; at <= calls + 1; ++at) {
+        start();
+        FaultyFiles files(what, at, EIO);
+        files.stay_broken();
+        files.watch_power();
+        const bool is_done = deliver(files).delivery == Delivery::done;
+        files.lose_power(loss);
+        // A lock whose bytes are gone looks like another program's: it has to grow stale.
+        const utimbuf old{0, 0};
+        static_cast<void>(utime(dir_.path("bob.lock").c_str(), &old));
+        FaultyFiles sound;
+        EXPECT_EQ(deliver(sound).delivery, Delivery::done) << files.where();
+        const std::string text = dir_.read("bob");
+        EXPECT_TRUE(text == old_and(2) || (!is_done && text == old_and(1)))
+            << at << files.where() << text;
+      }
+    }
   }
 }
 

@@ -45,6 +45,11 @@ FaultyFiles::~FaultyFiles() {
 
 bool FaultyFiles::strikes(const char* name) {
   ++calls_;
+  if (what_ == What::break_torn && struck_) {
+    errno = errnum_;
+    return true;
+  }
+  if (what_ == What::break_torn) return false;
   const bool chosen = calls_ == at_ || (stay_broken_ && calls_ > at_ && at_ > 0);
   if (!chosen || what_ == What::nothing) return false;
   struck_ = true;
@@ -79,18 +84,22 @@ void FaultyFiles::note_removed(const std::string& path) {
   if (::link(path.c_str(), kept.c_str()) == 0) renamed_.push_back({directory_of(path), path, kept});
 }
 
-void FaultyFiles::lose_power() {
+void FaultyFiles::lose_power(Loss loss) {
   for (auto& [id, file] : unsynced_) {
+    if (loss == Loss::names) break;
     if (::ftruncate(file.file.get(), 0) != 0) abort();
     const ssize_t n = ::pwrite(file.file.get(), file.synced.data(), file.synced.size(), 0);
     if (n != static_cast<ssize_t>(file.synced.size())) abort();
   }
-  for (auto it = renamed_.rbegin(); it != renamed_.rend(); ++it) {
+  for (auto it = renamed_.rbegin(); it != renamed_.rend() && loss != Loss::bytes; ++it) {
     if (it->kept.empty()) {
       ::remove(it->path.c_str());
     } else if (::rename(it->kept.c_str(), it->path.c_str()) != 0) {
       abort();
     }
+  }
+  for (const Renamed& one : renamed_) {
+    if (loss == Loss::bytes && !one.kept.empty()) ::unlink(one.kept.c_str());
   }
   renamed_.clear();
   unsynced_.clear();
@@ -114,7 +123,8 @@ ssize_t FaultyFiles::write(int fd, const void* bytes, std::size_t size) {
   if (strikes("write")) return -1;
   note_write(fd);
   const bool chosen = calls_ == at_ && size > 1;
-  const bool half = chosen && (what_ == What::short_write || what_ == What::die_torn);
+  const bool half = chosen && (what_ == What::short_write || what_ == What::die_torn ||
+                               what_ == What::break_torn);
   if (half) struck_ = true;
   const ssize_t n = real_.write(fd, bytes, half ? size / 2 : size);
   if (half && what_ == What::die_torn) _exit(kDied);

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // tests/fakes/faulty_files.h - the real system calls, until the n-th one.
 //
+// `break_torn` is a disk that breaks, for good, in the middle of a write.
+//
 // Counts the calls.  The one chosen fails with an errno, writes only half, or is where the process
 // dies (before the call, or, for a write, after half of it).  Time stands still and pause() moves
 // it.
@@ -23,7 +25,7 @@ namespace qv {
 
 class FaultyFiles final : public Files {
  public:
-  enum class What { nothing, fail, short_write, die, die_torn };
+  enum class What { nothing, fail, short_write, die, die_torn, break_torn };
 
   FaultyFiles() = default;
   ~FaultyFiles() override;
@@ -37,7 +39,8 @@ class FaultyFiles final : public Files {
   void stay_broken() { stay_broken_ = true; }
   // Begins to note what lose_power() has to know.
   void watch_power() { watch_power_ = true; }
-  void lose_power();
+  enum class Loss { all, names, bytes };  // what does not reach the disk
+  void lose_power(Loss loss = Loss::all);
 
   int open(const char* path, int flags, mode_t mode) override;
   ssize_t pread(int fd, void* out, std::size_t size, off_t offset) override;
