@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/fault.h"
 #include "core/file.h"
@@ -25,8 +26,13 @@ std::uint32_t hash_of(std::string_view key) {
   return hash;
 }
 
-void pack(std::uint32_t number, char* out) {
-  for (int i = 0; i < 4; ++i) out[i] = static_cast<char>(number >> (8 * i));
+// Compilers make one store of it where that is the machine's order.
+inline char* pack(std::uint32_t number, char* out) {
+  out[0] = static_cast<char>(number);
+  out[1] = static_cast<char>(number >> 8);
+  out[2] = static_cast<char>(number >> 16);
+  out[3] = static_cast<char>(number >> 24);
+  return out + 4;
 }
 
 std::uint32_t unpack(const char* in) {
@@ -69,29 +75,27 @@ void CdbWriter::Bucket::push(Entry entry) {
   ++count;
 }
 
-CdbWriter::CdbWriter(int fd) : fd_(fd), position_(kHeaderSize) { buffer_.reserve(kBuffer); }
+CdbWriter::CdbWriter(int fd)
+    : fd_(fd), position_(kHeaderSize), buffer_(std::make_unique<char[]>(kBuffer)) {}
 
 Result<void> CdbWriter::flush() {
-  QV_TRY_VOID(write_at(fd_, buffer_, position_ - buffer_.size()));
-  buffer_.clear();
-  return {};
+  const std::size_t size = std::exchange(filled_, 0);
+  return write_at(fd_, {buffer_.get(), size}, position_ - size);
 }
 
-Result<void> CdbWriter::put(std::string_view bytes) {
-  if (buffer_.size() + bytes.size() > kBuffer) QV_TRY_VOID(flush());
+// Where `size` more bytes can be put; they then count as written.  REQUIRES: size <= kBuffer.
+Result<char*> CdbWriter::room(std::size_t size) {
+  if (kBuffer - filled_ < size) QV_TRY_VOID(flush());
+  char* out = buffer_.get() + filled_;
+  filled_ += size;
+  position_ += size;
+  return out;
+}
+
+Result<void> CdbWriter::put_large(std::string_view bytes) {
+  QV_TRY_VOID(flush());
   position_ += bytes.size();
-  if (bytes.size() <= kBuffer) {
-    buffer_ += bytes;
-    return {};
-  }
   return write_at(fd_, bytes, position_ - bytes.size());
-}
-
-Result<void> CdbWriter::put_pair(std::uint32_t a, std::uint32_t b) {
-  char pair[8];
-  pack(a, pair);
-  pack(b, pair + 4);
-  return put({pair, sizeof pair});
 }
 
 Result<void> CdbWriter::add(std::string_view key, std::string_view value) {
@@ -104,10 +108,17 @@ Result<void> CdbWriter::add(std::string_view key, std::string_view value) {
   const std::uint32_t hash = hash_of(key);
   buckets_[hash & 255].push({hash, static_cast<std::uint32_t>(position_)});
   ++records_;
-  QV_TRY_VOID(
-      put_pair(static_cast<std::uint32_t>(key.size()), static_cast<std::uint32_t>(value.size())));
-  QV_TRY_VOID(put(key));
-  return put(value);
+  const bool large = key.size() + value.size() + 8 > kBuffer;
+  QV_TRY(char* out, room(large ? 8 : 8 + key.size() + value.size()));
+  out = pack(static_cast<std::uint32_t>(key.size()), out);
+  out = pack(static_cast<std::uint32_t>(value.size()), out);
+  if (large) {
+    QV_TRY_VOID(put_large(key));
+    return put_large(value);
+  }
+  out = std::copy(key.begin(), key.end(), out);
+  std::copy(value.begin(), value.end(), out);
+  return {};
 }
 
 Result<std::string> CdbWriter::read_key(std::uint32_t position) {
@@ -179,7 +190,10 @@ Result<void> CdbWriter::write_tables(Duplicates duplicates, const DuplicateNotic
     QV_TRY_VOID(fill_table(buckets_[b], table, duplicates, notice));
     header_[b] = {static_cast<std::uint32_t>(position_), static_cast<std::uint32_t>(table.size())};
     if (!dead_.empty()) continue;
-    for (const Entry& slot : table) QV_TRY_VOID(put_pair(slot.hash, slot.position));
+    for (const Entry& slot : table) {
+      QV_TRY(char* out, room(8));
+      pack(slot.position, pack(slot.hash, out));
+    }
   }
   return flush();
 }

@@ -51,8 +51,8 @@ class CdbWriter {
     [[nodiscard]] Entry& at(std::size_t i) { return (*chunks[i / kChunk])[i % kChunk]; }
   };
 
-  [[nodiscard]] Result<void> put(std::string_view bytes);
-  [[nodiscard]] Result<void> put_pair(std::uint32_t a, std::uint32_t b);
+  [[nodiscard]] Result<char*> room(std::size_t size);
+  [[nodiscard]] Result<void> put_large(std::string_view bytes);
   [[nodiscard]] Result<void> flush();
   [[nodiscard]] Result<void> write_tables(Duplicates duplicates, const DuplicateNotice& notice);
   [[nodiscard]] Result<void> fill_table(Bucket& bucket, std::vector<Entry>& table,
@@ -69,7 +69,8 @@ class CdbWriter {
   std::uint64_t position_;  // of the next byte, those in the buffer counted
   std::uint64_t records_ = 0;
   std::uint64_t end_of_records_ = 0;
-  std::string buffer_;
+  std::unique_ptr<char[]> buffer_;
+  std::size_t filled_ = 0;  // of the buffer
   std::array<Bucket, 256> buckets_;
   std::array<std::array<std::uint32_t, 2>, 256> header_{};
   std::vector<std::uint32_t> dead_;  // positions of records that no table leads to

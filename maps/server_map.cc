@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "maps/server_map.h"
 
+#include <signal.h>
 #include <unistd.h>
 
 #include <utility>
@@ -81,10 +82,18 @@ class ServerMap final : public Map {
   std::string detail_;
 };
 
+// Not all client libraries keep a write to a closed connection from raising the signal.
+void ignore_sigpipe() {
+  struct sigaction present {};
+  if (sigaction(SIGPIPE, nullptr, &present) != 0 || present.sa_handler != SIG_DFL) return;
+  signal(SIGPIPE, SIG_IGN);
+}
+
 }  // namespace
 
 std::unique_ptr<Map> make_server_map(std::unique_ptr<Server> server, std::vector<std::string> hosts,
                                      std::vector<SourceStamp> stamps) {
+  ignore_sigpipe();
   return std::make_unique<ServerMap>(std::move(server), std::move(hosts), std::move(stamps));
 }
 

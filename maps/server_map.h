@@ -40,6 +40,7 @@ class Server {
 };
 
 // A table of `hosts`, of which there is at least one.  `stamps`: the files it was configured from.
+// From now on the process ignores SIGPIPE, unless it has a handler of its own.
 [[nodiscard]] std::unique_ptr<Map> make_server_map(std::unique_ptr<Server> server,
                                                    std::vector<std::string> hosts,
                                                    std::vector<SourceStamp> stamps);

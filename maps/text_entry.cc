@@ -43,7 +43,10 @@ const char* parse_text_entry(std::string_view line, TextEntry& entry) {
     entry.key = entry.unquoted;
   } else {
     std::size_t end = 0;
-    while (end < line.size() && !is_space(line[end])) ++end;
+    // One comparison for most characters.
+    while (end < line.size() &&
+           (static_cast<unsigned char>(line[end]) > ' ' || !is_space(line[end])))
+      ++end;
     entry.key = first_bytes(line, end);
     line = after_bytes(line, end);
   }

@@ -85,9 +85,16 @@ class Build {
 
   Result<void> add(std::string_view key, std::string_view value) {
     if (options_.keep_case) return builder_->add(key, value);
-    folded_.resize(key.size());
-    for (std::size_t i = 0; i < key.size(); ++i) folded_[i] = ascii_lower(key[i]);
-    return builder_->add(folded_, value);
+    // Most keys are lower case as they are, and need no copy.
+    std::size_t upper = 0;
+    for (const char c : key) upper += c >= 'A' && c <= 'Z' ? 1u : 0u;
+    return builder_->add(upper == 0 ? key : fold(key), value);
+  }
+
+  std::string_view fold(std::string_view key) {
+    folded_.assign(key);
+    for (char& c : folded_) c = ascii_lower(c);
+    return folded_;
   }
 
   int finish() {

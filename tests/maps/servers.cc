@@ -8,6 +8,8 @@
 #include <sys/prctl.h>
 #include <sys/wait.h>
 
+#include <fstream>
+
 #include "core/clock.h"
 
 namespace qv {
@@ -55,6 +57,14 @@ std::string missing_of(const std::vector<std::vector<std::string>>& programs) {
   return {};
 }
 
+std::vector<pid_t> children_of(pid_t pid) {
+  const std::string id = std::to_string(pid);
+  std::ifstream list("/proc/" + id + "/task/" + id + "/children");
+  std::vector<pid_t> children;
+  for (pid_t child = 0; list >> child;) children.push_back(child);
+  return children;
+}
+
 const std::vector<std::string> kSetpriv = {"/usr/bin/setpriv"};
 
 }  // namespace
@@ -94,7 +104,11 @@ bool ServerProcess::has_ended() {
 
 void ServerProcess::end(int signal_number) {
   if (pid_ <= 0) return;
+  // PostgreSQL's backends outlive its first process for a moment, and answer.
+  const std::vector<pid_t> children =
+      signal_number == SIGKILL ? children_of(pid_) : std::vector<pid_t>{};
   ::kill(pid_, signal_number);
+  for (const pid_t child : children) ::kill(child, SIGKILL);
   const std::int64_t until = monotonic_us() + 5'000'000;
   while (waitpid(pid_, nullptr, WNOHANG) == 0) {
     if (monotonic_us() > until) ::kill(pid_, SIGKILL);
@@ -122,7 +136,12 @@ bool TestServer::start() {
   return false;
 }
 
-void TestServer::freeze() const { ::kill(process_.pid(), SIGSTOP); }
+void TestServer::freeze() const {
+  ::kill(process_.pid(), SIGSTOP);
+  // Its threads have all stopped when the kernel says so.
+  while (waitpid(process_.pid(), nullptr, WUNTRACED) < 0 && errno == EINTR) {
+  }
+}
 void TestServer::thaw() const { ::kill(process_.pid(), SIGCONT); }
 
 namespace {
