@@ -11,10 +11,10 @@ class Table final : public FileContract {
     known_key = "user";
     absent_key = "nobody";
     known_value = "./users/user";
-    const std::string record(
+    using namespace std::string_literals;
+    const std::string record =
         "\x02\x08\x01\x0a\x01\0crypt\0./users/user\0\0\0-\0-\0-\0-\0"
-        "1\0-\0",
-        41);
+        "1\0-\0"s;
     make_cdb(scratch.path("t.cdb"), {{"user", record}});
     damages.push_back({"a record cut short", [this, record] {
                          make_cdb(scratch.path("t.cdb"), {{"user", record.substr(0, 20)}});
