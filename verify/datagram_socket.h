@@ -43,7 +43,9 @@ struct Peer {
 
 class DatagramSocket {
  public:
-  static constexpr int kBatch = 64;
+  // Small: while one batch is worked on, clients already have the answers of the one before, and
+  // its bytes stay in the nearest cache.  64 at a time were a fifth slower.
+  static constexpr int kBatch = 16;
 
   // Takes a bound datagram socket.  Error: options that a wildcard address needs cannot be set.
   [[nodiscard]] static Result<DatagramSocket> adopt(Fd bound);
