@@ -3,6 +3,8 @@
 //
 // Keys are looked up as they are, then with a NUL behind them, as some builders of Postfix's time
 // wrote them; such a value loses its NUL too.  Manual: qmail-map-cdb(5).
+#include <array>
+
 #include "maps/atomic_file.h"
 #include "maps/cdb_file.h"
 #include "maps/cdb_table.h"
@@ -19,32 +21,29 @@ class CdbMap final : public Map {
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     std::string_view found;
-    QV_TRY(const Answer plain, file_.find(key, found));
-    if (plain == Answer::found) {
-      value = found;
-      return plain;
-    }
-    if (without_nul_) return plain;
-    with_nul_.assign(key);
-    with_nul_ += '\0';
-    QV_TRY(const Answer ended, file_.find(with_nul_, found));
-    if (ended == Answer::absent) return ended;
-    if (!found.empty() && found.back() == '\0') found.remove_suffix(1);
-    value = found;
-    return ended;
+    QV_TRY(const Answer answer, find(key, CdbFile::hash_of(key), found));
+    if (answer == Answer::found) value = found;
+    return answer;
   }
 
   // Slots are fetched kAhead keys before they are needed, records half of that.
   void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
-    std::string value;
+    std::array<std::uint32_t, kAhead> hashes{};  // of the keys between the two
     for (std::size_t i = 0; i < keys.size() + kAhead; ++i) {
-      if (i < keys.size()) file_.prefetch(keys[i], CdbFile::Ahead::slot);
-      if (i >= kAhead / 2 && i - kAhead / 2 < keys.size()) {
-        file_.prefetch(keys[i - kAhead / 2], CdbFile::Ahead::record);
+      if (i >= kAhead) {
+        const std::size_t now = i - kAhead;
+        std::string_view found;
+        const Result<Answer> answer = find(keys[now], hashes[now % kAhead], found);
+        told(now, answer, found);
       }
-      if (i < kAhead) continue;
-      const Result<Answer> answer = lookup(keys[i - kAhead], value);
-      told(i - kAhead, answer, value);
+      if (i < keys.size()) {
+        hashes[i % kAhead] = CdbFile::hash_of(keys[i]);
+        file_.prefetch(hashes[i % kAhead], CdbFile::Ahead::slot);
+      }
+      const std::size_t half = i - kAhead / 2;
+      if (i >= kAhead / 2 && half < keys.size()) {
+        file_.prefetch(hashes[half % kAhead], CdbFile::Ahead::record);
+      }
     }
   }
 
@@ -76,6 +75,17 @@ class CdbMap final : public Map {
 
  private:
   static constexpr std::size_t kAhead = 16;
+
+  Result<Answer> find(std::string_view key, std::uint32_t hash, std::string_view& found) {
+    QV_TRY(const Answer plain, file_.find(key, hash, found));
+    if (plain == Answer::found || without_nul_) return plain;
+    with_nul_.assign(key);
+    with_nul_ += '\0';
+    QV_TRY(const Answer ended, file_.find(with_nul_, found));
+    if (ended == Answer::found && !found.empty() && found.back() == '\0') found.remove_suffix(1);
+    return ended;
+  }
+
   CdbFile file_;
   SourceStamp stamp_;
   std::uint32_t position_ = 0;

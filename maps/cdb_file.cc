@@ -20,6 +20,12 @@ namespace {
 
 constexpr std::uint32_t kHeaderSize = 2048;  // 256 pairs of position and number of slots
 
+// A number of the file; compilers make one load of it where that is the machine's order.
+std::uint32_t load(const unsigned char* at) {
+  return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8 |
+         static_cast<std::uint32_t>(at[2]) << 16 | static_cast<std::uint32_t>(at[3]) << 24;
+}
+
 Error damaged() { return {Fault::retry, EPROTO, "not a whole cdb"}; }
 
 // As every builder writes them, the hash tables fill the file from the end of the records to its
@@ -118,48 +124,73 @@ Result<CdbFile> CdbFile::map(Fd file) {
   return CdbFile(std::move(mapping));
 }
 
-Result<Answer> CdbFile::find(std::string_view key, std::string_view& value) const {
-  struct cdb& c = mapping_->c;
-  if (key.size() > c.cdb_fsize)
-    return mapping_->torn != 0 ? Result<Answer>(damaged()) : Answer::absent;
-  const int found = cdb_find(&c, key.data(), static_cast<unsigned>(key.size()));
-  if (found < 0 || mapping_->torn != 0) return damaged();
-  if (found == 0) return Answer::absent;
-  const void* data = cdb_getdata(&c);
-  if (data == nullptr) return damaged();
-  value = {static_cast<const char*>(data), cdb_datalen(&c)};
-  return Answer::found;
+std::uint32_t CdbFile::hash_of(std::string_view key) {
+  std::uint32_t hash = kHashOfNothing;
+  for (const char c : key) hash = hash_on(hash, c);
+  return hash;
 }
 
-Result<Answer> CdbFile::may_hold(std::uint32_t hash) const {
+Result<CdbFile::Table> CdbFile::table_of(std::uint32_t hash) const {
   const struct cdb& c = mapping_->c;
   const unsigned char* pointer = c.cdb_mem + std::size_t{8} * (hash & 255);
-  const std::uint64_t position = cdb_unpack(pointer);
-  const std::uint64_t slots = cdb_unpack(pointer + 4);
-  if (position + 8 * slots > c.cdb_fsize) return damaged();  // rewritten since it was mapped
-  std::uint64_t at = slots == 0 ? 0 : (hash >> 8) % slots;
-  for (std::uint64_t tried = 0; tried < slots; ++tried) {
-    const unsigned char* slot = c.cdb_mem + position + 8 * at;
-    if (cdb_unpack(slot + 4) == 0) break;
-    if (cdb_unpack(slot) == hash) return Answer::found;
-    at = at + 1 == slots ? 0 : at + 1;
+  const std::uint64_t position = load(pointer);
+  const std::uint32_t count = load(pointer + 4);
+  // Looked at when it was mapped; but it may have been written to since.
+  if (position + std::uint64_t{8} * count > c.cdb_fsize) return damaged();
+  return Table{c.cdb_mem + position, count};
+}
+
+Result<Answer> CdbFile::find(std::string_view key, std::string_view& value) const {
+  return find(key, hash_of(key), value);
+}
+
+Result<Answer> CdbFile::find(std::string_view key, std::uint32_t hash,
+                             std::string_view& value) const {
+  const struct cdb& c = mapping_->c;
+  QV_TRY(const Table table, table_of(hash));
+  std::uint32_t at = table.count == 0 ? 0 : (hash >> 8) % table.count;
+  for (std::uint32_t tried = 0; tried < table.count; ++tried) {
+    const unsigned char* slot = table.slots + std::size_t{8} * at;
+    at = at + 1 == table.count ? 0 : at + 1;
+    const std::uint64_t position = load(slot + 4);
+    if (position == 0) break;
+    if (load(slot) != hash) continue;
+    if (position + 8 > c.cdb_fsize) return damaged();
+    const unsigned char* record = c.cdb_mem + position;
+    const std::uint64_t key_size = load(record);
+    const std::uint64_t value_size = load(record + 4);
+    if (position + 8 + key_size + value_size > c.cdb_fsize) return damaged();
+    const auto* bytes = reinterpret_cast<const char*>(record + 8);
+    if (std::string_view(bytes, key_size) != key) continue;
+    if (mapping_->torn != 0) return damaged();
+    value = {bytes + key_size, value_size};
+    return Answer::found;
   }
   if (mapping_->torn != 0) return damaged();
   return Answer::absent;
 }
 
-void CdbFile::prefetch(std::string_view key, Ahead what) const {
-  const struct cdb& c = mapping_->c;
-  if (key.size() > c.cdb_fsize) return;
-  const unsigned hash = cdb_hash(key.data(), static_cast<unsigned>(key.size()));
-  const unsigned char* pointer = c.cdb_mem + std::size_t{8} * (hash & 255);
-  const std::uint64_t table = cdb_unpack(pointer);
-  const std::uint64_t slots = cdb_unpack(pointer + 4);
-  if (slots == 0 || table + 8 * slots > c.cdb_fsize) return;
-  const unsigned char* slot = c.cdb_mem + table + 8 * ((hash >> 8) % slots);
+Result<Answer> CdbFile::may_hold(std::uint32_t hash) const {
+  QV_TRY(const Table table, table_of(hash));
+  std::uint32_t at = table.count == 0 ? 0 : (hash >> 8) % table.count;
+  for (std::uint32_t tried = 0; tried < table.count; ++tried) {
+    const unsigned char* slot = table.slots + std::size_t{8} * at;
+    if (load(slot + 4) == 0) break;
+    if (load(slot) == hash) return Answer::found;
+    at = at + 1 == table.count ? 0 : at + 1;
+  }
+  if (mapping_->torn != 0) return damaged();
+  return Answer::absent;
+}
+
+void CdbFile::prefetch(std::uint32_t hash, Ahead what) const {
+  const Result<Table> found = table_of(hash);
+  if (!found.ok() || found.value().count == 0) return;
+  const Table& table = found.value();
+  const unsigned char* slot = table.slots + std::size_t{8} * ((hash >> 8) % table.count);
   if (what == Ahead::slot) return __builtin_prefetch(slot);
-  const std::uint32_t record = cdb_unpack(slot + 4);
-  if (record < c.cdb_fsize) __builtin_prefetch(c.cdb_mem + record);
+  const std::uint32_t record = load(slot + 4);
+  if (record < mapping_->c.cdb_fsize) __builtin_prefetch(mapping_->c.cdb_mem + record);
 }
 
 Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,

@@ -47,10 +47,16 @@ class CdbFile {
   // Error: as find().
   [[nodiscard]] Result<Answer> may_hold(std::uint32_t hash) const;
 
-  // Asks the processor for the memory that find() of this key will look at first: the slot in its
-  // hash table, or, a while later, the record that the slot leads to.  Changes no answer.
+  // The hash of a key, for the next two: whoever knows it need not have it made again.
+  [[nodiscard]] static std::uint32_t hash_of(std::string_view key);
+  // find() with the hash of the key.
+  [[nodiscard]] Result<Answer> find(std::string_view key, std::uint32_t hash,
+                                    std::string_view& value) const;
+
+  // Asks the processor for the memory that find() of a key with this hash will look at first: the
+  // slot in its hash table, or, a while later, the record that the slot leads to.
   enum class Ahead : std::uint8_t { slot, record };
-  void prefetch(std::string_view key, Ahead what) const;
+  void prefetch(std::uint32_t hash, Ahead what) const;
 
   // Walks all records; `position` is 0 before the first.
   [[nodiscard]] Result<Answer> next(std::uint32_t& position, std::string_view& key,
@@ -60,6 +66,12 @@ class CdbFile {
   [[nodiscard]] std::uint64_t size() const;
 
  private:
+  struct Table {
+    const unsigned char* slots = nullptr;
+    std::uint32_t count = 0;
+  };
+  [[nodiscard]] Result<Table> table_of(std::uint32_t hash) const;
+
   struct Mapping;
   struct Unmap {
     void operator()(Mapping* mapping) const;

@@ -190,9 +190,10 @@ Result<void> CdbWriter::write_tables(Duplicates duplicates, const DuplicateNotic
     QV_TRY_VOID(fill_table(buckets_[b], table, duplicates, notice));
     header_[b] = {static_cast<std::uint32_t>(position_), static_cast<std::uint32_t>(table.size())};
     if (!dead_.empty()) continue;
-    for (const Entry& slot : table) {
-      QV_TRY(char* out, room(8));
-      pack(slot.position, pack(slot.hash, out));
+    for (std::size_t i = 0; i < table.size();) {
+      const std::size_t end = std::min(table.size(), i + kBuffer / 8);
+      QV_TRY(char* out, room(8 * (end - i)));
+      for (; i < end; ++i) out = pack(table[i].position, pack(table[i].hash, out));
     }
   }
   return flush();

@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "maps/bytes.h"
 #include "maps/registry.h"
 #include "maps/spec.h"
 
@@ -28,16 +29,17 @@ class OptionsMap final : public Map {
       if (!empty_) return inner_->lookup_many(keys, told);
       return Map::lookup_many(keys, told);
     }
+    // Most keys are lower case as they are; what is not gets a place of its own that does not move.
     std::size_t size = 0;
     for (const std::string_view key : keys) size += key.size();
-    many_.clear();
-    many_.reserve(size);  // so that the views stay good
-    std::vector<std::string_view> folded;
-    folded.reserve(keys.size());
-    for (const std::string_view key : keys) {
-      const std::size_t at = many_.size();
-      for (const char c : key) many_ += ascii_lower(c);
-      folded.push_back(std::string_view(many_).substr(at));
+    many_.resize(size);
+    char* out = many_.data();
+    std::vector<std::string_view> folded(keys.begin(), keys.end());
+    for (std::string_view& key : folded) {
+      if (!has_upper(key)) continue;
+      const char* begin = out;
+      for (const char c : key) *out++ = ascii_lower(c);
+      key = {begin, key.size()};
     }
     inner_->lookup_many(folded, told);
   }
@@ -65,7 +67,7 @@ class OptionsMap final : public Map {
 
   std::string_view fold(std::string_view key) {
     // Patterns say themselves whether case counts.
-    if (!options_.fold_keys || inner_->is_pattern()) return key;
+    if (!options_.fold_keys || !has_upper(key) || inner_->is_pattern()) return key;
     folded_.resize(key.size());
     for (std::size_t i = 0; i < key.size(); ++i) folded_[i] = ascii_lower(key[i]);
     return folded_;

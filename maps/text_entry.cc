@@ -2,6 +2,7 @@
 #include "maps/text_entry.h"
 
 #include "core/text.h"
+#include "maps/bytes.h"
 
 namespace qv {
 
@@ -42,11 +43,8 @@ const char* parse_text_entry(std::string_view line, TextEntry& entry) {
     if (!line.empty() && !is_space(line.front())) return "no blank behind the closing quote";
     entry.key = entry.unquoted;
   } else {
-    std::size_t end = 0;
-    // One comparison for most characters.
-    while (end < line.size() &&
-           (static_cast<unsigned char>(line[end]) > ' ' || !is_space(line[end])))
-      ++end;
+    std::size_t end = find_not_graphic(line, 0);
+    while (end < line.size() && !is_space(line[end])) end = find_not_graphic(line, end + 1);
     entry.key = first_bytes(line, end);
     line = after_bytes(line, end);
   }

@@ -8,6 +8,7 @@
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "maps/bytes.h"
 #include "maps/logical_lines.h"
 #include "maps/memory_table.h"
 #include "maps/open.h"
@@ -86,9 +87,7 @@ class Build {
   Result<void> add(std::string_view key, std::string_view value) {
     if (options_.keep_case) return builder_->add(key, value);
     // Most keys are lower case as they are, and need no copy.
-    std::size_t upper = 0;
-    for (const char c : key) upper += c >= 'A' && c <= 'Z' ? 1u : 0u;
-    return builder_->add(upper == 0 ? key : fold(key), value);
+    return builder_->add(has_upper(key) ? fold(key) : key, value);
   }
 
   std::string_view fold(std::string_view key) {
