@@ -221,16 +221,17 @@ class Peers(MapTest):
             if kind not in known:
                 continue
             table = kind + ":" + self.write("rules", rules)
-            for key in keys:
-                theirs = self.postmap("-f", "-q", key, table)
-                self.assertEqual(self.get("--keep-case", table, key),
-                                 (theirs.returncode, theirs.stdout), (kind, key))
+            theirs = self.postmap("-f", "-q", "-", table, data="\n".join(keys))
+            self.assertEqual(self.get("--keep-case", table, "-", data="\n".join(keys)),
+                             (0, theirs.stdout), kind)
+            self.assertIn("a+b@c\ta@c (b)\n", theirs.stdout)
         nets = "10.0.0.0/8 ten\nif 192.0.2.0/24\n!192.0.2.7 not seven\n192.0.2.7 seven\nendif\n" \
                "2001:db8::/32 six\n"
         table = "cidr:" + self.write("nets", nets)
-        for key in "10.1.2.3", "192.0.2.7", "192.0.2.8", "192.0.3.1", "2001:db8:1::1", "x":
-            theirs = self.postmap("-q", key, table)
-            self.assertEqual(self.get(table, key), (theirs.returncode, theirs.stdout), key)
+        keys = "\n".join(("10.1.2.3", "192.0.2.7", "192.0.2.8", "192.0.3.1", "2001:db8:1::1", "x"))
+        theirs = self.postmap("-q", "-", table, data=keys)
+        self.assertEqual(self.get(table, "-", data=keys), (0, theirs.stdout))
+        self.assertIn("192.0.2.8\tnot seven\n", theirs.stdout)
 
     def test_reads_what_setforward_makes(self):
         setforward = lib.peer("setforward")
