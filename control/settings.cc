@@ -65,6 +65,16 @@ const std::string& Settings::text(std::string_view name) const {
   return values_.find(find(name, SettingType::text).name)->second;
 }
 
+std::vector<std::string> Settings::words(std::string_view name) const {
+  std::vector<std::string> words;
+  std::string_view rest = text(name);
+  while (!rest.empty()) {
+    const std::string_view word = take_until(rest, ' ');
+    if (!word.empty()) words.emplace_back(word);
+  }
+  return words;
+}
+
 std::uint64_t Settings::number(std::string_view name) const {
   const Setting& setting = find(name, SettingType::number);
   std::uint64_t value = 0;

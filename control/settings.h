@@ -50,6 +50,8 @@ class Settings {
   // REQUIRES: `name` is in the table, and of that type.
   [[nodiscard]] const std::string& text(std::string_view name) const;
   [[nodiscard]] std::uint64_t number(std::string_view name) const;
+  // A text split at blanks (' '): no empty words, none at all where the text is empty.
+  [[nodiscard]] std::vector<std::string> words(std::string_view name) const;
   // Index of the chosen word among the choices, from 0.
   [[nodiscard]] std::size_t choice(std::string_view name) const;
 

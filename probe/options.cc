@@ -122,17 +122,8 @@ class Durations {
   std::vector<Problem>& problems_;
 };
 
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::string_view word = take_until(text, ' ');
-    if (!word.empty()) words.emplace_back(word);
-  }
-  return words;
-}
-
 void read_map(const Settings& settings, ProbeOptions& options, std::vector<Problem>& problems) {
-  std::vector<std::string> words = split_words(settings.text("address_verify_map"));
+  std::vector<std::string> words = settings.words("address_verify_map");
   if (words.empty()) words.push_back("lmdb:" + options.qmailhome + "/probe/cache");
   for (const std::string& word : words) {
     if (word == "memory:") continue;
@@ -198,7 +189,7 @@ void read_sender(const Settings& settings, ProbeOptions& options, std::vector<Pr
 }
 
 void read_ports(const Settings& settings, ProbeOptions& options, std::vector<Problem>& problems) {
-  for (const std::string& word : split_words(settings.text("probe_own_ports"))) {
+  for (const std::string& word : settings.words("probe_own_ports")) {
     std::uint64_t port = 0;
     if (parse_decimal(word, 65535, port) && port > 0) {
       options.own_ports.insert(static_cast<std::uint16_t>(port));
@@ -244,7 +235,7 @@ ProbeOptions read_probe_options(const Settings::Source& source, std::vector<Prob
   const Settings settings(kSettings, source, problems);
   ProbeOptions options;
   options.qmailhome = settings.text("QMAILHOME");
-  options.listen = split_words(settings.text("LISTEN"));
+  options.listen = settings.words("LISTEN");
   if (options.listen.empty())
     options.listen.push_back("unix:" + options.qmailhome + "/probe/verify");
   options.socket_group = settings.text("SOCKETGROUP");

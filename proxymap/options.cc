@@ -82,15 +82,6 @@ constexpr Setting kSettings[] = {
      .help = "look-ups that wait for one networked table; more are told to try again"},
 };
 
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::string_view word = take_until(text, ' ');
-    if (!word.empty()) words.emplace_back(word);
-  }
-  return words;
-}
-
 void check_listen(const Options& options, std::vector<Problem>& problems) {
   for (const std::string& text : options.listen) {
     const Result<StreamAddress> address = parse_stream_address(text);
@@ -124,7 +115,7 @@ Options read_options(const Settings::Source& source, bool writes, std::vector<Pr
   const Settings settings(kSettings, source, problems);
   Options options;
   options.qmailhome = settings.text("QMAILHOME");
-  options.listen = split_words(settings.text("LISTEN"));
+  options.listen = settings.words("LISTEN");
   if (options.listen.empty()) {
     options.listen.push_back("unix:" + options.qmailhome +
                              (writes ? "/proxymap/proxywrite" : "/proxymap/proxymap"));

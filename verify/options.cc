@@ -68,15 +68,6 @@ constexpr Setting kSettings[] = {
      .help = "do vpopmail's users have extensions, USER-ANYTHING (its option qmail-ext)"},
 };
 
-std::vector<std::string> split_words(std::string_view text) {
-  std::vector<std::string> words;
-  while (!text.empty()) {
-    const std::string_view word = take_until(text, ' ');
-    if (!word.empty()) words.emplace_back(word);
-  }
-  return words;
-}
-
 void require_absolute(std::string_view name, const std::string& path,
                       std::vector<Problem>& problems) {
   if (starts_with(path, "/")) return;
@@ -91,7 +82,7 @@ Options read_options(const Settings::Source& source, std::vector<Problem>& probl
   const Settings settings(kSettings, source, problems);
   Options options;
   options.qmailhome = settings.text("QMAILHOME");
-  options.listen = split_words(settings.text("LISTEN"));
+  options.listen = settings.words("LISTEN");
   options.account = settings.text("VERIFYUSER");
   options.legacytemp = static_cast<LegacyTemp>(settings.choice("LEGACYTEMP"));
   options.log = static_cast<LogWhat>(settings.choice("LOG"));

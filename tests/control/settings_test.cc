@@ -53,6 +53,13 @@ TEST_F(SettingsTest, GivenValuesCount) {
   EXPECT_TRUE(problems_.empty());
 }
 
+TEST_F(SettingsTest, WordsStandBetweenBlanks) {
+  using Words = std::vector<std::string>;
+  EXPECT_EQ(read({{"LISTEN", " a:1  b:2 "}}).words("LISTEN"), (Words{"a:1", "b:2"}));
+  EXPECT_EQ(read({{"LISTEN", "  "}}).words("LISTEN"), Words{});
+  EXPECT_EQ(read({{"LISTEN", ""}}).words("LISTEN"), Words{});
+}
+
 TEST_F(SettingsTest, AMistakeIsReportedAndTheDefaultStays) {
   struct {
     const char* name;
