@@ -123,6 +123,15 @@ Result<Account> find_account(std::string_view name, std::string& detail) {
   return account;
 }
 
+Result<Account> account_to_become(std::string_view setting, std::string_view name,
+                                  std::string& detail) {
+  if (geteuid() != 0) return Account{};
+  std::string why;
+  Result<Account> account = find_account(name, why);
+  detail = std::string(setting) + ": " + why;
+  return account;
+}
+
 Result<void> enter_jail(const JailSettings& settings, std::string& detail) {
   const bool root = geteuid() == 0;
   if (!root && !settings.root.empty()) {

@@ -29,6 +29,11 @@ struct Account {
 // `detail` says which, fit for one line.
 [[nodiscard]] Result<Account> find_account(std::string_view name, std::string& detail);
 
+// The same for the daemon that is being started: whom root becomes by the setting of that name, or
+// an Account that nobody uses where the process is not root's.  `detail` begins with the setting.
+[[nodiscard]] Result<Account> account_to_become(std::string_view setting, std::string_view name,
+                                                std::string& detail);
+
 struct JailSettings {
   Account account;               // not used where the process is not root
   std::string root;              // chroot(2) to it; empty: none

@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 #include <errno.h>
+#include <grp.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
 #include <stdio.h>
@@ -140,6 +141,33 @@ Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access) {
   if (::bind(fd.get(), address.get(), address.size) != 0) return errno_error("bind");
   if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen");
   return fd;
+}
+
+// The group of a name or of decimal digits; nullopt where there is none.
+std::optional<gid_t> find_group(const std::string& name) {
+  std::uint64_t number = 0;
+  if (parse_decimal(name, UINT32_MAX - 1, number)) return static_cast<gid_t>(number);
+  const group* entry = getgrnam(name.c_str());
+  if (entry == nullptr) return std::nullopt;
+  return entry->gr_gid;
+}
+
+Result<std::vector<Fd>> listen_as_set(const std::vector<std::string>& addresses, mode_t mode,
+                                      const std::string& group, std::string& detail) {
+  SocketAccess access{.mode = mode, .group = std::nullopt};
+  if (!group.empty()) {
+    access.group = find_group(group);
+    detail = "SOCKETGROUP " + group;
+    if (!access.group) return Error{Fault::config, 0, "there is no such group"};
+  }
+  std::vector<Fd> listeners;
+  for (const std::string& text : addresses) {
+    detail = "LISTEN " + text;
+    QV_TRY(const StreamAddress address, parse_stream_address(text));
+    QV_TRY(Fd listener, listen_on(address, access));
+    listeners.push_back(std::move(listener));
+  }
+  return listeners;
 }
 
 Result<Fd> start_connect(const StreamAddress& address, bool& in_progress) {

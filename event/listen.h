@@ -16,6 +16,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/fd.h"
 #include "core/result.h"
@@ -43,6 +44,15 @@ struct SocketAccess {
 // Errors: somebody answers there, or what stands there is no socket (config, errnum EADDRINUSE);
 // what bind, listen, chown or rename says.
 [[nodiscard]] Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access);
+
+// The gid of a group by name or number; nullopt where there is none.  Asks NSS.
+[[nodiscard]] std::optional<gid_t> find_group(const std::string& name);
+
+// Listens on all of `addresses`, as a daemon's LISTEN, SOCKETMODE and SOCKETGROUP (empty: none)
+// say. Errors as above, and config where there is no such group; `detail` names setting and value.
+[[nodiscard]] Result<std::vector<Fd>> listen_as_set(const std::vector<std::string>& addresses,
+                                                    mode_t mode, const std::string& group,
+                                                    std::string& detail);
 
 // A descriptor that is connected or connecting (`in_progress` tells), non-blocking.  Errors: what
 // connect says at once, ENOENT and ECONNREFUSED of a Unix socket among them; retry always.

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/process.h"
 
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
@@ -37,15 +36,6 @@ std::uint64_t random_bits() {
   return bits;
 }
 
-// The group of a name or of decimal digits; nullopt where there is none.
-std::optional<gid_t> find_group(const std::string& name) {
-  std::uint64_t number = 0;
-  if (parse_decimal(name, UINT32_MAX - 1, number)) return static_cast<gid_t>(number);
-  const group* entry = getgrnam(name.c_str());
-  if (entry == nullptr) return std::nullopt;
-  return entry->gr_gid;
-}
-
 }  // namespace
 
 Result<void> ProbeDaemon::parse(std::string& detail) {
@@ -55,10 +45,7 @@ Result<void> ProbeDaemon::parse(std::string& detail) {
     detail = to_string(problems.front());
     return Error{Fault::config, 0, ""};
   }
-  if (geteuid() == 0) {
-    detail = "PROBEUSER";
-    QV_TRY(account_, find_account(options_.account, detail));
-  }
+  QV_TRY(account_, account_to_become("PROBEUSER", options_.account, detail));
   detail = "QMAILHOME " + options_.qmailhome;
   if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
   return {};
@@ -72,18 +59,8 @@ Result<void> ProbeDaemon::pre_jail(std::string& detail) {
       chown(directory.c_str(), account_.uid, account_.gid) != 0) {
     return errno_error("chown");
   }
-  SocketAccess access{.mode = options_.socket_mode, .group = std::nullopt};
-  if (!options_.socket_group.empty()) {
-    access.group = find_group(options_.socket_group);
-    detail = "SOCKETGROUP " + options_.socket_group;
-    if (!access.group) return Error{Fault::config, 0, "there is no such group"};
-  }
-  for (const std::string& text : options_.listen) {
-    detail = "LISTEN " + text;
-    QV_TRY(const StreamAddress address, parse_stream_address(text));
-    QV_TRY(Fd listener, listen_on(address, access));
-    listeners_.push_back(std::move(listener));
-  }
+  QV_TRY(listeners_,
+         listen_as_set(options_.listen, options_.socket_mode, options_.socket_group, detail));
   return {};
 }
 

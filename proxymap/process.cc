@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "proxymap/process.h"
 
-#include <grp.h>
 #include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
@@ -30,15 +29,6 @@ constexpr char kWriteMaps[] = "control/proxy_write_maps";
 constexpr char kCacheMaps[] = "control/proxy_cache_maps";
 
 const char* list_path(bool writes) { return writes ? kWriteMaps : kReadMaps; }
-
-// The group of a name or of decimal digits; nullopt where there is none.
-std::optional<gid_t> find_group(const std::string& name) {
-  std::uint64_t number = 0;
-  if (parse_decimal(name, UINT32_MAX - 1, number)) return static_cast<gid_t>(number);
-  const group* entry = getgrnam(name.c_str());
-  if (entry == nullptr) return std::nullopt;
-  return entry->gr_gid;
-}
 
 std::unordered_map<std::string, CacheLimits> read_cache_file(std::vector<Problem>& problems) {
   const auto lines = read_control_file(kCacheMaps);
@@ -72,28 +62,15 @@ Result<void> ProxymapDaemon::parse(std::string& detail) {
     detail = to_string(problems.front());
     return Error{Fault::config, 0, ""};
   }
-  if (geteuid() == 0) {
-    detail = "PROXYMAPUSER";
-    QV_TRY(account_, find_account(options_.account, detail));
-  }
+  QV_TRY(account_, account_to_become("PROXYMAPUSER", options_.account, detail));
   detail = "QMAILHOME " + options_.qmailhome;
   if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
   return {};
 }
 
 Result<void> ProxymapDaemon::pre_jail(std::string& detail) {
-  SocketAccess access{.mode = options_.socket_mode, .group = std::nullopt};
-  if (!options_.socket_group.empty()) {
-    access.group = find_group(options_.socket_group);
-    detail = "SOCKETGROUP " + options_.socket_group;
-    if (!access.group) return Error{Fault::config, 0, "there is no such group"};
-  }
-  for (const std::string& text : options_.listen) {
-    detail = "LISTEN " + text;
-    QV_TRY(const StreamAddress address, parse_stream_address(text));
-    QV_TRY(Fd listener, listen_on(address, access));
-    listeners_.push_back(std::move(listener));
-  }
+  QV_TRY(listeners_,
+         listen_as_set(options_.listen, options_.socket_mode, options_.socket_group, detail));
   return {};
 }
 

@@ -51,12 +51,7 @@ Result<void> VerifyProcess::parse(std::string& detail) {
     detail = to_string(problems.front());
     return Error{Fault::config, 0, ""};
   }
-  if (geteuid() == 0) {
-    Result<Account> account = find_account(options_.account, detail);
-    detail = "VERIFYUSER: " + detail;
-    if (!account.ok()) return account.error();
-    account_ = account.value();
-  }
+  QV_TRY(account_, account_to_become("VERIFYUSER", options_.account, detail));
   detail = "QMAILHOME " + options_.qmailhome;
   if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
   return {};

@@ -136,6 +136,16 @@ TEST(JailDeathTest, TheRootDirectoryCanBeAnother) {
   rmdir(name);
 }
 
+// Whoever reads the one line of a failed start has to know which setting to mend.
+TEST(AccountToBecome, NamesTheSettingThatIsWrong) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root: nobody else becomes somebody";
+  std::string detail;
+  EXPECT_FALSE(account_to_become("PROBEUSER", "no-such-account", detail).ok());
+  EXPECT_EQ(detail.rfind("PROBEUSER: ", 0), 0u) << detail;
+  EXPECT_NE(detail.find("no-such-account"), std::string::npos) << detail;
+  EXPECT_EQ(account_to_become("PROBEUSER", ":12345:12346", detail).value().gid, 12346u);
+}
+
 TEST(JailDeathTest, WithoutRootOneStaysWhoOneIs) {
   const bool root = geteuid() == 0;
   const auto check = [root] {
