@@ -1,10 +1,12 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: 0BSD
-"""The ACLs of hooks/exim/README.md in Debian's exim4-daemon-heavy: our shared object asks, and an SMTP
-client sees the answer."""
+"""The ACLs of hooks/exim/README.md in Debian's exim4-daemon-heavy and -light: Exim asks, by our shared
+object, a socket or rcptcheck, and an SMTP client sees the answer."""
 
 import os
 import re
+import socket
+import threading
 import time
 import unittest
 
@@ -17,11 +19,7 @@ OBJECT = os.path.join(lib.BUILD, "hooks", "exim", "verifyrcpt-exim.so")
 
 
 def example(name):
-    """The indented block that follows this mark in the README."""
-    with open(os.path.join(lib.TOP, "hooks/exim/README.md"), encoding="ascii") as f:
-        text = f.read()
-    found = re.search(r"<!-- example: %s -->\n((?:    .*\n)+)" % name, text)
-    return re.sub(r"^    ", "", found.group(1), flags=re.M)
+    return lib.readme_example("exim", name)
 
 
 class EximTest(lib.E2eTest):
@@ -232,6 +230,86 @@ class Light(EximTest):
                     session.command("EHLO x")
                     session.mail()
                     self.assertEqual(session.rcpt(GOOD)[0], 451)
+
+
+class Socket(EximTest):
+    """${readsocket} to the policy protocol: nothing of ours in Exim."""
+
+    def setUp(self):
+        super().setUp()
+        self.port = lib.free_port(socket.SOCK_STREAM)
+
+    def serve_socket(self, weight="light"):
+        acl = example("socket") + "acl_predata:\n  accept\n"
+        acl = acl.replace("{POLICY}", "{inet:127.0.0.1:%d}" % self.port)
+        self.exim = peers.Exim(self, acl, weight=weight)
+        return self.exim
+
+    def start_policy(self):
+        port = lib.free_port()
+        listen = "127.0.0.1:%d policy:inet:127.0.0.1:%d" % (port, self.port)
+        return self.start([lib.program("qmail-verify")],
+                          lib.verify_environment(self.tree.path, listen),
+                          lambda: lib.answers(("127.0.0.1", port)), name="qmail-verify")
+
+    def test_answers(self):
+        verify = self.start_policy()
+        for weight in ("light", "heavy"):
+            with self.subTest(weight):
+                session = self.session(self.serve_socket(weight))
+                self.assertEqual(session.rcpt(GOOD)[0], 250)
+                self.assertEqual(session.rcpt(BAD),
+                                 (550, "5.1.1 there is no mailbox of this name here"))
+                self.assertEqual(session.rcpt("joe@elsewhere.example"), (550, "relay not permitted"))
+                self.assertEqual(session.rcpt('"joe"@local.example')[0], 250)
+                self.assertEqual(session.data()[0], 250)
+        self.assertRegex(verify.log(), r"why=unknown-user rcpt=%s .*client=127\.0\.0\.1 .*"
+                         r"via=policy helo=client\.example sender=" % BAD)
+
+    def test_hostile_addresses(self):
+        verify = self.start_policy()
+        session = self.session(self.serve_socket())
+        for address in ("a" * 880 + "@local.example", "a" * 1900 + "@local.example",
+                        "joe%local.example@local.example", '"joe', "@", "\\" * 300, "",
+                        '"x\tjoe"@local.example', "j\xf6e@local.example", '"a b"@local.example',
+                        '"x\\\x01"@local.example', "$(id)@local.example", "%s%n@local.example",
+                        "${run{/bin/true}}@local.example", "joe@[127.0.0.1]",
+                        "x=y@local.example", "action=DUNNO@local.example"):
+            with self.subTest(address):
+                self.assertIn(session.rcpt(address)[0], range(450, 600))
+        self.assertEqual(session.rcpt(GOOD)[0], 250)
+        self.assertTrue(verify.alive())
+
+    def test_undecided(self):
+        """Nobody there, nobody who answers, and nonsense: 451, and the session goes on."""
+        session = self.session(self.serve_socket())
+        self.assertEqual(session.rcpt(GOOD), (451, "4.3.0 cannot verify this recipient now, "
+                                                   "try again later"))
+        nonsense = [b"", b"action=OK\n\n", b"DUNNO\n\n", b"x" * 70000, b"action=DUNNO x\n\n",
+                    b"action=DUNNO\naction=550 x\n\n", b"action=DEFER_IF_PERMIT 4.3.0 later\n\n"]
+        listener = socket.create_server(("127.0.0.1", self.port))
+        self.addCleanup(listener.close)
+        listener.settimeout(10)
+
+        def answer():
+            for each in nonsense:
+                connection, _ = listener.accept()
+                with connection:
+                    while not connection.recv(4096).endswith(b"\n\n"):
+                        pass
+                    connection.sendall(each)
+
+        server = threading.Thread(target=answer)
+        server.start()
+        replies = [session.rcpt(GOOD) for _ in nonsense]
+        server.join()
+        for each, reply in zip(nonsense, replies):
+            with self.subTest(each[:40]):
+                self.assertEqual(reply[0], 451, reply)
+        self.assertEqual(replies[-1][1], "4.3.0 later")
+        # It takes the connection and says nothing.
+        self.assertEqual(session.rcpt(GOOD)[0], 451)
+        self.assertEqual(session.command("NOOP")[0], 250)
 
 
 if __name__ == "__main__":

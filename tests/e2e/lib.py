@@ -212,6 +212,14 @@ class QmailTree:
         write_atomically(self.at("users", "cdb"), compile_assign(text))
 
 
+def readme_example(hook, name):
+    """The indented block that follows `<!-- example: NAME -->` in this hook's README."""
+    with open(os.path.join(TOP, "hooks", hook, "README.md"), encoding="ascii") as f:
+        text = f.read()
+    found = re.search(r"<!-- example: %s -->\n((?:    .*\n)+)" % name, text)
+    return re.sub(r"^    ", "", found.group(1), flags=re.M)
+
+
 def small_tree(path):
     """The tree most tests ask about, and what is true in it:
 

@@ -130,12 +130,13 @@ begin retry
 
 
 class Exim:
-    """Debian's exim4-daemon-heavy as an SMTP server on .port that queues what it accepts and
-    delivers nothing; `acl` is the text of its ACLs acl_rcpt and acl_predata."""
+    """Debian's exim4-daemon-heavy, or -light, as an SMTP server on .port that queues what it accepts
+    and delivers nothing; `acl` is the text of its ACLs acl_rcpt and acl_predata."""
 
-    def __init__(self, test, acl, options=""):
+    def __init__(self, test, acl, options="", weight="heavy"):
         require_root("Exim")
-        package = unpack("exim4-daemon-heavy", "libspf2-2")
+        needed = {"heavy": ["libspf2-2"], "light": []}[weight]
+        package = unpack("exim4-daemon-" + weight, *needed)
         self.path = tempfile.mkdtemp(prefix="exim-", dir=test.dir)
         os.chmod(self.path, 0o755)
         self.port = lib.free_port(socket.SOCK_STREAM)

@@ -352,6 +352,21 @@ class UnderPostfix(Streams):
             self.assertIn(text, reply[1])
         self.assertEqual(session.data()[0], 250, "\n".join(session.transcript))
 
+    def test_policy_as_the_readme_has_it(self):
+        inet = lib.free_port(socket.SOCK_STREAM)
+        self.serve("policy:inet:127.0.0.1:%d" % inet)
+        example = lib.readme_example("postfix", "policy")
+        port = self.postfix(example.replace("11115", str(inet)).rstrip("\n"), "mynetworks =")
+        self.judge(port, {"joe@local.example": (250, ""), "nobody@local.example": (550, "5.1.1"),
+                          "joe@elsewhere.example": (554, "5.7.1"),
+                          "lost-x@local.example": (450, "4.3.0")})
+        self.verify.stop()
+        session = self.smtp(port)
+        session.command("EHLO client.example")
+        session.mail()
+        self.assertEqual(session.rcpt("joe@local.example")[0], 451)
+        self.assertEqual(session.command("NOOP")[0], 250)
+
     def test_policy(self):
         self.serve()
         port = self.postfix("smtpd_recipient_restrictions = check_policy_service unix:%s" %
@@ -368,20 +383,26 @@ class UnderPostfix(Streams):
             self.assertIn("no mailbox of this name", log.read())
         self.verify.wait_log("verify result=notvalid .*rcpt=nobody@local.example .*client=127.0.0.1")
 
-    def by_table(self, table):
-        port = self.postfix("relay_recipient_maps = " + table)
+    def by_table(self, setting):
+        port = self.postfix(setting)
         self.judge(port, {"joe@local.example": (250, ""), "nobody@local.example": (550, "5.1.1"),
                           "lost-x@local.example": (451, "4.3.0"),
                           "sales-x@virtual.example": (250, "")})
 
     def test_socketmap(self):
         self.serve()
-        self.by_table("socketmap:unix:%s:verify" % self.path("socketmap"))
+        self.by_table("relay_recipient_maps = socketmap:unix:%s:verify" % self.path("socketmap"))
+
+    def test_socketmap_as_the_readme_has_it(self):
+        port = lib.free_port(socket.SOCK_STREAM)
+        self.serve("socketmap:inet:127.0.0.1:%d" % port)
+        example = lib.readme_example("postfix", "socketmap")
+        self.by_table(example.replace("11116", str(port)).rstrip("\n"))
 
     def test_tcp(self):
         port = lib.free_port(socket.SOCK_STREAM)
         self.serve("tcp_table:inet:127.0.0.1:%d" % port)
-        self.by_table("tcp:127.0.0.1:%d" % port)
+        self.by_table(lib.readme_example("postfix", "tcp").replace("11117", str(port)).rstrip("\n"))
 
     def test_a_restart_is_not_noticed_for_long(self):
         verify = self.serve()
