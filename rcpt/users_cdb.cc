@@ -10,6 +10,9 @@ namespace qv {
 
 namespace {
 
+// Bytes; what is smaller stays in the caches by itself.
+constexpr std::uint64_t kLargeTable = 1u << 20;
+
 // 2^32 - 1 means "no change" to the calls that set ids.
 constexpr std::uint64_t kMaxUserId = 0xfffffffeu;
 
@@ -134,7 +137,7 @@ Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, User
   record.exact = true;
   record.matched = local;
   record.rest = {};
-  QV_TRY(const Answer exact, cdb.find(key.whole(), value));
+  QV_TRY(const Answer exact, cdb.find(key.whole(), key.hash_of_first(local.size() + 2), value));
   if (exact == Answer::found) return exact;
 
   record.exact = false;
@@ -152,6 +155,20 @@ Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, User
     }
     if (size == 0) return Answer::absent;
   }
+}
+
+UsersCdb::Place UsersCdb::look_ahead(std::string_view local) const {
+  const Result<const CdbFile*> cdb = file_.current();
+  if (!cdb.ok() || cdb.value() == nullptr || cdb.value()->size() < kLargeTable) return {};
+  std::uint32_t hash = CdbFile::hash_on(CdbFile::kHashOfNothing, '!');
+  for (const char c : local) hash = CdbFile::hash_on(hash, ascii_lower(c));
+  hash = CdbFile::hash_on(hash, '\0');
+  cdb.value()->prefetch(hash, CdbFile::Ahead::slot);
+  return {cdb.value(), hash};
+}
+
+void UsersCdb::look_further(const Place& place) {
+  if (place.cdb != nullptr) place.cdb->prefetch(place.hash, CdbFile::Ahead::record);
 }
 
 Result<Answer> UsersCdb::find(std::string_view local, UserRecord& record) const {

@@ -74,6 +74,17 @@ class UsersCdb {
   // unspecified.  Error: cannot say.  `record` holds views into `local`.
   [[nodiscard]] Result<Answer> find(std::string_view local, UserRecord& record) const;
 
+  // Where find() would look first, in a table too large for the processor's caches.
+  struct Place {
+    const CdbFile* cdb = nullptr;  // none: not worth it
+    std::uint32_t hash = 0;
+  };
+  // Asks for the memory of that place ahead of time; look_further() does so once more, for what it
+  // leads to.  A batch of questions then waits for memory once and not for each.  Nothing is
+  // decided here: a wrong guess costs a little time.  REQUIRES: no refresh() in between.
+  [[nodiscard]] Place look_ahead(std::string_view local) const;
+  static void look_further(const Place& place);
+
   // absent: there is no file.  Error: there is one that cannot be used.
   [[nodiscard]] Result<Answer> exists() const;
 

@@ -63,6 +63,11 @@ class Desk {
   // REQUIRES: all four outlive this object.
   Desk(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log);
 
+  // For questions that come many at a time: what decide() will look at first.
+  [[nodiscard]] UsersCdb::Place look_ahead(std::string_view address) const {
+    return judge_.look_ahead(address);
+  }
+
   // Pending: park() it before anything else is decided.
   [[nodiscard]] Decision decide(std::string_view address, std::int64_t asked_at_us);
 

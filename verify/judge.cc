@@ -3,6 +3,8 @@
 
 #include <time.h>
 
+#include "core/text.h"
+
 namespace qv {
 
 Judge::Judge(const Options& options)
@@ -22,6 +24,10 @@ void Judge::force() {
   config_.force();
   users_.force();
   if (fastforward_) fastforward_->force();
+}
+
+UsersCdb::Place Judge::look_ahead(std::string_view address) const {
+  return users_.look_ahead(first_bytes(address, find_last_byte(address, '@')));
 }
 
 Decision Judge::decide(std::string_view address, Lookups& lookups, Trail* trail) const {

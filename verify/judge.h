@@ -28,6 +28,9 @@ class Judge {
   // The next refresh() reads everything and reports all that is wrong (SIGHUP).
   void force();
 
+  // What most addresses are looked up by: their local part in users/cdb (UsersCdb::look_ahead()).
+  [[nodiscard]] UsersCdb::Place look_ahead(std::string_view address) const;
+
   [[nodiscard]] Decision decide(std::string_view address, Lookups& lookups,
                                 Trail* trail = nullptr) const;
 

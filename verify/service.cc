@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/service.h"
 
+#include <array>
+#include <span>
 #include <string>
 #include <utility>
 
@@ -28,7 +30,14 @@ datagram::Result to_result(Verdict verdict) {
 struct VerifyService::Port {
   explicit Port(DatagramSocket s) : socket(std::move(s)) {}
   DatagramSocket socket;
-  Loop::Owned watch;
+  Loop::Owned watch;  // none while the port is busy
+  Loop::Owned again;
+};
+
+struct VerifyService::Incoming {
+  datagram::Parsed form = datagram::Parsed::legacy;
+  datagram::Query query;
+  UsersCdb::Place place;
 };
 
 // A query whose decision waits for a helper: the datagram as it came, parsed again at the end.
@@ -65,33 +74,53 @@ VerifyService::~VerifyService() = default;
 Result<void> VerifyService::serve(Fd bound) {
   QV_TRY(DatagramSocket socket, DatagramSocket::adopt(std::move(bound)));
   ports_.push_back(std::make_unique<Port>(std::move(socket)));
-  Port& port = *ports_.back();
-  port.watch = loop_.when_readable(port.socket.fd(), [this, &port] { on_readable(port); });
+  watch(*ports_.back());
   return {};
 }
 
+void VerifyService::watch(Port& port) {
+  port.watch = loop_.when_readable(port.socket.fd(), [this, &port] { on_readable(port); });
+}
+
+// A port that had more than one turn's worth is read again next turn without being watched: as long
+// as somebody waits for a socket, the kernel looks who is to be woken at each reply that leaves.
 void VerifyService::on_readable(Port& port) {
-  for (int turn = 0; turn < kBatchesPerTurn; ++turn) {
-    const int count = port.socket.receive();
+  int count = DatagramSocket::kBatch;
+  for (int turn = 0; turn < kBatchesPerTurn && count == DatagramSocket::kBatch; ++turn) {
+    count = port.socket.receive();
     answer_batch(port, count);
-    if (count < DatagramSocket::kBatch) break;
   }
   log_.flush();
+  if (count == DatagramSocket::kBatch) {
+    port.watch.reset();
+    port.again = loop_.after(0, [this, &port] { on_readable(port); });
+  } else if (port.watch == nullptr) {
+    port.again.reset();
+    watch(port);
+  }
 }
 
 void VerifyService::answer_batch(Port& port, int count) {
   if (count == 0) return;
   const std::int64_t now = loop_.now_us();
   desk_.refresh(now);
-  for (int i = 0; i < count; ++i) answer_one(port, i, now);
+  std::array<Incoming, DatagramSocket::kBatch> batch;
+  const std::span<Incoming> came(batch.data(), static_cast<std::size_t>(count));
+  int i = 0;
+  for (Incoming& each : came) {
+    each.form = datagram::parse_query(port.socket.bytes(i), port.socket.truncated(i), each.query);
+    each.place = desk_.look_ahead(each.query.address);
+    ++i;
+  }
+  for (const Incoming& each : came) UsersCdb::look_further(each.place);
+  i = 0;
+  for (const Incoming& each : came) answer_one(port, i++, each, now);
   port.socket.flush();
 }
 
-void VerifyService::answer_one(Port& port, int i, std::int64_t now) {
-  datagram::Query query;
-  const datagram::Parsed form =
-      datagram::parse_query(port.socket.bytes(i), port.socket.truncated(i), query);
-  if (form == datagram::Parsed::too_long) {
+void VerifyService::answer_one(Port& port, int i, const Incoming& incoming, std::int64_t now) {
+  const datagram::Query& query = incoming.query;
+  if (incoming.form == datagram::Parsed::too_long) {
     finish(port, port.socket.peer(i), query, decided_without_looking(Why::too_long), now);
     return;
   }

@@ -81,6 +81,34 @@ class Listen(Daemon):
         self.assertIn("VERIFYUSER", self.fails_to_start(VERIFYUSER="no-such-account"))
 
 
+class Load(Daemon):
+    def test_a_port_that_was_busy_rests_again(self):
+        """Bursts of more than is taken in one turn: each query has its answer, and then it sleeps."""
+        verify = self.start_verify(self.tree)
+        with socket.socket(socket.AF_INET, socket.SOCK_DGRAM) as client:
+            client.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 1 << 22)
+            client.settimeout(10)
+            client.connect(verify.address)
+            for _ in range(5):
+                # Stopped, it finds them all at once.
+                os.kill(verify.pid, signal.SIGSTOP)
+                ids = set()
+                for i in range(300):
+                    query = lib.encode_query("joe@local.example" if i % 2 else "x%d@local.example" % i)
+                    ids.add(lib.parse_query(query)[1]["id"])
+                    client.send(query)
+                os.kill(verify.pid, signal.SIGCONT)
+                replies = [lib.Reply(client.recv(65536)) for _ in ids]
+                self.assertEqual({reply.id for reply in replies}, ids)
+                self.assertEqual({reply.result for reply in replies}, {VALID, NOT_VALID})
+
+        def state():
+            with open("/proc/%d/stat" % verify.pid, encoding="ascii") as f:
+                return f.read().rsplit(")", 1)[1].split()[0]
+        lib.wait_until(lambda: state() == "S", 10, "the front asleep")
+        self.assertEqual(self.client(verify).ask("joe@local.example").result, VALID)
+
+
 class Signals(Daemon):
     def test_term_ends_cleanly(self):
         verify = self.start_verify(self.tree)

@@ -213,6 +213,34 @@ TEST_F(UsersCdbTest, AFileCutShortIsAFaultBeforeThatIsNoticed) {
   EXPECT_EQ(find("joe"), "fault");
 }
 
+TEST_F(UsersCdbTest, LookingAheadIsForLargeTables) {
+  build({exact("joe", "joe")});
+  refresh();
+  EXPECT_EQ(users_.look_ahead("joe").cdb, nullptr);
+  TestTree::Records many;
+  for (int i = 0; i < 40000; ++i) many.push_back(exact("user" + std::to_string(i), "joe"));
+  build(many);
+  refresh();
+  const UsersCdb::Place place = users_.look_ahead("User7");
+  ASSERT_NE(place.cdb, nullptr);
+  EXPECT_EQ(place.hash, CdbFile::hash_of(exact_key("user7")));
+  UsersCdb::look_further(place);
+  EXPECT_EQ(find("user7"), "exact joe=+|");
+  UsersCdb::look_further(users_.look_ahead("nobody"));
+  EXPECT_EQ(find("nobody"), "-");
+}
+
+TEST_F(UsersCdbTest, LookingAheadSurvivesAFileCutShort) {
+  guard_against_truncation();
+  TestTree::Records many;
+  for (int i = 0; i < 40000; ++i) many.push_back(exact("user" + std::to_string(i), "joe"));
+  build(many);
+  refresh();
+  ASSERT_EQ(truncate(tree_.path("users/cdb").c_str(), 0), 0);
+  UsersCdb::look_further(users_.look_ahead("user7"));
+  EXPECT_EQ(find("user7"), "fault");
+}
+
 struct Record {
   const char* name;
   std::string bytes;
