@@ -38,17 +38,23 @@ RULES = [
     # The last @ counts.
     ("a@b@relay.example", VALID, 1, ""),
     ("joe@relay.example@local.example", NOT_VALID, 14, "alias"),
+    # Nothing before the @: an empty local part.
+    ("@local.example", NOT_VALID, 14, "alias"),
+    ("@virtual.example", NOT_VALID, 14, "virt"),
+    ("@team.example", VALID, 12, "team"),
+    ("@relay.example", VALID, 1, ""),
+    ("@@local.example", NOT_VALID, 14, "alias"),
     # control/percenthack
     ("joe%local.example@hack.example", VALID, 9, "joe"),
     ("nosuch%local.example@hack.example", NOT_VALID, 14, "alias"),
     ("joe%local.example%hack.example%hack.example@hack.example", VALID, 9, "joe"),
-    ("%" * 400 + "@hack.example", None, None, None),
+    ("%" * 400 + "@hack.example", NOT_VALID, 0, ""),
     # Never a way out of a home.
     ("joe-../../mary/.qmail@local.example", NOT_VALID, 14, "joe"),
     ("joe-list/../../mary@local.example", NOT_VALID, 14, "joe"),
     ("../../../../etc/passwd@local.example", NOT_VALID, 14, "alias"),
     ('"joe"@local.example', NOT_VALID, 14, "alias"),
-    ("joe@local.example ", None, None, None),
+    ("joe@local.example ", VALID, 1, ""),  # a domain of another name
     ("j\udcf6e@local.example", NOT_VALID, 14, "alias"),
     ("j\udcf6e@relay.example", VALID, 1, ""),
 ]
@@ -80,8 +86,6 @@ class Wire(lib.E2eTest):
             with self.subTest(address=address):
                 reply = self.ask.ask(address)
                 self.assertIsNotNone(reply, "no answer")
-                if result is None:
-                    continue  # any answer will do, as long as there is one
                 self.assertEqual((reply.result, reply.position, reply.user),
                                  (result, position, user))
                 self.assertEqual(reply.fields["v"], "2")
@@ -89,8 +93,6 @@ class Wire(lib.E2eTest):
     def test_rules_legacy(self):
         """The same answers in one byte and a user, with and without the NUL at the end."""
         for address, result, position, user in RULES:
-            if result is None:
-                continue
             data = address.encode("utf-8", "surrogateescape")
             for datagram in (data, data + b"\0"):
                 with self.subTest(datagram=datagram):
