@@ -138,7 +138,7 @@ class Checker {
 bool check_lines(Checker& checker) {
   char* line = nullptr;
   std::size_t size = 0;
-  ssize_t n;
+  ssize_t n = 0;
   while ((n = getline(&line, &size, stdin)) >= 0) {
     std::string_view address(line, static_cast<std::size_t>(n));
     if (ends_with(address, "\n")) address.remove_suffix(1);
@@ -183,7 +183,7 @@ int main_by_hand(int argc, char** argv) {
   Options options;
   const std::string_view value = from_environment("VERIFY");
   options.value = value.empty() ? ":" : value;
-  int c;
+  int c = 0;
   while ((c = getopt(argc, argv, "+s:qj")) != -1) {
     if (c == 's') options.value = optarg;
     if (c == 'q') options.output = Output::none;

@@ -38,7 +38,8 @@ std::size_t escape_byte(char c, char* out) {
     return 1;
   }
   const auto byte = static_cast<unsigned char>(c);
-  memcpy(out, "\\u00", 4);
+  constexpr std::string_view kStart = "\\u00";
+  memcpy(out, kStart.data(), kStart.size());
   out[4] = kHex[byte >> 4];
   out[5] = kHex[byte & 15];
   return 6;
