@@ -4,16 +4,15 @@
 Postfix."""
 
 import os
-import pwd
 import resource
 import shutil
 import signal
 import socket
-import subprocess
 import tempfile
 import unittest
 
 import lib
+import peers
 
 NOT_THERE = "550 5.1.1 there is no mailbox of this name here"
 LATER = "DEFER_IF_PERMIT 4.3.0 this address cannot be checked now, please try again later"
@@ -273,73 +272,16 @@ class Listening(Streams):
 
 # ---- Postfix -------------------------------------------------------------------------------------
 
-MAIN_CF = """\
-compatibility_level = 3.6
-queue_directory = {path}/queue
-data_directory = {path}/data
-maillog_file = {path}/log
-maillog_file_prefixes = {path}
-mail_owner = postfix
-inet_interfaces = 127.0.0.1
-inet_protocols = ipv4
-myhostname = mx.local.example
-mydestination =
-mynetworks =
-relay_domains = local.example virtual.example
-relay_transport = discard
-alias_maps =
-local_recipient_maps =
-smtpd_peername_lookup = no
-smtpd_client_connection_count_limit = 0
-smtpd_relay_restrictions = reject_unauth_destination
-"""
-
-MASTER_CF = """\
-127.0.0.1:{port} inet n - n - - smtpd
-cleanup unix n - n - 0 cleanup
-qmgr unix n - n 300 1 qmgr
-rewrite unix - - n - - trivial-rewrite
-bounce unix - - n - 0 bounce
-defer unix - - n - 0 bounce
-discard unix - - n - - discard
-error unix - - n - - error
-anvil unix - - n - 1 anvil
-postlog unix-dgram n - n - 1 postlogd
-"""
-
-
 class UnderPostfix(Streams):
     """Each by another of Postfix's ways to ask; Postfix is one of the test's own."""
 
     def postfix(self, *main):
-        if not lib.IS_ROOT:
-            self.skipTest("Postfix is started by root")
-        try:
-            account = pwd.getpwnam("postfix")
-        except KeyError:
-            self.skipTest("there is no account for Postfix")
-        program = lib.peer("postfix")
-        port = lib.free_port(socket.SOCK_STREAM)
         path = tempfile.mkdtemp(prefix="qv-postfix-")
         self.addCleanup(shutil.rmtree, path, True)
         os.chmod(path, 0o755)
-        for name in ("queue", "data"):
-            os.mkdir(os.path.join(path, name), 0o755)
-        os.chown(os.path.join(path, "data"), account.pw_uid, -1)
-        for name, text in (("main.cf", MAIN_CF + "".join(m + "\n" for m in main)),
-                           ("master.cf", MASTER_CF)):
-            with open(os.path.join(path, name), "w", encoding="ascii") as f:
-                f.write(text.format(path=path, port=port))
-        def control(command):
-            return subprocess.run([program, "-c", path, command], stdin=subprocess.DEVNULL,
-                                  stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
-                                  timeout=120, check=False)
-        done = control("start")
-        self.assertEqual(done.returncode, 0, done.stdout)
-        self.addCleanup(control, "stop")
-        self.postfix_log = os.path.join(path, "log")
-        lib.wait_until(lambda: lib.accepts(port), 60, "Postfix serving")
-        return port
+        self.server = peers.Postfix(path, *main)
+        self.addCleanup(self.server.stop)
+        return self.server.port
 
     def judge(self, port, expected):
         """One session with a recipient each; {local part: (code, part of the text)}."""
@@ -379,8 +321,7 @@ class UnderPostfix(Streams):
                           "nobody@local.example": (550, "5.1.1"),
                           "lost-x@local.example": (450, "4.3.0"),
                           "info@virtual.example": (250, "")})
-        with open(self.postfix_log, encoding="utf-8") as log:
-            self.assertIn("no mailbox of this name", log.read())
+        self.assertIn("no mailbox of this name", self.server.log())
         self.verify.wait_log("verify result=notvalid .*rcpt=nobody@local.example .*client=127.0.0.1")
 
     def by_table(self, setting):
