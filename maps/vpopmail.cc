@@ -10,12 +10,12 @@
 #include <errno.h>
 #include <sys/stat.h>
 
-#include <array>
 #include <utility>
 
 #include "core/fault.h"
 #include "core/text.h"
 #include "maps/cdb_table.h"
+#include "maps/mailbox_record.h"
 #include "maps/memory_table.h"
 #include "maps/qmail_names.h"
 #include "maps/spec.h"
@@ -23,8 +23,6 @@
 namespace qv {
 
 namespace {
-
-constexpr std::uint64_t kBounceMail = 0x10;
 
 // Is there a file?  A fault where it cannot be told.
 Result<Answer> look_for(const std::string& path) {
@@ -34,18 +32,10 @@ Result<Answer> look_for(const std::string& path) {
   return errno_error("look for .qmail file");
 }
 
-// crypt:uid:gid:gecos:dir:shell[:clear]
-Result<Answer> judge(std::string_view record, std::string& value) {
-  const Error damaged{Fault::retry, EPROTO, "damaged vpasswd record"};
-  std::array<std::string_view, 5> fields;
-  for (std::string_view& field : fields) {
-    if (find_byte(record, ':') == record.size() && &field != &fields.back()) return damaged;
-    field = take_until(record, ':');
-  }
-  std::uint64_t flags = 0;
-  if (!parse_decimal(fields[2], UINT32_MAX, flags)) return damaged;
-  if ((flags & kBounceMail) != 0) return Answer::absent;
-  value = fields[4];
+Result<Answer> judge(std::string_view bytes, std::string& value) {
+  QV_TRY(const VpasswdRecord record, parse_vpasswd_record(bytes));
+  if (mailbox_of(record) != Mailbox::takes_mail) return Answer::absent;
+  value = record.directory;
   return Answer::found;
 }
 

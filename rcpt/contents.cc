@@ -5,9 +5,9 @@
 #include <optional>
 
 #include "core/text.h"
+#include "maps/mailbox_record.h"
 #include "rcpt/dotqmail_text.h"
 #include "rcpt/fastforward.h"
-#include "rcpt/mailbox_record.h"
 
 namespace qv {
 
@@ -105,7 +105,9 @@ class Reading {
       if (!answer.ok()) return cannot_tell(answer.error());
       if (answer.value() == Answer::found) {
         say("vdelivermail: ", Quoted{user}, " is in vpasswd.cdb");
-        return take_record(parse_vpasswd_record(record));
+        const Result<VpasswdRecord> parsed = parse_vpasswd_record(record);
+        if (!parsed.ok()) return cannot_tell(parsed.error());
+        return take_mailbox(mailbox_of(parsed.value()));
       }
       say("vdelivermail: ", Quoted{user}, " is not in vpasswd.cdb");
       // vpopmail tries what stands before the first '-'.
@@ -153,15 +155,16 @@ class Reading {
         continue;
       }
       say("vdeliver: ", Quoted{user}, " is in passwd.cdb");
-      return take_record(parse_vmailmgr_record(record, policy_.now_s), user != "+");
+      const Result<VmailmgrRecord> parsed = parse_vmailmgr_record(record);
+      if (!parsed.ok()) return cannot_tell(parsed.error());
+      return take_mailbox(mailbox_of(parsed.value(), policy_.now_s), user != "+");
     }
     return refuse(Why::unknown_user);
   }
 
   // `is_own`: the record is the user's, not one for all who have none.
-  [[nodiscard]] Exit take_record(const Result<Mailbox>& mailbox, bool is_own = true) {
-    if (!mailbox.ok()) return cannot_tell(mailbox.error());
-    switch (mailbox.value()) {
+  [[nodiscard]] Exit take_mailbox(Mailbox mailbox, bool is_own = true) {
+    switch (mailbox) {
       case Mailbox::takes_mail:
         if (is_own) taken_by_ = Why::local;
         return Exit::ok;

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: 0BSD
-// rcpt/dotqmail_text and rcpt/mailbox_record: any bytes are lines, commands and records, or faults.
+// rcpt/dotqmail_text and maps/mailbox_record: any bytes are lines, commands and records, or faults.
 #include <cstdint>
 #include <cstdlib>
 #include <string_view>
 
 #include "core/text.h"
+#include "maps/mailbox_record.h"
 #include "rcpt/dotqmail_text.h"
-#include "rcpt/mailbox_record.h"
 
 namespace {
 
@@ -50,6 +50,15 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (line.kind == DotqmailLine::Kind::program) check_command(line.text);
   }
   static_cast<void>(parse_vpasswd_record(text).ok());
-  static_cast<void>(parse_vmailmgr_record(text, 1000).ok());
+  const Result<VmailmgrRecord> account = parse_vmailmgr_record(text);
+  if (account.ok()) {
+    const VmailmgrRecord& r = account.value();
+    require(r.expires >= 0 && r.mailbox.size() + r.forwards.size() < size);
+    // Who never expires takes mail as long as there is somewhere to put it.
+    if (r.expires == 0) {
+      const bool nowhere = r.mailbox.empty() && r.forwards.empty();
+      require(mailbox_of(r, INT64_MAX) == (nowhere ? Mailbox::disabled : Mailbox::takes_mail));
+    }
+  }
   return 0;
 }
