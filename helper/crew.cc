@@ -2,8 +2,6 @@
 #include "helper/crew.h"
 
 #include <errno.h>
-#include <fcntl.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 
 #include <array>
@@ -21,22 +19,12 @@ constexpr std::int64_t kPauseUs = 250000;
 
 bool must_wait(const Error& error) { return error.errnum == EAGAIN || error.errnum == EWOULDBLOCK; }
 
-// Nothing that could be written through, or is not what it was said to be.
-bool is_open_table(const Fd& file) {
-  struct stat st {};
-  const int flags = fcntl(file.get(), F_GETFL);
-  return flags >= 0 && (flags & O_ACCMODE) == O_RDONLY && fstat(file.get(), &st) == 0 &&
-         S_ISREG(st.st_mode);
-}
-
 bool is_attached(Attached attached, const Fd& file) {
   switch (attached) {
     case Attached::nothing:
       return !file.valid();
     case Attached::sealed_copy:
       return is_sealed(file);
-    case Attached::open_table:
-      return is_open_table(file);
   }
   return false;
 }

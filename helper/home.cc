@@ -5,8 +5,10 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <sys/stat.h>
+#include <time.h>
 
 #include <algorithm>
+#include <array>
 #include <memory>
 #include <string>
 
@@ -18,6 +20,7 @@
 #include "helper/memory_file.h"
 #include "helper/records.h"
 #include "maps/cdb_file.h"
+#include "maps/owner_table.h"
 
 namespace qv::helper {
 
@@ -171,30 +174,25 @@ Finding look_at_file_as_owner(const Request& request) {
   return result;
 }
 
-// Mapping it is the check: header and tables are looked at, the records are not.
-Result<void> check_whole_cdb(const Fd& file) {
-  Fd copy(fcntl(file.get(), F_DUPFD_CLOEXEC, 0));
-  if (!copy.valid()) return errno_error("dup");
-  const Result<CdbFile> table = CdbFile::map(std::move(copy));
-  return table.ok() ? Result<void>() : table.error();
+Result<TableFinding> find_in_file(const Request& request, Fd file) {
+  QV_TRY(const CdbFile table, CdbFile::map(std::move(file)));
+  std::array<std::string_view, kMaxTableKeys> keys;
+  const std::size_t count = split_keys(request, keys);
+  return find_first_key(table, request.table, {keys.data(), count}, time(nullptr));
 }
 
-Finding open_table_as_owner(const Request& request) {
-  const std::int64_t now_ns = wall_clock_ns();
+Finding look_into_table_as_owner(const Request& request) {
   struct stat st {};
   Result<Fd> file = open_regular(request, st);
   if (!file.ok()) return fault_finding(file.error());
   if (!file.value().valid()) return finding(Outcome::absent);
-  const Stamp stamp = stamp_of(st, now_ns);
-  Finding result = finding(Outcome::unchanged);
-  if (!still_holds(request.have, stamp)) {
-    const Result<void> whole = check_whole_cdb(file.value());
-    if (!whole.ok()) return fault_finding(whole.error());
-    result = finding(Outcome::found);
-    result.response.has_file = Attached::open_table;
-    result.file = std::move(file).value();
+  const Result<TableFinding> found = find_in_file(request, std::move(file).value());
+  if (!found.ok()) return fault_finding(found.error());
+  Finding result = finding(Outcome::found);
+  if (found.value().answer == Answer::found) {
+    result.response.key = static_cast<std::uint8_t>(found.value().key + 1);
+    result.response.mailbox = found.value().mailbox;
   }
-  result.response.stamp = stamp;
   return result;
 }
 
@@ -228,9 +226,9 @@ Finding look_at_file(const Request& request) {
   return look_at_file_as_owner(request);
 }
 
-Finding open_table(const Request& request) {
+Finding look_into_table(const Request& request) {
   const AsOwner owner(request.uid, request.gid);
-  return open_table_as_owner(request);
+  return look_into_table_as_owner(request);
 }
 
 }  // namespace qv::helper

@@ -2,7 +2,8 @@
 // helper/home.h - the looks into a home directory, with the owner's rights.
 //
 // Called in a worker.  Blocking: as long as the file system takes; the front has a time limit and
-// kills.  What a file says is never interpreted here.
+// kills.  Of the files only an owner's tables are interpreted, and no more of them is told than
+// which key is there.
 //
 // Threads: none.  Tests: tests/helper/home_test.cc
 #ifndef QV_HELPER_HOME_H_
@@ -45,11 +46,11 @@ struct ListLimits {
 // qmail-local defers then, so it is not an answer.
 [[nodiscard]] Finding look_at_file(const Request& request);
 
-// The cdb request.name, below the home or absolute, through symbolic links.  found: the file
-// itself, open for reading, which was a whole cdb a moment ago: so the front gets nothing of the
-// owner's that is not one.  unchanged: request.have still holds.  absent: as look_at_file(). Fault:
-// as there, and for a file that is no whole cdb (retry: somebody may be writing it).
-[[nodiscard]] Finding open_table(const Request& request);
+// The cdb request.name, below the home or absolute, through symbolic links.  found: there is one;
+// response.key says which of the keys it has, and response.mailbox what the record there means.
+// absent: there is no such file, as look_at_file().  Fault: as there, for a file that is no whole
+// cdb (retry: somebody may be writing it), and as find_first_key() (maps/owner_table.h).
+[[nodiscard]] Finding look_into_table(const Request& request);
 
 }  // namespace qv::helper
 

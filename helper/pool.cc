@@ -4,6 +4,7 @@
 #include <errno.h>
 
 #include <algorithm>
+#include <array>
 #include <list>
 #include <map>
 #include <utility>
@@ -50,6 +51,9 @@ Result<Reply> to_result(Op op, const Response& response, Fd file) {
   reply.file = std::move(file);
   reply.stamp = response.stamp;
   reply.size = response.size;
+  if (response.key > 0) {
+    reply.table = {Answer::found, static_cast<std::uint8_t>(response.key - 1), response.mailbox};
+  }
   reply.uid = response.uid;
   reply.gid = response.gid;
   reply.user = response.user_view();
@@ -57,11 +61,12 @@ Result<Reply> to_result(Op op, const Response& response, Fd file) {
   return reply;
 }
 
-// A table is what home_table gives, and what nothing else does.
-bool fits(Op op, const Response& response) {
-  const bool is_table = response.has_file == Attached::open_table;
-  return is_table ==
-         (op == Op::home_table && response.failed == 0 && response.outcome == Outcome::found);
+// One of the keys that were asked for; and a descriptor where no table was asked for.
+bool fits(const Request& request, const Response& response) {
+  if (request.op != Op::home_table) return response.key == 0;
+  std::array<std::string_view, kMaxTableKeys> keys;
+  return response.key <= split_keys(request, keys) && response.has_file == Attached::nothing &&
+         response.outcome != Outcome::unchanged;
 }
 
 }  // namespace
@@ -191,7 +196,7 @@ void Pool::Engine::worker_ready(Crew::Number worker) {
 void Pool::Engine::worker_answered(Crew::Number worker, const Response& response, Fd file) {
   AskedOne one = take_back(worker);
   if (!one.empty() && one.front().request.serial == response.serial &&
-      fits(one.front().request.op, response)) {
+      fits(one.front().request, response)) {
     const Op op = one.front().request.op;
     finish(one.front(), to_result(op, response, std::move(file)));
     idle_.push_back(worker);

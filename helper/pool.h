@@ -45,11 +45,12 @@ struct Reply {
   // passwd_index: the table.  home_index, found: the table, or not valid where the directory may
   // be entered but not listed (no permission, or too much in it): ask home_file for each name.
   // home_file: the contents, where wanted.  A sealed memfd: it cannot change any more.
-  // home_table, found: the owner's own file, open for reading.
   Fd file;
   Stamp stamp;             // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
-  uid_t uid = 0;           // passwd_user, found; home_index, found: who owns the directory
+  // home_table, found: which of the keys, if any, is in the table.
+  TableFinding table;
+  uid_t uid = 0;  // passwd_user, found; home_index, found: who owns the directory
   gid_t gid = 0;
   std::string user;
   std::string home;  // empty where it is missing or not absolute

@@ -4,6 +4,8 @@
 #include <errno.h>
 #include <string.h>
 
+#include <algorithm>
+
 #include "core/text.h"
 
 namespace qv::helper {
@@ -39,6 +41,37 @@ bool is_ordinary_owner(std::uint32_t uid, std::uint32_t gid) {
   return uid != 0 && gid != 0 && uid != kNoId && gid != kNoId;
 }
 
+bool is_table_kind(TableKind kind) {
+  switch (kind) {
+    case TableKind::aliases:
+    case TableKind::vpasswd:
+    case TableKind::vmailmgr:
+      return true;
+  }
+  return false;
+}
+
+bool is_mailbox(Mailbox mailbox) {
+  switch (mailbox) {
+    case Mailbox::takes_mail:
+    case Mailbox::bounces:
+    case Mailbox::disabled:
+      return true;
+  }
+  return false;
+}
+
+// A table of users is the owner's own; aliases may be anybody's that he may read.
+bool is_table_name(TableKind kind, std::string_view name) {
+  return kind == TableKind::aliases ? is_plain_name(name) : is_name_below_home(name);
+}
+
+// One key or more, each with a NUL behind it.
+bool are_keys(std::string_view keys) {
+  if (keys.empty() || keys.back() != '\0') return false;
+  return std::count(keys.begin(), keys.end(), '\0') <= static_cast<int>(kMaxTableKeys);
+}
+
 bool is_whole(const Stamp& stamp) { return stamp.settled <= 1; }
 
 // Copies `s` where it fits with its NUL; the rest of `out` is zero already.
@@ -54,24 +87,33 @@ bool is_terminated(const char (&text)[size], std::uint16_t length) {
   return length < size && memchr(text, '\0', size) == text + length;
 }
 
+template <std::size_t size>
+bool is_zero(const std::uint8_t (&bytes)[size]) {
+  return std::all_of(bytes, bytes + size, [](std::uint8_t byte) { return byte == 0; });
+}
+
 bool has_no_subject(const Request& r) { return r.uid == 0 && r.gid == 0 && r.home_length == 0; }
+
+bool asks_no_table(const Request& r) { return r.keys_length == 0 && r.table == TableKind{}; }
 
 bool fields_fit_op(const Request& r) {
   switch (r.op) {
     case Op::passwd_index:
-      return has_no_subject(r) && r.name_length == 0 && r.want_contents == 0;
+      return has_no_subject(r) && r.name_length == 0 && r.want_contents == 0 && asks_no_table(r);
     case Op::passwd_user:
-      return has_no_subject(r) && can_be_login_name(r.name_view()) && r.want_contents == 0;
+      return has_no_subject(r) && can_be_login_name(r.name_view()) && r.want_contents == 0 &&
+             asks_no_table(r);
     case Op::home_index:
       return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
-             r.name_length == 0 && r.want_contents == 0;
+             r.name_length == 0 && r.want_contents == 0 && asks_no_table(r);
     case Op::home_file:
       return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
              is_name_below_home(r.name_view()) && r.want_contents <= 1 &&
-             (r.want_contents == 0 || may_be_read(r.name_view()));
+             (r.want_contents == 0 || may_be_read(r.name_view())) && asks_no_table(r);
     case Op::home_table:
       return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
-             is_plain_name(r.name_view()) && r.want_contents == 0;
+             r.want_contents == 0 && is_table_kind(r.table) &&
+             is_table_name(r.table, r.name_view()) && are_keys(r.keys_view());
   }
   return false;  // a byte that is no Op
 }
@@ -101,7 +143,6 @@ bool is_attached(Attached attached) {
   switch (attached) {
     case Attached::nothing:
     case Attached::sealed_copy:
-    case Attached::open_table:
       return true;
   }
   return false;
@@ -155,19 +196,33 @@ Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
 }
 
 Result<Request> home_table_request(uid_t uid, gid_t gid, std::string_view home,
-                                   std::string_view name, const Stamp& have) {
-  if (!is_plain_name(name)) return refused();
-  QV_TRY(Request request, home_index_request(uid, gid, home, have));
+                                   const TableQuestion& question) {
+  if (!is_table_name(question.kind, question.name)) return refused();
+  if (question.keys.empty() || question.keys.size() > kMaxTableKeys) return refused();
+  QV_TRY(Request request, home_index_request(uid, gid, home, Stamp{}));
   request.op = Op::home_table;
-  put(name, request.name, request.name_length);
+  request.table = question.kind;
+  put(question.name, request.name, request.name_length);
+  for (const std::string_view key : question.keys) {
+    if (has_nul(key) || key.size() >= kMaxKeys - request.keys_length) return refused();
+    if (!key.empty()) memcpy(request.keys + request.keys_length, key.data(), key.size());
+    request.keys_length = static_cast<std::uint16_t>(request.keys_length + key.size() + 1);
+  }
   return request;
+}
+
+std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys) {
+  std::string_view rest = request.keys_view();
+  std::size_t count = 0;
+  while (!rest.empty() && count < keys.size()) keys[count++] = take_until(rest, '\0');
+  return count;
 }
 
 Result<Request> validate(std::string_view message) {
   if (message.size() != sizeof(Request)) return Error{Fault::protocol, EPROTO, "request size"};
   Request request;
   memcpy(&request, message.data(), sizeof request);
-  if (request.unused != 0 || !is_whole(request.have) ||
+  if (!is_zero(request.unused) || request.keys_length > kMaxKeys || !is_whole(request.have) ||
       !is_terminated(request.home, request.home_length) ||
       !is_terminated(request.name, request.name_length) || !fields_fit_op(request)) {
     return refused();
@@ -180,8 +235,10 @@ Result<Response> validate_response(std::string_view message) {
   if (message.size() != sizeof(Response)) return nonsense;
   Response response;
   memcpy(&response, message.data(), sizeof response);
-  if (response.unused != 0 || response.failed > 1 || !is_attached(response.has_file) ||
-      !is_whole(response.stamp) || !is_fault(response.fault) || !is_outcome(response.outcome) ||
+  if (response.key > kMaxTableKeys || !is_mailbox(response.mailbox) ||
+      (response.key == 0 && response.mailbox != Mailbox{}) || response.unused != 0 ||
+      response.failed > 1 || !is_attached(response.has_file) || !is_whole(response.stamp) ||
+      !is_fault(response.fault) || !is_outcome(response.outcome) ||
       !is_terminated(response.home, response.home_length) ||
       !is_terminated(response.user, response.user_length)) {
     return nonsense;

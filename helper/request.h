@@ -10,8 +10,10 @@
 //   passwd_user   one login name, by the system's NSS      found, absent
 //   home_index    names beginning .qmail in a home         found(+file), unchanged, absent
 //   home_file     is home/name a readable regular file     found(+file), absent
-//   home_table    the cdb home/name, or of an absolute     found+table, unchanged, absent
-//                 path, opened as the owner
+//   home_table    which of a few keys is in the cdb        found (key, mailbox), absent
+//                 home/name, or of an absolute path
+//
+// Of a table no record is ever answered: passwords stand in them.
 //
 // Anything else that happens is a fault with its errno: never absence.
 //
@@ -21,6 +23,7 @@
 
 #include <sys/types.h>
 
+#include <array>
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
@@ -28,11 +31,15 @@
 
 #include "core/result.h"
 #include "helper/stamp.h"
+#include "maps/owner_table.h"
 
 namespace qv::helper {
 
 // Longest home directory and longest name, in bytes, the NUL that ends them included.
 inline constexpr std::size_t kMaxPath = 1024;
+// Most bytes of all keys of a question, a NUL behind each included: an address of 900 bytes and a
+// user's prefix of 255, in three keys.
+inline constexpr std::size_t kMaxKeys = 2560;
 // Most bytes of a file's contents that home_file hands back.
 inline constexpr std::size_t kMaxContents = 65536;
 
@@ -45,25 +52,28 @@ struct Request {
   std::uint32_t gid = 0;
   std::uint16_t home_length = 0;  // without the NUL
   std::uint16_t name_length = 0;
+  std::uint16_t keys_length = 0;  // home_table only: with the NUL behind each key
   Op op = Op::passwd_index;
-  std::uint8_t want_contents = 0;  // home_file only: 1 to get what the file says
-  std::uint16_t unused = 0;
+  std::uint8_t want_contents = 0;        // home_file only: 1 to get what the file says
+  TableKind table = TableKind::aliases;  // home_table only
+  std::uint8_t unused[7] = {};
   char home[kMaxPath] = {};
   char name[kMaxPath] = {};
+  char keys[kMaxKeys] = {};
 
   [[nodiscard]] std::string_view home_view() const { return {home, home_length}; }
   [[nodiscard]] std::string_view name_view() const { return {name, name_length}; }
+  [[nodiscard]] std::string_view keys_view() const { return {keys, keys_length}; }
 };
 
 enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 
-// What descriptor comes with a response.  A copy is sealed: it cannot change any more.  A table is
-// the owner's own file, open for reading: it may.
-enum class Attached : std::uint8_t { nothing = 0, sealed_copy, open_table };
+// What descriptor comes with a response.  A copy is sealed: it cannot change any more.
+enum class Attached : std::uint8_t { nothing = 0, sealed_copy };
 
 struct Response {
   std::uint64_t serial = 0;
-  Stamp stamp;             // of the password file, of the home directory, of the file, the table
+  Stamp stamp;             // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
   std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
   std::uint32_t gid = 0;
@@ -74,7 +84,9 @@ struct Response {
   Fault fault = Fault::retry;
   Outcome outcome = Outcome::absent;
   Attached has_file = Attached::nothing;  // what comes with this message
-  std::uint32_t unused = 0;
+  std::uint8_t key = 0;                   // home_table, found: which, from 1; 0: none is there
+  Mailbox mailbox = Mailbox::takes_mail;  // of that key
+  std::uint16_t unused = 0;
   char home[kMaxPath] = {};
   char user[kMaxPath] = {};
 
@@ -111,10 +123,14 @@ enum class Contents : std::uint8_t { not_wanted, wanted };
 [[nodiscard]] Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
                                                 std::string_view name, Contents contents);
 
-// The cdb `name`, below the home or absolute.  Fault::denied as above, but for an absolute name.
-// `unchanged` where `have` still holds.
+// A question about the cdb question.name.  Fault::denied as above, but for an absolute name of a
+// table of aliases; and for no key, more than kMaxTableKeys, more than kMaxKeys bytes of them, or a
+// NUL in one.
 [[nodiscard]] Result<Request> home_table_request(uid_t uid, gid_t gid, std::string_view home,
-                                                 std::string_view name, const Stamp& have);
+                                                 const TableQuestion& question);
+
+// The keys of a request that validate() passed; how many.  They point into `request`.
+std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys);
 
 // ---- taking them (the worker), and answers (the pool) -------------------------------------------
 

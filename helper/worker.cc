@@ -12,6 +12,7 @@
 #include "helper/become_owner.h"
 #include "helper/channel.h"
 #include "helper/passwd.h"
+#include "maps/cdb_file.h"
 
 namespace qv::helper {
 
@@ -52,13 +53,14 @@ Finding carry_out(const Request& request, const KeeperSettings& settings) {
     case Op::home_file:
       return look_at_file(request);
     case Op::home_table:
-      return open_table(request);
+      return look_into_table(request);
   }
   return fault_finding(Error{Fault::denied, 0, ""});
 }
 
 void run_worker(const Fd& socket, const KeeperSettings& settings) {
   prctl(PR_SET_NAME, "qv-worker");
+  guard_against_truncation();
   for (;;) {
     Buffer buffer;
     Result<Received> received = receive_message(socket, buffer, Waiting::allowed);

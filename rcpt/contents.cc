@@ -5,7 +5,6 @@
 #include <optional>
 
 #include "core/text.h"
-#include "maps/mailbox_record.h"
 #include "rcpt/dotqmail_text.h"
 #include "rcpt/fastforward.h"
 
@@ -95,27 +94,17 @@ class Reading {
   }
 
   [[nodiscard]] Exit vdelivermail(Otherwise otherwise) {
-    const CdbFile* users = nullptr;
-    if (find_table("vpasswd.cdb", users) == Next::stop) return Exit::decided;
-    if (users == nullptr) return without_vpasswd();
-    std::string_view user = ext_.view();
-    for (;;) {
-      std::string_view record;
-      const Result<Answer> answer = users->find(user, record);
-      if (!answer.ok()) return cannot_tell(answer.error());
-      if (answer.value() == Answer::found) {
-        say("vdelivermail: ", Quoted{user}, " is in vpasswd.cdb");
-        const Result<VpasswdRecord> parsed = parse_vpasswd_record(record);
-        if (!parsed.ok()) return cannot_tell(parsed.error());
-        return take_mailbox(mailbox_of(parsed.value()));
-      }
-      say("vdelivermail: ", Quoted{user}, " is not in vpasswd.cdb");
-      // vpopmail tries what stands before the first '-'.
-      const std::size_t dash = find_byte(user, '-');
-      if (!policy_.users_have_extensions || dash == user.size()) break;
-      user = first_bytes(user, dash);
-    }
-    return nobody(otherwise);
+    const std::string_view user = ext_.view();
+    // vpopmail tries what stands before the first '-', too.
+    const std::string_view keys[] = {user, first_bytes(user, find_byte(user, '-'))};
+    const bool tries_both = policy_.users_have_extensions && keys[1].size() < user.size();
+    std::optional<TableFinding> users;
+    const TableQuestion question{
+        "vpasswd.cdb", TableKind::vpasswd, {keys, tries_both ? std::size_t{2} : 1}};
+    if (find_key(question, users) == Next::stop) return Exit::decided;
+    if (!users) return without_vpasswd();
+    say_keys("vdelivermail: ", question, *users);
+    return users->answer == Answer::found ? take_mailbox(users->mailbox) : nobody(otherwise);
   }
 
   [[nodiscard]] Exit nobody(Otherwise otherwise) {
@@ -135,31 +124,23 @@ class Reading {
 
   // A vpopmail that keeps its users in SQL has neither the table nor the text it is made of.
   [[nodiscard]] Exit without_vpasswd() {
-    const CdbFile* text = nullptr;
-    if (find_table("vpasswd", text) == Next::stop) return Exit::decided;
-    if (text != nullptr) return cannot_tell(Error{Fault::config, EINVAL, "vpasswd is a cdb"});
+    std::optional<TableFinding> text;
+    const std::string_view keys[] = {ext_.view()};
+    if (find_key({"vpasswd", TableKind::vpasswd, keys}, text) == Next::stop) return Exit::decided;
+    if (text) return cannot_tell(Error{Fault::config, EINVAL, "vpasswd is a cdb"});
     say("vdelivermail: no vpasswd.cdb: the users are kept elsewhere");
     return Exit::last;
   }
 
   [[nodiscard]] Exit vdeliver() {
-    const CdbFile* users = nullptr;
-    if (find_table("passwd.cdb", users) == Next::stop) return Exit::decided;
-    if (users == nullptr) return cannot_tell(Error{Fault::config, ENOENT, "passwd.cdb"});
-    for (const std::string_view user : {ext_.view(), std::string_view("+")}) {
-      std::string_view record;
-      const Result<Answer> answer = users->find(user, record);
-      if (!answer.ok()) return cannot_tell(answer.error());
-      if (answer.value() == Answer::absent) {
-        say("vdeliver: ", Quoted{user}, " is not in passwd.cdb");
-        continue;
-      }
-      say("vdeliver: ", Quoted{user}, " is in passwd.cdb");
-      const Result<VmailmgrRecord> parsed = parse_vmailmgr_record(record);
-      if (!parsed.ok()) return cannot_tell(parsed.error());
-      return take_mailbox(mailbox_of(parsed.value(), policy_.now_s), user != "+");
-    }
-    return refuse(Why::unknown_user);
+    const std::string_view keys[] = {ext_.view(), "+"};
+    std::optional<TableFinding> users;
+    const TableQuestion question{"passwd.cdb", TableKind::vmailmgr, keys};
+    if (find_key(question, users) == Next::stop) return Exit::decided;
+    if (!users) return cannot_tell(Error{Fault::config, ENOENT, "passwd.cdb"});
+    say_keys("vdeliver: ", question, *users);
+    if (users->answer == Answer::absent) return refuse(Why::unknown_user);
+    return take_mailbox(users->mailbox, keys[users->key] != "+");
   }
 
   // `is_own`: the record is the user's, not one for all who have none.
@@ -179,13 +160,13 @@ class Reading {
   }
 
   [[nodiscard]] Exit fastforward(const DotqmailCommand& command) {
-    const CdbFile* table = nullptr;
-    if (find_table(command.table.view(), table) == Next::stop) return Exit::decided;
-    if (table == nullptr) return cannot_tell(Error{Fault::config, ENOENT, "fastforward's table"});
     const std::string_view user = command.use_default ? default_part() : delivery_.local;
-    const Result<Answer> answer = find_alias(*table, user, delivery_.host);
-    if (!answer.ok()) return cannot_tell(answer.error());
-    const bool found = answer.value() == Answer::found;
+    const AliasKeys keys(user, delivery_.host);
+    std::optional<TableFinding> aliases;
+    const TableQuestion question{command.table.view(), TableKind::aliases, keys.view()};
+    if (find_key(question, aliases) == Next::stop) return Exit::decided;
+    if (!aliases) return cannot_tell(Error{Fault::config, ENOENT, "fastforward's table"});
+    const bool found = aliases->answer == Answer::found;
     say("fastforward: ", Quoted{user}, "@", Quoted{delivery_.host},
         std::string_view(found ? " is in " : " is not in "), Quoted{command.table.view()});
     if (found) taken_by_ = Why::alias;
@@ -200,16 +181,28 @@ class Reading {
     return ends_with(ext, kDefault) ? kDefault : ext;
   }
 
-  // go_on: `table`, nullptr where there is none.  It is good until the next look-up.
-  [[nodiscard]] Next find_table(std::string_view name, const CdbFile*& table) {
-    const Result<Look> look = lookups_.find_table(owner_, name, table);
+  // go_on: `finding`, none where there is no such table.
+  [[nodiscard]] Next find_key(const TableQuestion& question, std::optional<TableFinding>& finding) {
+    TableFinding found;
+    const Result<Look> look = lookups_.find_key(owner_, question, found);
     if (look.ok() && look.value() == Look::pending) return pending(decision_);
     if (look.ok()) {
-      if (look.value() == Look::no) table = nullptr;
+      if (look.value() == Look::yes) finding = found;
       return Next::go_on;
     }
-    say(Quoted{name}, ": ", std::string_view(look.error().what));
+    say(Quoted{question.name}, ": ", std::string_view(look.error().what));
     return fault(look.error(), Why::table_error);
+  }
+
+  // Those that are not there, up to the one that is.
+  void say_keys(std::string_view program, const TableQuestion& question,
+                const TableFinding& finding) {
+    for (std::size_t i = 0; i < question.keys.size(); ++i) {
+      const bool found = finding.answer == Answer::found && finding.key == i;
+      say(program, Quoted{question.keys[i]}, std::string_view(found ? " is in " : " is not in "),
+          question.name);
+      if (found) return;
+    }
   }
 
   [[nodiscard]] Exit cannot_tell(const Error& error) {

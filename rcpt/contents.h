@@ -31,7 +31,6 @@ struct DotqmailPolicy {
   bool read = false;                   // false: that there is a file says enough
   bool discard_accepts = false;        // `vdelivermail '' delete` takes mail for nobody
   bool users_have_extensions = false;  // vpopmail built so: user-anything is user's
-  std::int64_t now_s = 0;              // wall clock, seconds since 1970
 };
 
 // Whose file took which address.

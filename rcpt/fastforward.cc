@@ -2,26 +2,15 @@
 #include "rcpt/fastforward.h"
 
 #include <cerrno>
-#include <initializer_list>
 
 #include "core/text.h"
-#include "rcpt/fixed_text.h"
-#include "rcpt/users_cdb.h"
 
 namespace qv {
 
 namespace {
 
-constexpr std::uint64_t kEmptyCdb = 2048;  // bytes of a cdb without records
-
-Result<void> holds_something(const CdbFile& cdb) {
-  if (cdb.size() <= kEmptyCdb) return Error{Fault::config, 0, "holds no entry"};
-  return {};
-}
-
-using Key = FixedText<kMaxLocal + 257>;
-
-bool append_lower(std::string_view s, Key& key) {
+template <class Text>
+bool append_lower(std::string_view s, Text& key) {
   for (const char c : s) {
     if (!key.append(ascii_lower(c))) return false;
   }
@@ -29,6 +18,22 @@ bool append_lower(std::string_view s, Key& key) {
 }
 
 }  // namespace
+
+AliasKeys::AliasKeys(std::string_view user, std::string_view host) {
+  add(user, host);
+  add({}, host);
+  add(user, {});
+}
+
+void AliasKeys::add(std::string_view user, std::string_view host) {
+  auto& key = texts_[count_];
+  key.clear();
+  if (!key.append(':') || !append_lower(user, key) || !key.append('@') ||
+      !append_lower(host, key)) {
+    return;
+  }
+  views_[count_++] = key.view();
+}
 
 FastforwardCdb::FastforwardCdb(const std::string& path) : file_(path, path, holds_something) {}
 
@@ -51,23 +56,9 @@ Change FastforwardCdb::refresh(std::int64_t now_us, std::vector<Problem>& proble
 Result<Answer> FastforwardCdb::find(std::string_view user, std::string_view host) const {
   QV_TRY(const CdbFile* cdb, file_.current());
   if (cdb == nullptr) return Error{Fault::config, ENOENT, "alias table"};
-  return find_alias(*cdb, user, host);
-}
-
-Result<Answer> find_alias(const CdbFile& table, std::string_view user, std::string_view host) {
-  QV_TRY_VOID(holds_something(table));
-  const struct { std::string_view user, host; } shapes[] = {{user, host}, {"", host}, {user, ""}};
-  for (const auto& shape : shapes) {
-    Key key;
-    if (!key.append(':') || !append_lower(shape.user, key) || !key.append('@') ||
-        !append_lower(shape.host, key)) {
-      continue;  // no table has such a key
-    }
-    std::string_view value;
-    QV_TRY(const Answer answer, table.find(key.view(), value));
-    if (answer == Answer::found) return answer;
-  }
-  return Answer::absent;
+  const AliasKeys keys(user, host);
+  QV_TRY(const TableFinding found, find_first_key(*cdb, TableKind::aliases, keys.view(), 0));
+  return found.answer;
 }
 
 }  // namespace qv

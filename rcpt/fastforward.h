@@ -11,18 +11,37 @@
 #define QV_RCPT_FASTFORWARD_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
 #include "maps/map.h"
+#include "maps/owner_table.h"
+#include "rcpt/fixed_text.h"
+#include "rcpt/users_cdb.h"
 #include "rcpt/watched_cdb.h"
 
 namespace qv {
 
-// found: `:user@host`, `:@host` or `:user@`, lower-cased, is in the table.
-[[nodiscard]] Result<Answer> find_alias(const CdbFile& table, std::string_view user,
-                                        std::string_view host);
+// `:user@host`, `:@host` and `:user@`, lower-cased, but for those that are too long for any
+// address.
+class AliasKeys {
+ public:
+  AliasKeys(std::string_view user, std::string_view host);
+  AliasKeys(const AliasKeys&) = delete;
+  AliasKeys& operator=(const AliasKeys&) = delete;
+
+  // Good as long as this object.
+  [[nodiscard]] std::span<const std::string_view> view() const { return {views_, count_}; }
+
+ private:
+  void add(std::string_view user, std::string_view host);
+
+  FixedText<kMaxLocal + 257> texts_[kMaxTableKeys];
+  std::string_view views_[kMaxTableKeys];
+  std::size_t count_ = 0;
+};
 
 class FastforwardCdb {
  public:

@@ -17,7 +17,7 @@
 #include <string_view>
 
 #include "core/result.h"
-#include "maps/cdb_file.h"
+#include "maps/owner_table.h"
 
 namespace qv {
 
@@ -33,7 +33,7 @@ struct Owner {
   std::string_view home;
 };
 
-// What a file says.  The view lives until the next look-up call other than find_table().
+// What a file says.  The view lives until the next look-up call other than find_key().
 struct FileText {
   std::string_view bytes;  // at most the first 64 KiB
   bool is_whole = true;
@@ -64,11 +64,12 @@ class Lookups {
   [[nodiscard]] virtual Result<Look> read_file(const Owner& owner, std::string_view name,
                                                FileText& text) = 0;
 
-  // The cdb home/name, or of an absolute name, opened as the owner; `table` is set on yes and good
-  // until the next look-up call.  no: there is no such file.  Error: there may be one, and it
-  // cannot be used; a file that is no whole cdb among them.
-  [[nodiscard]] virtual Result<Look> find_table(const Owner& owner, std::string_view name,
-                                                const CdbFile*& table) = 0;
+  // Which of the keys is in the cdb question.name, below the home or absolute?  Looked up as the
+  // owner, so that nothing of the table but `finding` leaves his hands; it is set on yes.  no:
+  // there is no such file.  Error: there may be one, and it cannot be used; a file that is no whole
+  // cdb among them.
+  [[nodiscard]] virtual Result<Look> find_key(const Owner& owner, const TableQuestion& question,
+                                              TableFinding& finding) = 0;
 
   // No name in the home that begins with ".qmail" is longer than this many bytes: has_file() is not
   // asked about longer ones without a '/'.  A bound, not an answer: whoever does not know says 255.

@@ -46,9 +46,9 @@ class CachedLookups final : public Lookups {
                                        FileText& text) override {
     return homes_.read_file(owner, name, text);
   }
-  [[nodiscard]] Result<Look> find_table(const Owner& owner, std::string_view name,
-                                        const CdbFile*& table) override {
-    return homes_.find_table(owner, name, table);
+  [[nodiscard]] Result<Look> find_key(const Owner& owner, const TableQuestion& question,
+                                      TableFinding& finding) override {
+    return homes_.find_key(owner, question, finding);
   }
   [[nodiscard]] std::size_t longest_name(const Owner& owner) override {
     return homes_.longest_name(owner);

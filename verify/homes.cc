@@ -21,7 +21,8 @@ using helper::Outcome;
 using helper::Reply;
 
 // "uid:gid:home", the name a home is remembered by, or "uid:gid:home NUL name", that of something
-// its owner reads, without an allocation.
+// its owner reads, or "... NUL name NUL kind:key NUL key NUL", that of keys of a table, without an
+// allocation.
 class HomeKey {
  public:
   explicit HomeKey(const Owner& owner) {
@@ -33,6 +34,13 @@ class HomeKey {
     bytes_[used_++] = '\0';
     put(name);
   }
+  HomeKey(const Owner& owner, const TableQuestion& question) : HomeKey(owner, question.name) {
+    bytes_[used_++] = '\0';
+    put_number(static_cast<std::uint32_t>(question.kind));
+    // More than a request may hold is kept apart from all that it may.
+    std::size_t room = helper::kMaxKeys + 1;
+    for (const std::string_view key : question.keys) room -= put_key(key, room);
+  }
   [[nodiscard]] std::string_view view() const { return {bytes_.data(), used_}; }
 
  private:
@@ -42,12 +50,20 @@ class HomeKey {
     if (!head.empty()) memcpy(bytes_.data() + used_, head.data(), head.size());
     used_ += head.size();
   }
+  std::size_t put_key(std::string_view key, std::size_t room) {
+    const std::string_view head = first_bytes(key, room);
+    if (!head.empty()) memcpy(bytes_.data() + used_, head.data(), head.size());
+    used_ += head.size();
+    if (head.size() == room) return room;
+    bytes_[used_++] = '\0';
+    return head.size() + 1;
+  }
   void put_number(std::uint32_t number) {
     char* begin = bytes_.data() + used_;
     used_ += static_cast<std::size_t>(std::to_chars(begin, begin + 10, number).ptr - begin);
     bytes_[used_++] = ':';
   }
-  std::array<char, 23 + 2 * helper::kMaxPath> bytes_;
+  std::array<char, 40 + 2 * helper::kMaxPath + helper::kMaxKeys> bytes_;
   std::size_t used_ = 0;
 };
 
@@ -190,36 +206,31 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
   return known->exists ? Look::yes : Look::no;
 }
 
-Result<void> Homes::ask_table(const Owner& owner, std::string_view name, Table& table) {
-  const helper::Stamp have = table.cdb && !table.error ? table.stamp : helper::Stamp{};
+Result<void> Homes::ask_key(const Owner& owner, const TableQuestion& question, Key& key) {
   QV_TRY(const helper::Request request,
-         helper::home_table_request(owner.uid, group_for_looking(owner), owner.home, name, have));
-  askers_.ask(table, request, [&table](Result<Reply> result) -> Result<void> {
-    QV_TRY(Reply reply, std::move(result));
-    if (reply.outcome == Outcome::unchanged) return {};
-    table.cdb.reset();
-    table.stamp = reply.stamp;
-    if (reply.outcome == Outcome::absent) return {};
-    QV_TRY(CdbFile cdb, CdbFile::map(std::move(reply.file)));
-    table.cdb = std::move(cdb);
+         helper::home_table_request(owner.uid, group_for_looking(owner), owner.home, question));
+  askers_.ask(key, request, [&key](Result<Reply> result) -> Result<void> {
+    QV_TRY(const Reply reply, std::move(result));
+    key.has_table = reply.outcome == Outcome::found;
+    key.finding = reply.table;
     return {};
   });
   return {};
 }
 
-Result<Look> Homes::find_table(const Owner& owner, std::string_view name, const CdbFile*& table) {
-  const HomeKey key(owner, name);
-  Table* known = tables_.find(key.view());
-  if (known == nullptr) known = &tables_.add(key.view());
+Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
+                             TableFinding& finding) {
+  const HomeKey name(owner, question);
+  Key* known = keys_.find(name.view());
+  if (known == nullptr) known = &keys_.add(name.view());
   if (!askers_.is_fresh(*known)) {
-    QV_TRY_VOID(ask_table(owner, name, *known));
+    QV_TRY_VOID(ask_key(owner, question, *known));
     askers_.need(*known);
     return Look::pending;
   }
   if (known->error) return *known->error;
-  if (!known->cdb) return Look::no;
-  table = &*known->cdb;
-  return Look::yes;
+  finding = known->finding;
+  return known->has_table ? Look::yes : Look::no;
 }
 
 }  // namespace qv

@@ -6,10 +6,10 @@
 // A name that is not there needs no look; one that is there is looked at as the owner, because a
 // symbolic link or a permission changes without its directory.
 //
-// What a .qmail file says, and the owner's tables that it names, are remembered as long as a look
-// is; a table stays mapped and is handed over again only when it has changed.
+// What a .qmail file says, and which keys are in the owner's tables that it names, are remembered
+// as long as a look is.  The tables themselves stay with the helpers.
 //
-// Threads: none.  Bounded: homes, files per home, contents, tables.  Tests:
+// Threads: none.  Bounded: homes, files per home, contents, keys.  Tests:
 // tests/verify/cached_lookups_test.cc
 #ifndef QV_VERIFY_HOMES_H_
 #define QV_VERIFY_HOMES_H_
@@ -32,25 +32,25 @@ class Homes {
   static constexpr std::size_t kMaxHomes = 1024;
   static constexpr std::size_t kMaxFiles = 256;  // remembered per home
 
-  static constexpr std::size_t kMaxTexts = 512;  // of at most 64 KiB
-  static constexpr std::size_t kMaxTables = 1024;
+  static constexpr std::size_t kMaxTexts = 512;       // of at most 64 KiB
+  static constexpr std::size_t kMaxAskedKeys = 1024;  // of all tables
 
   explicit Homes(Askers& askers)
-      : askers_(askers), homes_(kMaxHomes), texts_(kMaxTexts), tables_(kMaxTables) {}
+      : askers_(askers), homes_(kMaxHomes), texts_(kMaxTexts), keys_(kMaxAskedKeys) {}
 
   // As in class Lookups.
   [[nodiscard]] Result<Look> owns_home(const Owner& owner);
   [[nodiscard]] Result<Look> has_file(const Owner& owner, std::string_view name);
   [[nodiscard]] Result<Look> read_file(const Owner& owner, std::string_view name, FileText& text);
-  [[nodiscard]] Result<Look> find_table(const Owner& owner, std::string_view name,
-                                        const CdbFile*& table);
+  [[nodiscard]] Result<Look> find_key(const Owner& owner, const TableQuestion& question,
+                                      TableFinding& finding);
   [[nodiscard]] std::size_t longest_name(const Owner& owner);
 
   // Forgets everything that nobody waits for.
   void forget() {
     homes_.clear();
     texts_.clear();
-    tables_.clear();
+    keys_.clear();
   }
 
  private:
@@ -74,9 +74,9 @@ class Homes {
     bool is_whole = true;
     std::string bytes;
   };
-  struct Table : Known {
-    helper::Stamp stamp;
-    std::optional<CdbFile> cdb;  // none: there is no such file
+  struct Key : Known {
+    bool has_table = false;
+    TableFinding finding;
   };
 
   // The home, asked for if need be; nullptr: the query has to wait for it.
@@ -85,12 +85,12 @@ class Homes {
   [[nodiscard]] Result<void> ask_file(const Owner& owner, std::string_view name, Home& home,
                                       File& file);
   [[nodiscard]] Result<void> ask_text(const Owner& owner, std::string_view name, Text& text);
-  [[nodiscard]] Result<void> ask_table(const Owner& owner, std::string_view name, Table& table);
+  [[nodiscard]] Result<void> ask_key(const Owner& owner, const TableQuestion& question, Key& key);
 
   Askers& askers_;
   Recent<Home> homes_;
   Recent<Text> texts_;
-  Recent<Table> tables_;
+  Recent<Key> keys_;
 };
 
 }  // namespace qv

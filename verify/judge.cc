@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/judge.h"
 
-#include <time.h>
-
 #include "core/text.h"
 
 namespace qv {
@@ -31,10 +29,8 @@ UsersCdb::Place Judge::look_ahead(std::string_view address) const {
 }
 
 Decision Judge::decide(std::string_view address, Lookups& lookups, Trail* trail) const {
-  DotqmailPolicy policy = dotqmail_;
-  policy.now_s = time(nullptr);
   const Grounds grounds{config_.config(), users_, lookups, fastforward_ ? &*fastforward_ : nullptr,
-                        policy};
+                        dotqmail_};
   return qv::decide(address, grounds, trail);
 }
 

@@ -8,7 +8,7 @@ import socket
 import unittest
 
 import lib
-from lib import NOT_VALID, UNDECIDED, VALID
+from lib import NOT_VALID, UNDECIDED, VALID, descendants, proc_status
 
 
 class Daemon(lib.E2eTest):
@@ -479,27 +479,6 @@ class Commands(Daemon):
         self.assertTrue(err)
 
 
-def descendants(pid):
-    """Processes below this one, itself excluded."""
-    found, parents = [], {pid}
-    entries = [int(e) for e in os.listdir("/proc") if e.isdigit()]
-    grown = True
-    while grown:
-        grown = False
-        for each in entries:
-            if each in found:
-                continue
-            try:
-                parent = int(proc_status(each)["PPid"][0])
-            except (OSError, KeyError):
-                continue
-            if parent in parents:
-                found.append(each)
-                parents.add(each)
-                grown = True
-    return found
-
-
 def udp_inodes():
     """The inodes of all UDP sockets of the machine."""
     found = set()
@@ -508,11 +487,6 @@ def udp_inodes():
             with open(table, encoding="ascii") as f:
                 found |= {line.split()[9] for line in f.readlines()[1:]}
     return found
-
-
-def proc_status(pid):
-    with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
-        return {k: v.split() for k, _, v in (line.partition(":") for line in f)}
 
 
 if __name__ == "__main__":

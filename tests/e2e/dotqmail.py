@@ -93,6 +93,21 @@ class Vpopmail(DotQmail):
         self.expect("bob@pop.example", UNDECIDED, "table-error")
         self.assertTrue(self.verify.alive())
 
+    def test_the_front_never_has_the_table(self):
+        """It holds passwords: only helpers, as the owner, look into it, and keep nothing of it."""
+        self.serve()
+        self.expect("bob@pop.example", VALID, "local")
+        self.expect("eve@pop.example", NOT_VALID, "unknown-user")
+        table = os.stat(os.path.join(self.homes["pop"][0], "vpasswd.cdb"))
+        processes = [self.verify.pid, *lib.descendants(self.verify.pid)]
+        self.assertGreater(len(processes), 2, "front, keeper and workers")
+        for pid in processes:
+            with self.subTest(pid=pid):
+                for fd in os.listdir("/proc/%d/fd" % pid):
+                    self.assertFalse(os.path.samestat(os.stat("/proc/%d/fd/%s" % (pid, fd)), table))
+                with open("/proc/%d/maps" % pid, encoding="utf-8") as maps:
+                    self.assertNotIn("vpasswd", maps.read())
+
     @unittest.skipUnless(lib.IS_ROOT, "root alone can keep a file from its owner")
     def test_a_table_that_the_owner_cannot_read(self):
         os.chown(os.path.join(self.homes["pop"][0], "vpasswd.cdb"), 0, 0)

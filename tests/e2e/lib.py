@@ -745,6 +745,32 @@ class Supervisor:
                        "supervise of %s gone" % name)
 
 
+def descendants(pid):
+    """Processes below this one, itself excluded."""
+    found, parents = [], {pid}
+    entries = [int(e) for e in os.listdir("/proc") if e.isdigit()]
+    grown = True
+    while grown:
+        grown = False
+        for each in entries:
+            if each in found:
+                continue
+            try:
+                parent = int(proc_status(each)["PPid"][0])
+            except (OSError, KeyError):
+                continue
+            if parent in parents:
+                found.append(each)
+                parents.add(each)
+                grown = True
+    return found
+
+
+def proc_status(pid):
+    with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
+        return {k: v.split() for k, _, v in (line.partition(":") for line in f)}
+
+
 def verify_environment(home, listen, **env):
     """The settings qmail-verify gets in tests; names in lower case are not settings."""
     environment = {"QMAILHOME": home, "LISTEN": listen}

@@ -46,6 +46,9 @@ class FakeLookups final : public Lookups {
   }
   void know_longest_name(std::size_t bytes) { longest_ = bytes; }
 
+  // Seconds since 1970, for accounts that expire.
+  std::int64_t now_s = 1000;
+
   // Everything asked so far, in order.
   std::vector<std::string> asked;
 
@@ -86,14 +89,14 @@ class FakeLookups final : public Lookups {
     return look;
   }
 
-  Result<Look> find_table(const Owner& owner, std::string_view name,
-                          const CdbFile*& table) override {
-    const std::string path = name.starts_with("/")
-                                 ? std::string(name)
-                                 : std::string(owner.home) + "/" + std::string(name);
+  Result<Look> find_key(const Owner& owner, const TableQuestion& question,
+                        TableFinding& finding) override {
+    const std::string name(question.name);
+    const std::string path = name.starts_with("/") ? name : std::string(owner.home) + "/" + name;
     const auto hit = tables_.find(path);
     Result<Look> look = answer("table " + path, hit != tables_.end() && hit->second != nullptr);
-    if (look.ok() && look.value() == Look::yes) table = hit->second;
+    if (!look.ok() || look.value() != Look::yes) return look;
+    QV_TRY(finding, find_first_key(*hit->second, question.kind, question.keys, now_s));
     return look;
   }
 

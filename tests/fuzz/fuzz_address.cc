@@ -65,7 +65,7 @@ class SmallSystem final : public Lookups {
     return gave_a_file ? Look::yes : Look::no;
   }
   Result<Look> read_file(const Owner&, std::string_view, FileText&) override { abort(); }
-  Result<Look> find_table(const Owner&, std::string_view, const CdbFile*&) override { abort(); }
+  Result<Look> find_key(const Owner&, const TableQuestion&, TableFinding&) override { abort(); }
 };
 
 class Printable final : public Trail {

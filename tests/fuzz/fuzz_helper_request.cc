@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // What a worker takes from its socket.  The input is laid over a zero message, so that short inputs
 // reach the fields; as it is it must be a message of the right size to pass.
+#include <array>
 #include <cstdint>
 #include <cstdlib>
 #include <cstring>
@@ -21,6 +22,17 @@ void require(bool condition) {
 
 bool has_nul(std::string_view s) { return s.find('\0') != std::string_view::npos; }
 
+// What passed can be made again, from what was read out of it.
+void check_question(const Request& r) {
+  require(r.want_contents == 0 && r.keys_length > 0 && r.keys_length <= kMaxKeys);
+  require(r.table == TableKind::aliases || r.name[0] != '/');
+  std::array<std::string_view, kMaxTableKeys> keys;
+  const std::size_t count = split_keys(r, keys);
+  const TableQuestion question{r.name_view(), r.table, {keys.data(), count}};
+  const Result<Request> again = home_table_request(r.uid, r.gid, r.home_view(), question);
+  require(again.ok() && again.value().keys_view() == r.keys_view());
+}
+
 // Everything the header promises of a request that passed.
 void check_request(const Request& r) {
   require(r.home_length < kMaxPath && r.name_length < kMaxPath);
@@ -30,16 +42,13 @@ void check_request(const Request& r) {
     require(r.uid != 0 && r.gid != 0 && r.uid != UINT32_MAX && r.gid != UINT32_MAX);
     require(r.home[0] == '/');
   }
+  require(r.keys_length == 0 || r.op == Op::home_table);
   if (r.op != Op::home_file && r.op != Op::home_table) return;
   const std::string_view name = r.name_view();
   require(!name.empty() && (name.front() != '/' || r.op == Op::home_table));
   require(name != ".." && !name.starts_with("../") && !name.ends_with("/.."));
   require(name.find("/../") == std::string_view::npos);
-  if (r.op == Op::home_table) {
-    require(r.want_contents == 0);
-    require(home_table_request(r.uid, r.gid, r.home_view(), name, r.have).ok());
-    return;
-  }
+  if (r.op == Op::home_table) return check_question(r);
   require(r.want_contents == 0 || name.starts_with(".qmail"));
   // What passed can be made again.
   require(home_file_request(r.uid, r.gid, r.home_view(), name,
@@ -62,18 +71,23 @@ void try_request(std::string_view bytes) {
   if (request.ok()) check_request(request.value());
 }
 
-// Fields first, then the home, then the name: an input need not be two kilobytes long.
+template <std::size_t size>
+void take_text(std::string_view& rest, std::size_t length, char (&text)[size]) {
+  const std::string_view head = rest.substr(0, length);
+  rest = rest.substr(head.size());
+  if (head.size() <= size) memcpy(text, head.data(), head.size());
+}
+
+// Fields first, then the home, the name and the keys: an input need not be two kilobytes long.
 void try_fields(std::string_view bytes) {
   Request request;
   const std::size_t head = offsetof(Request, home);
   laid_over_zeros(bytes.substr(0, bytes.size() < head ? bytes.size() : head), request);
   if (bytes.size() > head) {
     std::string_view rest = bytes.substr(head);
-    const std::size_t home = rest.size() < request.home_length ? rest.size() : request.home_length;
-    if (home < kMaxPath) memcpy(request.home, rest.data(), home);
-    rest = rest.substr(home);
-    const std::size_t name = rest.size() < request.name_length ? rest.size() : request.name_length;
-    if (name < kMaxPath) memcpy(request.name, rest.data(), name);
+    take_text(rest, request.home_length, request.home);
+    take_text(rest, request.name_length, request.name);
+    take_text(rest, request.keys_length, request.keys);
   }
   try_request(as_bytes(request));
 }

@@ -31,7 +31,10 @@ class LyingHelper : public testing::Test {
   }
 
   void ask() { ask(home_file_request(1, 1, "/h", ".qmail", Contents::wanted).value()); }
-  void ask_table() { ask(home_table_request(1, 1, "/h", "t.cdb", Stamp{}).value()); }
+  void ask_table() {
+    const std::string_view keys[] = {"a", "b"};
+    ask(home_table_request(1, 1, "/h", {"t.cdb", TableKind::vpasswd, keys}).value());
+  }
   void ask(const Request& request) {
     pool_->ask(request, [this](Result<Reply> result) { answer_.emplace(std::move(result)); });
   }
@@ -137,44 +140,44 @@ TEST_F(LyingHelper, AFileThatIsNone) {
   expect_killed();
 }
 
-// A table is given for a question about a table only, and never to write on.
-TEST_F(LyingHelper, ATableNobodyAskedFor) {
+TEST_F(LyingHelper, AKeyNobodyAskedFor) {
   ask();
   start_ordered();
-  respond(as_bytes(found_for(taken(), Attached::open_table)),
-          open_read("/etc/passwd").value().get());
+  Response response = found_for(taken(), Attached::nothing);
+  response.key = 1;
+  respond(as_bytes(response));
   expect_killed();
 }
 
-TEST_F(LyingHelper, ATableThatCanBeWritten) {
+TEST_F(LyingHelper, MoreKeysThanWereAskedFor) {
   ask_table();
   start_ordered();
-  respond(as_bytes(found_for(taken(), Attached::open_table)), open_memory_file("t").value().get());
+  Response response = found_for(taken(), Attached::nothing);
+  response.key = 3;
+  respond(as_bytes(response));
   expect_killed();
 }
 
-TEST_F(LyingHelper, ATableThatIsNoFile) {
-  ask_table();
-  start_ordered();
-  respond(as_bytes(found_for(taken(), Attached::open_table)), open_read("/dev/null").value().get());
-  expect_killed();
-}
-
-TEST_F(LyingHelper, ACopyInPlaceOfATable) {
+// The front wants nothing of a table but the answer.
+TEST_F(LyingHelper, ACopyInPlaceOfAnAnswer) {
   ask_table();
   start_ordered();
   respond(as_bytes(found_for(taken(), Attached::sealed_copy)), sealed_file().get());
   expect_killed();
 }
 
-TEST_F(LyingHelper, ATableFromAnHonestOne) {
+TEST_F(LyingHelper, AKeyFromAnHonestOne) {
   ask_table();
   start_ordered();
-  respond(as_bytes(found_for(taken(), Attached::open_table)),
-          open_read("/etc/passwd").value().get());
+  Response response = found_for(taken(), Attached::nothing);
+  response.key = 2;
+  response.mailbox = Mailbox::bounces;
+  respond(as_bytes(response));
   ASSERT_TRUE(answer_.has_value());
   ASSERT_TRUE(answer_->ok());
-  EXPECT_TRUE(answer_->value().file.valid());
+  EXPECT_EQ(answer_->value().table.answer, Answer::found);
+  EXPECT_EQ(answer_->value().table.key, 1);
+  EXPECT_EQ(answer_->value().table.mailbox, Mailbox::bounces);
 }
 
 TEST_F(LyingHelper, AFileThatIsNotThere) {

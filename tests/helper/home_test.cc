@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 
+#include "helper/channel.h"
 #include "helper/memory_file.h"
 #include "helper/records.h"
 #include "maps/cdb_file.h"
@@ -229,52 +230,53 @@ TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
 
 class HomeTable : public HomeLook {
  protected:
-  Finding table(const std::string& name, const Stamp& have = Stamp{}) {
-    return open_table(
-        home_table_request(owner_uid(), owner_gid(), tree_.home(), name, have).value());
+  Finding table(const std::string& name, TableKind kind,
+                const std::vector<std::string_view>& keys) {
+    return look_into_table(
+        home_table_request(owner_uid(), owner_gid(), tree_.home(), {name, kind, keys}).value());
   }
-  void write_cdb(const std::string& name, mode_t mode = 0600) {
+  Finding table(const std::string& name) { return table(name, TableKind::aliases, {"key"}); }
+  void write_cdb(const std::string& name, const std::string& value = "value") {
     tree_.write(name, "");
     const Fd file(open(tree_.path(name).c_str(), O_RDWR | O_CLOEXEC));
     CdbBuilder builder = CdbBuilder::start(file.get()).value();
-    ASSERT_TRUE(builder.add("key", "value").ok());
+    ASSERT_TRUE(builder.add("key", value).ok());
     ASSERT_TRUE(builder.finish().ok());
-    tree_.set_mode(name, mode);
+    tree_.set_mode(name, 0600);
     tree_.give(name, owner_uid());
+  }
+  // The table is there; which of its keys is, and what it means.
+  static void expect_key(const Finding& found, int key, Mailbox mailbox = Mailbox::takes_mail) {
+    expect_outcome(found, Outcome::found);
+    EXPECT_FALSE(found.file.valid()) << "nothing of a table is handed over";
+    EXPECT_EQ(found.response.has_file, Attached::nothing);
+    EXPECT_EQ(found.response.key, key);
+    EXPECT_EQ(found.response.mailbox, mailbox);
   }
 };
 
-TEST_F(HomeTable, ComesOpenForReading) {
+TEST_F(HomeTable, SaysWhichKeyItHas) {
   write_cdb("home/t.cdb");
   for (const std::string& name : {std::string("t.cdb"), tree_.path("home/t.cdb")}) {
-    const Finding found = table(name);
-    expect_outcome(found, Outcome::found);
-    EXPECT_EQ(found.response.has_file, Attached::open_table);
-    EXPECT_EQ(fcntl(found.file.get(), F_GETFL) & O_ACCMODE, O_RDONLY);
-    const CdbFile cdb = CdbFile::map(Fd(dup(found.file.get()))).value();
-    std::string_view value;
-    EXPECT_EQ(cdb.find("key", value).value(), Answer::found);
+    expect_key(table(name), 1);
+    expect_key(table(name, TableKind::aliases, {"a", "b", "key"}), 3);
+    expect_key(table(name, TableKind::aliases, {"a", "b"}), 0);
   }
 }
 
-TEST_F(HomeTable, AnUnchangedOneIsNotHandedOverAgain) {
-  write_cdb("home/t.cdb");
-  Stamp have = table("t.cdb").response.stamp;
-  expect_outcome(table("t.cdb", have), Outcome::found);
-  have.settled = 1;  // as if time had passed
-  const Finding again = table("t.cdb", have);
-  expect_outcome(again, Outcome::unchanged);
-  EXPECT_FALSE(again.file.valid());
-  write_cdb("home/t.cdb");
-  expect_outcome(table("t.cdb", have), Outcome::found);
+TEST_F(HomeTable, AndWhatTheRecordMeansButNotTheRecord) {
+  write_cdb("home/vpasswd.cdb", "secret:1:16:secret:/secret:NOQUOTA");
+  const Finding found = table("vpasswd.cdb", TableKind::vpasswd, {"key"});
+  expect_key(found, 1, Mailbox::bounces);
+  EXPECT_EQ(as_bytes(found.response).find("secret"), std::string_view::npos);
+  expect_fault(table("vpasswd.cdb", TableKind::vmailmgr, {"key"}), EPROTO);
 }
 
-// Whoever has taken the front gets nothing of the owner's that is not a cdb.
-TEST_F(HomeTable, WhatIsNoCdbIsNotHandedOver) {
-  tree_.write("home/secret", std::string(4096, 's'));
+TEST_F(HomeTable, WhatIsNoCdbCannotBeTold) {
+  tree_.write("home/text", std::string(4096, 's'));
   tree_.write("home/short", "s");
   tree_.make_directory("home/directory", 0755);
-  expect_fault(table("secret"), EPROTO);
+  expect_fault(table("text"), EPROTO);
   expect_fault(table("short"), EPROTO);
   expect_outcome(table("directory"), Outcome::absent);
   expect_outcome(table("missing"), Outcome::absent);

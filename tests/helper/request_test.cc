@@ -6,6 +6,7 @@
 
 #include <functional>
 #include <string>
+#include <vector>
 
 #include "helper/channel.h"
 
@@ -85,6 +86,11 @@ TEST(Request, OnlyWhatConcernsMailIsRead) {
   }
 }
 
+Result<Request> table_request(std::string_view name, TableKind kind,
+                              const std::vector<std::string_view>& keys) {
+  return home_table_request(1, 1, "/h", {name, kind, keys});
+}
+
 TEST(Request, TablesAreNamedBelowAHomeOrFromTheRoot) {
   const std::pair<std::string_view, bool> cases[] = {
       {"vpasswd.cdb", true}, {"/etc/aliases.cdb", true}, {"a/b.cdb", true},        {"", false},
@@ -92,7 +98,7 @@ TEST(Request, TablesAreNamedBelowAHomeOrFromTheRoot) {
       {"/..", false},
   };
   for (const auto& [name, allowed] : cases) {
-    const auto made = home_table_request(1, 1, "/h", name, Stamp{});
+    const auto made = table_request(name, TableKind::aliases, {"k"});
     ASSERT_EQ(made.ok(), allowed) << name;
     if (!allowed) continue;
     EXPECT_EQ(validate(as_bytes(made.value())).value().name_view(), name);
@@ -102,6 +108,59 @@ TEST(Request, TablesAreNamedBelowAHomeOrFromTheRoot) {
     forged = made.value();
     forged.uid = 0;
     EXPECT_FALSE(validate(as_bytes(forged)).ok());
+    // Users are looked up in the owner's own tables only.
+    forged = made.value();
+    forged.table = TableKind::vpasswd;
+    EXPECT_EQ(validate(as_bytes(forged)).ok(), name.front() != '/') << name;
+    EXPECT_EQ(table_request(name, TableKind::vmailmgr, {"k"}).ok(), name.front() != '/') << name;
+  }
+}
+
+TEST(Request, KeysOfATable) {
+  const std::string longest(kMaxKeys - 1, 'k');
+  const std::string too_long(kMaxKeys, 'k');
+  const std::string third(kMaxKeys / 3 - 1, 'k');
+  const std::pair<std::vector<std::string_view>, bool> cases[] = {
+      {{"a"}, true},
+      {{""}, true},
+      {{"a", "", "c"}, true},
+      {{longest}, true},
+      {{third, third, third}, true},
+      {{}, false},
+      {{"a", "b", "c", "d"}, false},
+      {{longest, ""}, false},
+      {{too_long}, false},
+      {{"a\0b"sv}, false},
+  };
+  for (const auto& c : cases) {
+    const auto made = table_request("t.cdb", TableKind::vpasswd, c.first);
+    ASSERT_EQ(made.ok(), c.second) << c.first.size();
+    if (!made.ok()) continue;
+    const Result<Request> taken = validate(as_bytes(made.value()));
+    ASSERT_TRUE(taken.ok());
+    EXPECT_EQ(taken.value().table, TableKind::vpasswd);
+    std::array<std::string_view, kMaxTableKeys> keys;
+    const std::size_t count = split_keys(taken.value(), keys);
+    EXPECT_EQ(std::vector<std::string_view>(keys.begin(), keys.begin() + count), c.first);
+  }
+}
+
+TEST(Request, AForgedQuestionAboutATableIsRefused) {
+  const std::pair<const char*, std::function<void(Request&)>> forgeries[] = {
+      {"kind", [](Request& r) { r.table = static_cast<TableKind>(3); }},
+      {"no keys", [](Request& r) { r.keys_length = 0; }},
+      {"no end of the keys", [](Request& r) { r.keys_length -= 1; }},
+      {"keys longer", [](Request& r) { r.keys_length += 3; }},
+      {"keys behind the end", [](Request& r) { r.keys_length = kMaxKeys + 1; }},
+      {"unused", [](Request& r) { r.unused[6] = 1; }},
+      {"keys for a file", [](Request& r) { r.op = Op::home_file; }},
+  };
+  for (const auto& forgery : forgeries) {
+    Request forged = table_request("t.cdb", TableKind::aliases, {"a", "b"}).value();
+    forgery.second(forged);
+    const Result<Request> taken = validate(as_bytes(forged));
+    ASSERT_FALSE(taken.ok()) << forgery.first;
+    EXPECT_EQ(taken.error().fault, Fault::denied) << forgery.first;
   }
 }
 
@@ -136,7 +195,7 @@ TEST(Request, AForgedFieldIsRefused) {
       {"op 0", [](Request& r) { r.op = static_cast<Op>(0); }},
       {"op 6", [](Request& r) { r.op = static_cast<Op>(6); }},
       {"flag", [](Request& r) { r.want_contents = 2; }},
-      {"unused", [](Request& r) { r.unused = 1; }},
+      {"unused", [](Request& r) { r.unused[0] = 1; }},
       {"stamp", [](Request& r) { r.have.settled = 2; }},
       {"home length", [](Request& r) { r.home_length = kMaxPath; }},
       {"home shorter", [](Request& r) { r.home_length -= 1; }},
@@ -178,7 +237,10 @@ TEST(Response, AForgedFieldIsRefused) {
       {"failed", [](Response& r) { r.failed = 2; }},
       {"file with a fault", [](Response& r) { r.failed = 1; }},
       {"file with absent", [](Response& r) { r.outcome = Outcome::absent; }},
-      {"has_file", [](Response& r) { r.has_file = static_cast<Attached>(3); }},
+      {"has_file", [](Response& r) { r.has_file = static_cast<Attached>(2); }},
+      {"key", [](Response& r) { r.key = kMaxTableKeys + 1; }},
+      {"mailbox", [](Response& r) { r.key = 1, r.mailbox = static_cast<Mailbox>(3); }},
+      {"mailbox of no key", [](Response& r) { r.mailbox = Mailbox::bounces; }},
       {"user without end", [](Response& r) { memset(r.user, 'x', sizeof r.user); }},
       {"home length", [](Response& r) { r.home_length = 1; }},
       {"unused", [](Response& r) { r.unused = 1; }},

@@ -36,7 +36,6 @@ class ContentsTest : public testing::Test {
     config_ = load_config(tree_.root(), problems);
     static_cast<void>(users_.refresh(0, problems));
     policy_.read = true;
-    policy_.now_s = 1000;
   }
 
   void table(const std::string& path, const TestTree::Records& records) {

@@ -40,8 +40,9 @@ class Plain final : public Lookups {
     text.bytes = "# a comment\n|fastforward -d -p t.cdb\n|vdelivermail '' bounce-no-mailbox\n";
     return Look::yes;
   }
-  Result<Look> find_table(const Owner&, std::string_view, const CdbFile*& found) override {
-    found = table;
+  Result<Look> find_key(const Owner&, const TableQuestion& question,
+                        TableFinding& finding) override {
+    QV_TRY(finding, find_first_key(*table, TableKind::aliases, question.keys, 0));
     return Look::yes;
   }
   const CdbFile* table = nullptr;

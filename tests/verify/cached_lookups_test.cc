@@ -292,26 +292,56 @@ TEST_F(CachedLookupsTest, TablesOfAnOwner) {
   write_table("a");
   write_file("/bob/none.cdb", "not a cdb");
   start(0);
-  const CdbFile* table = nullptr;
-  const auto find = [&](const std::string& name) {
-    return until_known([&] { return lookups_->find_table(bob(), name, table); });
+  const auto find = [&](const std::string& name, std::string_view key) -> std::string {
+    const std::string_view keys[] = {"-", key};
+    TableFinding finding;
+    const Result<Look> look = until_known([&] {
+      return lookups_->find_key(bob(), {name, TableKind::aliases, keys}, finding);
+    });
+    if (!look.ok()) return "fault";
+    if (look.value() == Look::no) return "no table";
+    return finding.answer == Answer::absent ? "absent" : "key " + std::to_string(finding.key);
   };
-  const auto holds = [&](const char* key) {
-    std::string_view value;
-    return table->find(key, value).value() == Answer::found;
-  };
-  ASSERT_EQ(find("t.cdb").value(), Look::yes);
-  EXPECT_TRUE(holds("a"));
+  EXPECT_EQ(find("t.cdb", "a"), "key 1");
+  EXPECT_EQ(find("t.cdb", "b"), "absent");
   write_table("b");
-  ASSERT_EQ(find(top_ + "/bob/t.cdb").value(), Look::yes);
-  EXPECT_TRUE(holds("b"));
-  ASSERT_EQ(find("t.cdb").value(), Look::yes);
-  EXPECT_TRUE(holds("b")) << "a replaced table is noticed";
-  EXPECT_EQ(find("missing.cdb").value(), Look::no);
-  EXPECT_FALSE(find("none.cdb").ok());
-  EXPECT_FALSE(find("../bob/t.cdb").ok());
+  EXPECT_EQ(find(top_ + "/bob/t.cdb", "b"), "key 1");
+  EXPECT_EQ(find("t.cdb", "b"), "key 1") << "a replaced table is noticed";
+  EXPECT_EQ(find("missing.cdb", "a"), "no table");
+  EXPECT_EQ(find("none.cdb", "a"), "fault");
+  EXPECT_EQ(find("../bob/t.cdb", "a"), "fault");
+  EXPECT_EQ(find("t.cdb", std::string(helper::kMaxKeys, 'x')), "fault");
   ASSERT_EQ(unlink((top_ + "/bob/t.cdb").c_str()), 0);
-  EXPECT_EQ(find("t.cdb").value(), Look::no);
+  EXPECT_EQ(find("t.cdb", "b"), "no table");
+}
+
+TEST_F(CachedLookupsTest, AnswersOfTablesAreReusedForAWhile) {
+  write_file("/bob/t.cdb", "");
+  {
+    const Fd file(open((top_ + "/bob/t.cdb").c_str(), O_RDWR | O_CLOEXEC));
+    CdbBuilder builder = CdbBuilder::start(file.get()).value();
+    ASSERT_TRUE(builder.add("no", "c:1:16:g:/d:q").ok());
+    ASSERT_TRUE(builder.finish().ok());
+  }
+  start(kLongUs);
+  TableFinding finding;
+  const auto find = [&](std::string_view first, std::string_view second, TableKind kind) {
+    const std::string_view keys[] = {first, second};
+    return until_known([&] { return lookups_->find_key(bob(), {"t.cdb", kind, keys}, finding); });
+  };
+  ASSERT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::yes);
+  EXPECT_EQ(finding.mailbox, Mailbox::bounces);
+  ASSERT_EQ(find("no", "eve", TableKind::vpasswd).value(), Look::yes);
+  EXPECT_EQ(finding.key, 0) << "other keys, another question";
+  ASSERT_EQ(find("eve", "no", TableKind::aliases).value(), Look::yes);
+  EXPECT_EQ(finding.mailbox, Mailbox::takes_mail) << "another kind, another question";
+  EXPECT_EQ(asked(), 3u);
+  ASSERT_EQ(unlink((top_ + "/bob/t.cdb").c_str()), 0);
+  ASSERT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::yes);
+  EXPECT_EQ(finding.mailbox, Mailbox::bounces);
+  EXPECT_EQ(asked(), 3u);
+  lookups_->forget();
+  EXPECT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::no);
 }
 
 TEST_F(CachedLookupsTest, RootsHomeIsNotLookedInto) {
