@@ -9,7 +9,7 @@
 // meanwhile.  A waiter is told exactly once.
 //
 // Threads: none.  Blocking: never, but for reading changed control files.
-// Tests: tests/e2e/daemon.py, tests/e2e/streams.py
+// Tests: tests/verify/desk_test.cc, tests/e2e/daemon.py, tests/e2e/streams.py
 #ifndef QV_VERIFY_DESK_H_
 #define QV_VERIFY_DESK_H_
 

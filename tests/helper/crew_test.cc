@@ -3,7 +3,6 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 
-#include <array>
 #include <functional>
 #include <map>
 #include <optional>
@@ -13,20 +12,17 @@
 #include "helper/channel.h"
 #include "helper/memory_file.h"
 #include "helper/pool.h"
-#include "tests/fakes/fake_loop.h"
+#include "tests/fakes/fake_helper.h"
 
 namespace qv::helper {
 namespace {
 
-class LyingHelper : public testing::Test {
+class LyingHelper : public testing::Test, public FakeHelper {
  protected:
   LyingHelper() {
-    Channel channel = open_channel().value();
-    keeper_ = std::move(channel.theirs);
-    keepers_fd_ = channel.ours.get();
     PoolSettings settings;
     settings.workers = 1;
-    pool_ = std::make_unique<Pool>(loop_, Keeper{std::move(channel.ours), -1}, settings,
+    pool_ = std::make_unique<Pool>(loop_, keeper(), settings,
                                    [this](Notice notice, pid_t, int) { ++notices_[notice]; });
   }
 
@@ -37,46 +33,6 @@ class LyingHelper : public testing::Test {
   }
   void ask(const Request& request) {
     pool_->ask(request, [this](Result<Reply> result) { answer_.emplace(std::move(result)); });
-  }
-  // The next order that the pool gave; a number of 0 where there is none.
-  Order next_order() {
-    std::array<char, sizeof(Order)> buffer;
-    const Result<Received> got = receive_message(keeper_, buffer, Waiting::never);
-    Order none;
-    none.worker = 0;
-    if (!got.ok()) return none;
-    const Result<Order> order = validate_order({buffer.data(), got.value().size});
-    return order.ok() ? order.value() : none;
-  }
-  void tell(const News& news, int fd = -1) {
-    ASSERT_TRUE(send_message(keeper_, as_bytes(news), fd, Waiting::never).ok());
-    loop_.make_readable(keepers_fd_);
-  }
-  // Obeys an order to start; the test is the worker from here on.
-  void start_ordered() {
-    const Order order = next_order();
-    ASSERT_EQ(order.command, Command::start);
-    ASSERT_NE(order.worker, 0U);
-    number_ = order.worker;
-    Channel channel = open_channel().value();
-    worker_ = std::move(channel.theirs);
-    News news;
-    news.worker = number_;
-    // The pool's copy will get the lowest number that is free.
-    Fd lowest(dup(keeper_.get()));
-    workers_fd_ = lowest.get();
-    lowest.reset();
-    tell(news, channel.ours.get());
-  }
-  Request taken() {
-    std::array<char, sizeof(Request)> buffer;
-    const Result<Received> got = receive_message(worker_, buffer, Waiting::never);
-    EXPECT_TRUE(got.ok());
-    return validate({buffer.data(), got.value().size}).value();
-  }
-  void respond(std::string_view bytes, int fd = -1) {
-    ASSERT_TRUE(send_message(worker_, bytes, fd, Waiting::never).ok());
-    ASSERT_EQ(loop_.make_readable(workers_fd_), 1);
   }
   // Whether the pool took the worker for a liar: killed it, and answered nobody.
   void expect_killed() {
@@ -89,12 +45,6 @@ class LyingHelper : public testing::Test {
     EXPECT_EQ(next_order().command, Command::start);
   }
 
-  FakeLoop loop_;
-  Fd keeper_;
-  int keepers_fd_ = -1;
-  Fd worker_;
-  int workers_fd_ = -1;
-  std::uint64_t number_ = 0;
   std::map<Notice, int> notices_;
   std::optional<Result<Reply>> answer_;
   std::unique_ptr<Pool> pool_;

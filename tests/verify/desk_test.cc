@@ -1,0 +1,261 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/desk.h"
+
+#include <gtest/gtest.h>
+
+#include <cstdio>
+#include <functional>
+#include <string>
+#include <vector>
+
+#include "tests/fakes/fake_helper.h"
+#include "tests/fakes/test_tree.h"
+
+namespace qv {
+namespace {
+
+constexpr std::int64_t kSecondUs = 1000000;
+constexpr std::int64_t kHelperUs = 60 * kSecondUs;  // helpers are given longer than a client waits
+
+class DeskTest : public testing::Test, public helper::FakeHelper {
+ protected:
+  DeskTest() {
+    tree_.write("control/me", "me.example\n");
+    tree_.write("control/locals", "l.example\n");
+    for (const int user : {1, 2, 3}) {
+      const std::string name = "u" + std::to_string(user);
+      const std::string id = std::to_string(1000 + user);
+      users_.emplace_back("!" + name + "-",
+                          user_record({name, id, id, "/nonexistent/" + name, "-", ""}));
+    }
+    users_.emplace_back("", "-");
+    tree_.write_cdb("users/cdb", users_);
+    options_.qmailhome = tree_.root();
+    options_.cache_ttl_us = 3600 * kSecondUs;
+    helper::PoolSettings settings;
+    settings.workers = 1;
+    settings.time_limit_us = kHelperUs;
+    pool_ = std::make_unique<helper::Pool>(loop_, keeper(), settings, nullptr);
+    log_file_ = std::tmpfile();
+    log_ = std::make_unique<LogWriter>(loop_, fileno(log_file_));
+    desk_ = std::make_unique<Desk>(loop_, options_, *pool_, *log_);
+    desk_->refresh(loop_.now_us());
+  }
+  ~DeskTest() override {
+    desk_.reset();
+    log_.reset();
+    fclose(log_file_);
+  }
+
+  // What a waiter was told, by its name.
+  struct Told {
+    std::string name;
+    Why why;
+  };
+  class Client final : public Desk::Waiter {
+   public:
+    Client(DeskTest& test, std::string name, std::string address)
+        : test_(test), name_(std::move(name)), address_(std::move(address)) {
+      ++test_.waiting_;
+    }
+    ~Client() override { --test_.waiting_; }
+    std::string_view address() const override { return address_; }
+    void told(const Decision& decision) override {
+      EXPECT_FALSE(decision.pending);
+      test_.told_.push_back({name_, decision.why});
+      if (test_.when_told_) test_.when_told_();
+    }
+
+   private:
+    DeskTest& test_;
+    std::string name_;
+    std::string address_;
+  };
+
+  bool is_pending(const std::string& address) {
+    return desk_->decide(address, loop_.now_us()).pending;
+  }
+  Why decided(const std::string& address) {
+    const Decision decision = desk_->decide(address, loop_.now_us());
+    EXPECT_FALSE(decision.pending) << address;
+    return decision.why;
+  }
+  Desk::Parked ask(const std::string& name, const std::string& address) {
+    EXPECT_TRUE(is_pending(address)) << address;
+    return desk_->park(std::make_unique<Client>(*this, name, address), loop_.now_us());
+  }
+  // The helper says of the next question that there is no such home.
+  void answer_absent() {
+    helper::Response response;
+    response.serial = taken().serial;
+    response.outcome = helper::Outcome::absent;
+    respond(helper::as_bytes(response));
+  }
+  std::string log() {
+    log_->flush();
+    std::string text(4096, '\0');
+    rewind(log_file_);
+    text.resize(fread(text.data(), 1, text.size(), log_file_));
+    return text;
+  }
+
+  TestTree tree_;
+  TestTree::Records users_;
+  Options options_;
+  std::FILE* log_file_ = nullptr;
+  std::unique_ptr<helper::Pool> pool_;
+  std::unique_ptr<LogWriter> log_;
+  std::unique_ptr<Desk> desk_;
+  std::vector<Told> told_;
+  int waiting_ = 0;  // clients that have not been destroyed
+  std::function<void()> when_told_;
+};
+
+TEST_F(DeskTest, WhatIsKnownIsDecidedAtOnce) {
+  EXPECT_EQ(decided("x@elsewhere.example"), Why::relay);
+  EXPECT_EQ(decided("@"), Why::syntax);
+}
+
+TEST_F(DeskTest, AWaiterIsToldOnceWhenTheHelperHasAnswered) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+  EXPECT_EQ(ask("b", "u1-y@l.example"), Desk::Parked::yes);
+  EXPECT_EQ(ask("c", "u2-x@l.example"), Desk::Parked::yes);
+  start_ordered();
+  answer_absent();
+  ASSERT_EQ(told_.size(), 2U) << "both wait for the same home";
+  EXPECT_EQ(told_[0].name + told_[1].name, "ab");
+  EXPECT_EQ(told_[0].why, Why::home_error);
+  answer_absent();
+  ASSERT_EQ(told_.size(), 3U);
+  EXPECT_EQ(told_[2].name, "c");
+  EXPECT_EQ(waiting_, 0);
+  loop_.advance_us(2 * kHelperUs);
+  EXPECT_EQ(told_.size(), 3U);
+}
+
+TEST_F(DeskTest, OverdueOnesAreToldTimeoutOnce) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+  loop_.advance_us(kSecondUs);
+  EXPECT_EQ(ask("b", "u2-x@l.example"), Desk::Parked::yes);
+  loop_.advance_us(Desk::kMaxParkedUs - kSecondUs - 1);
+  EXPECT_TRUE(told_.empty());
+  loop_.advance_us(kSecondUs / 2);
+  ASSERT_EQ(told_.size(), 1U) << "the one that is due";
+  EXPECT_EQ(told_[0].name, "a");
+  EXPECT_EQ(told_[0].why, Why::timeout);
+  EXPECT_EQ(waiting_, 1);
+  loop_.advance_us(kSecondUs);
+  EXPECT_EQ(told_.size(), 2U);
+  start_ordered();
+  answer_absent();
+  answer_absent();
+  loop_.advance_us(kHelperUs);
+  EXPECT_EQ(told_.size(), 2U) << "the late answer is nobody's any more";
+  EXPECT_EQ(decided("u1-x@l.example"), Why::home_error) << "but it is remembered";
+}
+
+TEST_F(DeskTest, AHelperThatNeverAnswersIsATimeout) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+  loop_.advance_us(kHelperUs + kSecondUs);
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].why, Why::timeout);
+}
+
+TEST_F(DeskTest, WhenAllPlacesAreTakenThereIsNoRoom) {
+  for (std::size_t i = 0; i < Desk::kMaxParked; ++i) {
+    ASSERT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes) << i;
+  }
+  EXPECT_EQ(ask("late", "u2-x@l.example"), Desk::Parked::no_room);
+  EXPECT_EQ(waiting_, static_cast<int>(Desk::kMaxParked)) << "the late one is gone";
+  EXPECT_TRUE(told_.empty()) << "and was not told";
+  EXPECT_EQ(decided("x@elsewhere.example"), Why::relay) << "others are decided";
+  loop_.advance_us(Desk::kMaxParkedUs + kSecondUs);
+  EXPECT_EQ(told_.size(), Desk::kMaxParked);
+  EXPECT_EQ(ask("late", "u2-x@l.example"), Desk::Parked::no_room)
+      << "the places are taken until the helper has been heard of";
+  start_ordered();
+  answer_absent();
+  EXPECT_EQ(ask("late", "u2-y@l.example"), Desk::Parked::yes);
+  EXPECT_EQ(told_.size(), Desk::kMaxParked);
+}
+
+TEST_F(DeskTest, WhoIsToldMayAskTheNextQuestion) {
+  int more = 100;
+  when_told_ = [&] {
+    for (int i = 0; i < 3 && more > 0; ++i, --more) {
+      EXPECT_EQ(ask("next", "u2-x@l.example"), Desk::Parked::yes);
+    }
+  };
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+  EXPECT_EQ(ask("b", "u1-x@l.example"), Desk::Parked::yes);
+  start_ordered();
+  answer_absent();
+  EXPECT_EQ(told_.size(), 2U);
+  EXPECT_EQ(waiting_, 6);
+  when_told_ = nullptr;
+  answer_absent();
+  EXPECT_EQ(told_.size(), 8U);
+  EXPECT_EQ(waiting_, 0);
+}
+
+TEST_F(DeskTest, ReloadForgetsWhatWasFoundOut) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+  start_ordered();
+  answer_absent();
+  EXPECT_EQ(decided("u1-x@l.example"), Why::home_error);
+  desk_->reload();
+  EXPECT_TRUE(is_pending("u1-x@l.example"));
+}
+
+TEST_F(DeskTest, ReloadReadsFilesWithoutWaitingForASecondToPass) {
+  EXPECT_EQ(decided("x@new.example"), Why::relay);
+  tree_.replace("control/locals", "l.example\nnew.example\n");
+  desk_->refresh(loop_.now_us());
+  EXPECT_EQ(decided("x@new.example"), Why::relay) << "looked at a moment ago";
+  desk_->reload();
+  EXPECT_TRUE(is_pending("u3-x@new.example"));
+}
+
+TEST_F(DeskTest, ReloadKeepsWhatSomebodyWaitsFor) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+  start_ordered();
+  desk_->reload();
+  answer_absent();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].why, Why::home_error);
+}
+
+TEST_F(DeskTest, AProblemOfAFileIsLogged) {
+  tree_.replace("users/cdb", "damaged");
+  desk_->reload();
+  EXPECT_NE(log().find("config file="), std::string::npos) << log();
+}
+
+TEST_F(DeskTest, TheLogHoldsWhatIsWanted) {
+  const auto note_both = [this] {
+    Asked asked;
+    asked.address = "a b@l.example";
+    asked.client = "192.0.2.1";
+    asked.at_us = loop_.now_us();
+    desk_->note(asked, decided_without_looking(Why::relay));
+    desk_->note(asked, decided_without_looking(Why::unknown_user), "ok");
+  };
+  options_.log = LogWhat::none;
+  note_both();
+  EXPECT_EQ(log(), "");
+  options_.log = LogWhat::reject;
+  note_both();
+  const std::string refused =
+      "verify result=notvalid why=unknown-user rcpt=a\\x20b@l.example client=192.0.2.1 pos=0 us=0 "
+      "told=ok\n";
+  EXPECT_EQ(log(), refused);
+  options_.log = LogWhat::all;
+  note_both();
+  EXPECT_EQ(log(), refused +
+                       "verify result=valid why=relay rcpt=a\\x20b@l.example client=192.0.2.1 "
+                       "pos=0 us=0\n" +
+                       refused);
+}
+
+}  // namespace
+}  // namespace qv
