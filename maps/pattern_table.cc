@@ -4,6 +4,7 @@
 #include <utility>
 
 #include "core/text.h"
+#include "maps/grams.h"
 #include "maps/logical_lines.h"
 #include "maps/spec.h"
 
@@ -30,7 +31,12 @@ class PatternTable final : public Map {
  public:
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     Groups groups;
+    const GramSet held(key);
     for (std::size_t i = 0; i < rules_.size();) {
+      if (!held.has(gates_[i].gram)) {
+        i = gates_[i].otherwise;
+        continue;
+      }
       const Rule& rule = rules_[i];
       if (!rule.pattern) {
         ++i;
@@ -55,6 +61,24 @@ class PatternTable final : public Map {
   }
   Rule& rule(std::size_t index) { return rules_[index]; }
   std::size_t size() const { return rules_.size(); }
+  // No rule is added any more: chooses for each pattern, of all grams that it requires, the one
+  // that the fewest others require, too.
+  void finish() {
+    std::vector<std::vector<Gram>> required;
+    std::array<std::uint32_t, kGrams> uses{};
+    for (const Rule& rule : rules_) {
+      required.push_back(required_grams(rule));
+      for (const Gram gram : required.back()) ++uses[gram];
+    }
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      const std::size_t past = rules_[i].past;
+      Gate gate{kAnyGram, static_cast<std::uint32_t>(past == 0 ? i + 1 : past)};
+      for (const Gram gram : required[i]) {
+        if (gate.gram == kAnyGram || uses[gram] < uses[gate.gram]) gate.gram = gram;
+      }
+      gates_.push_back(gate);
+    }
+  }
   void set_source(SourceStamp stamp) { sources_.push_back(std::move(stamp)); }
 
  private:
@@ -69,7 +93,24 @@ class PatternTable final : public Map {
     return Answer::found;
   }
 
+  // A negated pattern holds where it does not match: it has no gate.
+  static std::vector<Gram> required_grams(const Rule& rule) {
+    std::vector<Gram> grams;
+    if (!rule.pattern || rule.negated) return grams;
+    for (const std::string& text : rule.pattern->required()) {
+      for_each_gram(text, [&](Gram gram) { grams.push_back(gram); });
+    }
+    return grams;
+  }
+
+  // In front of a rule: a key without this gram does not match, and `otherwise` is the next rule.
+  struct Gate {
+    Gram gram;
+    std::uint32_t otherwise;
+  };
+
   std::vector<Rule> rules_;
+  std::vector<Gate> gates_;  // one for each rule: those are looked at for every key, close together
   std::size_t results_ = 0;
   std::vector<SourceStamp> sources_;
 };
@@ -131,7 +172,10 @@ class Parser {
     wrong = "an if without its endif";
     return false;
   }
-  std::unique_ptr<PatternTable> take() { return std::move(table_); }
+  std::unique_ptr<PatternTable> take() {
+    table_->finish();
+    return std::move(table_);
+  }
 
  private:
   static bool takes_word(std::string_view& line, std::string_view word) {

@@ -8,6 +8,8 @@
 // $$ is a dollar sign, where the type has groups.  The rules stand in a file, or in the name
 // itself: `pcre:{ {/pattern/ result}, {...} }`.
 //
+// A pattern that says which texts it requires is run only where the key may hold them.
+//
 // Threads: none.  Tests: tests/maps/pattern_test.cc, fuzz_pattern_file.cc
 #ifndef QV_MAPS_PATTERN_TABLE_H_
 #define QV_MAPS_PATTERN_TABLE_H_
@@ -38,6 +40,9 @@ class Pattern {
   // matcher gave up (retry).
   [[nodiscard]] virtual Result<Answer> match(std::string_view key, Groups& groups) = 0;
   [[nodiscard]] virtual std::size_t groups() const { return 0; }
+  // Texts that stand in every key that matches, letters small or capital; empty: not known.  Asked
+  // once, when the table is made.
+  [[nodiscard]] virtual std::vector<std::string> required() const { return {}; }
 };
 
 // Takes a pattern off the front of `rest` and compiles it.  nullptr: it cannot be compiled, `wrong`

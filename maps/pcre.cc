@@ -10,9 +10,11 @@
 #include <pcre2.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 #include "maps/pattern_table.h"
+#include "maps/required_text.h"
 
 namespace qv {
 
@@ -42,7 +44,8 @@ Shared& shared() {
 
 class Pcre final : public Pattern {
  public:
-  explicit Pcre(pcre2_code* code) : code_(code) {
+  Pcre(pcre2_code* code, std::vector<std::string> required)
+      : code_(code), required_(std::move(required)) {
     pcre2_pattern_info(code_, PCRE2_INFO_CAPTURECOUNT, &groups_);
     jit_ = pcre2_jit_compile(code_, PCRE2_JIT_COMPLETE) == 0;
   }
@@ -68,9 +71,11 @@ class Pcre final : public Pattern {
     return Answer::found;
   }
   std::size_t groups() const override { return groups_; }
+  std::vector<std::string> required() const override { return required_; }
 
  private:
   pcre2_code* code_;
+  std::vector<std::string> required_;
   std::uint32_t groups_ = 0;
   bool jit_ = false;
 };
@@ -116,7 +121,9 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
     wrong = reinterpret_cast<const char*>(text.data()) + (" at offset " + std::to_string(offset));
     return nullptr;
   }
-  return std::make_unique<Pcre>(compiled);
+  std::vector<std::string> required;
+  if ((options & PCRE2_EXTENDED) == 0) required = required_texts(pattern);
+  return std::make_unique<Pcre>(compiled, std::move(required));
 }
 
 Result<std::unique_ptr<Map>> open_pcre(const MapSpec& spec, std::string& detail) {
