@@ -4,7 +4,6 @@
 #include <errno.h>
 
 #include <algorithm>
-#include <array>
 #include <list>
 #include <map>
 #include <utility>
@@ -12,6 +11,7 @@
 
 #include "core/check.h"
 #include "helper/crew.h"
+#include "helper/outbox.h"
 #include "helper/queue.h"
 
 namespace qv::helper {
@@ -21,57 +21,11 @@ namespace {
 // The loop's timers go by a coarse clock and may fire this much before their time.
 constexpr std::int64_t kTimerEarlyUs = 5000;
 
-struct Finished {
-  Pool::Callback callback;
-  Result<Reply> result;
-};
-
-const char* subject_of(Op op) {
-  switch (op) {
-    case Op::passwd_index:
-      return "password file";
-    case Op::passwd_user:
-      return "user look-up";
-    case Op::home_index:
-      return "home directory";
-    case Op::home_file:
-      return "file in home";
-    case Op::home_table:
-      return "table";
-  }
-  return "helper";
-}
-
 Error keeper_is_gone() { return {Fault::retry, EPIPE, "helper"}; }
-
-Result<Reply> to_result(Op op, const Response& response, Fd file) {
-  if (response.failed == 1) return Error{response.fault, response.errnum, subject_of(op)};
-  Reply reply;
-  reply.outcome = response.outcome;
-  reply.file = std::move(file);
-  reply.stamp = response.stamp;
-  reply.size = response.size;
-  if (response.key > 0) {
-    reply.table = {Answer::found, static_cast<std::uint8_t>(response.key - 1), response.mailbox};
-  }
-  reply.uid = response.uid;
-  reply.gid = response.gid;
-  reply.user = response.user_view();
-  reply.home = response.home_view();
-  return reply;
-}
-
-// One of the keys that were asked for; and a descriptor where no table was asked for.
-bool fits(const Request& request, const Response& response) {
-  if (request.op != Op::home_table) return response.key == 0;
-  std::array<std::string_view, kMaxTableKeys> keys;
-  return response.key <= split_keys(request, keys) && response.has_file == Attached::nothing &&
-         response.outcome != Outcome::unchanged;
-}
 
 }  // namespace
 
-// Invariant: every request is in exactly one of queue_, busy_ and finished_; a worker is in exactly
+// Invariant: every request is in exactly one of queue_, busy_ and outbox_; a worker is in exactly
 // one of idle_ and busy_; what is in busy_ was handed out by queue_ and is not done.
 class Pool::Engine final : private Crew::Events {
  public:
@@ -79,7 +33,8 @@ class Pool::Engine final : private Crew::Events {
       : loop_(loop),
         settings_(settings),
         crew_(loop, std::move(keeper), *this, std::move(observer)),
-        queue_(settings.queue, settings.per_owner) {
+        queue_(settings.queue, settings.per_owner),
+        outbox_(loop) {
     QV_CHECK(settings.workers > 0 && settings.per_owner > 0);
   }
 
@@ -103,8 +58,6 @@ class Pool::Engine final : private Crew::Events {
 
   void finish(Asked& asked, Result<Reply> result);
   void finish_all(std::list<Asked> asked, const Error& error);
-  void finish_soon();
-  void call_back();
 
   void watch_time();
   void expire();
@@ -115,13 +68,10 @@ class Pool::Engine final : private Crew::Events {
   Queue queue_;
   std::map<Crew::Number, AskedOne> busy_;
   std::vector<Crew::Number> idle_;  // the one that worked last is asked first: its cache is warm
-  std::list<Finished> finished_;
-  Loop::Owned soon_;
+  Outbox outbox_;
   Loop::Owned timer_;
   std::uint64_t next_serial_ = 1;
   Counts totals_;
-  // Gone when this object is: a callback may destroy the pool.
-  std::shared_ptr<char> here_ = std::make_shared<char>();
 };
 
 void Pool::Engine::ask(const Request& request, Callback callback) {
@@ -130,7 +80,7 @@ void Pool::Engine::ask(const Request& request, Callback callback) {
   one.push_back({request, std::move(callback), loop_.now_us() + settings_.time_limit_us, false});
   if (!crew_.alive()) {
     finish_all(std::move(one), keeper_is_gone());
-    return finish_soon();
+    return outbox_.deliver_soon();
   }
   queue_.add_last(std::move(one));
   watch_time();
@@ -138,7 +88,7 @@ void Pool::Engine::ask(const Request& request, Callback callback) {
   AskedOne excess = queue_.take_excess();
   totals_.overflowed += excess.size();
   finish_all(std::move(excess), Error{Fault::retry, EAGAIN, "helper"});
-  if (!finished_.empty()) finish_soon();
+  outbox_.deliver_soon();
 }
 
 void Pool::Engine::dispatch() {
@@ -190,15 +140,13 @@ AskedOne Pool::Engine::take_back(Crew::Number worker) {
 void Pool::Engine::worker_ready(Crew::Number worker) {
   idle_.push_back(worker);
   dispatch();
-  call_back();
+  outbox_.deliver();
 }
 
 void Pool::Engine::worker_answered(Crew::Number worker, const Response& response, Fd file) {
   AskedOne one = take_back(worker);
-  if (!one.empty() && one.front().request.serial == response.serial &&
-      fits(one.front().request, response)) {
-    const Op op = one.front().request.op;
-    finish(one.front(), to_result(op, response, std::move(file)));
+  if (!one.empty() && answers(response, one.front().request)) {
+    finish(one.front(), reply_from(one.front().request, response, std::move(file)));
     idle_.push_back(worker);
   } else {
     std::erase(idle_, worker);
@@ -206,14 +154,14 @@ void Pool::Engine::worker_answered(Crew::Number worker, const Response& response
     try_again(std::move(one));
   }
   dispatch();
-  call_back();
+  outbox_.deliver();
 }
 
 void Pool::Engine::worker_lost(Crew::Number worker) {
   std::erase(idle_, worker);
   try_again(take_back(worker));
   dispatch();
-  call_back();
+  outbox_.deliver();
 }
 
 void Pool::Engine::try_again(AskedOne one) {
@@ -228,42 +176,22 @@ void Pool::Engine::try_again(AskedOne one) {
 
 void Pool::Engine::place_changed() {
   dispatch();
-  call_back();
+  outbox_.deliver();
 }
 
 void Pool::Engine::keeper_gone() {
   while (!busy_.empty()) finish_all(take_back(busy_.begin()->first), keeper_is_gone());
   finish_all(queue_.take_all(), keeper_is_gone());
   idle_.clear();
-  call_back();
+  outbox_.deliver();
 }
 
 void Pool::Engine::finish(Asked& asked, Result<Reply> result) {
-  finished_.push_back({std::move(asked.callback), std::move(result)});
+  outbox_.put(std::move(asked.callback), std::move(result));
 }
 
 void Pool::Engine::finish_all(std::list<Asked> asked, const Error& error) {
   for (Asked& one : asked) finish(one, error);
-}
-
-void Pool::Engine::finish_soon() {
-  if (soon_ != nullptr) return;
-  soon_ = loop_.after(0, [this] {
-    soon_.reset();
-    call_back();
-  });
-}
-
-// Those that finish while callbacks run are left to the next turn: call_back() is not entered
-// twice.
-void Pool::Engine::call_back() {
-  std::list<Finished> now;
-  now.swap(finished_);
-  const std::weak_ptr<char> here = here_;
-  for (Finished& one : now) {
-    one.callback(std::move(one.result));
-    if (here.expired()) return;
-  }
 }
 
 // One timer for all: deadlines come in the order of asking, so the first one armed is the first
@@ -294,7 +222,7 @@ void Pool::Engine::expire() {
   finish_all(std::move(overdue), Error{Fault::retry, ETIMEDOUT, "helper"});
   watch_time();
   dispatch();
-  call_back();
+  outbox_.deliver();
 }
 
 Pool::Counts Pool::Engine::counts() const {

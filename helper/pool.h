@@ -28,6 +28,8 @@
 #include "core/result.h"
 #include "event/loop.h"
 #include "helper/keeper.h"
+#include "helper/outbox.h"
+#include "helper/reply.h"
 #include "helper/request.h"
 
 namespace qv::helper {
@@ -37,23 +39,6 @@ struct PoolSettings {
   std::uint32_t per_owner = 2;           // requests of one owner with workers at a time
   std::uint32_t queue = 1024;            // requests that wait; more are answered Fault::retry
   std::int64_t time_limit_us = 2000000;  // from ask() to the callback
-};
-
-// What a worker found.
-struct Reply {
-  Outcome outcome = Outcome::absent;
-  // passwd_index: the table.  home_index, found: the table, or not valid where the directory may
-  // be entered but not listed (no permission, or too much in it): ask home_file for each name.
-  // home_file: the contents, where wanted.  A sealed memfd: it cannot change any more.
-  Fd file;
-  Stamp stamp;             // of the password file, of the home directory, of the file
-  std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
-  // home_table, found: which of the keys, if any, is in the table.
-  TableFinding table;
-  uid_t uid = 0;  // passwd_user, found; home_index, found: who owns the directory
-  gid_t gid = 0;
-  std::string user;
-  std::string home;  // empty where it is missing or not absolute
 };
 
 // Something an operator may want to read; never a request's contents.
@@ -71,7 +56,7 @@ enum class Notice : std::uint8_t {
 
 class Pool {
  public:
-  using Callback = std::function<void(Result<Reply>)>;
+  using Callback = Outbox::Callback;
   using Observer = std::function<void(Notice notice, pid_t worker, int errnum)>;
 
   // `observer` may be empty; it must not call the pool.  REQUIRES: `loop` outlives the pool.
