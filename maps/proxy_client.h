@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 // maps/proxy_client.h - look-ups through the table proxy, without waiting for them.
 //
-// For daemons: lookup() returns at once, the answer comes from the loop.  A few connections are
-// kept, each with one look-up under way, so that one slow table does not hold up the others; what
-// comes on top waits in a bounded queue.  A connection that breaks under a look-up costs it one
-// more try; a proxy that is not there, or does not answer in time, is Fault::retry.
+// For daemons: lookup() returns at once, the answer comes from the loop.  How connections are kept
+// and what their loss means: event/asker.h.  A proxy that is not there, or does not answer in time,
+// is Fault::retry.
 //
 // Threads: none; one Loop.  Blocking: none.
 // Tests: tests/maps/proxy_client_test.cc
@@ -12,17 +11,14 @@
 #define QV_MAPS_PROXY_CLIENT_H_
 
 #include <cstdint>
-#include <deque>
 #include <functional>
-#include <list>
-#include <memory>
-#include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
+#include "event/asker.h"
 #include "event/listen.h"
 #include "event/loop.h"
-#include "event/stream.h"
 #include "maps/map.h"
 
 namespace qv {
@@ -40,10 +36,8 @@ class ProxyClient {
   using Callback = std::function<void(const Result<Answer>&, std::string_view value)>;
 
   // REQUIRES: `loop` outlives it.
+  // Destroying it drops look-ups under way without calling back; not from within a callback.
   ProxyClient(Loop& loop, StreamAddress address, const ProxyClientLimits& limits = {});
-  ~ProxyClient();  // look-ups under way are dropped without calling back
-  ProxyClient(const ProxyClient&) = delete;
-  ProxyClient& operator=(const ProxyClient&) = delete;
 
   // Calls back once, from the loop, never from within lookup().  `table` is type:name, with or
   // without "proxy:".  Errors: the proxy is not there, no answer in time, queue full, the table
@@ -53,35 +47,16 @@ class ProxyClient {
               Callback callback);
 
   // Look-ups under way and waiting.
-  [[nodiscard]] std::size_t in_flight() const;
-  [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+  [[nodiscard]] std::size_t in_flight() const { return asker_.in_flight() + absent_.size(); }
+  [[nodiscard]] std::size_t connections() const { return asker_.connections(); }
 
  private:
-  class Connection;
-  struct Question {
-    std::string request;
-    Callback callback;
-    std::int64_t due_us = 0;
-    bool tried = false;
-  };
-
-  void pump();
-  [[nodiscard]] Connection* free_connection();
-  [[nodiscard]] Connection* connect();
-  void answer(Question question, const Result<Answer>& answer, std::string_view value);
-  void fail_waiting(const Error& error);
-  void lost(Connection& connection, const Error& error);
-  void forget(Connection& connection);
-  void look_around();
-  void schedule_pump();
+  void tell_absent(Callback callback);
 
   Loop& loop_;
-  const StreamAddress address_;
   const ProxyClientLimits limits_;
-  const StreamLimits stream_limits_;
-  std::deque<Question> waiting_;
-  std::list<std::unique_ptr<Connection>> connections_;
-  Loop::Owned sweep_;
+  Asker asker_;
+  std::vector<Callback> absent_;  // told when the loop turns
   Loop::Owned turn_;
 };
 

@@ -1,0 +1,186 @@
+// SPDX-License-Identifier: 0BSD
+#include "event/asker.h"
+
+#include <errno.h>
+
+#include <utility>
+
+#include "core/check.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kSweepUs = 250'000;
+
+Error timed_out() { return {Fault::retry, ETIMEDOUT, "no answer in time"}; }
+Error no_room() { return {Fault::retry, EAGAIN, "too many questions wait"}; }
+Error broken(int errnum) { return {Fault::retry, errnum, "connection"}; }
+Error nonsense() { return {Fault::protocol, EPROTO, "no message of the protocol"}; }
+
+}  // namespace
+
+// One connection, with at most one question under way.
+class Asker::Connection final : public Stream::User {
+ public:
+  Connection(Asker& asker, Fd fd, Stream::Connecting connecting)
+      : asker_(asker),
+        stream_(asker.loop_, std::move(fd), asker.stream_limits_),
+        framing_(asker.new_framing_()) {
+    stream_.start(*this, connecting);
+  }
+
+  [[nodiscard]] bool is_free() const { return !question; }
+  void ask(Question asked) {
+    stream_.write(asked.request);
+    question = std::move(asked);
+  }
+  [[nodiscard]] std::int64_t idle_since_us() const { return stream_.idle_since_us(); }
+
+  std::size_t on_input(Stream& /*stream*/, std::string_view input) override {
+    const Framing::Seen seen = framing_->look(input);
+    if (seen == Framing::Seen::partial) return 0;
+    if (seen == Framing::Seen::nonsense || !take(first_bytes(input, framing_->size()))) {
+      asker_.lost(*this, nonsense());  // this connection is gone now
+      return 0;
+    }
+    const std::size_t consumed = framing_->size();
+    framing_->reset();
+    return consumed;
+  }
+  void on_end(Stream& stream, StreamEnd /*why*/) override {
+    asker_.lost(*this, broken(stream.errnum() != 0 ? stream.errnum() : ECONNRESET));
+  }
+
+  std::optional<Question> question;
+
+ private:
+  // False: this is not what was waited for.
+  bool take(std::string_view message) {
+    if (!greeted_) {
+      greeted_ = framing_->is_greeting(message);
+      return greeted_;
+    }
+    if (!question) return false;
+    const Question answered = std::move(*question);
+    question.reset();
+    return asker_.answer(answered, message) == Sense::good;
+  }
+
+  Asker& asker_;
+  Stream stream_;
+  std::unique_ptr<Framing> framing_;
+  bool greeted_ = false;
+};
+
+Asker::Asker(Loop& loop, StreamAddress address, const AskerLimits& limits, NewFraming new_framing)
+    : loop_(loop),
+      address_(std::move(address)),
+      limits_(limits),
+      stream_limits_{.max_input = limits.max_reply},
+      new_framing_(std::move(new_framing)) {
+  QV_CHECK(limits.connections > 0 && limits.queue > 0);
+}
+
+Asker::~Asker() = default;
+
+std::size_t Asker::in_flight() const {
+  std::size_t asked = waiting_.size() + refused_.size();
+  for (const auto& connection : connections_) asked += connection->is_free() ? 0u : 1u;
+  return asked;
+}
+
+void Asker::ask(std::string request, std::int64_t due_us, Callback callback) {
+  const bool room = waiting_.size() < limits_.queue;
+  (room ? waiting_ : refused_).push_back({std::move(request), std::move(callback), due_us, false});
+  if (!sweep_) sweep_ = loop_.every(kSweepUs, [this] { look_around(); });
+  schedule_pump();
+}
+
+void Asker::schedule_pump() {
+  if (turn_) return;
+  turn_ = loop_.after(0, [this] {
+    turn_.reset();
+    refuse_all(refused_, no_room());
+    pump();
+  });
+}
+
+Asker::Sense Asker::answer(const Question& question, const Result<std::string_view>& reply) {
+  if (!waiting_.empty()) schedule_pump();
+  return question.callback(reply);
+}
+
+// Gives what waits to connections that are free.
+void Asker::pump() {
+  while (!waiting_.empty()) {
+    Connection* connection = free_connection();
+    if (connection == nullptr) return;
+    Question question = std::move(waiting_.front());
+    waiting_.pop_front();
+    connection->ask(std::move(question));
+  }
+}
+
+Asker::Connection* Asker::free_connection() {
+  for (const auto& connection : connections_) {
+    if (connection->is_free()) return connection.get();
+  }
+  return connections_.size() < limits_.connections ? connect() : nullptr;
+}
+
+Asker::Connection* Asker::connect() {
+  bool in_progress = false;
+  Result<Fd> fd = start_connect(address_, in_progress);
+  if (!fd.ok()) {
+    // Those that are there go on serving; without any, waiting would be for nothing.
+    if (connections_.empty()) refuse_all(waiting_, broken(fd.error().errnum));
+    return nullptr;
+  }
+  const auto connecting = in_progress ? Stream::Connecting::yes : Stream::Connecting::no;
+  connections_.push_back(std::make_unique<Connection>(*this, std::move(fd).value(), connecting));
+  return connections_.back().get();
+}
+
+// Who is told may ask again at once.
+void Asker::refuse_all(std::deque<Question>& questions, const Error& error) {
+  for (const Question& question : std::exchange(questions, {})) answer(question, error);
+}
+
+void Asker::lost(Connection& connection, const Error& error) {
+  std::optional<Question> question = std::move(connection.question);
+  connections_.remove_if(
+      [&connection](const std::unique_ptr<Connection>& c) { return c.get() == &connection; });
+  if (!question) return;
+  // A server that was started anew has closed its old connections: that is no answer.
+  if (!question->tried && error.fault == Fault::retry) {
+    question->tried = true;
+    waiting_.push_front(std::move(*question));
+    schedule_pump();
+    return;
+  }
+  answer(*question, error);
+}
+
+void Asker::look_around() {
+  const std::int64_t now = loop_.now_us();
+  std::deque<Question> overdue;
+  for (auto at = connections_.begin(); at != connections_.end();) {
+    Connection& connection = **at;
+    const bool late = connection.question && connection.question->due_us <= now;
+    const bool idle = connection.is_free() && now - connection.idle_since_us() >= limits_.idle_us;
+    if (late) overdue.push_back(std::move(*connection.question));
+    at = late || idle ? connections_.erase(at) : std::next(at);
+  }
+  for (auto at = waiting_.begin(); at != waiting_.end();) {
+    const bool late = at->due_us <= now;
+    if (late) overdue.push_back(std::move(*at));
+    at = late ? waiting_.erase(at) : std::next(at);
+  }
+  refuse_all(overdue, timed_out());
+  if (!waiting_.empty()) schedule_pump();
+  if (connections_.empty() && in_flight() == 0) sweep_.reset();
+}
+
+}  // namespace qv

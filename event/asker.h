@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: 0BSD
+// event/asker.h - questions to one server over a few connections, without waiting for answers.
+//
+// For protocols in which the server greets, and then sends one message for each it gets.  A few
+// connections are kept, each with one question under way, so that one slow answer does not hold up
+// the others; what comes on top waits in a bounded queue.  A connection that breaks under a
+// question costs it one more try; one that talks nonsense, or is late, is closed: its answer could
+// still come, and must not be taken for that to another question.
+//
+// Threads: none; one Loop.  Blocking: none.  Bounded: connections, queue, size of a reply, time.
+// Tests: tests/event/asker_test.cc, tests/maps/proxy_client_test.cc
+#ifndef QV_EVENT_ASKER_H_
+#define QV_EVENT_ASKER_H_
+
+#include <cstdint>
+#include <deque>
+#include <functional>
+#include <list>
+#include <memory>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <vector>
+
+#include "core/result.h"
+#include "event/listen.h"
+#include "event/loop.h"
+#include "event/stream.h"
+
+namespace qv {
+
+struct AskerLimits {
+  std::size_t connections = 8;
+  std::size_t queue = 1000;           // questions that wait for a connection; at least 1
+  std::size_t max_reply = 2u << 20;   // bytes
+  std::int64_t idle_us = 60'000'000;  // after which a connection is given up
+};
+
+class Asker {
+ public:
+  // Where messages end, on one connection.
+  class Framing {
+   public:
+    enum class Seen : std::uint8_t { partial, message, nonsense };
+    virtual ~Framing() = default;
+    Framing() = default;
+    Framing(const Framing&) = delete;
+    Framing& operator=(const Framing&) = delete;
+    // Looks at all that has come since the last message.
+    virtual Seen look(std::string_view input) = 0;
+    // Bytes of the message that was seen.
+    [[nodiscard]] virtual std::size_t size() const = 0;
+    // Is the message that was seen what the server says first?
+    [[nodiscard]] virtual bool is_greeting(std::string_view message) const = 0;
+    // The next look() begins a new message.
+    virtual void reset() = 0;
+  };
+  using NewFraming = std::function<std::unique_ptr<Framing>()>;
+
+  // What the asker makes of a reply; nonsense ends the connection.
+  enum class Sense : std::uint8_t { good, nonsense };
+  // The reply, one message, good until the callback returns; or why there is none.  Errors: nobody
+  // answers there, the connection broke twice, ETIMEDOUT, EAGAIN: the queue is full (retry); no
+  // message of the protocol (protocol).
+  using Callback = std::function<Sense(const Result<std::string_view>& reply)>;
+
+  // REQUIRES: `loop` outlives it.
+  Asker(Loop& loop, StreamAddress address, const AskerLimits& limits, NewFraming new_framing);
+  ~Asker();  // what is under way is dropped without calling back; not from within a callback
+  Asker(const Asker&) = delete;
+  Asker& operator=(const Asker&) = delete;
+
+  // Calls back once, from the loop, never from within ask(), and soon after `due_us` of the loop's
+  // clock at the latest.
+  void ask(std::string request, std::int64_t due_us, Callback callback);
+
+  // Questions under way and waiting.
+  [[nodiscard]] std::size_t in_flight() const;
+  [[nodiscard]] std::size_t connections() const { return connections_.size(); }
+
+ private:
+  class Connection;
+  struct Question {
+    std::string request;
+    Callback callback;
+    std::int64_t due_us = 0;
+    bool tried = false;
+  };
+
+  void schedule_pump();
+  void pump();
+  void refuse_all(std::deque<Question>& questions, const Error& error);
+  [[nodiscard]] Connection* free_connection();
+  [[nodiscard]] Connection* connect();
+  Sense answer(const Question& question, const Result<std::string_view>& reply);
+  void lost(Connection& connection, const Error& error);
+  void look_around();
+
+  Loop& loop_;
+  const StreamAddress address_;
+  const AskerLimits limits_;
+  const StreamLimits stream_limits_;
+  const NewFraming new_framing_;
+  std::deque<Question> waiting_;
+  std::deque<Question> refused_;  // told when the loop turns
+  std::list<std::unique_ptr<Connection>> connections_;
+  Loop::Owned sweep_;  // while there is a connection or a question
+  Loop::Owned turn_;
+};
+
+}  // namespace qv
+
+#endif  // QV_EVENT_ASKER_H_
