@@ -3,6 +3,7 @@
 
 #include <arpa/inet.h>
 
+#include "control/verifyprobe.h"
 #include "core/text.h"
 
 namespace qv {
@@ -15,15 +16,6 @@ std::string lower(std::string_view s) {
   std::string out(s);
   for (char& c : out) c = ascii_lower(c);
   return out;
-}
-
-bool is_name(std::string_view s) {
-  if (s.empty() || s.front() == '-' || s.front() == '.' || s.size() > 255) return false;
-  for (const char c : s) {
-    const char low = ascii_lower(c);
-    if (!is_digit(c) && (low < 'a' || low > 'z') && c != '-' && c != '.' && c != '_') return false;
-  }
-  return true;
 }
 
 bool is_ipv4(const std::string& s) {
@@ -42,7 +34,7 @@ bool take_host(std::string_view& rest, NextHop& hop, std::string& why) {
     hop.host = lower(first_bytes(rest, find_byte(rest, ':')));
     rest = after_bytes(rest, hop.host.size());
     hop.is_address = is_ipv4(hop.host);
-    if (is_name(hop.host)) return true;
+    if (is_host_name(hop.host)) return true;
     why = "not a host name; an IPv6 address stands in brackets";
     return false;
   }
@@ -123,17 +115,14 @@ void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) 
   const auto refuse = [&](std::string text) {
     problems.push_back({kFile, line.number, std::move(text)});
   };
-  std::string_view rest = line.text;
-  const std::size_t colon = find_byte(rest, ':');
-  const std::string domain = lower(trim_blanks(first_bytes(rest, colon)));
-  if (colon == rest.size()) return refuse("DOMAIN:NEXTHOP expected");
-  if (!is_name(starts_with(domain, ".") ? after_bytes(domain, 1) : domain)) {
-    return refuse("not a domain: '" + domain + "'; probing for all domains is not possible");
-  }
+  std::string domain;
+  std::string_view rest;
+  std::string mistake;
+  if (!read_probed_domain(line, domain, rest, mistake)) return refuse(mistake);
   Entry entry;
   entry.route.entry = domain;
   bool mx = false;
-  for (const std::string_view word : words_of(after_bytes(rest, colon + 1))) {
+  for (const std::string_view word : words_of(rest)) {
     if (read_option(word, entry.route)) continue;
     if (word == "mx") {
       mx = true;

@@ -5,6 +5,7 @@
 #include <optional>
 #include <utility>
 
+#include "control/verifyprobe.h"
 #include "core/text.h"
 
 namespace qv {
@@ -58,35 +59,40 @@ ConfigWatch::ConfigWatch(const std::string& qmailhome)
       envnoathost_file_(qmailhome, "control/envnoathost"),
       locals_file_(qmailhome, "control/locals"),
       percenthack_file_(qmailhome, "control/percenthack"),
-      virtualdomains_file_(qmailhome, "control/virtualdomains") {
+      virtualdomains_file_(qmailhome, "control/virtualdomains"),
+      verifyprobe_file_(qmailhome, "control/verifyprobe") {
   config_.envnoathost.file = envnoathost_file_.name;
   config_.locals.file = locals_file_.name;
   config_.percenthack.file = percenthack_file_.name;
   config_.virtualdomains.file = virtualdomains_file_.name;
+  config_.verifyprobe.file = verifyprobe_file_.name;
 }
 
 void ConfigWatch::force() {
   forced_ = true;
-  for (File* file :
-       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_}) {
+  for (File* file : {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_,
+                     &virtualdomains_file_, &verifyprobe_file_}) {
     file->watch.force();
   }
 }
 
-void ConfigWatch::read_name(File& file, std::string& name) {
+std::optional<std::vector<ControlLine>> ConfigWatch::read_lines(File& file) {
   file.problems.clear();
   auto read = read_control_file(file.watch.path());
   file.standing = Standing::bad;
   if (!read.ok()) {
     file.watch.look_again();
     file.problems.push_back({std::string(file.name), 0, describe(read.error())});
-    return;
+    return std::nullopt;
   }
-  if (!read.value()) {
-    file.standing = Standing::absent;
-    return;
-  }
-  const std::vector<ControlLine>& lines = *read.value();
+  if (!read.value()) file.standing = Standing::absent;
+  return std::move(read).value();
+}
+
+void ConfigWatch::read_name(File& file, std::string& name) {
+  const std::optional<std::vector<ControlLine>> read = read_lines(file);
+  if (!read) return;
+  const std::vector<ControlLine>& lines = *read;
   std::string wrong = complaint_about_name(lines);
   if (!wrong.empty()) {
     file.problems.push_back({std::string(file.name), 1, std::move(wrong)});
@@ -97,24 +103,14 @@ void ConfigWatch::read_name(File& file, std::string& name) {
 }
 
 void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& table) {
-  file.problems.clear();
-  auto read = read_control_file(file.watch.path());
-  file.standing = Standing::bad;
-  if (!read.ok()) {
-    file.watch.look_again();
-    file.problems.push_back({std::string(file.name), 0, describe(read.error())});
-    return;
-  }
-  if (!read.value()) {
-    file.standing = Standing::absent;
-    return;
-  }
+  const std::optional<std::vector<ControlLine>> lines = read_lines(file);
+  if (!lines) return;
   std::vector<int> malformed;
-  table.entries = Constmap(*read.value(), form, &malformed);
+  table.entries = Constmap(*lines, form, &malformed);
   table.file = file.name;
   table.usable = true;
   file.standing = Standing::good;
-  for (const ControlLine& line : *read.value()) {
+  for (const ControlLine& line : *lines) {
     if (line.text.back() != '\r') continue;
     file.problems.push_back({std::string(file.name), line.number,
                              "ends in a carriage return, which qmail takes for part of the name: "
@@ -124,6 +120,28 @@ void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& tabl
     file.problems.push_back(
         {std::string(file.name), line, "no colon: passed over; write DOMAIN:PREFIX"});
   }
+}
+
+// A mistake in an edit must not turn probing off for a domain that was probed, and qmail-probe
+// keeps what it had as well; at the start there is nothing older to keep, and the good lines count.
+void ConfigWatch::read_verifyprobe() {
+  File& file = verifyprobe_file_;
+  const std::optional<std::vector<ControlLine>> lines = read_lines(file);
+  if (!lines) return;
+  std::vector<ControlLine> domains;
+  for (const ControlLine& line : *lines) {
+    std::string domain;
+    std::string_view rest;
+    std::string mistake;
+    if (read_probed_domain(line, domain, rest, mistake)) {
+      domains.push_back({std::move(domain), line.number});
+    } else {
+      file.problems.push_back({std::string(file.name), line.number, std::move(mistake)});
+    }
+  }
+  file.standing = Standing::good;
+  if (config_.verifyprobe.usable && !file.problems.empty()) return;
+  config_.verifyprobe = {true, file.name, Constmap(domains, Constmap::Form::keys)};
 }
 
 // What stands for the files that do not exist.  Where a default is wanted and control/me has none
@@ -152,12 +170,15 @@ void ConfigWatch::settle_defaults() {
   if (virtualdomains_file_.standing == Standing::absent) {
     config_.virtualdomains = {true, virtualdomains_file_.name, {}};
   }
+  if (verifyprobe_file_.standing == Standing::absent) {
+    config_.verifyprobe = {true, verifyprobe_file_.name, {}};
+  }
 }
 
 void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
   std::vector<Problem> standing = default_problems_;
-  for (const File* file :
-       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_}) {
+  for (const File* file : {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_,
+                           &virtualdomains_file_, &verifyprobe_file_}) {
     standing.insert(standing.end(), file->problems.begin(), file->problems.end());
   }
   for (const Problem& problem : standing) {
@@ -182,6 +203,7 @@ Change ConfigWatch::refresh(std::int64_t now_us, std::vector<Problem>& problems)
   if (look(virtualdomains_file_)) {
     read_table(virtualdomains_file_, Constmap::Form::pairs, config_.virtualdomains);
   }
+  if (look(verifyprobe_file_)) read_verifyprobe();
   if (change == Change::none) return change;
   settle_defaults();
   report(problems, std::exchange(forced_, false));

@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // rcpt/config.h - what qmail's control files say about which addresses are ours.
 //
-// Five files of $QMAILHOME/control count: me, envnoathost, locals, percenthack, virtualdomains.
+// Six files of $QMAILHOME/control count: me, envnoathost, locals, percenthack, virtualdomains, and
+// of verifyprobe the domains.
 // The defaults are qmail-send's: envnoathost and locals are control/me where they do not exist, the
-// two others are empty.  Unlike qmail-send, nothing is made up where control/me is missing too
+// others are empty.  Unlike qmail-send, nothing is made up where control/me is missing too
 // (CVE-2020-3811): what would need it is not usable, and the decision cannot tell.
 //
 // A file is not usable while it cannot be read, holds a NUL byte or, of those that hold one name
@@ -18,6 +19,7 @@
 #define QV_RCPT_CONFIG_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -47,6 +49,7 @@ struct QmailConfig {
   ControlTable locals;
   ControlTable percenthack;
   ControlTable virtualdomains;
+  ControlTable verifyprobe;  // its domains, without values
 };
 
 // The control files of one qmail home, read when they change.
@@ -77,7 +80,10 @@ class ConfigWatch {
   };
 
   void read_name(File& file, std::string& name);
+  // nullopt: there is no such file, or it cannot be read.
+  std::optional<std::vector<ControlLine>> read_lines(File& file);
   void read_table(File& file, Constmap::Form form, ControlTable& table);
+  void read_verifyprobe();
   void settle_defaults();
   void report(std::vector<Problem>& problems, bool all);
 
@@ -86,6 +92,7 @@ class ConfigWatch {
   File locals_file_;
   File percenthack_file_;
   File virtualdomains_file_;
+  File verifyprobe_file_;
   std::string me_;           // as last read well; empty: never
   std::string envnoathost_;  // likewise, without the default
   std::vector<Problem> default_problems_;

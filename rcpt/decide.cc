@@ -2,6 +2,7 @@
 #include "rcpt/decide.h"
 
 #include "rcpt/dotqmail.h"
+#include "rcpt/next_hop.h"
 #include "rcpt/owner.h"
 #include "rcpt/rewrite.h"
 #include "rcpt/steps.h"
@@ -61,6 +62,8 @@ Decision decide(std::string_view address, const Grounds& grounds, Trail* trail) 
   Rewritten rewritten;
   if (rewrite(address, grounds.config, rewritten, decision, trail) == Next::go_on) {
     static_cast<void>(judge_local(rewritten, grounds, decision, trail));
+  } else if (decision.why == Why::relay) {
+    judge_relayed(rewritten, grounds.config.verifyprobe, grounds.lookups, decision, trail);
   }
   if (!decision.pending) {
     note(trail, "verdict: ", why_word(decision.why), ": ", why_text(decision.why));

@@ -28,6 +28,14 @@ constexpr Row row_of(Why why) {
       return {accept, "default", "a -default file takes this address", ""};
     case Why::relay:
       return {accept, "relay", "the domain is neither local nor virtual: it is only relayed", ""};
+    case Why::next_hop_accepts:
+      return {accept, "probe", "the server that the domain is relayed to takes this address", ""};
+    case Why::accept_all:
+      return {accept, "accept-all", "the server that the domain is relayed to takes any address",
+              ""};
+    case Why::backup_mx:
+      return {accept, "backup-mx", "this host is a backup for the domain, whose server is down",
+              ""};
     case Why::unknown_user:
       return {reject, "unknown-user", "no user, .qmail file or alias takes this address",
               kNoMailbox};
@@ -42,6 +50,9 @@ constexpr Row row_of(Why why) {
     case Why::disabled:
       return {reject, "disabled", "the user is there, but expired or switched off",
               "this mailbox is disabled"};
+    case Why::next_hop_refuses:
+      return {reject, "probe", "the server that the domain is relayed to refuses this address",
+              "the server behind this one does not take this address"};
     case Why::control_error:
       return {defer, "control-error", "a control file is missing or cannot be used", kTryLater};
     case Why::table_error:
@@ -52,6 +63,27 @@ constexpr Row row_of(Why why) {
     case Why::home_error:
       return {defer, "home-error", "a home directory or .qmail file cannot be looked at",
               kTryLater};
+    case Why::next_hop_defers:
+      return {defer, "probe", "the server that the domain is relayed to cannot tell now",
+              kTryLater};
+    case Why::accept_all_undecided:
+      return {defer, "accept-all", "the server that the domain is relayed to takes any address",
+              kTryLater};
+    case Why::probe_pending:
+      return {defer, "probe-pending", "the server that the domain is relayed to is being asked",
+              kTryLater};
+    case Why::unreachable:
+      return {defer, "unreachable", "the server that the domain is relayed to cannot be reached",
+              kTryLater};
+    case Why::sender_refused:
+      return {defer, "sender-refused", "the server that the domain is relayed to refuses to talk",
+              kTryLater};
+    case Why::probe_busy:
+      return {defer, "busy", "a limit of qmail-probe is reached", kTryLater};
+    case Why::not_probed:
+      return {defer, "not-probed", "qmail-probe does not ask about this domain", kTryLater};
+    case Why::probe_error:
+      return {defer, "probe-error", "qmail-probe cannot be asked", kTryLater};
     case Why::timeout:
       return {defer, "timeout", "a look-up took too long", kTryLater};
   }

@@ -2,7 +2,7 @@
 // rcpt/decision.h - what was decided about an address, and why.
 //
 // The verdict follows from the why, in one place: no step of the decision can say "valid" but by
-// naming a reason that means it.
+// naming a reason that means it.  Two reasons with different verdicts may have the same word.
 //
 // Manual: qmail-verify-protocol(7) lists the words.  Tests: tests/rcpt/decision_test.cc
 #ifndef QV_RCPT_DECISION_H_
@@ -23,23 +23,35 @@ enum class Verdict : std::uint8_t {
 
 enum class Why : std::uint8_t {
   // valid
-  local,         // a user's own mailbox
-  alias,         // .qmail-NAME of the alias user, or an entry of its fastforward table
-  dotqmail,      // .qmail-EXT of a user
-  default_file,  // a .qmail-...default, of a user or of the alias user
-  relay,         // neither local nor virtual: not ours to judge
+  local,             // a user's own mailbox
+  alias,             // .qmail-NAME of the alias user, or an entry of its fastforward table
+  dotqmail,          // .qmail-EXT of a user
+  default_file,      // a .qmail-...default, of a user or of the alias user
+  relay,             // neither local nor virtual: not ours to judge
+  next_hop_accepts,  // the next hop of a relay domain takes it
+  accept_all,        // the next hop takes every address of the domain
+  backup_mx,         // we are the domain's backup, and its primary is down
   // not valid
-  unknown_user,  // no user, no .qmail file, no alias
-  syntax,        // no mail address
-  too_long,      // over 900 bytes
-  bounced,       // the .qmail file, or the user's record, says that this mail is bounced
-  disabled,      // there is such a user, whose account has expired or is switched off
+  unknown_user,      // no user, no .qmail file, no alias
+  syntax,            // no mail address
+  too_long,          // over 900 bytes
+  bounced,           // the .qmail file, or the user's record, says that this mail is bounced
+  disabled,          // there is such a user, whose account has expired or is switched off
+  next_hop_refuses,  // the next hop of a relay domain does not take it
   // cannot tell now
-  control_error,  // a control file is missing or cannot be used
-  table_error,    // users/cdb or another table is damaged, or a record of it
-  passwd_error,   // the passwd look-up failed
-  home_error,     // a home, or a .qmail file in it, cannot be looked at
-  timeout,        // a look-up took too long
+  control_error,         // a control file is missing or cannot be used
+  table_error,           // users/cdb or another table is damaged, or a record of it
+  passwd_error,          // the passwd look-up failed
+  home_error,            // a home, or a .qmail file in it, cannot be looked at
+  next_hop_defers,       // the next hop does not know now, or cannot be asked about this address
+  accept_all_undecided,  // the next hop takes every address: that says nothing about this one
+  probe_pending,         // the next hop is being asked
+  unreachable,           // the next hop cannot be reached
+  sender_refused,        // the next hop does not talk to qmail-probe
+  probe_busy,            // a limit of qmail-probe is reached
+  not_probed,            // qmail-probe does not ask about this domain
+  probe_error,           // qmail-probe cannot be asked
+  timeout,               // a look-up took too long
 };
 
 [[nodiscard]] Verdict verdict_of(Why why);
@@ -66,7 +78,8 @@ struct Decision {
   std::uint8_t position = 0;
   // Login name of the user whose mailbox or .qmail files decide, cut at 32 bytes; may be empty.
   FixedText<kMaxShownUser> user;
-  // What the .qmail file wants the sender to be told, printable ASCII; empty: smtp_text(why).
+  // What the .qmail file, or the next hop, wants the sender to be told, printable ASCII; empty:
+  // smtp_text(why).
   FixedText<kMaxReplyText> text;
 
   [[nodiscard]] Verdict verdict() const { return verdict_of(why); }

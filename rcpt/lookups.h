@@ -18,6 +18,7 @@
 
 #include "core/result.h"
 #include "maps/owner_table.h"
+#include "rcpt/decision.h"
 
 namespace qv {
 
@@ -37,6 +38,13 @@ struct Owner {
 struct FileText {
   std::string_view bytes;  // at most the first 64 KiB
   bool is_whole = true;
+};
+
+// What the next hop of a relay domain thinks of an address.
+struct NextHopAnswer {
+  Why why = Why::probe_error;  // next_hop_accepts, ..., probe_error
+  // Its words; any bytes.  The view lives until the next look-up call.
+  std::string_view text;
 };
 
 class Lookups {
@@ -70,6 +78,13 @@ class Lookups {
   // cdb among them.
   [[nodiscard]] virtual Result<Look> find_key(const Owner& owner, const TableQuestion& question,
                                               TableFinding& finding) = 0;
+
+  // What the server that a domain is relayed to says about `address`; `answer` is set on yes, which
+  // does not mean that it takes the address.  Never no.  Error: nobody can be asked.
+  [[nodiscard]] virtual Result<Look> ask_next_hop(std::string_view /*address*/,
+                                                  NextHopAnswer& /*answer*/) {
+    return Error{Fault::config, 0, "next hops are not asked"};
+  }
 
   // No name in the home that begins with ".qmail" is longer than this many bytes: has_file() is not
   // asked about longer ones without a '/'.  A bound, not an answer: whoever does not know says 255.

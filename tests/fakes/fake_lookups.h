@@ -33,6 +33,11 @@ class FakeLookups final : public Lookups {
   // A cdb by its path, absolute; nullptr takes it away.  REQUIRES: it outlives this object.
   void add_table(const std::string& path, const CdbFile* table) { tables_[path] = table; }
 
+  // What the next hop says about an address; nobody can be asked about others.
+  void set_next_hop(const std::string& address, Why why, const std::string& text) {
+    next_hops_[address] = {why, text};
+  }
+
   // The answer to a question is this fault.  A question: "user joe", "home /home/joe",
   // "file /home/joe/.qmail-x", "text /home/joe/.qmail-x", "table /home/joe/t.cdb".
   void break_question(const std::string& question, int errnum = EIO) {
@@ -100,6 +105,18 @@ class FakeLookups final : public Lookups {
     return look;
   }
 
+  Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& said) override {
+    forget_views();
+    const auto hit = next_hops_.find(std::string(address));
+    const std::string question = "hop " + std::string(address);
+    Result<Look> look = answer(question, true);
+    if (!look.ok() || look.value() == Look::pending) return look;
+    if (hit == next_hops_.end()) return Error{Fault::retry, ENOENT, "nobody to ask"};
+    last_text_ = hit->second.second;
+    said = {hit->second.first, last_text_};
+    return Look::yes;
+  }
+
   std::size_t longest_name(const Owner&) override { return longest_; }
 
  private:
@@ -128,6 +145,7 @@ class FakeLookups final : public Lookups {
   std::set<std::string> files_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, const CdbFile*> tables_;
+  std::map<std::string, std::pair<Why, std::string>> next_hops_;
   std::map<std::string, Error> faults_;
   std::set<std::string> known_;
   std::string last_name_;

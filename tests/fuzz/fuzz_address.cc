@@ -31,6 +31,7 @@ QmailConfig make_config() {
   config.percenthack = {true, "control/percenthack", map_of("p\nl\n", Constmap::Form::keys)};
   config.virtualdomains = {true, "control/virtualdomains",
                            map_of("v:joe-v\n.s:joe-s\na@w:joe\nn:\n", Constmap::Form::pairs)};
+  config.verifyprobe = {true, "control/verifyprobe", map_of("r\n.r\n", Constmap::Form::keys)};
   return config;
 }
 
@@ -66,6 +67,15 @@ class SmallSystem final : public Lookups {
   }
   Result<Look> read_file(const Owner&, std::string_view, FileText&) override { abort(); }
   Result<Look> find_key(const Owner&, const TableQuestion&, TableFinding&) override { abort(); }
+  Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& answer) override {
+    ++asked;
+    const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
+    require(domain == "r" || ends_with(domain, ".r"));
+    for (const char c : address) require(static_cast<unsigned char>(c) >= ' ' && c != 0x7f);
+    answer = {starts_with(address, "joe@") ? Why::next_hop_accepts : Why::next_hop_refuses,
+              "\x01\xff no"};
+    return Look::yes;
+  }
 };
 
 class Printable final : public Trail {
@@ -102,7 +112,24 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     case Why::relay:
       require(system.asked == 0 && (decision.position == 1 || decision.position == 2));
       break;
+    case Why::next_hop_accepts:
+      require(system.asked == 1 && decision.text.view() == "?? no");
+      break;
+    case Why::next_hop_refuses:
+      require(system.asked == 1 && decision.reply_text() == "?? no");
+      require(decision.verdict() == Verdict::reject);
+      break;
     case Why::alias:
+    case Why::accept_all:
+    case Why::backup_mx:
+    case Why::next_hop_defers:
+    case Why::accept_all_undecided:
+    case Why::probe_pending:
+    case Why::unreachable:
+    case Why::sender_refused:
+    case Why::probe_busy:
+    case Why::not_probed:
+    case Why::probe_error:
       abort();
     case Why::unknown_user:
     case Why::bounced:

@@ -273,5 +273,51 @@ TEST_F(ConfigTest, AReadingThatFailedIsTriedAgain) {
   }
 }
 
+// ---- verifyprobe -------------------------------------------------------------------------------
+
+TEST_F(ConfigTest, OfVerifyprobeTheDomainsCount) {
+  control("me", "mail.example\n");
+  EXPECT_FALSE(watch_.config().verifyprobe.usable);
+  EXPECT_TRUE(refresh().verifyprobe.usable);
+  EXPECT_EQ(watch_.config().verifyprobe.entries.size(), 0u);
+  control("verifyprobe", "# behind us\nX.example : 127.0.0.1:2525 backup-mx\n.y.example:mx\n");
+  const QmailConfig& config = refresh();
+  EXPECT_EQ(problems(), "");
+  EXPECT_EQ(config.verifyprobe.entries.size(), 2u);
+  ASSERT_TRUE(has(config.verifyprobe, "x.EXAMPLE"));
+  EXPECT_EQ(config.verifyprobe.entries.find("x.example")->line, 2);
+  EXPECT_TRUE(has(config.verifyprobe, ".y.example"));
+  tree_.remove("control/verifyprobe");
+  EXPECT_EQ(refresh().verifyprobe.entries.size(), 0u);
+  EXPECT_TRUE(watch_.config().verifyprobe.usable);
+}
+
+TEST_F(ConfigTest, AMistakeInVerifyprobeKeepsWhatWasThere) {
+  control("me", "mail.example\n");
+  control("verifyprobe", "x.example:mx\n*:mx\n");
+  EXPECT_TRUE(has(refresh().verifyprobe, "x.example")) << "nothing older to keep";
+  EXPECT_EQ(problems(),
+            "control/verifyprobe:2: not a domain: '*'; probing for all domains is not possible\n");
+  control("verifyprobe", "x.example:mx\n");
+  refresh();
+  control("verifyprobe", "y.example:mx\nz.example\n");
+  EXPECT_TRUE(has(refresh().verifyprobe, "x.example"));
+  EXPECT_FALSE(has(watch_.config().verifyprobe, "y.example"));
+  EXPECT_EQ(problems(), "control/verifyprobe:2: DOMAIN:NEXTHOP expected\n");
+  control("verifyprobe", "y.example:mx\n");
+  EXPECT_TRUE(has(refresh().verifyprobe, "y.example"));
+  EXPECT_FALSE(has(watch_.config().verifyprobe, "x.example"));
+}
+
+TEST_F(ConfigTest, AnUnreadableVerifyprobeIsNotUsable) {
+  control("me", "mail.example\n");
+  control("verifyprobe", std::string_view("x\0", 2));
+  EXPECT_FALSE(refresh().verifyprobe.usable);
+  control("verifyprobe", "x.example:mx\n");
+  EXPECT_TRUE(refresh().verifyprobe.usable);
+  control("verifyprobe", std::string_view("x\0", 2));
+  EXPECT_TRUE(has(refresh().verifyprobe, "x.example")) << "the old contents stay";
+}
+
 }  // namespace
 }  // namespace qv

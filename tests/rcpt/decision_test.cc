@@ -5,17 +5,19 @@
 
 #include <set>
 #include <string>
+#include <utility>
 
 namespace qv {
 namespace {
 
 constexpr int kLast = static_cast<int>(Why::timeout);
 
+// Of those with the same verdict: `probe` is what the next hop says, whatever it says.
 TEST(Why, EachHasAWordOfItsOwnFitForTheWire) {
-  std::set<std::string_view> words;
+  std::set<std::pair<std::string_view, Verdict>> words;
   for (int i = 0; i <= kLast; ++i) {
     const std::string_view word = why_word(static_cast<Why>(i));
-    EXPECT_TRUE(words.insert(word).second) << word;
+    EXPECT_TRUE(words.emplace(word, verdict_of(static_cast<Why>(i))).second) << word;
     EXPECT_FALSE(word.empty());
     EXPECT_LE(word.size(), 32u);
     EXPECT_EQ(word.find_first_not_of("abcdefghijklmnopqrstuvwxyz-"), std::string_view::npos);
@@ -33,7 +35,9 @@ TEST(Why, WhatIsNotValidHasASentenceForTheReply) {
 
 TEST(Why, FaultsAreNeverValid) {
   for (const Why why :
-       {Why::control_error, Why::table_error, Why::passwd_error, Why::home_error, Why::timeout}) {
+       {Why::control_error, Why::table_error, Why::passwd_error, Why::home_error, Why::timeout,
+        Why::next_hop_defers, Why::accept_all_undecided, Why::probe_pending, Why::unreachable,
+        Why::sender_refused, Why::probe_busy, Why::not_probed, Why::probe_error}) {
     EXPECT_EQ(verdict_of(why), Verdict::defer);
   }
   EXPECT_EQ(verdict_of(static_cast<Why>(250)), Verdict::defer);

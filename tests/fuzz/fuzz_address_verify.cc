@@ -1,0 +1,32 @@
+// SPDX-License-Identifier: 0BSD
+// wire/address_verify: a reply that parses must be written as it was read.
+#include <cstdint>
+#include <cstdlib>
+
+#include "wire/address_verify.h"
+
+namespace {
+
+void require(bool condition) {
+  if (!condition) abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  using namespace qv::address_verify;
+  const std::string_view bytes(reinterpret_cast<const char*>(data), size);
+  qv::AttributeDecoder decoder;
+  Reply reply;
+  if (decoder.scan(bytes) != qv::Frame::whole || !parse_reply(decoder, bytes, reply)) return 0;
+  require(reply.recipient <= Recipient::todo);
+  std::string written;
+  append_reply(written, reply);
+  qv::AttributeDecoder decoder2;
+  Reply again;
+  require(decoder2.scan(written) == qv::Frame::whole && decoder2.size() == written.size());
+  require(parse_reply(decoder2, written, again));
+  require(again.status == reply.status && again.recipient == reply.recipient &&
+          again.reason == reply.reason && again.why == reply.why);
+  return 0;
+}

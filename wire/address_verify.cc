@@ -1,0 +1,36 @@
+// SPDX-License-Identifier: 0BSD
+#include "wire/address_verify.h"
+
+namespace qv::address_verify {
+
+void append_query(std::string& out, std::string_view address, std::uint32_t wait_ms) {
+  append_attribute(out, "request", "query");
+  append_attribute(out, "address", address);
+  append_attribute(out, "wait", wait_ms);
+  end_attributes(out);
+}
+
+bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes, Reply& reply) {
+  AttributeReader reader(decoder, bytes);
+  reply.status = reader.number("status");
+  // What went wrong is all that is said then.
+  if (reply.status != kStatusOk) return reader.done();
+  const std::uint32_t recipient = reader.number("recipient_status");
+  reply.reason = reader.text("reason");
+  reply.why = reader.text("why");
+  if (!reader.done() || recipient > static_cast<std::uint32_t>(Recipient::todo)) return false;
+  reply.recipient = static_cast<Recipient>(recipient);
+  return true;
+}
+
+void append_reply(std::string& out, const Reply& reply) {
+  append_attribute(out, "status", reply.status);
+  if (reply.status == kStatusOk) {
+    append_attribute(out, "recipient_status", static_cast<std::uint32_t>(reply.recipient));
+    append_attribute(out, "reason", reply.reason);
+    append_attribute(out, "why", reply.why);
+  }
+  end_attributes(out);
+}
+
+}  // namespace qv::address_verify
