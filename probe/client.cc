@@ -9,13 +9,12 @@
 
 #include "cache/record.h"
 #include "core/text.h"
+#include "wire/address_verify.h"
 
 namespace qv {
 
 namespace {
 
-// As every Postfix since 3.6 expects it, spelling included.
-constexpr std::string_view kProtocol = "address_verification_prrotocol";
 constexpr std::uint32_t kMaxWait_ms = 60000;
 
 // uid_t of nobody: (uid_t)-1, which no process has.
@@ -96,7 +95,7 @@ VerifyClient::VerifyClient(VerifyClients& clients, Stream& stream)
       decoder_(AttributeLimits{.message = kMaxMessage, .name = 64}),
       uid_(peer_of(stream.fd())) {
   std::string greeting;
-  append_attribute(greeting, "protocol", kProtocol);
+  append_attribute(greeting, "protocol", address_verify::kProtocol);
   end_attributes(greeting);
   stream.write(greeting);
 }

@@ -14,6 +14,7 @@
 #include "rcpt/lookups.h"
 #include "verify/homes.h"
 #include "verify/known.h"
+#include "verify/next_hops.h"
 #include "verify/passwd.h"
 
 namespace qv {
@@ -23,14 +24,18 @@ class CachedLookups final : public Lookups {
   // `ttl_us`: how long before its query came in an answer may have been found out.
   // REQUIRES: `loop` and `pool` outlive this object; `ready` may call back into it.
   CachedLookups(Loop& loop, helper::Pool& pool, std::int64_t ttl_us, const PasswdPaths& paths,
-                Askers::Ready ready)
-      : askers_(loop, pool, ttl_us, std::move(ready)), homes_(askers_), passwd_(askers_, paths) {}
+                Askers::Ready ready, NextHopSettings next_hops = {})
+      : askers_(loop, pool, ttl_us, std::move(ready)),
+        homes_(askers_),
+        passwd_(askers_, paths),
+        next_hops_(askers_, loop, std::move(next_hops)) {}
 
   void begin(std::int64_t asked_at_us) { askers_.begin(asked_at_us); }
   void park(std::uint32_t number) { askers_.park(number); }
   void forget() {
     homes_.forget();
     passwd_.forget();
+    next_hops_.forget();
   }
 
   [[nodiscard]] Result<Look> find_user(std::string_view name, Owner& owner) override {
@@ -50,6 +55,10 @@ class CachedLookups final : public Lookups {
                                       TableFinding& finding) override {
     return homes_.find_key(owner, question, finding);
   }
+  [[nodiscard]] Result<Look> ask_next_hop(std::string_view address,
+                                          NextHopAnswer& answer) override {
+    return next_hops_.ask_next_hop(address, answer);
+  }
   [[nodiscard]] std::size_t longest_name(const Owner& owner) override {
     return homes_.longest_name(owner);
   }
@@ -58,6 +67,7 @@ class CachedLookups final : public Lookups {
   Askers askers_;
   Homes homes_;
   Passwd passwd_;
+  NextHops next_hops_;
 };
 
 }  // namespace qv

@@ -33,8 +33,9 @@ Desk::Desk(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& lo
     : loop_(loop),
       options_(options),
       log_(log),
-      lookups_(loop, pool, options.cache_ttl_us, PasswdPaths{},
-               [this](std::uint32_t number) { decide_again(number); }),
+      lookups_(
+          loop, pool, options.cache_ttl_us, PasswdPaths{},
+          [this](std::uint32_t number) { decide_again(number); }, options.next_hops),
       judge_(options),
       sweep_(loop.every(kSweepUs, [this] {
         give_up_overdue();

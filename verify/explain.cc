@@ -2,6 +2,7 @@
 #include "verify/explain.h"
 
 #include <cstdio>
+#include <cstring>
 #include <utility>
 #include <vector>
 
@@ -40,6 +41,17 @@ std::string_view verdict_phrase(Verdict verdict) {
   return "cannot tell now";
 }
 
+// It may be started later, and is no mistake then.
+void look_for_probe(const StreamAddress& address) {
+  bool in_progress = false;
+  const Result<Fd> fd = start_connect(address, in_progress);
+  if (fd.ok()) return;
+  std::fprintf(stderr,
+               "qmail-verify: note: control/verifyprobe names domains, and nobody answers on %s: "
+               "%s\n",
+               address.text.c_str(), strerror(fd.error().errnum));
+}
+
 int exit_code_of(Verdict verdict) {
   switch (verdict) {
     case Verdict::accept:
@@ -56,8 +68,9 @@ int exit_code_of(Verdict verdict) {
 
 Result<void> Explain::post_jail(std::string& detail) {
   QV_TRY_VOID(VerifyProcess::post_jail(detail));
-  lookups_.emplace(loop_, *pool_, options_.cache_ttl_us, PasswdPaths{},
-                   [this](std::uint32_t /*number*/) { decide(); });
+  lookups_.emplace(
+      loop_, *pool_, options_.cache_ttl_us, PasswdPaths{},
+      [this](std::uint32_t /*number*/) { decide(); }, options_.next_hops);
   judge_.emplace(options_);
   std::vector<Problem> problems;
   judge_->refresh(loop_.now_us(), problems);
@@ -125,6 +138,7 @@ int check_config() {
   }
   Judge judge(options);
   judge.refresh(0, problems);
+  if (judge.config().verifyprobe.entries.size() > 0) look_for_probe(options.next_hops.address);
   for (const Problem& problem : problems) print_problem(problem);
   return problems.empty() ? kExitOk : kExitPermanent;
 }

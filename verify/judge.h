@@ -31,6 +31,8 @@ class Judge {
   // What most addresses are looked up by: their local part in users/cdb (UsersCdb::look_ahead()).
   [[nodiscard]] UsersCdb::Place look_ahead(std::string_view address) const;
 
+  [[nodiscard]] const QmailConfig& config() const { return config_.config(); }
+
   [[nodiscard]] Decision decide(std::string_view address, Lookups& lookups,
                                 Trail* trail = nullptr) const;
 

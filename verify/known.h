@@ -74,13 +74,21 @@ class Askers {
     known.asking = true;
     const std::int64_t now = loop_.now_us();
     pool_.ask(request, [this, &known, now, take](Result<helper::Reply> reply) {
-      known.asking = false;
-      known.at_us = now;
-      known.error.reset();
-      if (Result<void> taken = take(std::move(reply)); !taken.ok()) known.error = taken.error();
-      wake(known);
+      settle(known, now, take(std::move(reply)));
     });
   }
+
+  // The answer to a question that is as old as `at_us`, or the Error that is to be remembered, for
+  // whoever asks somebody else than the helpers.
+  void settle(Known& known, std::int64_t at_us, const Result<void>& taken) {
+    known.asking = false;
+    known.at_us = at_us;
+    known.error.reset();
+    if (!taken.ok()) known.error = taken.error();
+    wake(known);
+  }
+
+  [[nodiscard]] std::int64_t ttl_us() const { return ttl_us_; }
 
  private:
   void wake(Known& known) {

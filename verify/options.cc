@@ -66,12 +66,37 @@ constexpr Setting kSettings[] = {
      .fallback = "no",
      .choices = "no yes",
      .help = "do vpopmail's users have extensions, USER-ANYTHING (its option qmail-ext)"},
+    {.name = "PROBE_SOCKET",
+     .fallback = "",
+     .help = "where qmail-probe answers, for relay domains in control/verifyprobe: unix:/PATH "
+             "[unix:QMAILHOME/probe/verify]"},
+    {.name = "PROBE_WAIT",
+     .type = SettingType::number,
+     .fallback = "3",
+     .min = 0,
+     .max = 3,
+     .help = "seconds to wait for what qmail-probe does not know yet"},
 };
 
 void require_absolute(std::string_view name, const std::string& path,
                       std::vector<Problem>& problems) {
   if (starts_with(path, "/")) return;
   problems.push_back({std::string(name), 0, "\"" + path + "\" does not begin with a slash"});
+}
+
+NextHopSettings read_next_hops(const Settings& settings, std::vector<Problem>& problems) {
+  NextHopSettings next_hops;
+  next_hops.wait_us = static_cast<std::int64_t>(settings.number("PROBE_WAIT")) * kSecondUs;
+  std::string text = settings.text("PROBE_SOCKET");
+  const bool is_set = !text.empty();
+  if (!is_set) text = "unix:" + settings.text("QMAILHOME") + "/probe/verify";
+  Result<StreamAddress> address = parse_stream_address(text);
+  if (address.ok() && starts_with(text, "unix:")) {
+    next_hops.address = std::move(address).value();
+  } else if (is_set) {
+    problems.push_back({"PROBE_SOCKET", 0, "\"" + text + "\": unix:/PATH expected"});
+  }
+  return next_hops;
 }
 
 }  // namespace
@@ -96,6 +121,7 @@ Options read_options(const Settings::Source& source, std::vector<Problem>& probl
   options.dotqmail.users_have_extensions = settings.choice("VDELIVERMAIL_EXT") == 1;
 
   require_absolute("QMAILHOME", options.qmailhome, problems);
+  options.next_hops = read_next_hops(settings, problems);
   if (!options.fastforward_cdb.empty()) {
     require_absolute("VERIFY_FASTFORWARDCDB", options.fastforward_cdb, problems);
   }

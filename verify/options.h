@@ -12,6 +12,7 @@
 
 #include "control/settings.h"
 #include "rcpt/contents.h"
+#include "verify/next_hops.h"
 
 namespace qv {
 
@@ -32,6 +33,7 @@ struct Options {
   std::uint32_t helpers = 0;
   std::string fastforward_cdb;  // empty: none
   DotqmailPolicy dotqmail;      // but for its clock
+  NextHopSettings next_hops;
 };
 
 // The table for --help, and what it makes of the environment.

@@ -1,0 +1,160 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/next_hops.h"
+
+#include <cerrno>
+#include <utility>
+
+#include "core/text.h"
+#include "maps/attribute_framing.h"
+#include "wire/address_verify.h"
+
+namespace qv {
+
+namespace {
+
+using address_verify::Recipient;
+
+constexpr std::int64_t kMillisecondUs = 1000;
+
+const NextHopAnswer kNonsense{Why::probe_error, "qmail-probe does not talk its protocol"};
+
+// The words of probe/service.h.
+Why why_of_defer(std::string_view word) {
+  constexpr std::pair<std::string_view, Why> kWords[] = {
+      {"probe-pending", Why::probe_pending},
+      {"accept-all", Why::accept_all_undecided},
+      {"unreachable", Why::unreachable},
+      {"sender-refused", Why::sender_refused},
+      {"busy", Why::probe_busy},
+      {"not-probed", Why::not_probed},
+      {"table-error", Why::probe_error},
+  };
+  for (const auto& [known, why] : kWords) {
+    if (word == known) return why;
+  }
+  return Why::next_hop_defers;
+}
+
+// nullopt: the reply contradicts itself.  What is valid or not needs a word known to mean that.
+std::optional<Why> why_of(const address_verify::Reply& reply) {
+  switch (reply.recipient) {
+    case Recipient::ok:
+      if (reply.why == "probe") return Why::next_hop_accepts;
+      if (reply.why == "accept-all") return Why::accept_all;
+      if (reply.why == "backup-mx") return Why::backup_mx;
+      return std::nullopt;
+    case Recipient::bounce:
+      if (reply.why == "probe") return Why::next_hop_refuses;
+      return std::nullopt;
+    case Recipient::todo:
+      return Why::probe_pending;
+    case Recipient::defer:
+      return why_of_defer(reply.why);
+  }
+  return std::nullopt;
+}
+
+// What a message says, with views into it.
+NextHopAnswer read_reply(std::string_view message, Asker::Sense& sense) {
+  AttributeDecoder decoder;
+  address_verify::Reply reply;
+  sense = Asker::Sense::nonsense;
+  if (decoder.scan(message) != Frame::whole ||
+      !address_verify::parse_reply(decoder, message, reply)) {
+    return kNonsense;
+  }
+  if (reply.status != address_verify::kStatusOk) {
+    sense = Asker::Sense::good;
+    return {Why::probe_error, "qmail-probe does not answer this question"};
+  }
+  const std::optional<Why> why = why_of(reply);
+  if (!why) return kNonsense;
+  sense = Asker::Sense::good;
+  return {*why, reply.reason};
+}
+
+NextHopAnswer failure(const Error& error) {
+  if (error.fault == Fault::protocol) return kNonsense;
+  if (error.errnum == ETIMEDOUT) return {Why::probe_error, "qmail-probe does not answer in time"};
+  if (error.errnum == EAGAIN) return {Why::probe_error, "too many questions for qmail-probe"};
+  return {Why::probe_error, "qmail-probe is not there"};
+}
+
+bool is_decided(Why why) { return verdict_of(why) != Verdict::defer; }
+
+}  // namespace
+
+Asker& NextHops::asker(std::optional<Asker>& which, std::size_t connections) {
+  if (!which) {
+    which.emplace(
+        loop_, settings_.address,
+        AskerLimits{.connections = connections, .queue = kMaxQueued, .max_reply = kMaxReply},
+        AttributeFraming::of(address_verify::kProtocol, {.message = kMaxReply}));
+  }
+  return *which;
+}
+
+// What is not decided must be heard by who waits for it, and by nobody who comes later.
+void NextHops::settle(Answer& answer, const NextHopAnswer& said) {
+  answer.why = said.why;
+  answer.text = first_bytes(said.text, kMaxReplyText);
+  const std::int64_t now = loop_.now_us();
+  askers_.settle(answer, is_decided(said.why) ? now : now - askers_.ttl_us(), {});
+}
+
+void NextHops::ask(std::string_view address, Answer& answer) {
+  if (answer.asking) return;
+  answer.asking = true;
+  answer.begun_us = loop_.now_us();
+  std::string request;
+  address_verify::append_query(request, address, 0);
+  asker(quick_, kMaxAsking)
+      .ask(std::move(request), answer.begun_us + settings_.wait_us + kGraceUs,
+           [this, &answer, name = std::string(address)](const Result<std::string_view>& message) {
+             auto sense = Asker::Sense::nonsense;
+             const NextHopAnswer said =
+                 message.ok() ? read_reply(message.value(), sense) : failure(message.error());
+             if (said.why == Why::probe_pending) {
+               wait(name, answer);
+             } else {
+               settle(answer, said);
+             }
+             return sense;
+           });
+}
+
+void NextHops::wait(const std::string& address, Answer& answer) {
+  const NextHopAnswer pending{Why::probe_pending, "the next hop is being asked"};
+  const std::int64_t end_us = answer.begun_us + settings_.wait_us;
+  const std::int64_t wait_ms = (end_us - loop_.now_us()) / kMillisecondUs;
+  if (wait_ms <= 0) return settle(answer, pending);
+  std::string request;
+  address_verify::append_query(request, address, static_cast<std::uint32_t>(wait_ms));
+  asker(patient_, kMaxWaiting)
+      .ask(std::move(request), end_us + kGraceUs,
+           [this, &answer, pending](const Result<std::string_view>& message) {
+             auto sense = Asker::Sense::nonsense;
+             if (message.ok()) {
+               settle(answer, read_reply(message.value(), sense));
+               return sense;
+             }
+             const int errnum = message.error().errnum;
+             const bool late = errnum == ETIMEDOUT || errnum == EAGAIN;
+             settle(answer, late ? pending : failure(message.error()));
+             return sense;
+           });
+}
+
+Result<Look> NextHops::ask_next_hop(std::string_view address, NextHopAnswer& answer) {
+  Answer* known = answers_.find(address);
+  if (known == nullptr) known = &answers_.add(address);
+  if (!askers_.is_fresh(*known)) {
+    ask(address, *known);
+    askers_.need(*known);
+    return Look::pending;
+  }
+  answer = {known->why, known->text};
+  return Look::yes;
+}
+
+}  // namespace qv
