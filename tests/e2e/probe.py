@@ -717,7 +717,7 @@ class Fleet(ProbeTest):
 
 
 class PostfixTest(ProbeTest):
-    """Debian's Postfix in directories of the test's own."""
+    """Debian's Postfix and Exim in directories of the test's own."""
 
     def setUp(self):
         super().setUp()
@@ -773,51 +773,6 @@ class PostfixTest(ProbeTest):
                 return s.recv(100).startswith(b"220")
         except OSError:
             return False
-
-
-class RealHops(PostfixTest):
-    def test_postfix_as_next_hop(self):
-        self.routes("x.example:127.0.0.1:%d" % self.start_next_hop())
-        self.start_probe()
-        client = self.client()
-        self.assert_answer(client.query("joe@x.example", 10), OK, "250 2.1.5 Ok", "probe")
-        self.assert_answer(client.query("none@x.example", 10), BOUNCE,
-                           "550 5.1.1 <none@x.example>", "probe")
-        self.assert_answer(client.query("a\"b c@x.example", 10), BOUNCE, why="probe")
-
-    def test_postfix_under_tls(self):
-        key, certificate = self.at("key.pem"), self.at("cert.pem")
-        code, _, err = self.run_program(
-            [lib.peer("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
-             "-subj", "/CN=hop.example", "-keyout", key, "-out", certificate])
-        self.assertEqual(code, 0, err)
-        port = self.start_next_hop(smtpd_tls_security_level="encrypt", smtpd_tls_cert_file=certificate,
-                                   smtpd_tls_key_file=key, smtpd_tls_loglevel="1")
-        self.routes("x.example:127.0.0.1:%d tls=must" % port)
-        self.start_probe()
-        self.assert_answer(self.client().query("joe@x.example", 10), OK, why="probe")
-        with open(self.hop_directory + "/log", encoding="ascii", errors="replace") as f:
-            self.assertIn("TLS connection established from", f.read())
-
-    def test_postfix_that_refuses_our_sender(self):
-        port = self.start_next_hop(
-            smtpd_delay_reject="no",
-            smtpd_sender_restrictions="inline:{<>=REJECT}, check_sender_access inline:{<>=REJECT}")
-        self.routes("x.example:127.0.0.1:%d" % port)
-        self.start_probe()
-        client = self.client()
-        self.assert_answer(client.query("joe@x.example", 10), DEFER, why="sender-refused")
-        self.assert_answer(client.query("none@x.example", 10), DEFER, why="sender-refused")
-        self.assertEqual(self.tool("list")[1], "")
-
-    def test_exim_as_next_hop(self):
-        port = self.start_exim()
-        self.routes("x.example:127.0.0.1:%d" % port)
-        self.start_probe()
-        client = self.client()
-        self.assert_answer(client.query("joe@x.example", 10), OK, why="probe")
-        self.assert_answer(client.query("none@x.example", 10), BOUNCE, "550 Unrouteable", "probe")
-        self.assert_answer(client.query("later@x.example", 10), DEFER, "451", "probe")
 
     def start_exim(self):
         exim = find_exim()
@@ -883,6 +838,51 @@ nowhere:
         if code != 0:
             self.skipTest("no account %s, and no mount namespace: %s" % (name, err))
         return [unshare, "-m", "sh", "-c", mount + ' && exec "$@"', "sh"]
+
+
+class RealHops(PostfixTest):
+    def test_postfix_as_next_hop(self):
+        self.routes("x.example:127.0.0.1:%d" % self.start_next_hop())
+        self.start_probe()
+        client = self.client()
+        self.assert_answer(client.query("joe@x.example", 10), OK, "250 2.1.5 Ok", "probe")
+        self.assert_answer(client.query("none@x.example", 10), BOUNCE,
+                           "550 5.1.1 <none@x.example>", "probe")
+        self.assert_answer(client.query("a\"b c@x.example", 10), BOUNCE, why="probe")
+
+    def test_postfix_under_tls(self):
+        key, certificate = self.at("key.pem"), self.at("cert.pem")
+        code, _, err = self.run_program(
+            [lib.peer("openssl"), "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-days", "2",
+             "-subj", "/CN=hop.example", "-keyout", key, "-out", certificate])
+        self.assertEqual(code, 0, err)
+        port = self.start_next_hop(smtpd_tls_security_level="encrypt", smtpd_tls_cert_file=certificate,
+                                   smtpd_tls_key_file=key, smtpd_tls_loglevel="1")
+        self.routes("x.example:127.0.0.1:%d tls=must" % port)
+        self.start_probe()
+        self.assert_answer(self.client().query("joe@x.example", 10), OK, why="probe")
+        with open(self.hop_directory + "/log", encoding="ascii", errors="replace") as f:
+            self.assertIn("TLS connection established from", f.read())
+
+    def test_postfix_that_refuses_our_sender(self):
+        port = self.start_next_hop(
+            smtpd_delay_reject="no",
+            smtpd_sender_restrictions="inline:{<>=REJECT}, check_sender_access inline:{<>=REJECT}")
+        self.routes("x.example:127.0.0.1:%d" % port)
+        self.start_probe()
+        client = self.client()
+        self.assert_answer(client.query("joe@x.example", 10), DEFER, why="sender-refused")
+        self.assert_answer(client.query("none@x.example", 10), DEFER, why="sender-refused")
+        self.assertEqual(self.tool("list")[1], "")
+
+    def test_exim_as_next_hop(self):
+        port = self.start_exim()
+        self.routes("x.example:127.0.0.1:%d" % port)
+        self.start_probe()
+        client = self.client()
+        self.assert_answer(client.query("joe@x.example", 10), OK, why="probe")
+        self.assert_answer(client.query("none@x.example", 10), BOUNCE, "550 Unrouteable", "probe")
+        self.assert_answer(client.query("later@x.example", 10), DEFER, "451", "probe")
 
 
 def find_exim():
