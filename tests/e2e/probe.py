@@ -5,6 +5,7 @@
 import glob
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -564,6 +565,50 @@ class Store(ProbeTest):
                     self.assert_answer(client.query(address), old[address])
             self.assertEqual(hop.said("RCPT"), said)
             probe.stop()
+
+    def test_killed_a_hundred_times_the_cache_is_whole_each_time(self):
+        """Nothing that was on disk is lost or goes back, and nothing is there that was not said."""
+        truth = {"ok": OK, "no": BOUNCE}
+        names = ["%s%d@x.example" % (("ok", "no")[i % 2], i) for i in range(2000)]
+        dice = random.Random(1)
+        seen = {}
+        for number in range(101):
+            probe = self.start_probe(probe_cache_entries="100000")
+            self.assertNotIn("ALERT", probe.log(), "after %d kills" % number)
+            with VerifyClient(self.socket) as client:
+                rounds = self.rounds_by_name(client, truth)
+                self.assertGreaterEqual(rounds.keys(), seen.keys())
+                for name, before in seen.items():
+                    self.assertGreaterEqual(rounds[name], before, name)
+                seen = rounds
+                # Many changes at a time, while the file is being written again and again.
+                end = time.monotonic() + dice.uniform(0.05, 0.35)
+                while time.monotonic() < end:
+                    some = [dice.choice(names) for _ in range(100)]
+                    client.socket.sendall(b"".join(message(
+                        ("request", "update"), ("address", name),
+                        ("recipient_status", truth[name[:2]]), ("reason", "round %d" % number))
+                        for name in some))
+                    for _ in some:
+                        self.assertEqual(client.receive(), message(("status", "0")))
+                probe.stop(signal.SIGKILL)
+        self.assertEqual(len(seen), len(names))
+        self.assertGreater(max(seen.values()), 90)
+
+    def rounds_by_name(self, client, truth):
+        """The cache as its daemon lists it: in which round each record was written."""
+        rounds, after = {}, ""
+        while True:
+            reply = client.ask(("request", "list"), ("after", after), ("limit", "500"))
+            self.assertEqual(reply["status"], "0")
+            for line in reply["entries"].splitlines():
+                after, record = line.split("\t")
+                match = re.fullmatch(r"([0-3]):0:\d+:round (\d+)", record)
+                self.assertTrue(match, line)
+                self.assertEqual(match.group(1), truth[after[:2]], line)
+                rounds[after] = int(match.group(2))
+            if int(reply["count"]) < 500:
+                return rounds
 
     def test_a_damaged_file_is_set_aside_and_mail_goes_on(self):
         hop = self.hop(users("joe"))
