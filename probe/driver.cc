@@ -33,6 +33,7 @@ bool is_down(ProbeReason reason) {
 }
 
 std::string address_text(const NextHop& hop) {
+  if (starts_with(hop.host, "/")) return "unix:" + hop.host;
   const bool ipv6 = find_byte(hop.host, ':') < hop.host.size();
   return "inet:" + (ipv6 ? "[" + hop.host + "]" : hop.host) + ":" + std::to_string(hop.port);
 }

@@ -5,6 +5,7 @@
 
 #include "control/verifyprobe.h"
 #include "core/text.h"
+#include "event/listen.h"
 
 namespace qv {
 
@@ -93,6 +94,13 @@ std::optional<NextHop> parse_next_hop(std::string_view text, std::string& why) {
     hop.lmtp = true;
     hop.port = kLmtpPort;
     text = after_bytes(text, 5);
+  }
+  if (hop.lmtp && starts_with(text, "unix:")) {
+    hop.host = after_bytes(text, 5);
+    hop.is_address = true;
+    if (parse_stream_address(text).ok()) return hop;
+    why = "lmtp:unix:/PATH expected";
+    return std::nullopt;
   }
   if (!take_host(text, hop, why)) return std::nullopt;
   if (text.empty()) return hop;

@@ -6,7 +6,7 @@
 //
 // hops: one or more next hops separated by blanks or commas, asked in this order until one can
 // answer: `host`, `host:port`, `[address]`, `[address]:port`, each with `lmtp:` in front where it
-// speaks LMTP; or the one word `mx`, the domain's mail exchangers; or nothing, what
+// speaks LMTP; `lmtp:unix:/path`; or the one word `mx`, the domain's mail exchangers; or nothing, what
 // control/smtproutes says.  Options: `backup-mx` (accept while no hop can be reached), `tls=no`,
 // `tls=may` (default), `tls=must`.
 //
@@ -33,7 +33,7 @@ inline constexpr std::uint16_t kSmtpPort = 25;
 inline constexpr std::uint16_t kLmtpPort = 24;
 
 struct NextHop {
-  std::string host;  // a name, or an address without brackets
+  std::string host;  // a name, an address without brackets, or the path of a Unix socket
   bool is_address = false;
   bool lmtp = false;
   std::uint16_t port = kSmtpPort;

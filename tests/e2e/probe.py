@@ -86,9 +86,9 @@ class VerifyClient:
 
 class FakeHop:
     """An SMTP server that does what the test says.  `reply(line)` gives the reply to a command, or
-    None to hang up, or "" to say nothing."""
+    None to hang up, or "" to say nothing.  `path`: on this Unix socket."""
 
-    def __init__(self, reply=None, greeting="220 fake"):
+    def __init__(self, reply=None, greeting="220 fake", path=None):
         self.reply = reply or (lambda line: "250 ok")
         self.greeting = greeting
         self.lines = []
@@ -96,8 +96,14 @@ class FakeHop:
         self.open = 0
         self.most_open = 0
         self.lock = threading.Lock()
-        self.listener = socket.create_server(("127.0.0.1", 0))
-        self.port = self.listener.getsockname()[1]
+        if path is None:
+            self.listener = socket.create_server(("127.0.0.1", 0))
+            self.port = self.listener.getsockname()[1]
+        else:
+            self.listener = socket.socket(socket.AF_UNIX)
+            self.listener.bind(path)
+            os.chmod(path, 0o777)
+            self.listener.listen()
         threading.Thread(target=self.accept, daemon=True).start()
 
     def accept(self):
@@ -344,6 +350,16 @@ class Callouts(ProbeTest):
             self.assertIn(b"recipient_status\x002\x00", client.receive())
         self.assertEqual(hop.said("RCPT"), 50)
         self.assertLessEqual(hop.most_open, 4)
+
+    def test_lmtp_on_a_unix_socket(self):
+        hop = self.hop(users("joe"), path=self.at("lmtp"))
+        self.routes("x.example:lmtp:unix:" + self.at("lmtp"), "y.example:lmtp:unix:/nowhere/lmtp")
+        self.start_probe()
+        client = self.client()
+        self.assert_answer(client.query("joe@x.example", 5), OK, why="probe")
+        self.assert_answer(client.query("none@x.example", 5), BOUNCE, "550 5.1.1", "probe")
+        self.assertEqual(hop.said("LHLO mx.local.example"), 1)
+        self.assert_answer(client.query("joe@y.example", 5), DEFER, "No such file", "unreachable")
 
     def test_a_hop_that_hangs_stops_nobody(self):
         stuck = self.hop(lambda line: "")

@@ -40,6 +40,7 @@ TEST_F(RouteTable, ReadsEveryFormOfNextHop) {
       "d.example:lmtp:localhost\n"
       "e.example:lmtp:[::1]:2424\n"
       "f.example:mx\n"
+      "h.example:lmtp:unix:/run/LMTP, second.example tls=no\n"
       "G.example:\n");
   EXPECT_TRUE(problems_.empty());
   EXPECT_EQ(hops(routes, "a.example"), "mail.a.example:25");
@@ -49,6 +50,7 @@ TEST_F(RouteTable, ReadsEveryFormOfNextHop) {
   EXPECT_EQ(hops(routes, "e.example"), "lmtp:<::1>:2424");
   EXPECT_EQ(hops(routes, "f.example"), "mx");
   EXPECT_EQ(hops(routes, "g.example"), "mx");
+  EXPECT_EQ(hops(routes, "h.example"), "lmtp:</run/LMTP>:24 second.example:25");
 }
 
 TEST_F(RouteTable, ProbesNothingThatIsNotNamed) {
@@ -99,6 +101,11 @@ TEST_F(RouteTable, SaysEveryMistakeAndLeavesTheLineOut) {
   const Routes routes = read("a.example:x\na.example:y\n");
   EXPECT_EQ(problems_.size(), 1u);
   EXPECT_EQ(hops(routes, "a.example"), "x:25");
+  for (const char* line : {"x.example:lmtp:unix:", "x.example:lmtp:unix:run/lmtp",
+                           "x.example:unix:/run/lmtp", "x.example:lmtp:/run/lmtp"}) {
+    EXPECT_EQ(read(line).size(), 0u) << line;
+    EXPECT_EQ(problems_.size(), 1u) << line;
+  }
 }
 
 }  // namespace
