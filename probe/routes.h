@@ -6,9 +6,9 @@
 //
 // hops: one or more next hops separated by blanks or commas, asked in this order until one can
 // answer: `host`, `host:port`, `[address]`, `[address]:port`, each with `lmtp:` in front where it
-// speaks LMTP; `lmtp:unix:/path`; or the one word `mx`, the domain's mail exchangers; or nothing, what
-// control/smtproutes says.  Options: `backup-mx` (accept while no hop can be reached), `tls=no`,
-// `tls=may` (default), `tls=must`.
+// speaks LMTP; `lmtp:unix:/path`; or the one word `mx`, the domain's mail exchangers; or nothing,
+// what control/smtproutes says.  Options: `backup-mx` (accept while no hop can be reached),
+// `tls=no`, `tls=may` (default), `tls=must`.
 //
 // A domain that no line names is never probed, and no line names all domains.
 //
