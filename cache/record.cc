@@ -6,6 +6,16 @@
 
 namespace qv {
 
+namespace {
+
+void make_safe(std::string& text) {
+  for (char& c : text) {
+    if (!is_printable(c)) c = '?';
+  }
+}
+
+}  // namespace
+
 bool status_from_number(std::uint64_t number, RecipientStatus& out) {
   if (number > static_cast<std::uint64_t>(RecipientStatus::todo)) return false;
   out = static_cast<RecipientStatus>(number);
@@ -45,7 +55,8 @@ RecordForm parse_record(std::string_view bytes, CacheRecord& out) {
   out.status = status;
   out.probed = static_cast<std::int64_t>(probed);
   out.updated = static_cast<std::int64_t>(updated);
-  out.text = safe_text(rest);
+  out.text = first_bytes(rest, kMaxCacheText);
+  make_safe(out.text);
   return RecordForm::whole;
 }
 
@@ -61,10 +72,14 @@ std::string encode_record(const CacheRecord& record) {
   return out;
 }
 
+void cache_key(std::string_view address, std::string& key) {
+  key = address;
+  for (char& c : key) c = c == ':' ? '_' : ascii_lower(c);
+}
+
 std::string cache_key(std::string_view address) {
   std::string key;
-  key.reserve(address.size());
-  for (const char c : address) key += c == ':' ? '_' : ascii_lower(c);
+  cache_key(address, key);
   return key;
 }
 
@@ -76,9 +91,7 @@ std::string_view domain_of(std::string_view address) {
 
 std::string safe_text(std::string_view text, std::size_t limit) {
   std::string out(first_bytes(text, limit));
-  for (char& c : out) {
-    if (!is_printable(c)) c = '?';
-  }
+  make_safe(out);
   return out;
 }
 

@@ -51,8 +51,9 @@ enum class RecordForm : std::uint8_t { whole, damaged };
 // "ok", "defer", "bounce", "todo".
 [[nodiscard]] std::string_view status_name(RecipientStatus status);
 
-// The key of an address.
+// The key of an address; the second form writes it over `key`, whose memory is used again.
 [[nodiscard]] std::string cache_key(std::string_view address);
+void cache_key(std::string_view address, std::string& key);
 
 // The key under which a domain's accept-all state is kept.
 [[nodiscard]] std::string domain_key(std::string_view domain);

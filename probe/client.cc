@@ -42,8 +42,9 @@ void reply_count(Stream& stream, std::uint32_t count) {
 
 enum class Form : std::uint8_t { postfix, with_why };
 
-void reply_answer(Stream& stream, const VerifyAnswer& answer, Form form) {
-  std::string out;
+// `out`: memory to write in.
+void reply_answer(Stream& stream, const VerifyAnswer& answer, Form form, std::string& out) {
+  out.clear();
   append_attribute(out, "status", kVerifyOk);
   append_attribute(out, "recipient_status", static_cast<std::uint32_t>(answer.status));
   append_attribute(out, "reason", answer.reason);
@@ -138,13 +139,16 @@ void VerifyClient::on_query(Stream& stream, AttributeReader& reader) {
   const std::uint32_t wait_ms =
       form == Form::with_why ? std::min(reader.number("wait"), kMaxWait_ms) : 0;
   if (!reader.done()) return bad(stream, message_);
+  if (const VerifyAnswer* known = clients_.service.find_known(address)) {
+    return reply_answer(stream, *known, form, clients_.reply);
+  }
   const std::weak_ptr<int> alive = alive_;
   answered_ = false;
   clients_.service.query(address, std::int64_t{wait_ms} * 1000,
                          [this, &stream, alive, form](const VerifyAnswer& answer) {
                            if (alive.expired()) return;
                            answered_ = true;
-                           reply_answer(stream, answer, form);
+                           reply_answer(stream, answer, form, clients_.reply);
                            stream.resume();
                          });
   // The next request is read when this one is answered.

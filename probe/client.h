@@ -49,6 +49,7 @@ struct VerifyClients {
   Records& records;
   std::set<uid_t> may_update;
   Report report;
+  std::string reply{};  // while one is written, kept for its memory
 };
 
 class VerifyClient final : public StreamSession {

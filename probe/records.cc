@@ -11,6 +11,14 @@ void LocalRecords::note_failure(const Error& error) {
   report_("store", {{"event", "failed"}, {"detail", error.what}, {"error", reason}});
 }
 
+Records::Peek LocalRecords::peek(const std::string& key, CacheRecord& record) {
+  const Result<Answer> answer = store_.lookup(key, value_);
+  if (!answer.ok() || answer.value() == Answer::absent) return Peek::not_known;
+  if (parse_record(value_, record) == RecordForm::damaged) return Peek::not_known;
+  if (record.probed < started_) record.probed = 0;
+  return record.updated == 0 ? Peek::not_known : Peek::known;
+}
+
 void LocalRecords::find(const std::string& key, Found found) {
   const Result<Answer> answer = store_.lookup(key, value_);
   if (!answer.ok()) {

@@ -35,6 +35,12 @@ class Records {
   Records(const Records&) = delete;
   Records& operator=(const Records&) = delete;
 
+  // The record, where it can be had at once and without a word; `record` keeps its memory.
+  // not_known: find() says the rest.
+  enum class Peek : std::uint8_t { known, not_known };
+  [[nodiscard]] virtual Peek peek(const std::string& /*key*/, CacheRecord& /*record*/) {
+    return Peek::not_known;
+  }
   // nullopt: there is none, or a damaged one (which is reported).
   virtual void find(const std::string& key, Found found) = 0;
   // Asks for the right to probe for `key`, for at most `seconds`.
@@ -63,6 +69,7 @@ class LocalRecords final : public Records {
   LocalRecords(CacheStore& store, std::int64_t started, Report report)
       : store_(store), started_(started), report_(std::move(report)) {}
 
+  [[nodiscard]] Peek peek(const std::string& key, CacheRecord& record) override;
   void find(const std::string& key, Found found) override;
   void lease(const std::string& key, std::int64_t seconds, Leased leased) override;
   void end_lease(const std::string& /*key*/, std::function<void()> done) override { done(); }

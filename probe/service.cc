@@ -74,8 +74,8 @@ VerifyService::VerifyService(Loop& loop, Clock clock, Records& records, ProbeDri
            settings.accept_all == RecipientStatus::defer);
 }
 
-void VerifyService::finish(const Asked& asked, const VerifyAnswer& answer) {
-  switch (answer.status) {
+void VerifyService::count(RecipientStatus status) {
+  switch (status) {
     case RecipientStatus::ok:
       ++counters_.answered_ok;
       break;
@@ -89,7 +89,25 @@ void VerifyService::finish(const Asked& asked, const VerifyAnswer& answer) {
       ++counters_.answered_todo;
       break;
   }
+}
+
+void VerifyService::finish(const Asked& asked, const VerifyAnswer& answer) {
+  count(answer.status);
   asked.done(answer);
+}
+
+const VerifyAnswer* VerifyService::find_known(std::string_view address) {
+  if (!is_address(address)) return nullptr;
+  cache_key(address, key_);
+  if (find_recent(key_) != nullptr) return nullptr;
+  if (records_.peek(key_, record_) == Records::Peek::not_known) return nullptr;
+  const Judgement judgement = judge(&record_, clock_(), settings_.times);
+  if (judgement.state != EntryState::fresh && judgement.state != EntryState::held) return nullptr;
+  ++counters_.queries;
+  count(judgement.answer);
+  known_.status = judgement.answer;
+  known_.reason.swap(record_.text);
+  return &known_;
 }
 
 void VerifyService::query(std::string_view address, std::int64_t wait_us, Done done) {

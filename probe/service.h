@@ -84,6 +84,10 @@ class VerifyService {
   // Replaces the routes; probes under way go on with theirs.
   void set_routes(Routes routes) { routes_ = std::move(routes); }
 
+  // The answer to what query() need not wait for or look any further for; nullptr: ask that.
+  // Nearly all questions are such.  Good until the next call.
+  [[nodiscard]] const VerifyAnswer* find_known(std::string_view address);
+
   // Answers at once, or within `wait_us` where there is nothing yet and a probe may find it.
   void query(std::string_view address, std::int64_t wait_us, Done done);
 
@@ -137,6 +141,7 @@ class VerifyService {
   void look_again(Asked asked);
   void tell_waiters(const std::string& key, const VerifyAnswer& answer);
   void finish(const Asked& asked, const VerifyAnswer& answer);
+  void count(RecipientStatus status);
   [[nodiscard]] std::int64_t use_of(RecipientStatus status) const;
 
   Loop& loop_;
@@ -152,6 +157,10 @@ class VerifyService {
   std::map<std::string, Recent, std::less<>> recent_;
   std::map<std::uint64_t, Loop::Owned> polls_;
   Loop::Owned sweep_;
+  // Of find_known(), kept for their memory.
+  std::string key_;
+  CacheRecord record_;
+  VerifyAnswer known_;
 };
 
 }  // namespace qv
