@@ -47,12 +47,15 @@ std::string_view trim_blanks(std::string_view s) {
 
 bool parse_decimal(std::string_view s, std::uint64_t max, std::uint64_t& out) {
   if (s.empty()) return false;
+  // One division for the number, not one for each digit.
+  const std::uint64_t tenth = max / 10;
   std::uint64_t value = 0;
   for (const char c : s) {
-    if (!is_digit(c)) return false;
+    if (!is_digit(c) || value > tenth) return false;
     const auto digit = static_cast<std::uint64_t>(c - '0');
-    if (digit > max || value > (max - digit) / 10) return false;
-    value = value * 10 + digit;
+    value *= 10;
+    if (digit > max - value) return false;
+    value += digit;
   }
   out = value;
   return true;
