@@ -83,7 +83,7 @@ void CdbFile::on_sigbus(int signal_number, void* address) {
     if (at < begin || at >= begin + mapping->c.cdb_fsize) continue;
     // Zeros instead of what is gone lets the look-up end; it then sees `torn`.
     const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
-    void* start = reinterpret_cast<void*>(reinterpret_cast<std::uintptr_t>(address) & ~(page - 1));
+    void* start = static_cast<char*>(address) - (reinterpret_cast<std::uintptr_t>(address) % page);
     if (mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != start)
       break;
     mapping->torn = 1;

@@ -217,7 +217,7 @@ void Callout::on_rcpt(const SmtpReply& reply) {
   enter(Step::ready);
 }
 
-void Callout::settle(RecipientStatus status, ProbeReason reason, std::string text) {
+void Callout::settle(RecipientStatus status, ProbeReason reason, std::string_view text) {
   pending_.clear();
   ++asked_;
   outcome_ = ProbeOutcome{status, reason, safe_text(text)};

@@ -118,7 +118,7 @@ class Callout {
   void send_mail();
   void send_rcpt();
   void finish(ProbeReason reason, std::string text);
-  void settle(RecipientStatus status, ProbeReason reason, std::string text);
+  void settle(RecipientStatus status, ProbeReason reason, std::string_view text);
 
   CalloutOptions options_;
   Step step_ = Step::connect;
