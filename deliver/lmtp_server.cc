@@ -38,6 +38,9 @@ lmtp::Limits limits_of(const DeliverSettings& settings) {
   return limits;
 }
 
+// Refusing for want of spool space would be final; the spool is not the recipient's.
+Outcome cannot_spool(const Error& error) { return retry("4.3.1", outcome_from(error).text); }
+
 }  // namespace
 
 int reply_code(const Outcome& outcome) {
@@ -66,15 +69,25 @@ struct LmtpServer::Client {
   bool closing = false;  // to be closed when `out` is sent
 
   std::vector<Mailbox> boxes;  // one for each recipient of the session
+  // Where the message under way goes: `held`, and from there to a writer (`stream`, once it is more
+  // than one piece) or, where `spool` is open, to that.
+  bool has_message = false;
+  std::string held;
+  int stream = -1;
+  bool stream_is_full = false;
+  bool stream_ends = false;  // the client has sent all of it
   Fd spool;
   off_t spooled = 0;
-  std::optional<Error> spool_failed;
+  std::optional<Outcome> failed;  // why it cannot be kept; what still comes is thrown away
+  std::int64_t ended_at = 0;
   std::size_t jobs = 0;  // not ended yet
   std::vector<Outcome> outcomes;
 
   [[nodiscard]] bool is_delivering() const { return jobs > 0; }
   // Has it begun a message that is not ended?
-  [[nodiscard]] bool is_busy() const { return is_delivering() || spool.valid(); }
+  [[nodiscard]] bool is_busy() const { return is_delivering() || has_message; }
+  // May more of its bytes be looked at?
+  [[nodiscard]] bool is_heard() const { return !is_delivering() && !closing && !stream_is_full; }
 };
 
 struct LmtpServer::Waiting {
@@ -117,10 +130,10 @@ void LmtpServer::collect(std::vector<pollfd>& polled) const {
     polled.push_back({accepts ? listener : -1, POLLIN, 0});
   }
   for (const Client& client : clients_) {
-    const bool reads =
-        !client.is_delivering() && !client.closing && client.out.size() < kMaxReplies;
+    const bool reads = client.is_heard() && client.out.size() < kMaxReplies;
     polled.push_back({reads ? client.input : -1, POLLIN, 0});
     polled.push_back({client.out.empty() ? -1 : client.output, POLLOUT, 0});
+    polled.push_back({client.stream_is_full ? client.stream : -1, POLLOUT, 0});
   }
 }
 
@@ -141,8 +154,10 @@ void LmtpServer::poll_once() {
     const std::size_t first_client = at + listeners_.size();
     auto client = clients_.begin();
     for (std::size_t i = 0; i < clients; ++i, ++client) {
-      if (polled[first_client + 2 * i].revents != 0) read_client(*client);
-      if (polled[first_client + 2 * i + 1].revents != 0) write_client(*client);
+      const pollfd* of_client = &polled[first_client + 3 * i];
+      if (of_client[0].revents != 0) read_client(*client);
+      if (of_client[1].revents != 0) write_client(*client);
+      if (of_client[2].revents != 0) push_held(*client);
     }
     for (const int fd : ended) finish_job(fd);
     for (std::size_t i = 0; i < listeners_.size(); ++i) {
@@ -150,13 +165,17 @@ void LmtpServer::poll_once() {
     }
   }
   start_jobs();
-  // Clients whose deliveries have ended, with commands that came meanwhile.
+  // Clients whose deliveries have ended, or whose writers have caught up, with bytes that came
+  // meanwhile.
   for (Client& client : clients_) {
-    if (!client.pending.empty() && !client.is_delivering()) take_bytes(client);
+    if (!client.pending.empty() && client.is_heard()) take_bytes(client);
   }
   check_silence();
-  std::erase_if(clients_, [](const Client& client) {
-    return !client.is_delivering() && (client.gone || (client.closing && client.out.empty()));
+  std::erase_if(clients_, [this](Client& client) {
+    const bool ends = client.gone || (client.closing && client.out.empty());
+    if (!ends || client.is_delivering()) return false;
+    drop_message(client);
+    return true;
   });
 }
 
@@ -193,7 +212,7 @@ void LmtpServer::read_client(Client& client) {
 
 void LmtpServer::take_bytes(Client& client) {
   std::string_view input = client.pending;
-  while (!client.is_delivering() && !client.closing) {
+  while (client.is_heard()) {
     const lmtp::Event event = client.session.next(input, client.out);
     if (event == lmtp::Event::more) break;
     answer(client, event);
@@ -212,11 +231,11 @@ void LmtpServer::answer(Client& client, lmtp::Event event) {
     case lmtp::Event::begin:
       return begin_message(client);
     case lmtp::Event::body:
-      return spool_body(client);
+      return take_body(client, client.session.body());
     case lmtp::Event::end:
       return end_message(client);
     case lmtp::Event::dropped:
-      return close_spool(client);
+      return drop_message(client);
     case lmtp::Event::closed:
       client.closing = true;
       return;
@@ -240,50 +259,137 @@ void LmtpServer::ask_recipient(Client& client) {
 
 void LmtpServer::begin_message(Client& client) {
   client.spooled = 0;
-  client.spool_failed.reset();
-  if (spools_.empty()) {
-    Result<Fd> spool = open_spool(agent_.settings().spool_directory);
-    if (!spool.ok()) {
-      log_notice("spool", spool.error().what);
-      client.session.refuse_message({452, "4.3.1", "message cannot be stored now"}, client.out);
-      return;
-    }
-    client.spool = std::move(spool).value();
-  } else {
-    client.spool = std::move(spools_.back());
-    spools_.pop_back();
+  client.failed.reset();
+  client.stream_ends = false;
+  const bool is_for_one_maildir =
+      client.session.recipients().size() == 1 && client.boxes.front().is_maildir();
+  if (!is_for_one_maildir) open_message_spool(client);
+  if (client.failed) {
+    client.session.refuse_message({452, "4.3.1", "message cannot be stored now"}, client.out);
+    return;
   }
+  client.has_message = true;
   client.session.accept_message(client.out);
 }
 
-void LmtpServer::spool_body(Client& client) {
-  std::string_view rest = client.session.body();
-  while (!rest.empty() && !client.spool_failed) {
+void LmtpServer::open_message_spool(Client& client) {
+  if (!spools_.empty()) {
+    client.spool = std::move(spools_.back());
+    spools_.pop_back();
+    return;
+  }
+  Result<Fd> spool = open_spool(agent_.settings().spool_directory);
+  if (spool.ok()) {
+    client.spool = std::move(spool).value();
+    return;
+  }
+  log_notice("spool", spool.error().what);
+  client.failed = cannot_spool(spool.error());
+}
+
+void LmtpServer::take_body(Client& client, std::string_view piece) {
+  if (client.failed) return;
+  if (client.spool.valid()) return spool_body(client, piece);
+  client.held += piece;
+  // What fits in one packet is delivered with one, when it is whole: it keeps no writer waiting.
+  if (client.held.size() > kMaxPiece) push_held(client);
+}
+
+void LmtpServer::spool_body(Client& client, std::string_view piece) {
+  while (!piece.empty() && !client.failed) {
     const ssize_t n = retry_eintr(
-        [&] { return ::pwrite(client.spool.get(), rest.data(), rest.size(), client.spooled); });
+        [&] { return ::pwrite(client.spool.get(), piece.data(), piece.size(), client.spooled); });
     if (n <= 0) {
-      client.spool_failed = errno_error("store the message");
+      client.failed = cannot_spool(errno_error("store the message"));
       return;
     }
     client.spooled += n;
-    rest = after_bytes(rest, static_cast<std::size_t>(n));
+    piece = after_bytes(piece, static_cast<std::size_t>(n));
   }
+}
+
+// Gives the writer what it takes; keeps less than a piece back, to have one that can be the last.
+void LmtpServer::push_held(Client& client) {
+  if (client.stream < 0) open_stream(client);
+  std::size_t sent = 0;
+  client.stream_is_full = false;
+  while (client.stream >= 0 && !client.stream_is_full && client.held.size() - sent > kMaxPiece) {
+    const std::string_view piece = first_bytes(after_bytes(client.held, sent), kMaxPiece);
+    switch (agent_.writers().send(client.stream, piece)) {
+      case Writers::Sent::yes:
+        sent += piece.size();
+        break;
+      case Writers::Sent::later:
+        client.stream_is_full = true;
+        break;
+      case Writers::Sent::dead:
+        return stream_died(client);
+    }
+  }
+  client.held.erase(0, sent);
+  if (client.stream >= 0 && client.stream_ends && !client.stream_is_full) end_stream(client);
+}
+
+// Where there is no writer for it the message is spooled.
+void LmtpServer::open_stream(Client& client) {
+  const std::string& recipient = client.session.recipients().front();
+  const Job job{{client.session.sender(), recipient, recipient}, client.boxes.front(), 0};
+  if (agent_.writers().has_room() && streams_ < agent_.settings().writer_limit / 2) {
+    const Result<int> writer = agent_.writers().begin(job, first_bytes(client.held, kMaxPiece));
+    if (writer.ok()) {
+      client.stream = writer.value();
+      client.held.erase(0, kMaxPiece);
+      ++streams_;
+      return;
+    }
+  }
+  open_message_spool(client);
+  if (client.spool.valid()) spool_body(client, client.held);
+  client.held = {};
+}
+
+void LmtpServer::end_stream(Client& client) {
+  switch (agent_.writers().send_last(client.stream, client.held)) {
+    case Writers::Sent::yes:
+      running_.push_back({&client, 0, client.stream, client.ended_at});
+      client.held = {};
+      return close_stream(client);
+    case Writers::Sent::later:
+      client.stream_is_full = true;
+      return;
+    case Writers::Sent::dead:
+      return stream_died(client);
+  }
+}
+
+// The writer is another's concern from now on, or gone.
+void LmtpServer::close_stream(Client& client) {
+  client.stream = -1;
+  client.stream_is_full = false;
+  --streams_;
+}
+
+// What is still to come of the message is taken and thrown away.
+void LmtpServer::stream_died(Client& client) {
+  close_stream(client);
+  client.held = {};
+  client.failed = retry("4.3.0", "delivery process died");
+  if (client.stream_ends) end_message(client);
 }
 
 void LmtpServer::end_message(Client& client) {
   const std::size_t count = client.session.recipients().size();
   client.outcomes.assign(count, Outcome{});
-  if (client.spool_failed) {
-    client.outcomes.assign(count, outcome_from(*client.spool_failed));
-    // Refusing for want of spool space would be final; the spool is not the recipient's.
-    for (Outcome& outcome : client.outcomes) {
-      outcome.delivery = Delivery::retry;
-      outcome.code = "4.3.1";
-    }
-    reply_all(client);
+  client.jobs = count;
+  client.ended_at = now_;
+  if (client.failed) {
+    for (std::size_t i = 0; i < count; ++i) end_job(client, i, *client.failed, now_);
     return;
   }
-  client.jobs = count;
+  if (client.stream >= 0) {
+    client.stream_ends = true;
+    return push_held(client);
+  }
   for (std::size_t i = 0; i < count; ++i) waiting_.push_back({&client, i, -1, now_});
   start_jobs();
 }
@@ -292,18 +398,18 @@ void LmtpServer::start_jobs() {
   while (!waiting_.empty() && agent_.writers().has_room()) {
     Waiting job = waiting_.front();
     waiting_.pop_front();
-    Client& client = *job.client;
+    const Client& client = *job.client;
     const std::string& recipient = client.session.recipients()[job.index];
     const Job work{{client.session.sender(), recipient, recipient}, client.boxes[job.index], 0};
-    const Result<int> writer = agent_.writers().start(work, client.spool.get());
+    const Result<int> writer = client.spool.valid()
+                                   ? agent_.writers().start(work, client.spool.get())
+                                   : agent_.writers().start(work, std::string_view(client.held));
     if (writer.ok()) {
       job.writer = writer.value();
       running_.push_back(job);
       continue;
     }
-    client.outcomes[job.index] = outcome_from(writer.error());
-    log_delivery(work.envelope, work.mailbox, client.outcomes[job.index], 0);
-    if (--client.jobs == 0) reply_all(client);
+    end_job(*job.client, job.index, outcome_from(writer.error()), job.began);
   }
 }
 
@@ -313,17 +419,19 @@ void LmtpServer::finish_job(int fd) {
   if (found == running_.end()) return;
   const Waiting job = *found;
   running_.erase(found);
-  Client& client = *job.client;
-  const std::string& recipient = client.session.recipients()[job.index];
-  Outcome outcome = agent_.writers().finish(fd);
-  log_delivery({client.session.sender(), recipient, recipient}, client.boxes[job.index], outcome,
-               (now_ - job.began) / 1000);
-  client.outcomes[job.index] = std::move(outcome);
+  end_job(*job.client, job.index, agent_.writers().finish(fd), job.began);
+}
+
+void LmtpServer::end_job(Client& client, std::size_t index, Outcome outcome, std::int64_t began) {
+  const std::string& recipient = client.session.recipients()[index];
+  log_delivery({client.session.sender(), recipient, recipient}, client.boxes[index], outcome,
+               (now_ - began) / 1000);
+  client.outcomes[index] = std::move(outcome);
   if (--client.jobs == 0) reply_all(client);
 }
 
 void LmtpServer::reply_all(Client& client) {
-  close_spool(client);
+  drop_message(client);
   client.silent_since = now_;
   for (const Outcome& outcome : client.outcomes) {
     client.session.reply({reply_code(outcome), outcome.code, outcome.text}, client.out);
@@ -337,8 +445,15 @@ void LmtpServer::reply_all(Client& client) {
   write_client(client);
 }
 
-// The file is emptied and kept for the next message, unless it is large or there are enough.
-void LmtpServer::close_spool(Client& client) {
+// Forgets what was kept of a message.  A spool file is emptied and kept for the next one, unless it
+// is large or there are enough.
+void LmtpServer::drop_message(Client& client) {
+  client.has_message = false;
+  client.held = {};
+  if (client.stream >= 0) {
+    agent_.writers().drop(client.stream);
+    close_stream(client);
+  }
   if (!client.spool.valid()) return;
   Fd spool = std::move(client.spool);
   if (client.spooled > kMaxKeptSpool || spools_.size() >= kMaxSpools) return;

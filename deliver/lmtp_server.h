@@ -1,9 +1,12 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/lmtp_server.h - LMTP for many clients in one process.
 //
-// One poll(2) loop; the session is wire/lmtp.h.  A message goes to a nameless spool file as it
-// comes, and from there to the writers of its recipients, several at a time; nothing but one piece
-// of it is ever in memory.  While its deliveries run a client's further bytes wait in its socket.
+// One poll(2) loop; the session is wire/lmtp.h.  A message for one maildir goes to that recipient's
+// writer as it comes, which puts it straight into the file that it ends in.  Any other goes to a
+// nameless spool file, and from there to the writers of its recipients, several at a time; so does
+// one that finds no writer free, because half of them are kept from clients that are slow to send.
+// Nothing but one piece of a message is ever in memory.  While its deliveries run, or a writer is
+// behind, a client's further bytes wait in its socket.
 //
 // The tables are asked in this loop: a networked table that is slow makes this process's other
 // clients wait, for as long as the table's own time limit.
@@ -56,13 +59,21 @@ class LmtpServer {
   void answer(Client& client, lmtp::Event event);
   void ask_recipient(Client& client);
   void begin_message(Client& client);
-  void spool_body(Client& client);
+  void open_message_spool(Client& client);
+  void take_body(Client& client, std::string_view piece);
+  void spool_body(Client& client, std::string_view piece);
+  void push_held(Client& client);
+  void open_stream(Client& client);
+  void end_stream(Client& client);
+  void close_stream(Client& client);
+  void stream_died(Client& client);
   void end_message(Client& client);
   void start_jobs();
   void finish_job(int fd);
+  void end_job(Client& client, std::size_t index, Outcome outcome, std::int64_t began);
   void reply_all(Client& client);
   void write_client(Client& client);
-  void close_spool(Client& client);
+  void drop_message(Client& client);
   void check_silence();
   void say_goodbye();
 
@@ -73,6 +84,7 @@ class LmtpServer {
   std::list<Waiting> waiting_;    // jobs that no writer has yet
   std::vector<Waiting> running_;  // jobs with a writer
   std::vector<Fd> spools_;        // empty ones, for the next message
+  std::size_t streams_ = 0;       // messages that go to a writer as they come
   std::vector<char> buffer_;
   std::int64_t now_ = 0;  // monotonic, microseconds
   std::int64_t idle_since_ = 0;

@@ -4,10 +4,7 @@
 #include <fcntl.h>
 #include <unistd.h>
 
-#include <array>
-
 #include "core/fault.h"
-#include "core/fd.h"
 #include "core/text.h"
 #include "deliver/directories.h"
 
@@ -42,31 +39,25 @@ std::string host_part(std::string_view host) {
   return out.empty() ? "localhost" : out;
 }
 
-// A file in tmp/, gone again unless keep() was called.
-class TmpFile {
- public:
-  TmpFile(Files& files, std::string directory, std::string_view host)
-      : files_(files), directory_(std::move(directory)), host_(host_part(host)) {}
-  TmpFile(const TmpFile&) = delete;
-  TmpFile& operator=(const TmpFile&) = delete;
-  ~TmpFile() { remove(); }
+// Moves without overwriting; where the system has no such rename, link() is what refuses.
+Result<void> move_to(Files& files, const char* from, const char* to) {
+  if (retry_eintr([&] { return files.rename_noreplace(from, to); }) == 0) return {};
+  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return errno_error("move to new");
+  if (retry_eintr([&] { return files.link(from, to); }) != 0) return errno_error("link to new");
+  static_cast<void>(files.unlink(from));
+  return {};
+}
 
-  Result<void> create();
-  void remove() {
-    if (!path_.empty()) static_cast<void>(files_.unlink(path_.c_str()));
-    path_.clear();
-  }
-  void moved() { path_.clear(); }
-  [[nodiscard]] int fd() const { return file_.get(); }
-  [[nodiscard]] const char* path() const { return path_.c_str(); }
+}  // namespace
 
- private:
-  Files& files_;
-  std::string directory_;
-  std::string host_;
-  std::string path_;
-  Fd file_;
-};
+TmpFile::TmpFile(Files& files, std::string directory, std::string_view host)
+    : files_(files), directory_(std::move(directory)), host_(host_part(host)) {}
+
+void TmpFile::remove() {
+  if (!path_.empty()) static_cast<void>(files_.unlink(path_.c_str()));
+  path_.clear();
+  file_.reset();
+}
 
 Result<void> TmpFile::create() {
   static unsigned long count = 0;
@@ -86,35 +77,10 @@ Result<void> TmpFile::create() {
   return Error{Fault::retry, EEXIST, "create in tmp"};
 }
 
-// Moves without overwriting; where the system has no such rename, link() is what refuses.
-Result<void> move_to(Files& files, const char* from, const char* to) {
-  if (retry_eintr([&] { return files.rename_noreplace(from, to); }) == 0) return {};
-  if (errno != EINVAL && errno != ENOSYS && errno != ENOTSUP) return errno_error("move to new");
-  if (retry_eintr([&] { return files.link(from, to); }) != 0) return errno_error("link to new");
-  static_cast<void>(files.unlink(from));
-  return {};
-}
+MaildirDelivery::MaildirDelivery(Files& files, MaildirTarget target)
+    : files_(files), target_(std::move(target)), tmp_(files, target_.path + "tmp/", target_.host) {}
 
-class Delivering {
- public:
-  Delivering(Files& files, const MaildirTarget& target)
-      : files_(files), target_(target), tmp_(files, target.path + "tmp/", target.host) {}
-
-  Outcome run(const Envelope& envelope, const MessageSource& message);
-
- private:
-  Result<void> create();
-  Result<void> make_maildir();
-  Result<Fd> open_new();
-  Result<std::uint64_t> write(const Envelope& envelope, const MessageSource& message);
-  Result<void> publish(std::uint64_t size);
-
-  Files& files_;
-  const MaildirTarget& target_;
-  TmpFile tmp_;
-};
-
-Result<void> Delivering::create() {
+Result<void> MaildirDelivery::create() {
   const Result<void> first = tmp_.create();
   if (first.ok() || first.error().errnum != ENOENT) return first;
   QV_TRY_VOID(make_maildir());
@@ -122,29 +88,21 @@ Result<void> Delivering::create() {
 }
 
 // tmp comes last: whoever finds it finds the others.
-Result<void> Delivering::make_maildir() {
+Result<void> MaildirDelivery::make_maildir() {
   for (const char* name : {"cur", "new", "tmp"}) {
     QV_TRY_VOID(make_directories(files_, target_.path + name));
   }
   return {};
 }
 
-Result<Fd> Delivering::open_new() {
+Result<Fd> MaildirDelivery::open_new() {
   const std::string directory = target_.path + "new/";
   Fd opened(retry_eintr([&] { return files_.open(directory.c_str(), O_RDONLY | O_DIRECTORY, 0); }));
   if (!opened.valid()) return errno_error("open new");
   return opened;
 }
 
-Result<std::uint64_t> Delivering::write(const Envelope& envelope, const MessageSource& message) {
-  FileWriter out(files_, tmp_.fd());
-  QV_TRY_VOID(out.append(header_lines(envelope)));
-  QV_TRY_VOID(copy_body(files_, message, Quoting::none, out));
-  QV_TRY_VOID(out.flush());
-  return out.size();
-}
-
-Result<void> Delivering::publish(std::uint64_t size) {
+Result<void> MaildirDelivery::publish(std::uint64_t size) {
   if (retry_eintr([this] { return files_.fsync(tmp_.fd()); }) != 0) return errno_error("fsync");
   struct stat st {};
   if (files_.fstat(tmp_.fd(), st) != 0) return errno_error("fstat");
@@ -170,29 +128,54 @@ Result<void> Delivering::publish(std::uint64_t size) {
   return synced;
 }
 
-Outcome Delivering::run(const Envelope& envelope, const MessageSource& message) {
-  const Result<void> created = create();
-  if (!created.ok()) return outcome_from(created.error());
-  const Result<std::uint64_t> size = write(envelope, message);
-  if (!size.ok()) return outcome_from(size.error());
-  if (target_.size_limit != 0 && size.value() > target_.size_limit) {
-    return refuse("5.2.2", "message is larger than this mailbox takes");
-  }
-  if (!target_.quota.limits()) {
-    const Result<void> published = publish(size.value());
-    return published.ok() ? done(size.value()) : outcome_from(published.error());
-  }
-  MaildirQuota quota(files_, target_.root, target_.quota);
-  const Result<Room> room = quota.admits(size.value());
-  if (!room.ok()) return outcome_from(room.error());
-  if (room.value() == Room::full) return refuse("5.2.2", "mailbox is full");
-  const Result<void> published = publish(size.value());
-  if (!published.ok()) return outcome_from(published.error());
-  quota.add(size.value());
-  return done(size.value());
+// The file goes at once: a message that is refused half-way must not fill the disk meanwhile.
+void MaildirDelivery::fail(Outcome why) {
+  if (!failed_) failed_ = std::move(why);
+  tmp_.remove();
 }
 
-}  // namespace
+void MaildirDelivery::note(const Result<void>& written) {
+  if (!written.ok()) return fail(outcome_from(written.error()));
+  if (target_.size_limit == 0 || out_->size() <= target_.size_limit) return;
+  fail(refuse("5.2.2", "message is larger than this mailbox takes"));
+}
+
+void MaildirDelivery::begin(const Envelope& envelope) {
+  const Result<void> created = create();
+  if (!created.ok()) return fail(outcome_from(created.error()));
+  out_.emplace(files_, tmp_.fd());
+  note(out_->append(header_lines(envelope)));
+}
+
+void MaildirDelivery::add(std::string_view piece) {
+  if (piece.empty() || failed_) return;
+  last_ = piece.back();
+  note(out_->append(piece));
+}
+
+void MaildirDelivery::add_all(const MessageSource& message) {
+  if (!failed_) note(copy_body(files_, message, Quoting::none, *out_));
+}
+
+Outcome MaildirDelivery::finish() {
+  if (last_ != '\n') add("\n");
+  if (!failed_) note(out_->flush());
+  return failed_ ? *failed_ : admit_and_publish();
+}
+
+Outcome MaildirDelivery::admit_and_publish() {
+  const std::uint64_t size = out_->size();
+  MaildirQuota quota(files_, target_.root, target_.quota);
+  if (target_.quota.limits()) {
+    const Result<Room> room = quota.admits(size);
+    if (!room.ok()) return outcome_from(room.error());
+    if (room.value() == Room::full) return refuse("5.2.2", "mailbox is full");
+  }
+  const Result<void> published = publish(size);
+  if (!published.ok()) return outcome_from(published.error());
+  if (target_.quota.limits()) quota.add(size);
+  return done(size);
+}
 
 std::string maildir_name(const timespec& when, dev_t dev, ino_t inode, std::string_view host) {
   return std::to_string(when.tv_sec) + ".V" + hex(dev) + "I" + hex(inode) + "M" +
@@ -211,7 +194,10 @@ std::string extension_folder(std::string_view extension) {
 
 Outcome deliver_maildir(Files& files, const MaildirTarget& target, const Envelope& envelope,
                         const MessageSource& message) {
-  return Delivering(files, target).run(envelope, message);
+  MaildirDelivery delivery(files, target);
+  delivery.begin(envelope);
+  delivery.add_all(message);
+  return delivery.finish();
 }
 
 }  // namespace qv

@@ -14,6 +14,7 @@ namespace {
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::string_view kFrom = "From ";
 constexpr std::string_view kDeliveredTo = "delivered-to:";
+constexpr std::size_t kMaxDeliveredTo = 1000;  // bytes of such a line besides the recipient
 
 // Reads a file piece by piece; what the user does not take yet is kept for the next piece.
 class Pieces {
@@ -34,7 +35,6 @@ class Pieces {
     return static_cast<std::size_t>(n);
   }
   [[nodiscard]] std::string_view bytes() const { return {buffer_.data(), used_}; }
-  [[nodiscard]] bool full() const { return used_ == buffer_.size(); }
   void drop(std::size_t n) {
     used_ -= n;
     memmove(buffer_.data(), buffer_.data() + n, used_);
@@ -54,22 +54,6 @@ bool line_is_loop(std::string_view line, std::string_view recipient) {
   std::string_view value = after_bytes(line, kDeliveredTo.size());
   if (ends_with(value, "\r")) value.remove_suffix(1);
   return equal_ignoring_case(trim_blanks(value), recipient);
-}
-
-enum class Header : std::uint8_t { goes_on, loop, ended };
-
-// Looks at the whole lines of `bytes` and tells how many bytes they were.
-Header scan_lines(std::string_view bytes, std::string_view recipient, std::size_t& taken) {
-  taken = 0;
-  for (;;) {
-    const std::string_view rest = after_bytes(bytes, taken);
-    const std::size_t end = find_byte(rest, '\n');
-    if (end == rest.size()) return Header::goes_on;
-    const std::string_view line = first_bytes(rest, end);
-    if (line.empty() || line == "\r") return Header::ended;
-    if (line_is_loop(line, recipient)) return Header::loop;
-    taken += end + 1;
-  }
 }
 
 // RFC 5322 dot-atom, 8-bit bytes allowed (RFC 6531).
@@ -134,27 +118,49 @@ std::string from_line(std::string_view sender, time_t when) {
   return line + " " + date;
 }
 
+LoopFinder::LoopFinder(std::string_view recipient) : recipient_(quote_address(recipient)) {}
+
+void LoopFinder::end_line() {
+  if (state_ == State::skipping_line) {
+    state_ = State::looking;
+  } else if (line_.empty() || line_ == "\r") {
+    state_ = State::ended;
+  } else if (line_is_loop(line_, recipient_)) {
+    state_ = State::found;
+  }
+  line_.clear();
+}
+
+void LoopFinder::add(std::string_view piece) {
+  while (!piece.empty() && !is_decided()) {
+    const std::size_t end = find_byte(piece, '\n');
+    if (state_ == State::looking) line_ += first_bytes(piece, end);
+    // Longer than a Delivered-To of this recipient with any blanks that a program writes.
+    if (line_.size() > recipient_.size() + kMaxDeliveredTo) {
+      state_ = State::skipping_line;
+      line_.clear();
+    }
+    if (end < piece.size()) end_line();
+    piece = after_bytes(piece, end + 1);
+  }
+}
+
+Looping LoopFinder::result() const {
+  if (state_ == State::found) return Looping::found;
+  const bool last_line_is = state_ == State::looking && line_is_loop(line_, recipient_);
+  return last_line_is ? Looping::found : Looping::none;
+}
+
 Result<Looping> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
   Pieces pieces(files, source);
-  const std::string header = quote_address(recipient);
-  for (;;) {
+  LoopFinder finder(recipient);
+  while (!finder.is_decided()) {
     QV_TRY(const std::size_t got, pieces.more());
-    if (got == 0) {
-      return line_is_loop(pieces.bytes(), header) ? Looping::found : Looping::none;
-    }
-    std::size_t taken = 0;
-    switch (scan_lines(pieces.bytes(), header, taken)) {
-      case Header::loop:
-        return Looping::found;
-      case Header::ended:
-        return Looping::none;
-      case Header::goes_on:
-        break;
-    }
-    pieces.drop(taken);
-    // One line of 64 KiB: not a Delivered-To that any program of ours wrote.
-    if (pieces.full()) return Looping::none;
+    if (got == 0) break;
+    finder.add(pieces.bytes());
+    pieces.drop(pieces.bytes().size());
   }
+  return finder.result();
 }
 
 FileWriter::FileWriter(Files& files, int fd) : files_(files), fd_(fd) { buffer_.reserve(kPiece); }

@@ -2,12 +2,15 @@
 // deliver/writers.h - the processes that write mailboxes, each irrevocably one recipient's.
 //
 // A writer is a forked child that has become one uid and gid (deliver/as_user.h) and does the jobs
-// it is sent over a socket pair, one at a time, with the message as a passed descriptor.  A writer
+// it is sent over a socket pair, one at a time.  The message is a passed descriptor, or, for one
+// maildir, comes with the job: all at once where it is small, else in pieces, which the writer puts
+// straight into the file that the message ends in.  A writer whose sender goes away in between
+// leaves nothing of it.  A writer
 // that has no work is kept for the next job of the same uid and gid: the many mailboxes of one
 // account share their writers, which could read each other's files anyway.  A writer that dies is
 // noticed; its job is to be tried again.
 //
-// Threads: none.  Blocking: start() does not; finish() waits for the writer unless it is readable.
+// Threads: none.  Blocking: finish() waits for the writer unless it is readable; nothing else does.
 // Sets SIGCHLD to be ignored, so that children are not waited for.
 // Tests: tests/deliver/writers_test.cc
 #ifndef QV_DELIVER_WRITERS_H_
@@ -27,6 +30,8 @@
 
 namespace qv {
 
+inline constexpr std::size_t kMaxPiece = 16384;  // bytes of a message in one packet
+
 class Writers {
  public:
   // REQUIRES: `settings` outlives this object.
@@ -39,7 +44,27 @@ class Writers {
   // Error retry: no writer could be made.  REQUIRES: has_room().
   [[nodiscard]] Result<int> start(const Job& job, int message);
 
-  // How the job ended.  REQUIRES: `fd` is one that start() gave and that was not finished yet.
+  // The same with the body itself, for a maildir.  REQUIRES: body.size() <= kMaxPiece.
+  [[nodiscard]] Result<int> start(const Job& job, std::string_view body);
+
+  // The same for a body of which this is the beginning.  More of it goes to send(), the last piece
+  // to send_last(), and then the descriptor is polled as after start(); or drop() ends it.
+  [[nodiscard]] Result<int> begin(const Job& job, std::string_view body);
+
+  enum class Sent : std::uint8_t {
+    yes,
+    later,  // nothing of it was sent: poll the descriptor until it is writable
+    dead,   // the writer is gone, and the descriptor with it
+  };
+  // REQUIRES: begin() gave `fd`; piece.size() <= kMaxPiece.
+  [[nodiscard]] Sent send(int fd, std::string_view piece);
+  [[nodiscard]] Sent send_last(int fd, std::string_view piece);
+
+  // Nothing of what begin() gave `fd` for will be visible; the descriptor is closed.
+  void drop(int fd);
+
+  // How the job ended.  REQUIRES: `fd` is one that start() or begin() gave, with a whole message,
+  // and that was not finished yet.
   [[nodiscard]] Outcome finish(int fd);
 
   // Ends the writers that have no work.
@@ -52,6 +77,8 @@ class Writers {
     gid_t gid = 0;
     bool is_busy = false;
   };
+  [[nodiscard]] Result<int> start_with(const Job& job, std::string_view packet, int message);
+  [[nodiscard]] Sent send_packet_to(int fd, char kind, std::string_view piece);
   [[nodiscard]] Writer* find_idle(uid_t uid, gid_t gid);
   [[nodiscard]] Result<Writer> hire(uid_t uid, gid_t gid);
   void forget(int fd);

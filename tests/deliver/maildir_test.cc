@@ -118,6 +118,73 @@ TEST_F(MaildirTest, LinksWhereTheSystemCannotRenameWithoutOverwriting) {
   EXPECT_EQ(fallbacks, 1);
 }
 
+// As deliver(), from pieces; some of them larger than what is written at once.
+Outcome deliver_pieces(Files& files, const MaildirTarget& target) {
+  MaildirDelivery delivery(files, target);
+  delivery.begin(envelope_for());
+  delivery.add("Subject: x\n\n");
+  for (int i = 0; i < 5; ++i) delivery.add(std::string(30000, 'x'));
+  delivery.add("");
+  return delivery.finish();
+}
+
+TEST_F(MaildirTest, APieceAtATimeLeavesNothingOrAWholeMessage) {
+  const std::string whole =
+      std::string(kHeader) + "Subject: x\n\n" + std::string(5 * 30000, 'x') + "\n";
+  FaultyFiles counting;
+  ASSERT_EQ(deliver_pieces(counting, target_).delivery, Delivery::done);
+  EXPECT_EQ(only_message(), whole);
+  for (const int errnum : {EIO, EDQUOT, EINTR}) {
+    for (int at = 1; at <= counting.calls(); ++at) {
+      dir_.clear();
+      FaultyFiles files(What::fail, at, errnum);
+      const bool is_done = deliver_pieces(files, target_).delivery == Delivery::done;
+      EXPECT_EQ(visible().size(), is_done ? 1u : 0u) << errnum << " " << files.where();
+      if (is_done) {
+        EXPECT_EQ(only_message(), whole) << files.where();
+      }
+      if (files.where().find("unlink") != 0) {
+        EXPECT_TRUE(dir_.list("bob/tmp").empty()) << files.where();
+      }
+    }
+  }
+  for (int at = 1; at <= counting.calls(); ++at) {
+    dir_.clear();
+    const pid_t child = fork();
+    if (child == 0) {
+      FaultyFiles files(What::die_torn, at);
+      static_cast<void>(deliver_pieces(files, target_));
+      _exit(0);
+    }
+    int status = 0;
+    waitpid(child, &status, 0);
+    EXPECT_TRUE(visible().empty() || only_message() == whole) << at;
+  }
+}
+
+TEST_F(MaildirTest, NothingStaysOfADeliveryThatIsNotFinished) {
+  FaultyFiles files;
+  {
+    MaildirDelivery delivery(files, target_);
+    delivery.begin(envelope_for());
+    delivery.add("Subject: x\n\n");
+    EXPECT_EQ(dir_.list("bob/tmp").size(), 1u);
+  }
+  EXPECT_TRUE(dir_.list("bob/tmp").empty());
+  EXPECT_TRUE(visible().empty());
+}
+
+TEST_F(MaildirTest, AMessageThatIsTooLargeIsGoneAtOnce) {
+  target_.size_limit = 1000;
+  FaultyFiles files;
+  MaildirDelivery delivery(files, target_);
+  delivery.begin(envelope_for());
+  delivery.add(std::string(1001, 'x'));
+  EXPECT_TRUE(dir_.list("bob/tmp").empty());
+  delivery.add("more");
+  EXPECT_EQ(delivery.finish().code, "5.2.2");
+}
+
 TEST_F(MaildirTest, AnyFailingCallLeavesNothingOrAWholeMessage) {
   const int calls = calls_of_a_delivery();
   ASSERT_GT(calls, 8);

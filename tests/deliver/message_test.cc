@@ -4,6 +4,7 @@
 #include <fcntl.h>
 #include <gtest/gtest.h>
 
+#include "core/text.h"
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
@@ -59,6 +60,34 @@ TEST_F(MessageTest, QuotesAddressesThatNeedIt) {
   EXPECT_EQ(quote_address("bob"), "bob");
   EXPECT_EQ(quote_address(""), "");
   EXPECT_EQ(loop("Delivered-To: \"a b\"@x\n\n", "a b@x"), Looping::found);
+}
+
+TEST_F(MessageTest, FindsALoopHoweverTheMessageIsCut) {
+  struct Row {
+    std::string text;
+    Looping wanted;
+  };
+  const Row rows[] = {
+      {"A: b\nDelivered-To: bob@x\n\nbody\n", Looping::found},
+      {"A: b\r\nDELIVERED-to:  BOB@x \r\n\r\n", Looping::found},
+      {"Delivered-To: bob@x", Looping::found},
+      {"Delivered-To: bob@xx", Looping::none},
+      {"A: b\n\nDelivered-To: bob@x\n", Looping::none},
+      {"A: b\r\n\r\nDelivered-To: bob@x\r\n", Looping::none},
+      {std::string(70000, 'y') + "\nDelivered-To: bob@x\n", Looping::found},
+      {std::string(70000, 'y') + "Delivered-To: bob@x\n", Looping::none},
+      {"", Looping::none},
+  };
+  for (const Row& row : rows) {
+    for (const std::size_t size : {std::size_t{1}, std::size_t{3}, std::size_t{100000}}) {
+      LoopFinder finder("bob@x");
+      for (std::string_view rest = row.text; !rest.empty(); rest = after_bytes(rest, size)) {
+        finder.add(first_bytes(rest, size));
+      }
+      EXPECT_EQ(finder.result(), row.wanted) << row.text.substr(0, 50) << " by " << size;
+    }
+    EXPECT_EQ(loop(row.text, "bob@x"), row.wanted) << row.text.substr(0, 50);
+  }
 }
 
 TEST_F(MessageTest, WritesFromLinesInAsctimeForm) {

@@ -8,6 +8,9 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <cstdio>
+#include <functional>
+
 #include "deliver/as_user.h"
 #include "deliver/spool.h"
 #include "tests/deliver/mailbox_dir.h"
@@ -34,6 +37,41 @@ class WritersTest : public ::testing::Test {
     const Result<int> writer = writers.start(job_, dir_.message("x\n").fd);
     EXPECT_TRUE(writer.ok());
     return writer.ok() ? writers.finish(writer.value()) : Outcome{};
+  }
+  // Is this the body of a message in new/?
+  bool has_message(std::string_view body) const {
+    bool found = false;
+    for (const std::string& name : dir_.list("bob/new")) {
+      found =
+          found || dir_.read("bob/new/" + name) == header_lines(job_.envelope) + std::string(body);
+    }
+    return found;
+  }
+  static bool eventually(const std::function<bool()>& condition) {
+    for (int i = 0; i < 1000; ++i) {
+      if (condition()) return true;
+      usleep(10000);
+    }
+    return false;
+  }
+  static void send_all(Writers& writers, int writer, std::string_view piece) {
+    while (writers.send(writer, piece) == Writers::Sent::later) {
+      pollfd writable{writer, POLLOUT, 0};
+      ASSERT_EQ(poll(&writable, 1, 10000), 1);
+    }
+  }
+  // The one child of this process.
+  static pid_t wait_for_child() {
+    const std::string path = "/proc/self/task/" + std::to_string(getpid()) + "/children";
+    int pid = 0;
+    eventually([&] {
+      FILE* file = fopen(path.c_str(), "re");
+      if (file == nullptr) return false;
+      const bool read = fscanf(file, "%d", &pid) == 1;
+      fclose(file);
+      return read;
+    });
+    return pid;
   }
   MailboxDir dir_;
   DeliverSettings settings_;
@@ -73,6 +111,132 @@ TEST_F(WritersTest, HasRoomForSoManyAtATime) {
   EXPECT_EQ(writers.finish(first.value()).delivery, Delivery::done);
   EXPECT_TRUE(writers.has_room());
   EXPECT_EQ(writers.finish(second.value()).delivery, Delivery::done);
+}
+
+TEST_F(WritersTest, DeliversAMessageThatComesWithItsJob) {
+  Writers writers(settings_, "host");
+  for (const std::string_view body : {"Subject: x\n\nbody", "", "x\n"}) {
+    const Result<int> writer = writers.start(job_, body);
+    ASSERT_TRUE(writer.ok());
+    EXPECT_EQ(writers.finish(writer.value()).delivery, Delivery::done);
+  }
+  EXPECT_EQ(dir_.list("bob/new").size(), 3u);
+  EXPECT_TRUE(has_message("Subject: x\n\nbody\n"));
+}
+
+TEST_F(WritersTest, DeliversAMessageThatComesInPieces) {
+  Writers writers(settings_, "host");
+  const Result<int> writer = writers.begin(job_, "Subject: x\n");
+  ASSERT_TRUE(writer.ok());
+  std::string body = "Subject: x\n";
+  for (int i = 0; i < 300; ++i) {
+    const std::string piece(kMaxPiece, static_cast<char>('a' + i % 26));
+    send_all(writers, writer.value(), piece);
+    body += piece;
+    EXPECT_TRUE(dir_.list("bob/new").empty());
+  }
+  EXPECT_EQ(writers.send_last(writer.value(), "end"), Writers::Sent::yes);
+  const Outcome outcome = writers.finish(writer.value());
+  EXPECT_EQ(outcome.delivery, Delivery::done) << outcome.text;
+  EXPECT_TRUE(has_message(body + "end\n"));
+  EXPECT_TRUE(dir_.list("bob/tmp").empty());
+}
+
+TEST_F(WritersTest, SaysWhenTheWriterIsBehind) {
+  Writers writers(settings_, "host");
+  const Result<int> writer = writers.begin(job_, "x");
+  ASSERT_TRUE(writer.ok());
+  const pid_t child = wait_for_child();
+  kill(child, SIGSTOP);
+  const std::string piece(kMaxPiece, 'x');
+  int sent = 0;
+  Writers::Sent last = Writers::Sent::yes;
+  for (; sent < 10000 && last == Writers::Sent::yes; ++sent) {
+    last = writers.send(writer.value(), piece);
+  }
+  EXPECT_EQ(last, Writers::Sent::later);
+  EXPECT_EQ(writers.send_last(writer.value(), piece), Writers::Sent::later);
+  kill(child, SIGCONT);
+  pollfd writable{writer.value(), POLLOUT, 0};
+  ASSERT_EQ(poll(&writable, 1, 10000), 1);
+  EXPECT_EQ(writers.send_last(writer.value(), "."), Writers::Sent::yes);
+  EXPECT_EQ(writers.finish(writer.value()).delivery, Delivery::done);
+  EXPECT_EQ(
+      dir_.read("bob/new/" + dir_.list("bob/new").front()).size(),
+      header_lines(job_.envelope).size() + 1 + static_cast<std::size_t>(sent - 1) * kMaxPiece + 2);
+}
+
+TEST_F(WritersTest, NothingStaysOfAMessageThatIsDropped) {
+  Writers writers(settings_, "host");
+  const Result<int> writer = writers.begin(job_, "Subject: x\n");
+  ASSERT_TRUE(writer.ok());
+  ASSERT_TRUE(eventually([&] { return dir_.list("bob/tmp").size() == 1; }));
+  writers.drop(writer.value());
+  EXPECT_TRUE(eventually([&] { return dir_.list("bob/tmp").empty(); }));
+  EXPECT_TRUE(dir_.list("bob/new").empty());
+  EXPECT_EQ(run(writers).delivery, Delivery::done);
+}
+
+TEST_F(WritersTest, NothingStaysOfAMessageWhoseSenderDies) {
+  const pid_t sender = fork();
+  if (sender == 0) {
+    Writers writers(settings_, "host");
+    _exit(writers.begin(job_, "Subject: x\n").ok() &&
+                  eventually([&] { return dir_.list("bob/tmp").size() == 1; })
+              ? 0
+              : 1);
+  }
+  signal(SIGCHLD, SIG_DFL);
+  int status = 0;
+  ASSERT_EQ(waitpid(sender, &status, 0), sender);
+  EXPECT_EQ(WEXITSTATUS(status), 0);
+  EXPECT_TRUE(eventually([&] { return dir_.list("bob/tmp").empty(); }));
+  EXPECT_TRUE(dir_.list("bob/new").empty());
+}
+
+TEST_F(WritersTest, ADeadWriterIsNoticedWhileSending) {
+  Writers writers(settings_, "host");
+  const Result<int> writer = writers.begin(job_, "Subject: x\n");
+  ASSERT_TRUE(writer.ok());
+  kill(wait_for_child(), SIGKILL);
+  const std::string piece(kMaxPiece, 'x');
+  EXPECT_TRUE(
+      eventually([&] { return writers.send(writer.value(), piece) == Writers::Sent::dead; }));
+  EXPECT_TRUE(writers.has_room());
+  EXPECT_TRUE(dir_.list("bob/new").empty());
+}
+
+TEST_F(WritersTest, RefusesWhatTheWholeMessageTells) {
+  Writers writers(settings_, "host");
+  const Result<int> looping = writers.begin(job_, "Subject: x\nDelivered-To: bob@exa");
+  ASSERT_TRUE(looping.ok());
+  EXPECT_EQ(writers.send_last(looping.value(), "mple.org\n\nbody\n"), Writers::Sent::yes);
+  EXPECT_EQ(writers.finish(looping.value()).code, "5.4.6");
+  job_.envelope.sender = "a\nb@x";
+  const Result<int> unclean = writers.start(job_, "x\n");
+  ASSERT_TRUE(unclean.ok());
+  EXPECT_EQ(writers.finish(unclean.value()).code, "5.6.0");
+  EXPECT_TRUE(dir_.list("bob/new").empty());
+  EXPECT_TRUE(dir_.list("bob/tmp").empty());
+}
+
+TEST_F(WritersTest, AMessageInPiecesIsNotForAnMbox) {
+  Writers writers(settings_, "host");
+  job_.mailbox.path = dir_.path("mbox");
+  const Result<int> writer = writers.start(job_, "x\n");
+  ASSERT_TRUE(writer.ok());
+  EXPECT_EQ(writers.finish(writer.value()).delivery, Delivery::retry);
+  EXPECT_FALSE(dir_.exists("mbox"));
+}
+
+TEST_F(WritersTest, RootIsNeverWrittenAsPieceByPiece) {
+  Writers writers(settings_, "host");
+  job_.mailbox.uid = 0;
+  const Result<int> writer = writers.begin(job_, "x\n");
+  ASSERT_TRUE(writer.ok());
+  EXPECT_EQ(writers.send_last(writer.value(), "y\n"), Writers::Sent::yes);
+  EXPECT_EQ(writers.finish(writer.value()).code, "4.3.5");
+  EXPECT_FALSE(dir_.exists("bob"));
 }
 
 TEST_F(WritersTest, RootIsNeverWrittenAs) {
