@@ -546,6 +546,141 @@ class LmtpTest(DeliverTest):
             self.assertEqual(self.lmtp((host, port)).greeting[:3], "220")
 
 
+class StreamTest(DeliverTest):
+    """A message for one maildir is written into it while it arrives."""
+
+    def begin_large(self, server, recipient="bob@virtual.example", size=200000):
+        """A session in the middle of DATA, and the one file in tmp/."""
+        session = self.lmtp(server)
+        self.assertEqual(session.begin(recipient)[0][:3], "250")
+        self.assertEqual(session.command("DATA")[:3], "354")
+        session.send(b"Subject: large\r\n\r\n" + b"0123456789abcdef\r\n" * (size // 18))
+        return session
+
+    def tmp(self, name="bob"):
+        directory = os.path.join(self.mail, name, "tmp")
+        return os.listdir(directory) if os.path.isdir(directory) else []
+
+    def wait_tmp_has_grown(self):
+        def grown():
+            sizes = [os.path.getsize(os.path.join(self.mail, "bob/tmp", n)) for n in self.tmp()]
+            return sizes and sizes[0] > 100000
+        wait_until(grown, 10, "a growing file in tmp/")
+
+    def spool_files(self, server):
+        """Files without a name that the daemon and its children hold."""
+        found = []
+        for pid in children(server.pid):
+            directory = "/proc/%d/fd" % pid
+            found += [t for fd in os.listdir(directory)
+                      if "(deleted)" in (t := os.readlink(os.path.join(directory, fd)))]
+        return found
+
+    def test_goes_to_where_it_ends_and_is_not_seen_before(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.begin_large(server)
+        self.wait_tmp_has_grown()
+        self.assertEqual(self.messages("bob"), [])
+        self.assertEqual(self.spool_files(server), [])
+        session.send(b"end\r\n.\r\n")
+        self.assertEqual(session.reply()[:9], "250 2.0.0")
+        message = self.messages("bob")[0]
+        self.assertTrue(message.startswith(b"Return-Path: <a@remote.example>\nX-Original-To: "
+                                           b"bob@virtual.example\nDelivered-To: bob@virtual"))
+        self.assertTrue(message.endswith(b"0123456789abcdef\n" * 11111 + b"end\n"))
+        self.assertEqual(self.tmp(), [])
+        # The session and its writer are good for the next one, of either size.
+        session.begin("bob@virtual.example")
+        self.assertEqual(session.data(b"Subject: small\r\n")[0][:3], "250")
+        self.assertEqual(len(self.messages("bob")), 2)
+
+    def test_a_client_that_dies_leaves_nothing(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        for size in (1000, 200000):
+            session = self.begin_large(server, size=size)
+            if size > 100000:
+                self.wait_tmp_has_grown()
+            session.close()
+            wait_until(lambda: self.tmp() == [], 10, "an empty tmp/")
+        self.assertEqual(self.messages("bob"), [])
+        self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:3], "250")
+
+    def test_a_worker_that_is_killed_leaves_nothing(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.begin_large(server)
+        self.wait_tmp_has_grown()
+        os.kill(children(server.pid)[0], signal.SIGKILL)
+        wait_until(lambda: self.tmp() == [], 10, "an empty tmp/")
+        self.assertIsNone(session.reply())
+        self.assertEqual(self.messages("bob"), [])
+
+    def test_a_writer_that_is_killed_is_reported(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.begin_large(server)
+        self.wait_tmp_has_grown()
+        os.kill(children(children(server.pid)[0])[0], signal.SIGKILL)
+        session.send(b"more\r\n" * 100000 + b".\r\n")
+        self.assertEqual(session.reply()[:9], "451 4.3.0")
+        self.assertEqual(self.messages("bob"), [])
+        session.begin("bob@virtual.example")
+        self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+        server.wait_log("why=\"?delivery")
+
+    def test_what_is_refused_leaves_nothing(self):
+        self.control("virtual_mailbox_limit", "150000")
+        self.table("virtual_mailbox_limit_maps", {"joe@virtual.example": "100000S"})
+        server = self.start_lmtp("-o", "message_size_limit=300000")
+        session = self.lmtp(server)
+        for to, head, size, wanted in (
+                ("bob", b"", 200000, "552 5.2.2"), ("joe", b"", 120000, "552 5.2.2"),
+                ("bob", b"", 400000, "552 5.3.4"), ("bob", b"", 20000, "250 2.0.0"),
+                ("bob", b"Delivered-To: bob@virtual.example\r\n", 20000, "554 5.4.6"),
+                ("bob", b"Delivered-To: bob@virtual.example\r\n", 100, "554 5.4.6")):
+            session.begin(to + "@virtual.example")
+            reply = session.data(head + b"\r\n" + b"0123456789abcdef\r\n" * (size // 18))
+            self.assertEqual(reply[0][:9], wanted, (to, size))
+        wait_until(lambda: self.tmp() == [] and self.tmp("joe") == [], 10, "an empty tmp/")
+        self.assertEqual((len(self.messages("bob")), len(self.messages("joe"))), (1, 0))
+
+    def test_slow_clients_do_not_take_all_writers(self):
+        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_writer_limit=2")
+        slow = [self.begin_large(server) for _ in range(4)]
+        self.wait_tmp_has_grown()
+        session = self.lmtp(server)
+        for recipient in ("bob@virtual.example", "mary@virtual.example"):
+            session.begin(recipient)
+            self.assertEqual(session.data(b"Subject: quick\r\n")[0][:3], "250")
+        for each in slow:
+            each.send(b".\r\n")
+        for each in slow:
+            self.assertEqual(each.reply()[:3], "250")
+        self.assertEqual(len(self.messages("bob")), 5)
+
+    def test_large_messages_cost_no_memory(self):
+        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_mailbox_limit=0",
+                                 "-o", "message_size_limit=0")
+        session = self.lmtp(server)
+        piece = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n" * 16384
+        # Straight into the maildir, and by way of the spool.
+        for recipients in (["bob@virtual.example"], ["bob@virtual.example", "mary@virtual.example"]):
+            session.begin(*recipients)
+            session.command("DATA")
+            for _ in range(100):
+                session.send(piece)
+            session.send(b".\r\n")
+            for _ in recipients:
+                self.assertEqual(session.reply()[:3], "250")
+        worker = children(server.pid)[0]
+        for pid in [server.pid, worker, *children(worker)]:
+            with open("/proc/%d/smaps_rollup" % pid, encoding="ascii") as f:
+                text = f.read()
+            anonymous = int(re.search(r"(?m)^Anonymous:\s*(\d+)", text).group(1))
+            self.assertLess(anonymous, 16 * 1024, pid)
+        names = os.listdir(self.mail + "/bob/new")
+        self.assertEqual({os.path.getsize(self.mail + "/bob/new/" + n) // 1000000 for n in names},
+                         {103})
+
+
 @unittest.skipUnless(IS_ROOT, "Postfix starts as root only")
 class PostfixTest(DeliverTest):
     """A Postfix of the test's own hands over its mail."""
