@@ -84,7 +84,8 @@ TIER0_OBJECTS := $(TIER0_SOURCES:%.cc=$(O)/%.o)
 ROOM_SOURCES := $(filter-out maps/%,$(foreach room,$(ROOMS),$(wildcard $(room)/*.cc))) $(MAPS_SOURCES)
 ROOM_OBJECTS := $(ROOM_SOURCES:%.cc=$(O)/%.o) $(if $(MAPS_SOURCES),$(O)/registry.o)
 PROGRAMS := $(filter-out $(HOOK_TOP),$(basename $(wildcard *.cc)))
-PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%)
+FULL_BINARY := $(B)/bin/qmail-virtual-full
+PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%) $(FULL_BINARY)
 
 HOOK_LIBS := $(if $(wildcard verifyrcpt.cc),$(B)/lib/libverifyrcpt.a $(B)/lib/libverifyrcpt.so)
 
@@ -125,6 +126,29 @@ $(O)/registry.cc: $(MAPS_SOURCES) Makefile tools/choose-maps tools/make-registry
 
 $(O)/registry.o: $(O)/registry.cc $(O)/flags
 	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+# qmail-virtual may be started for every message, and five sixths of that took loading what clients
+# of databases need.  It has the other table types, and where its settings name one of these it runs
+# qmail-virtual-full, which is the same program with all.
+ELSEWHERE_SOURCES := $(filter $(addprefix maps/,ldap.cc mysql.cc pgsql.cc redis.cc sqlite.cc),$(MAPS_SOURCES))
+STATIC_RUNTIME = $(if $(filter release debug,$(MODE)),$(if $(findstring /,$(shell $(CXX) -print-file-name=libstdc++.a)),-static-libstdc++ -static-libgcc))
+
+$(O)/registry_lean.cc: $(MAPS_SOURCES) Makefile tools/choose-maps tools/make-registry
+	@mkdir -p $(@D)
+	@sh tools/make-registry $(filter-out $(ELSEWHERE_SOURCES),$(MAPS_SOURCES)) -- $(ELSEWHERE_SOURCES) >$@.new
+	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(O)/registry_lean.o: $(O)/registry_lean.cc $(O)/flags
+	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+# The registry stands before the archive, so that the one in there is not taken.
+$(B)/bin/qmail-virtual: $(O)/qmail-virtual.o $(O)/registry_lean.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK) $(STATIC_RUNTIME) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+
+$(FULL_BINARY): $(O)/qmail-virtual.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
 
 $(B)/libqv.a: $(ROOM_OBJECTS)
 	@rm -f $@

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // qmail-virtual - delivers mail to virtual mailboxes: maildir and mbox, by table look-ups.
 // Manual: qmail-virtual(8).
+#include <errno.h>
 #include <getopt.h>
 #include <grp.h>
 #include <signal.h>
 #include <string.h>
 #include <sys/utsname.h>
+#include <unistd.h>
 
 #include <cstdio>
 #include <map>
@@ -105,18 +107,48 @@ std::string host_name() {
   return names.nodename;
 }
 
+// This program is linked without the table types that need a client library of a database, because
+// a process for each message cannot wait until those are loaded.  Where a setting names one, the
+// same program with all types goes on from here (Makefile).  Returns where there is no need to, or,
+// with a problem, where that cannot be run.
+void run_full_program(const DeliverSettings& settings, char** argv,
+                      std::vector<Problem>& problems) {
+  if (!problems.empty() || !needs_other_types(settings)) return;
+  char self[4096];
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof self);
+  const std::string path =
+      (size > 0 ? std::string(self, static_cast<std::size_t>(size)) : argv[0]) + "-full";
+  execv(path.c_str(), argv);
+  problems.push_back({path, 0, std::string("cannot be run: ") + strerror(errno)});
+}
+
 // nullopt where something is wrong, which is then said.
-std::optional<DeliverSettings> settings_for(const Options& options, const std::string& home) {
+std::optional<DeliverSettings> settings_for(const Options& options, const std::string& home,
+                                            char** argv) {
   std::vector<Problem> problems;
   DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
+  run_full_program(settings, argv, problems);
   if (problems.empty()) return settings;
   complain(problems);
   return std::nullopt;
 }
 
-int check_config(const Options& options, const std::string& home) {
+// The same for a process that is running: it cannot become the program with all table types.
+std::optional<DeliverSettings> settings_again(const Options& options, const std::string& home) {
+  std::vector<Problem> problems;
+  DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
+  if (needs_other_types(settings)) {
+    problems.push_back({"tables", 0, "one is of a type that takes a restart, not a SIGHUP"});
+  }
+  if (problems.empty()) return settings;
+  complain(problems);
+  return std::nullopt;
+}
+
+int check_config(const Options& options, const std::string& home, char** argv) {
   std::vector<Problem> problems;
   const DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
+  run_full_program(settings, argv, problems);
   check_tables(settings, problems);
   complain(problems);
   return problems.empty() ? kExitOk : kExitTemporary;
@@ -129,10 +161,11 @@ int misconfigured() {
   return kExitTemporary;
 }
 
-int deliver_one(const Options& options, const std::string& home) {
+int deliver_one(const Options& options, const std::string& home, char** argv) {
   hold_log();
   std::vector<Problem> problems;
   const DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
+  run_full_program(settings, argv, problems);
   std::string problem;
   const std::optional<std::vector<Envelope>> envelopes =
       envelopes_of(options.envelope, settings.recipient_words, from_environment, problem);
@@ -146,8 +179,8 @@ int deliver_one(const Options& options, const std::string& home) {
   return deliver_command(agent, *envelopes, 0);
 }
 
-int serve_one(const Options& options, const std::string& home) {
-  const std::optional<DeliverSettings> settings = settings_for(options, home);
+int serve_one(const Options& options, const std::string& home, char** argv) {
+  const std::optional<DeliverSettings> settings = settings_for(options, home, argv);
   if (!settings) return kExitTemporary;
   signal(SIGPIPE, SIG_IGN);
   const std::string host = host_name();
@@ -211,14 +244,15 @@ std::vector<Fd> open_listeners(const Settings& environment, std::vector<Problem>
   return listeners;
 }
 
-int serve_many(const Options& options, const Settings& environment, const std::string& home) {
-  if (!settings_for(options, home)) return kExitTemporary;
+int serve_many(const Options& options, const Settings& environment, const std::string& home,
+               char** argv) {
+  if (!settings_for(options, home, argv)) return kExitTemporary;
   std::vector<Problem> problems;
   const std::vector<Fd> listeners = open_listeners(environment, problems);
   complain(problems);
   if (!problems.empty()) return kExitTemporary;
   return run_lmtp_daemon(listeners, host_name(),
-                         [&options, &home] { return settings_for(options, home); });
+                         [&options, &home] { return settings_again(options, home); });
 }
 
 int help() {
@@ -237,13 +271,13 @@ int main(int argc, char** argv) {
   const std::string& home = environment.text("QMAILHOME");
   switch (options.way) {
     case Way::command:
-      return deliver_one(options, home);
+      return deliver_one(options, home, argv);
     case Way::lmtp:
-      return serve_one(options, home);
+      return serve_one(options, home, argv);
     case Way::daemon:
-      return serve_many(options, environment, home);
+      return serve_many(options, environment, home, argv);
     case Way::check_config:
-      return check_config(options, home);
+      return check_config(options, home, argv);
     case Way::help:
       return help();
     case Way::version:

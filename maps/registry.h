@@ -4,6 +4,7 @@
 #define QV_MAPS_REGISTRY_H_
 
 #include <span>
+#include <string_view>
 
 #include "maps/map.h"
 
@@ -11,6 +12,10 @@ namespace qv {
 
 // In alphabetical order.
 [[nodiscard]] std::span<const MapType* const> map_types();
+
+// The names of types that the build has and this program was linked without (Makefile,
+// qmail-virtual).
+[[nodiscard]] std::span<const std::string_view> map_types_elsewhere();
 
 }  // namespace qv
 
