@@ -71,7 +71,7 @@ Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
 
 Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
   const std::int64_t begin = monotonic_us();
-  Job job{envelope, {}, message.start};
+  Job job{envelope, {}, message.start, 0};
   Outcome outcome = find(envelope.recipient, job.mailbox);
   if (outcome.delivery == Delivery::done) {
     const Result<int> writer = writers_.start(job, message.fd);

@@ -3,6 +3,8 @@
 
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/text.h"
 #include "deliver/mbox.h"
 
@@ -58,6 +60,10 @@ MaildirTarget maildir_of(Files& files, const DeliverSettings& settings, std::str
   return target;
 }
 
+std::uint64_t mbox_limit(const DeliverSettings& settings, const Mailbox& mailbox) {
+  return mailbox.quota.bytes != 0 ? mailbox.quota.bytes : settings.mailbox_limit;
+}
+
 Outcome refuse_line_ends() { return refuse("5.6.0", "address holds a line end or a NUL"); }
 Outcome refuse_loop() { return refuse("5.4.6", "mail is looping"); }
 
@@ -66,14 +72,31 @@ Outcome to_mbox(Files& files, const DeliverSettings& settings, const Job& job,
   MboxTarget target;
   target.path = job.mailbox.path;
   target.locks = settings.locks;
-  target.size_limit =
-      job.mailbox.quota.bytes != 0 ? job.mailbox.quota.bytes : settings.mailbox_limit;
+  target.size_limit = mbox_limit(settings, job.mailbox);
   target.owner = job.mailbox.uid;
   target.strict_ownership = settings.strict_ownership;
   return deliver_mbox(files, target, job.envelope, source);
 }
 
 }  // namespace
+
+bool needs_room(const DeliverSettings& settings, const Mailbox& mailbox) {
+  return mailbox.is_maildir() ? mailbox.quota.limits() : mbox_limit(settings, mailbox) != 0;
+}
+
+Outcome find_room(Files& files, const DeliverSettings& settings, const Job& job) {
+  const Outcome full = refuse("5.2.2", "mailbox is full");
+  const std::uint64_t size = std::max<std::uint64_t>(job.size, 1);
+  if (job.mailbox.is_maildir()) {
+    const Result<Room> room = MaildirQuota(files, job.mailbox.path, job.mailbox.quota).admits(size);
+    return room.ok() && room.value() == Room::full ? full : done(0);
+  }
+  struct stat st {};
+  if (files.lstat(job.mailbox.path.c_str(), st) != 0 || !S_ISREG(st.st_mode)) return done(0);
+  const std::uint64_t limit = mbox_limit(settings, job.mailbox);
+  const auto used = static_cast<std::uint64_t>(st.st_size);
+  return used >= limit || size > limit - used ? full : done(0);
+}
 
 Outcome perform(Files& files, const DeliverSettings& settings, std::string_view host,
                 const Job& job, int message) {
@@ -122,6 +145,7 @@ std::string encode_job(const Job& job) {
   put(out, job.mailbox.quota.bytes);
   put(out, job.mailbox.quota.messages);
   put(out, static_cast<std::uint64_t>(job.start));
+  put(out, job.size);
   return out;
 }
 
@@ -138,6 +162,7 @@ std::optional<Job> decode_job(std::string_view bytes) {
   job.mailbox.quota.bytes = fields.number(UINT64_MAX);
   job.mailbox.quota.messages = fields.number(UINT64_MAX);
   job.start = static_cast<off_t>(fields.number(INT64_MAX));
+  job.size = fields.number(UINT64_MAX);
   if (!fields.all_good()) return std::nullopt;
   return job;
 }

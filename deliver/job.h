@@ -24,8 +24,15 @@ namespace qv {
 struct Job {
   Envelope envelope;
   Mailbox mailbox;
-  off_t start = 0;  // of the body in its file
+  off_t start = 0;         // of the body in its file
+  std::uint64_t size = 0;  // of the message, as far as it was announced
 };
+
+// What is known of a mailbox before the message is there: refuse (5.2.2) where it is full, so that
+// not even the announced size, or one byte, fits; done where it is not, or where that cannot be
+// told yet.  True of needs_room() where it can make a difference at all.
+[[nodiscard]] bool needs_room(const DeliverSettings& settings, const Mailbox& mailbox);
+[[nodiscard]] Outcome find_room(Files& files, const DeliverSettings& settings, const Job& job);
 
 // Refuses an envelope with CR, LF or NUL (5.6.0) and a message that has been here before (5.4.6);
 // delivers to the maildir, its subfolder, or the mbox.

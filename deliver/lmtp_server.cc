@@ -26,6 +26,7 @@ constexpr std::size_t kMaxReplies = 65536;  // bytes that a client has not taken
 constexpr std::size_t kMaxSpools = 64;
 constexpr off_t kMaxKeptSpool = 1 << 20;
 constexpr int kTickMs = 1000;
+constexpr std::size_t kRoomQuestion = SIZE_MAX;  // in place of a recipient's number
 constexpr std::int64_t kAcceptPauseUs = 1'000'000;
 constexpr std::int64_t kWritersKeptUs = 30'000'000;
 
@@ -69,6 +70,7 @@ struct LmtpServer::Client {
   bool closing = false;  // to be closed when `out` is sent
 
   std::vector<Mailbox> boxes;  // one for each recipient of the session
+  Mailbox asked;               // of the recipient that is asked about
   // Where the message under way goes: `held`, and from there to a writer (`stream`, once it is more
   // than one piece) or, where `spool` is open, to that.
   bool has_message = false;
@@ -245,15 +247,23 @@ void LmtpServer::answer(Client& client, lmtp::Event event) {
 void LmtpServer::ask_recipient(Client& client) {
   // A new transaction begins with a session that has no recipient yet.
   client.boxes.resize(client.session.recipients().size());
-  Mailbox mailbox;
-  const Outcome found = agent_.find(client.session.recipient(), mailbox);
+  client.asked = {};
+  const Outcome found = agent_.find(client.session.recipient(), client.asked);
+  if (found.delivery != Delivery::done || !needs_room(agent_.settings(), client.asked)) {
+    return answer_recipient(client, found);
+  }
+  client.jobs = 1;
+  waiting_.push_back({&client, kRoomQuestion, -1, now_});
+  start_jobs();
+}
+
+void LmtpServer::answer_recipient(Client& client, const Outcome& found) {
   if (found.delivery == Delivery::done) {
-    client.boxes.push_back(std::move(mailbox));
-    client.session.accept_recipient(client.out);
-    return;
+    client.boxes.push_back(std::move(client.asked));
+    return client.session.accept_recipient(client.out);
   }
   log_delivery({client.session.sender(), client.session.recipient(), client.session.recipient()},
-               {}, found, 0);
+               client.asked, found, 0);
   client.session.refuse_recipient({reply_code(found), found.code, found.text}, client.out);
 }
 
@@ -333,7 +343,7 @@ void LmtpServer::push_held(Client& client) {
 // Where there is no writer for it the message is spooled.
 void LmtpServer::open_stream(Client& client) {
   const std::string& recipient = client.session.recipients().front();
-  const Job job{{client.session.sender(), recipient, recipient}, client.boxes.front(), 0};
+  const Job job{{client.session.sender(), recipient, recipient}, client.boxes.front(), 0, 0};
   if (agent_.writers().has_room() && streams_ < agent_.settings().writer_limit / 2) {
     const Result<int> writer = agent_.writers().begin(job, first_bytes(client.held, kMaxPiece));
     if (writer.ok()) {
@@ -398,12 +408,7 @@ void LmtpServer::start_jobs() {
   while (!waiting_.empty() && agent_.writers().has_room()) {
     Waiting job = waiting_.front();
     waiting_.pop_front();
-    const Client& client = *job.client;
-    const std::string& recipient = client.session.recipients()[job.index];
-    const Job work{{client.session.sender(), recipient, recipient}, client.boxes[job.index], 0};
-    const Result<int> writer = client.spool.valid()
-                                   ? agent_.writers().start(work, client.spool.get())
-                                   : agent_.writers().start(work, std::string_view(client.held));
+    const Result<int> writer = start_job(*job.client, job.index);
     if (writer.ok()) {
       job.writer = writer.value();
       running_.push_back(job);
@@ -411,6 +416,20 @@ void LmtpServer::start_jobs() {
     }
     end_job(*job.client, job.index, outcome_from(writer.error()), job.began);
   }
+}
+
+Result<int> LmtpServer::start_job(const Client& client, std::size_t index) {
+  Writers& writers = agent_.writers();
+  const lmtp::Session& session = client.session;
+  if (index == kRoomQuestion) {
+    const std::string& recipient = session.recipient();
+    return writers.ask_room(
+        {{session.sender(), recipient, recipient}, client.asked, 0, session.announced_size()});
+  }
+  const std::string& recipient = session.recipients()[index];
+  const Job job{{session.sender(), recipient, recipient}, client.boxes[index], 0, 0};
+  if (client.spool.valid()) return writers.start(job, client.spool.get());
+  return writers.start(job, std::string_view(client.held));
 }
 
 void LmtpServer::finish_job(int fd) {
@@ -423,6 +442,14 @@ void LmtpServer::finish_job(int fd) {
 }
 
 void LmtpServer::end_job(Client& client, std::size_t index, Outcome outcome, std::int64_t began) {
+  if (index == kRoomQuestion) {
+    client.jobs = 0;
+    client.silent_since = now_;
+    // Who cannot be asked now is asked again when the message is there.
+    answer_recipient(client, outcome.delivery == Delivery::retry ? done(0) : outcome);
+    if (stopping_) say_goodbye_to(client);
+    return write_client(client);
+  }
   const std::string& recipient = client.session.recipients()[index];
   log_delivery({client.session.sender(), recipient, recipient}, client.boxes[index], outcome,
                (now_ - began) / 1000);
@@ -438,10 +465,7 @@ void LmtpServer::reply_all(Client& client) {
   }
   client.outcomes.clear();
   client.boxes.clear();
-  if (stopping_) {
-    client.session.shut_down({421, "4.3.2", "service is shutting down"}, client.out);
-    client.closing = true;
-  }
+  if (stopping_) say_goodbye_to(client);
   write_client(client);
 }
 
@@ -498,10 +522,14 @@ void LmtpServer::say_goodbye() {
   stopping_ = true;
   for (Client& client : clients_) {
     if (client.is_busy()) continue;
-    client.session.shut_down({421, "4.3.2", "service is shutting down"}, client.out);
-    client.closing = true;
+    say_goodbye_to(client);
     write_client(client);
   }
+}
+
+void LmtpServer::say_goodbye_to(Client& client) {
+  client.session.shut_down({421, "4.3.2", "service is shutting down"}, client.out);
+  client.closing = true;
 }
 
 }  // namespace qv

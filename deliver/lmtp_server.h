@@ -5,6 +5,7 @@
 // writer as it comes, which puts it straight into the file that it ends in.  Any other goes to a
 // nameless spool file, and from there to the writers of its recipients, several at a time; so does
 // one that finds no writer free, because half of them are kept from clients that are slow to send.
+// Where a mailbox has a limit its writer is asked at RCPT already whether there is room.
 // Nothing but one piece of a message is ever in memory.  While its deliveries run, or a writer is
 // behind, a client's further bytes wait in its socket.
 //
@@ -25,6 +26,7 @@
 #include <vector>
 
 #include "core/fd.h"
+#include "core/result.h"
 #include "deliver/agent.h"
 #include "wire/lmtp.h"
 
@@ -58,6 +60,7 @@ class LmtpServer {
   void take_bytes(Client& client);
   void answer(Client& client, lmtp::Event event);
   void ask_recipient(Client& client);
+  void answer_recipient(Client& client, const Outcome& found);
   void begin_message(Client& client);
   void open_message_spool(Client& client);
   void take_body(Client& client, std::string_view piece);
@@ -69,6 +72,7 @@ class LmtpServer {
   void stream_died(Client& client);
   void end_message(Client& client);
   void start_jobs();
+  [[nodiscard]] Result<int> start_job(const Client& client, std::size_t index);
   void finish_job(int fd);
   void end_job(Client& client, std::size_t index, Outcome outcome, std::int64_t began);
   void reply_all(Client& client);
@@ -76,6 +80,7 @@ class LmtpServer {
   void drop_message(Client& client);
   void check_silence();
   void say_goodbye();
+  static void say_goodbye_to(Client& client);
 
   Agent& agent_;
   std::string host_;

@@ -26,6 +26,7 @@ constexpr int kWriterSocket = 3;
 // What a packet to a writer begins with.  Whole and begin go on with the length of the job, a
 // colon, the job, and what there is of the body.
 constexpr char kFromFile = 'f';  // a job; the message is a descriptor
+constexpr char kRoom = 'r';      // a job; only whether there is room
 constexpr char kWhole = 'w';     // a job, and all of its message
 constexpr char kBegin = 'b';     // a job, and the beginning of its message
 constexpr char kPiece = 'p';     // more of the message
@@ -99,6 +100,7 @@ class Writing {
 
  private:
   bool take_file(std::string_view packet, Fd message);
+  bool take_question(std::string_view packet);
   bool take_begin(std::string_view packet);
   bool take_piece(std::string_view piece);
   bool end();
@@ -123,6 +125,8 @@ bool Writing::take(std::string_view packet, Fd message) {
   switch (kind) {
     case kFromFile:
       return !began_ && take_file(packet, std::move(message));
+    case kRoom:
+      return !began_ && take_question(packet);
     case kWhole:
       return !began_ && take_begin(packet) && end();
     case kBegin:
@@ -141,6 +145,13 @@ bool Writing::take_file(std::string_view packet, Fd message) {
   if (!is_ours(job)) return false;
   outcome_ = become_.ok() ? perform(files_, settings_, host_, *job, message.get())
                           : outcome_from(become_.error());
+  return true;
+}
+
+bool Writing::take_question(std::string_view packet) {
+  const std::optional<Job> job = decode_job(packet);
+  if (!is_ours(job)) return false;
+  outcome_ = become_.ok() ? find_room(files_, settings_, *job) : outcome_from(become_.error());
   return true;
 }
 
@@ -246,6 +257,10 @@ void Writers::make_room() {
 
 Result<int> Writers::start(const Job& job, int message) {
   return start_with(job, kFromFile + encode_job(job), message);
+}
+
+Result<int> Writers::ask_room(const Job& job) {
+  return start_with(job, kRoom + encode_job(job), -1);
 }
 
 Result<int> Writers::start(const Job& job, std::string_view body) {

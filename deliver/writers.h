@@ -44,6 +44,9 @@ class Writers {
   // Error retry: no writer could be made.  REQUIRES: has_room().
   [[nodiscard]] Result<int> start(const Job& job, int message);
 
+  // The same with no message yet: is there room for it (find_room())?
+  [[nodiscard]] Result<int> ask_room(const Job& job);
+
   // The same with the body itself, for a maildir.  REQUIRES: body.size() <= kMaxPiece.
   [[nodiscard]] Result<int> start(const Job& job, std::string_view body);
 

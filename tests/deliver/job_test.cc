@@ -33,6 +33,7 @@ TEST_F(JobTest, SurvivesBeingSent) {
   job.envelope = {"", "a:b@x", std::string("c\0d", 3)};
   job.mailbox = {"/mail/bob/", ".lists", 61001, 61002, {UINT64_MAX, 7}};
   job.start = 1234567890123;
+  job.size = 17;
   const std::optional<Job> again = decode_job(encode_job(job));
   ASSERT_TRUE(again.has_value());
   EXPECT_EQ(encode_job(*again), encode_job(job));
@@ -41,6 +42,7 @@ TEST_F(JobTest, SurvivesBeingSent) {
   EXPECT_EQ(again->mailbox.gid, 61002u);
   EXPECT_EQ(again->mailbox.quota.bytes, UINT64_MAX);
   EXPECT_EQ(again->start, 1234567890123);
+  EXPECT_EQ(again->size, 17u);
 
   const Outcome outcome{Delivery::refuse, "5.2.2", "mailbox is full", 42};
   const std::optional<Outcome> told = decode_outcome(encode_outcome(outcome));
@@ -81,6 +83,36 @@ TEST_F(JobTest, AQuotaInBytesIsTheLimitOfAnMbox) {
   job_.mailbox.quota = {200, 0};
   EXPECT_EQ(perform_with("x\n").delivery, Delivery::done);
   EXPECT_EQ(perform_with("x\n").code, "5.2.2");
+}
+
+TEST_F(JobTest, AFullMailboxIsKnownBeforeTheMessageIsThere) {
+  FaultyFiles files;
+  EXPECT_FALSE(needs_room(settings_, job_.mailbox));
+  job_.mailbox.quota = {300, 2};
+  EXPECT_TRUE(needs_room(settings_, job_.mailbox));
+  EXPECT_EQ(find_room(files, settings_, job_).delivery, Delivery::done);
+  ASSERT_EQ(perform_with("x\n").delivery, Delivery::done);
+  EXPECT_EQ(find_room(files, settings_, job_).delivery, Delivery::done);
+  job_.size = 250;
+  EXPECT_EQ(find_room(files, settings_, job_).code, "5.2.2");
+  job_.size = 0;
+  ASSERT_EQ(perform_with("x\n").delivery, Delivery::done);
+  EXPECT_EQ(find_room(files, settings_, job_).code, "5.2.2");  // two messages
+
+  job_.mailbox.path = dir_.path("mbox");
+  job_.mailbox.quota = {};
+  settings_.mailbox_limit = 0;
+  EXPECT_FALSE(needs_room(settings_, job_.mailbox));
+  settings_.mailbox_limit = 10;
+  EXPECT_TRUE(needs_room(settings_, job_.mailbox));
+  EXPECT_EQ(find_room(files, settings_, job_).delivery, Delivery::done);  // there is none yet
+  dir_.write("mbox", "012345678");
+  EXPECT_EQ(find_room(files, settings_, job_).delivery, Delivery::done);
+  job_.size = 2;
+  EXPECT_EQ(find_room(files, settings_, job_).code, "5.2.2");
+  dir_.write("mbox", "0123456789");
+  job_.size = 0;
+  EXPECT_EQ(find_room(files, settings_, job_).code, "5.2.2");
 }
 
 TEST_F(JobTest, ASubfolderIsUsedWhereItExists) {

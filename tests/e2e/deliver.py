@@ -981,5 +981,32 @@ class QuotaTest(DeliverTest):
         self.assertEqual(self.deliver("-f", "a@x", "joe@virtual.example")[0], 0)
 
 
+    def test_a_full_mailbox_is_refused_at_rcpt(self):
+        self.table("virtual_mailbox_limit_maps", {"bob@virtual.example": "1000000S,2C",
+                                                  "joe@virtual.example": "5000S"})
+        self.control("virtual_mailbox_limit", "3000")
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.lmtp(server)
+        to = ["bob@virtual.example", "joe@virtual.example", "mary@virtual.example"]
+        body = b"Subject: x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 15
+        for _ in range(2):
+            self.assertEqual([r[:3] for r in session.begin(*to)], ["250"] * 3)
+            session.data(body, 3)
+        # bob has two messages, mary's mbox is nearly full; joe's room depends on what comes.
+        self.assertEqual([r[:9] for r in session.begin(*to)],
+                         ["552 5.2.2", "250 2.1.5", "250 2.1.5"])
+        self.assertEqual([r[:9] for r in session.data(body, 2)], ["250 2.0.0", "552 5.2.2"])
+        session.command("LHLO c")
+        self.assertEqual(session.command("MAIL FROM:<a@x> SIZE=4000")[:3], "250")
+        self.assertEqual([session.command("RCPT TO:<%s>" % r)[:9] for r in to],
+                         ["552 5.2.2"] * 3)
+        self.assertEqual(session.command("DATA")[:3], "503")
+        self.assertIn("code=5.2.2 to=bob@virtual.example", server.log())
+        # A mailbox that is not there yet has room.
+        self.table("virtual_mailbox_limit_maps", {"joe@virtual.example": "5000S"})
+        shutil.rmtree(self.mail + "/joe")
+        self.assertEqual(session.begin("joe@virtual.example")[0][:3], "250")
+
+
 if __name__ == "__main__":
     unittest.main()
