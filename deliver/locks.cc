@@ -24,42 +24,6 @@ std::string padded(std::uint64_t n, std::size_t width) {
   return digits.size() < width ? std::string(width - digits.size(), '0') + digits : digits;
 }
 
-// Lines: process id, mark, then `write length dev inode` and the bytes, hex, or `idle`.
-std::string lock_text(const std::optional<WriteRecord>& record) {
-  std::string text = padded(static_cast<std::uint64_t>(getpid()), 10) + "\n";
-  text += std::string(kMark) + "\n";
-  if (!record) {
-    text += "idle\n";
-  } else {
-    text += "write " + std::to_string(record->length) + " " + std::to_string(record->dev) + " " +
-            std::to_string(record->inode) + " " + std::to_string(record->begins.size()) + "\n";
-    text += record->begins;
-  }
-  text.resize(kLockFileSize, '\n');
-  return text;
-}
-
-bool is_ours(std::string_view text) {
-  if (text.size() > kLockFileSize) return false;
-  static_cast<void>(take_until(text, '\n'));
-  return text.size() > kMark.size() && take_until(text, '\n') == kMark;
-}
-
-std::optional<WriteRecord> parse_record(std::string_view text) {
-  static_cast<void>(take_until(text, '\n'));
-  static_cast<void>(take_until(text, '\n'));
-  std::string_view line = take_until(text, '\n');
-  if (take_until(line, ' ') != "write") return std::nullopt;
-  WriteRecord record;
-  std::uint64_t size = 0;
-  if (!parse_decimal(take_until(line, ' '), INT64_MAX, record.length)) return std::nullopt;
-  if (!parse_decimal(take_until(line, ' '), UINT64_MAX, record.dev)) return std::nullopt;
-  if (!parse_decimal(take_until(line, ' '), UINT64_MAX, record.inode)) return std::nullopt;
-  if (!parse_decimal(line, kMaxBegins, size) || size > text.size()) return std::nullopt;
-  record.begins = std::string(first_bytes(text, size));
-  return record;
-}
-
 bool same_file(const struct stat& a, const struct stat& b) {
   return a.st_dev == b.st_dev && a.st_ino == b.st_ino;
 }
@@ -88,6 +52,41 @@ bool matches(std::string_view found, std::string_view begins) {
 }
 
 }  // namespace
+
+std::string encode_lock(pid_t holder, const std::optional<WriteRecord>& record) {
+  std::string text = padded(static_cast<std::uint64_t>(holder), 10) + "\n";
+  text += std::string(kMark) + "\n";
+  if (!record) {
+    text += "idle\n";
+  } else {
+    text += "write " + std::to_string(record->length) + " " + std::to_string(record->dev) + " " +
+            std::to_string(record->inode) + " " + std::to_string(record->begins.size()) + "\n";
+    text += record->begins;
+  }
+  text.resize(kLockFileSize, '\n');
+  return text;
+}
+
+bool is_our_lock(std::string_view text) {
+  if (text.size() > kLockFileSize) return false;
+  static_cast<void>(take_until(text, '\n'));
+  return text.size() > kMark.size() && take_until(text, '\n') == kMark;
+}
+
+std::optional<WriteRecord> parse_lock_record(std::string_view text) {
+  static_cast<void>(take_until(text, '\n'));
+  static_cast<void>(take_until(text, '\n'));
+  std::string_view line = take_until(text, '\n');
+  if (take_until(line, ' ') != "write") return std::nullopt;
+  WriteRecord record;
+  std::uint64_t size = 0;
+  if (!parse_decimal(take_until(line, ' '), INT64_MAX, record.length)) return std::nullopt;
+  if (!parse_decimal(take_until(line, ' '), UINT64_MAX, record.dev)) return std::nullopt;
+  if (!parse_decimal(take_until(line, ' '), UINT64_MAX, record.inode)) return std::nullopt;
+  if (!parse_decimal(line, kMaxBegins, size) || size > text.size()) return std::nullopt;
+  record.begins = std::string(first_bytes(text, size));
+  return record;
+}
 
 bool parse_lock_style(std::string_view text, LockStyle& style) {
   LockStyle parsed;
@@ -182,7 +181,7 @@ Result<LockTaken> DotLock::examine(unsigned int stale_seconds) {
   } else {
     if (files_.fstat(file.get(), st) != 0) return errno_error("look at the lock file");
     QV_TRY(const std::string text, read_start(files_, file.get(), kLockFileSize, 0));
-    if (is_ours(text)) return take_over(std::move(file), st, text);
+    if (is_our_lock(text)) return take_over(std::move(file), st, text);
   }
   const time_t age = files_.now().tv_sec - st.st_mtime;
   if (age <= static_cast<time_t>(stale_seconds)) return LockTaken::busy;
@@ -199,7 +198,7 @@ Result<LockTaken> DotLock::take_over(Fd file, const struct stat& st, std::string
   if (files_.lstat(path_.c_str(), now) != 0 || !same_file(st, now)) return LockTaken::busy;
   QV_TRY(const std::string latest, read_start(files_, file.get(), kLockFileSize, 0));
   if (latest != text) return LockTaken::busy;
-  torn_ = parse_record(latest);
+  torn_ = parse_lock_record(latest);
   file_ = std::move(file);
   // Until what is torn has been cut the record must survive us, too.
   keep_ = torn_.has_value();
@@ -222,7 +221,7 @@ Result<LockTaken> DotLock::break_foreign(const struct stat& st) {
 }
 
 Result<void> DotLock::write_text(const std::optional<WriteRecord>& record) {
-  const std::string text = lock_text(record);
+  const std::string text = encode_lock(getpid(), record);
   const ssize_t n =
       retry_eintr([&] { return files_.pwrite(file_.get(), text.data(), text.size(), 0); });
   if (n < 0) return errno_error("write the lock file");

@@ -72,6 +72,13 @@ struct WriteRecord {
 };
 inline constexpr std::size_t kMaxBegins = 300;
 
+// The whole of a lock file, 512 bytes: the process id of its holder, our mark, and `idle` or
+// `write length dev inode size` with that many bytes behind it.
+[[nodiscard]] std::string encode_lock(pid_t holder, const std::optional<WriteRecord>& record);
+// Was this file made by encode_lock()?  What it records; nullopt for nothing, or for no such thing.
+[[nodiscard]] bool is_our_lock(std::string_view text);
+[[nodiscard]] std::optional<WriteRecord> parse_lock_record(std::string_view text);
+
 class DotLock {
  public:
   DotLock(Files& files, const std::string& mailbox);

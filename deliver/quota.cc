@@ -47,12 +47,17 @@ bool size_from_name(std::string_view name, std::uint64_t& size) {
   const std::string_view rest = after_bytes(name, at + 3);
   std::size_t digits = 0;
   while (digits < rest.size() && is_digit(rest[digits])) ++digits;
+  if (digits < rest.size() && rest[digits] != ':' && rest[digits] != ',') return false;
   return parse_decimal(first_bytes(rest, digits), INT64_MAX, size);
 }
 
 bool is_trashed(std::string_view name) {
   const std::size_t at = name.rfind(":2,");
   return at != std::string_view::npos && name.find('T', at + 3) != std::string_view::npos;
+}
+
+bool is_later(const timespec& a, const timespec& b) {
+  return a.tv_sec != b.tv_sec ? a.tv_sec > b.tv_sec : a.tv_nsec > b.tv_nsec;
 }
 
 bool within(std::uint64_t limit, std::uint64_t used, std::uint64_t more) {
@@ -90,6 +95,29 @@ std::string quota_line(const Quota& quota) {
   return line;
 }
 
+std::optional<MaildirSize> parse_maildirsize(std::string_view text) {
+  text = first_bytes(text, text.empty() ? 0 : find_last_byte(text, '\n') + 1);
+  if (text.empty() || text.back() != '\n') return std::nullopt;
+  MaildirSize size;
+  if (!parse_quota(take_until(text, '\n'), size.quota)) return std::nullopt;
+  std::int64_t bytes = 0;
+  std::int64_t messages = 0;
+  for (; !text.empty(); ++size.lines) {
+    std::int64_t more_bytes = 0;
+    std::int64_t more_messages = 0;
+    if (!parse_usage_line(take_until(text, '\n'), more_bytes, more_messages)) return std::nullopt;
+    if (__builtin_add_overflow(bytes, more_bytes, &bytes)) return std::nullopt;
+    if (__builtin_add_overflow(messages, more_messages, &messages)) return std::nullopt;
+  }
+  if (size.lines == 0 || bytes < 0 || messages < 0) return std::nullopt;
+  size.usage = {static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(messages)};
+  return size;
+}
+
+std::string maildirsize_text(const Quota& quota, const MaildirUsage& usage) {
+  return quota_line(quota) + "\n" + usage_line(usage.bytes, usage.messages);
+}
+
 bool MaildirQuota::exceeds(const Usage& usage, std::uint64_t size) const {
   return !within(quota_.bytes, usage.bytes, size) || !within(quota_.messages, usage.messages, 1);
 }
@@ -115,65 +143,69 @@ MaildirQuota::Known MaildirQuota::read_usage(Usage& usage) {
       retry_eintr([&] { return files_.pread(file.get(), buffer.data(), buffer.size(), 0); });
   // A file that fills the buffer is one that is due to be made afresh.
   if (got <= 0 || static_cast<std::size_t>(got) == buffer.size()) return Known::no;
-  std::string_view rest(buffer.data(), static_cast<std::size_t>(got));
-
-  Quota stored;
-  if (!parse_quota(take_until(rest, '\n'), stored)) return Known::no;
-  if (stored.bytes != quota_.bytes || stored.messages != quota_.messages) return Known::no;
-  std::int64_t bytes = 0;
-  std::int64_t messages = 0;
-  int lines = 0;
-  for (; !rest.empty(); ++lines) {
-    std::int64_t more_bytes = 0;
-    std::int64_t more_messages = 0;
-    if (!parse_usage_line(take_until(rest, '\n'), more_bytes, more_messages)) return Known::no;
-    if (__builtin_add_overflow(bytes, more_bytes, &bytes)) return Known::no;
-    if (__builtin_add_overflow(messages, more_messages, &messages)) return Known::no;
+  const std::optional<MaildirSize> read =
+      parse_maildirsize({buffer.data(), static_cast<std::size_t>(got)});
+  if (!read) return Known::no;
+  if (read->quota.bytes != quota_.bytes || read->quota.messages != quota_.messages) {
+    return Known::no;
   }
-  if (lines == 0 || bytes < 0 || messages < 0) return Known::no;
-  usage = {static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(messages)};
+  usage = read->usage;
   const bool recent = files_.now().tv_sec - st.st_mtime < kFreshSeconds;
-  return lines == 1 && recent ? Known::fresh : Known::stale;
+  return read->lines == 1 && recent ? Known::fresh : Known::stale;
 }
 
-Result<MaildirQuota::Usage> MaildirQuota::count() {
-  Usage usage;
-  newest_ = 0;
-  QV_TRY_VOID(count_folder(root_, usage));
+Result<void> MaildirQuota::find_directories() {
+  directories_ = {root_ + "new/", root_ + "cur/"};
   std::vector<std::string> names;
   if (files_.list(root_.c_str(), names) != 0) {
-    if (errno_means_absent(errno)) return usage;
+    if (errno_means_absent(errno)) return {};
     return errno_error("list the maildir");
   }
   for (const std::string& name : names) {
     if (name.front() != '.' || name == ".Trash") continue;
-    QV_TRY_VOID(count_folder(root_ + name + "/", usage));
+    directories_.push_back(root_ + name + "/new/");
+    directories_.push_back(root_ + name + "/cur/");
   }
+  return {};
+}
+
+timespec MaildirQuota::latest_change() {
+  timespec latest{};
+  for (const std::string& directory : directories_) {
+    struct stat st {};
+    if (files_.lstat(directory.c_str(), st) == 0 && is_later(st.st_mtim, latest)) {
+      latest = st.st_mtim;
+    }
+  }
+  return latest;
+}
+
+Result<MaildirQuota::Usage> MaildirQuota::count() {
+  Usage usage;
+  QV_TRY_VOID(find_directories());
+  counted_at_ = latest_change();
+  for (const std::string& directory : directories_) QV_TRY_VOID(count_directory(directory, usage));
   return usage;
 }
 
-Result<void> MaildirQuota::count_folder(const std::string& folder, Usage& usage) {
-  QV_TRY_VOID(count_directory(folder + "new/", false, usage));
-  return count_directory(folder + "cur/", true, usage);
-}
-
-Result<void> MaildirQuota::count_directory(const std::string& path, bool flags, Usage& usage) {
-  struct stat st {};
-  if (files_.lstat(path.c_str(), st) == 0) newest_ = std::max(newest_, st.st_mtime);
+Result<void> MaildirQuota::count_directory(const std::string& path, Usage& usage) {
+  const bool has_flags = ends_with(path, "/cur/");
   std::vector<std::string> names;
   if (files_.list(path.c_str(), names) != 0) {
     if (errno_means_absent(errno)) return {};
     return errno_error("list a folder");
   }
   for (const std::string& name : names) {
-    if (name.front() == '.' || (flags && is_trashed(name))) continue;
+    if (name.front() == '.' || (has_flags && is_trashed(name))) continue;
     std::uint64_t size = 0;
     if (!size_from_name(name, size)) {
+      struct stat st {};
       // A message that is gone meanwhile was moved or removed by a reader.
       if (files_.lstat((path + name).c_str(), st) != 0) continue;
       size = static_cast<std::uint64_t>(st.st_size);
     }
-    usage.bytes += size;
+    // What no disk holds would turn round, and say that there is room.
+    if (__builtin_add_overflow(usage.bytes, size, &usage.bytes)) usage.bytes = UINT64_MAX;
     ++usage.messages;
   }
   return {};
@@ -186,7 +218,7 @@ void MaildirQuota::write_usage(const Usage& usage) {
   const std::string aside = root_ + "tmp/maildirsize." + std::to_string(now.tv_sec) + "." +
                             std::to_string(now.tv_nsec) + "." + std::to_string(getpid());
   const std::string path = root_ + "maildirsize";
-  const std::string text = quota_line(quota_) + "\n" + usage_line(usage.bytes, usage.messages);
+  const std::string text = maildirsize_text(quota_, usage);
   const Fd file(files_.open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
   if (!file.valid()) return;
   const ssize_t n = retry_eintr([&] { return files_.write(file.get(), text.data(), text.size()); });
@@ -194,11 +226,7 @@ void MaildirQuota::write_usage(const Usage& usage) {
     static_cast<void>(files_.unlink(aside.c_str()));
     return;
   }
-  const time_t counted_at = newest_;
-  Usage ignored;
-  if (!count_folder(root_, ignored).ok() || newest_ != counted_at) {
-    static_cast<void>(files_.unlink(path.c_str()));
-  }
+  if (is_later(latest_change(), counted_at_)) static_cast<void>(files_.unlink(path.c_str()));
 }
 
 void MaildirQuota::add(std::uint64_t size) {

@@ -5,7 +5,8 @@
 // is in the maildir.  A delivery appends a line.  The sum is made afresh, by looking at every
 // message of every folder, when the file is missing, names another quota, is damaged or has grown
 // to 5120 bytes, and, before anything is refused, when it is more than one line or older than 15
-// minutes.  Messages in the folder .Trash and those flagged T do not count.
+// minutes.  Messages in the folder .Trash and those flagged T do not count (Dovecot counts both
+// when it is the one that adds up).
 //
 // The file is advice: what goes wrong with it never loses or refuses a message.  Where the sum
 // cannot be made the answer is an Error, and the delivery is tried again later.
@@ -15,9 +16,14 @@
 #ifndef QV_DELIVER_QUOTA_H_
 #define QV_DELIVER_QUOTA_H_
 
+#include <time.h>
+
+#include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "core/result.h"
 #include "deliver/files.h"
@@ -38,6 +44,27 @@ struct Quota {
 // As the first line of maildirsize, without the newline.
 [[nodiscard]] std::string quota_line(const Quota& quota);
 
+// What is in a maildir.
+struct MaildirUsage {
+  std::uint64_t bytes = 0;
+  std::uint64_t messages = 0;
+};
+
+// maildirsize, read: its quota, the sum of its lines, how many they are.
+struct MaildirSize {
+  Quota quota;
+  MaildirUsage usage;
+  std::size_t lines = 0;
+};
+
+// nullopt where the text says nothing to rely on: no quota, no line, a line that is none, a sum
+// that is negative or too large.  A last line without its newline is one that is being written, or
+// was torn, and is passed over, as Dovecot does.
+[[nodiscard]] std::optional<MaildirSize> parse_maildirsize(std::string_view text);
+
+// A file made afresh: the quota, and one line.
+[[nodiscard]] std::string maildirsize_text(const Quota& quota, const MaildirUsage& usage);
+
 enum class Room : std::uint8_t { fits, full };
 
 class MaildirQuota {
@@ -55,10 +82,7 @@ class MaildirQuota {
   void add(std::uint64_t size);
 
  private:
-  struct Usage {
-    std::uint64_t bytes = 0;
-    std::uint64_t messages = 0;
-  };
+  using Usage = MaildirUsage;
   enum class Known : std::uint8_t {
     no,     // the file says nothing that can be relied on
     stale,  // it may be said to be full only after a fresh count
@@ -66,15 +90,17 @@ class MaildirQuota {
   };
   [[nodiscard]] Known read_usage(Usage& usage);
   [[nodiscard]] Result<Usage> count();
-  [[nodiscard]] Result<void> count_folder(const std::string& folder, Usage& usage);
-  [[nodiscard]] Result<void> count_directory(const std::string& path, bool flags, Usage& usage);
+  [[nodiscard]] Result<void> find_directories();
+  [[nodiscard]] Result<void> count_directory(const std::string& path, Usage& usage);
+  [[nodiscard]] timespec latest_change();
   void write_usage(const Usage& usage);
   [[nodiscard]] bool exceeds(const Usage& usage, std::uint64_t size) const;
 
   Files& files_;
   std::string root_;
   Quota quota_;
-  time_t newest_ = 0;  // the latest change of a directory seen by count()
+  std::vector<std::string> directories_;  // new/ and cur/ of all folders that count
+  timespec counted_at_{};                 // their latest change, before they were counted
 };
 
 }  // namespace qv

@@ -3,7 +3,11 @@
 
 #include <gtest/gtest.h>
 #include <sys/stat.h>
+#include <unistd.h>
 #include <utime.h>
+
+#include <functional>
+#include <utility>
 
 #include "deliver/maildir.h"
 #include "tests/deliver/mailbox_dir.h"
@@ -100,6 +104,104 @@ TEST_F(QuotaTest, SaysFullOnlyAfterAFreshCount) {
   EXPECT_EQ(admits(100), Room::fits);  // one line, too old
   maildirsize("1000S,10C\n950 2\n", 14 * 60);
   EXPECT_EQ(admits(100), Room::full);  // one line, fresh: no count
+}
+
+TEST_F(QuotaTest, ALineThatIsNotWholeDoesNotCount) {
+  maildirsize("1000S,10C\n200 2\n300 3\n500 5");  // it may go on
+  EXPECT_EQ(admits(500), Room::fits);
+  EXPECT_EQ(maildirsize(), "1000S,10C\n200 2\n300 3\n500 5");
+  maildirsize("1000S,10C\n200 2");
+  EXPECT_EQ(admits(1000), Room::fits);  // nothing is left of it: counted
+  EXPECT_EQ(maildirsize(), "1000S,10C\n          0 0\n");
+}
+
+TEST_F(QuotaTest, WhatIsNoMaildirsizeIsCountedAfresh) {
+  for (const std::string_view bad :
+       {std::string_view("1000S,10C\n"), std::string_view("\n5 1\n"), std::string_view("1000S"),
+        std::string_view("1000S,10C\n5 1\n\0\0\0\n", 19), std::string_view("1000S,10C\n5\n"),
+        std::string_view("1000S,10C\n5 1 1\n"), std::string_view("1000S,10C\n5 -1\n"),
+        std::string_view("1000S,10C\n9223372036854775807 1\n9223372036854775807 1\n")}) {
+    maildirsize(bad);
+    EXPECT_EQ(admits(1000), Room::fits) << bad;
+    EXPECT_EQ(maildirsize(), "1000S,10C\n          0 0\n") << bad;
+  }
+}
+
+TEST_F(QuotaTest, ASizeInANameMustBeOne) {
+  dir_.write("bob/new/1.a,S=100", "four");
+  dir_.write("bob/new/2.a,S=100,W=103", "four");
+  dir_.write("bob/cur/3.a,S=100:2,", "four");
+  dir_.write("bob/new/4.a,S=100x", "four");
+  dir_.write("bob/new/5.a,S=", "four");
+  dir_.write("bob/new/6.a,S=99999999999999999999", "four");
+  EXPECT_EQ(admits(1), Room::fits);
+  EXPECT_EQ(maildirsize(), "1000S,10C\n        312 6\n");
+}
+
+TEST_F(QuotaTest, SizesThatNoDiskHoldsAreNotRoom) {
+  for (const char* name :
+       {"1.a,S=9223372036854775807", "2.a,S=9223372036854775807", "3.a,S=9223372036854775807"}) {
+    dir_.write(std::string("bob/new/") + name, "x");
+  }
+  EXPECT_EQ(admits(1), Room::full);
+}
+
+// Puts a message into a folder while the sum is being written.
+class Meanwhile final : public Files {
+ public:
+  Meanwhile(Files& real, std::function<void()> act) : real_(real), act_(std::move(act)) {}
+  int open(const char* path, int flags, mode_t mode) override {
+    return real_.open(path, flags, mode);
+  }
+  ssize_t pread(int fd, void* out, std::size_t size, off_t offset) override {
+    return real_.pread(fd, out, size, offset);
+  }
+  ssize_t write(int fd, const void* bytes, std::size_t size) override {
+    return real_.write(fd, bytes, size);
+  }
+  ssize_t pwrite(int fd, const void* bytes, std::size_t size, off_t offset) override {
+    return real_.pwrite(fd, bytes, size, offset);
+  }
+  int fsync(int fd) override { return real_.fsync(fd); }
+  int ftruncate(int fd, off_t size) override { return real_.ftruncate(fd, size); }
+  int fstat(int fd, struct stat& out) override { return real_.fstat(fd, out); }
+  int lstat(const char* path, struct stat& out) override { return real_.lstat(path, out); }
+  int link(const char* from, const char* to) override { return real_.link(from, to); }
+  int rename_noreplace(const char* from, const char* to) override {
+    return real_.rename_noreplace(from, to);
+  }
+  int rename(const char* from, const char* to) override {
+    act_();
+    return real_.rename(from, to);
+  }
+  int unlink(const char* path) override { return real_.unlink(path); }
+  int mkdir(const char* path, mode_t mode) override { return real_.mkdir(path, mode); }
+  int lock_file(int fd, FileLock kind) override { return real_.lock_file(fd, kind); }
+  int list(const char* path, std::vector<std::string>& names) override {
+    return real_.list(path, names);
+  }
+  timespec now() override { return real_.now(); }
+  void pause(unsigned int milliseconds) override { real_.pause(milliseconds); }
+
+ private:
+  Files& real_;
+  std::function<void()> act_;
+};
+
+TEST_F(QuotaTest, ASumOfWhatChangedMeanwhileIsNotKept) {
+  dir_.make_dir("bob/.Lists");
+  dir_.make_dir("bob/.Lists/new");
+  for (const char* where : {"bob/new/1.a", "bob/.Lists/new/2.a"}) {
+    Meanwhile files(files_, [&] {
+      usleep(20000);  // more than the file system's clock ticks in
+      dir_.write(where, "x");
+    });
+    MaildirQuota quota(files, dir_.path("bob/"), limit_);
+    ASSERT_TRUE(quota.admits(1).ok());
+    EXPECT_FALSE(dir_.exists("bob/maildirsize")) << where;
+  }
+  EXPECT_EQ(admits(1), Room::fits);
+  EXPECT_TRUE(dir_.exists("bob/maildirsize"));
 }
 
 TEST_F(QuotaTest, LimitsTheNumberOfMessages) {
