@@ -123,8 +123,7 @@ bool Attempts::next() {
   return true;
 }
 
-DotLock::DotLock(Files& files, const std::string& mailbox)
-    : files_(files), path_(mailbox + ".lock") {}
+DotLock::DotLock(Files& files, std::string path) : files_(files), path_(std::move(path)) {}
 
 DotLock::~DotLock() {
   if (file_.valid() && !keep_) static_cast<void>(files_.unlink(path_.c_str()));
@@ -181,7 +180,8 @@ Result<LockTaken> DotLock::examine(unsigned int stale_seconds) {
   } else {
     if (files_.fstat(file.get(), st) != 0) return errno_error("look at the lock file");
     QV_TRY(const std::string text, read_start(files_, file.get(), kLockFileSize, 0));
-    if (is_our_lock(text)) return take_over(std::move(file), st, text);
+    const bool is_ours = is_our_lock(text) && st.st_uid == geteuid();
+    if (is_ours) return take_over(std::move(file), st, text);
   }
   const time_t age = files_.now().tv_sec - st.st_mtime;
   if (age <= static_cast<time_t>(stale_seconds)) return LockTaken::busy;

@@ -8,7 +8,11 @@
 // with which bytes the message begins; when the message is on disk it crosses that out, on disk,
 // before anybody is told.  Whoever finds a dead holder's lock takes it over in place and cuts what
 // was torn (torn_tail()).  Other programs' dotlocks have no such record: they are removed when
-// older than stale_lock_time, as everywhere.
+// older than stale_lock_time, as everywhere.  A file that is another user's is never one of ours,
+// whatever it says.
+//
+// Where no dotlock is wanted the same file is kept under a name that no other program looks at,
+// MAILBOX.record, for the sake of what it records.
 //
 // Threads: none.  Blocking: none of these waits; whoever asks tries again.
 // Manual: qmail-virtual(8), "MBOX".  Tests: tests/deliver/mbox_test.cc
@@ -81,7 +85,8 @@ inline constexpr std::size_t kMaxBegins = 300;
 
 class DotLock {
  public:
-  DotLock(Files& files, const std::string& mailbox);
+  // `path` is the lock file's.
+  DotLock(Files& files, std::string path);
   DotLock(const DotLock&) = delete;
   DotLock& operator=(const DotLock&) = delete;
   // Gives the lock up, unless a record stands in it: then it stays for the next one to find.

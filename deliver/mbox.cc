@@ -19,15 +19,20 @@ using Stop = std::optional<Outcome>;
 
 bool is_busy(int errnum) { return errnum == EAGAIN || errnum == EACCES || errnum == EWOULDBLOCK; }
 
+// The directory is somebody else's.
+bool is_not_allowed(int errnum) { return errnum == EACCES || errnum == EPERM || errnum == EROFS; }
+
 class Appending {
  public:
   Appending(Files& files, const MboxTarget& target)
-      : files_(files), target_(target), dotlock_(files, target.path) {}
+      : files_(files),
+        target_(target),
+        lock_(files, target.path + (target.locks.style.dotlock ? ".lock" : ".record")) {}
 
   Outcome run(const Envelope& envelope, const MessageSource& message);
 
  private:
-  Stop take_dotlock();
+  Stop take_lock_file();
   Stop open_mailbox();
   Stop check_mailbox(const struct stat& st) const;
   Stop lock_mailbox();
@@ -40,29 +45,36 @@ class Appending {
 
   Files& files_;
   const MboxTarget& target_;
-  DotLock dotlock_;
+  DotLock lock_;
+  bool has_lock_file_ = false;
   Fd file_;
   struct stat st_ {};  // of the mailbox, when it was opened
   std::string begin_;  // what the message begins with
   std::uint64_t written_ = 0;
 };
 
-Stop Appending::take_dotlock() {
-  if (!target_.locks.style.dotlock) return {};
+Stop Appending::take_lock_file() {
+  const bool must = target_.locks.style.dotlock;
+  // Nobody else has a use for the file of that name: one that is not ours is none that is held.
+  const unsigned int stale = must ? target_.locks.stale : 0;
   Attempts attempts(files_, target_.locks);
   bool made_directories = false;
   while (attempts.next()) {
-    Result<LockTaken> taken = dotlock_.take(target_.locks.stale);
+    Result<LockTaken> taken = lock_.take(stale);
     if (!taken.ok() && taken.error().errnum == ENOENT && !made_directories) {
       made_directories = true;
       const Result<void> made =
           make_directories(files_, target_.path.substr(0, target_.path.rfind('/') + 1));
       if (!made.ok()) return outcome_from(made.error());
-      taken = dotlock_.take(target_.locks.stale);
+      taken = lock_.take(stale);
     }
+    if (!taken.ok() && !must && is_not_allowed(taken.error().errnum)) return {};
     if (!taken.ok()) return outcome_from(taken.error());
-    if (taken.value() == LockTaken::yes) return {};
+    has_lock_file_ = taken.value() == LockTaken::yes;
+    if (has_lock_file_) return {};
   }
+  // It is the other locks that keep others away then.
+  if (!must) return {};
   return retry("4.2.0", "mailbox is locked");
 }
 
@@ -131,10 +143,10 @@ Stop Appending::lock_mailbox() {
 }
 
 Stop Appending::recover() {
-  if (!dotlock_.torn()) return {};
-  const Result<void> cut = cut_torn_tail(files_, file_.get(), *dotlock_.torn());
+  if (!lock_.torn()) return {};
+  const Result<void> cut = cut_torn_tail(files_, file_.get(), *lock_.torn());
   if (!cut.ok()) return outcome_from(cut.error());
-  dotlock_.tail_is_cut();
+  lock_.tail_is_cut();
   if (files_.fstat(file_.get(), st_) != 0) return outcome_from_errno(errno, "fstat");
   return {};
 }
@@ -154,8 +166,8 @@ Stop Appending::prepare(const Envelope& envelope) {
     if (last != '\n') begin_ = "\n\n";
   }
   begin_ += from_line(envelope.sender, files_.now().tv_sec);
-  if (!target_.locks.style.dotlock) return {};
-  const Result<void> recorded = dotlock_.record(
+  if (!has_lock_file_) return {};
+  const Result<void> recorded = lock_.record(
       {length, st_.st_dev, st_.st_ino, begin_.substr(0, std::min(begin_.size(), kMaxBegins))});
   if (!recorded.ok()) return outcome_from(recorded.error());
   return {};
@@ -178,8 +190,8 @@ Result<void> Appending::write(const Envelope& envelope, const MessageSource& mes
 }
 
 Outcome Appending::finish() {
-  if (!target_.locks.style.dotlock) return done(written_);
-  const Result<void> crossed_out = dotlock_.cross_out();
+  if (!has_lock_file_) return done(written_);
+  const Result<void> crossed_out = lock_.cross_out();
   // With the record still standing the next delivery would cut this message as torn.
   if (!crossed_out.ok()) return take_back(outcome_from(crossed_out.error()));
   return done(written_);
@@ -189,16 +201,16 @@ Outcome Appending::finish() {
 Outcome Appending::take_back(Outcome why) {
   const bool cut = retry_eintr([this] { return files_.ftruncate(file_.get(), st_.st_size); }) == 0;
   if (!cut || retry_eintr([this] { return files_.fsync(file_.get()); }) != 0) {
-    dotlock_.leave_record();
+    lock_.leave_record();
     return why;
   }
   // Nothing is left to cut: a record that came back after a power loss would only be in the way.
-  if (target_.locks.style.dotlock) static_cast<void>(dotlock_.cross_out());
+  if (has_lock_file_) static_cast<void>(lock_.cross_out());
   return why;
 }
 
 Outcome Appending::run(const Envelope& envelope, const MessageSource& message) {
-  if (Stop stop = take_dotlock()) return *stop;
+  if (Stop stop = take_lock_file()) return *stop;
   if (Stop stop = open_mailbox()) return *stop;
   if (Stop stop = lock_mailbox()) return *stop;
   if (Stop stop = recover()) return *stop;

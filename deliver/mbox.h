@@ -5,8 +5,9 @@
 // message is appended and fsynced, the record is crossed out, the locks are given up; only then is
 // it done. What fails cuts the file back to its old length.
 //
-// The record is kept in the dotlock.  Without `dotlock` in virtual_mailbox_lock there is none, and
-// what a crash tore is seen by the next reader.
+// The record is kept in the dotlock, or, without `dotlock` in virtual_mailbox_lock, in
+// MAILBOX.record. Where that cannot be made, because the directory is not the recipient's to write,
+// it is done without: what a crash tears there stays torn.
 //
 // Manual: qmail-virtual(8), "MBOX".  Tests: tests/deliver/mbox_test.cc
 #ifndef QV_DELIVER_MBOX_H_

@@ -180,7 +180,19 @@ TEST_F(MboxTest, WaitsForFcntlAndFlockHolders) {
   }
 }
 
-TEST_F(MboxTest, AnyFailingCallLeavesTheOldOrTheWholeNew) {
+// With the record in the dotlock, and beside the mailbox.
+class MboxCrashTest : public MboxTest, public ::testing::WithParamInterface<LockStyle> {
+ protected:
+  MboxCrashTest() { target_.locks.style = GetParam(); }
+  std::string lock() const { return GetParam().dotlock ? "bob.lock" : "bob.record"; }
+};
+
+INSTANTIATE_TEST_SUITE_P(Locks, MboxCrashTest,
+                         ::testing::Values(LockStyle{true, false, true},
+                                           LockStyle{true, false, false},
+                                           LockStyle{false, true, false}));
+
+TEST_P(MboxCrashTest, AnyFailingCallLeavesTheOldOrTheWholeNew) {
   const int calls = calls_of_a_delivery();
   ASSERT_GT(calls, 15);
   for (const int errnum : {EIO, ENOSPC, EDQUOT, ESTALE, EINTR, EROFS}) {
@@ -200,7 +212,7 @@ TEST_F(MboxTest, AnyFailingCallLeavesTheOldOrTheWholeNew) {
   }
 }
 
-TEST_F(MboxTest, DyingAnywhereIsMendedByTheNextDelivery) {
+TEST_P(MboxCrashTest, DyingAnywhereIsMendedByTheNextDelivery) {
   const int calls = calls_of_a_delivery();
   for (const What what : {What::die, What::die_torn}) {
     for (int at = 1; at <= calls; ++at) {
@@ -211,14 +223,14 @@ TEST_F(MboxTest, DyingAnywhereIsMendedByTheNextDelivery) {
       EXPECT_EQ(files.paused_ms(), 0u) << at;
       const std::string text = dir_.read("bob");
       EXPECT_TRUE(text == old_and(1) || text == old_and(2)) << at << "\n" << text;
-      EXPECT_FALSE(dir_.exists("bob.lock")) << at;
+      EXPECT_FALSE(dir_.exists(lock())) << at;
     }
   }
 }
 
 // A disk that breaks at some call, for good, and then the power fails: with all that was not
 // fsynced gone, or only the names, or only the bytes.
-TEST_F(MboxTest, ALossOfPowerAnywhereIsMendedByTheNextDelivery) {
+TEST_P(MboxCrashTest, ALossOfPowerAnywhereIsMendedByTheNextDelivery) {
   const int calls = calls_of_a_delivery();
   for (const What what : {What::fail, What::break_torn}) {
     for (const auto loss :
@@ -232,7 +244,7 @@ TEST_F(MboxTest, ALossOfPowerAnywhereIsMendedByTheNextDelivery) {
         files.lose_power(loss);
         // A lock whose bytes are gone looks like another program's: it has to grow stale.
         const utimbuf old{0, 0};
-        static_cast<void>(utime(dir_.path("bob.lock").c_str(), &old));
+        static_cast<void>(utime(dir_.path(lock()).c_str(), &old));
         FaultyFiles sound;
         EXPECT_EQ(deliver(sound).delivery, Delivery::done) << files.where();
         const std::string text = dir_.read("bob");
@@ -244,7 +256,7 @@ TEST_F(MboxTest, ALossOfPowerAnywhereIsMendedByTheNextDelivery) {
 }
 
 // The same, but everything that was written reached the disk: the tail is torn, not gone.
-TEST_F(MboxTest, ABrokenDiskIsMendedByTheNextDelivery) {
+TEST_P(MboxCrashTest, ABrokenDiskIsMendedByTheNextDelivery) {
   const int calls = calls_of_a_delivery();
   for (int at = 1; at <= calls; ++at) {
     start();
@@ -260,7 +272,7 @@ TEST_F(MboxTest, ABrokenDiskIsMendedByTheNextDelivery) {
   }
 }
 
-TEST_F(MboxTest, LeavesAloneWhatAReaderMadeOfTheFileMeanwhile) {
+TEST_P(MboxCrashTest, LeavesAloneWhatAReaderMadeOfTheFileMeanwhile) {
   const int calls = calls_of_a_delivery();
   int recorded = 0;
   for (int at = 1; at <= calls; ++at) {
@@ -276,6 +288,48 @@ TEST_F(MboxTest, LeavesAloneWhatAReaderMadeOfTheFileMeanwhile) {
     EXPECT_EQ(dir_.read("bob"), rewritten + std::string(kNew));
   }
   EXPECT_GT(recorded, 0);
+}
+
+TEST_F(MboxTest, WithoutADotlockOtherProgramsLocksAreNotLookedAt) {
+  target_.locks.style = {true, false, false};
+  dir_.write("bob.lock", "4711\n");
+  dir_.write("bob.record", "whatever this is\n");
+  FaultyFiles files;
+  files.set_time(time(nullptr) + 10);
+  EXPECT_EQ(deliver(files).delivery, Delivery::done);
+  EXPECT_EQ(files.paused_ms(), 0u);
+  EXPECT_FALSE(dir_.exists("bob.record"));
+  EXPECT_TRUE(dir_.exists("bob.lock"));
+}
+
+TEST_F(MboxTest, WithoutADotlockTheDirectoryNeedNotBeWritable) {
+  target_.locks.style = {true, false, false};
+  FaultyFiles files(What::fail, 1, EACCES);
+  EXPECT_EQ(deliver(files).delivery, Delivery::done);
+  EXPECT_EQ(files.where().find("open"), 0u) << files.where();
+  EXPECT_EQ(dir_.read("bob"), old_and(1));
+  start();
+  target_.locks.style.dotlock = true;
+  FaultyFiles again(What::fail, 1, EACCES);
+  EXPECT_EQ(deliver(again).delivery, Delivery::retry);
+}
+
+TEST_F(MboxTest, ARecordOfAnotherUserIsNotBelieved) {
+  if (geteuid() != 0) GTEST_SKIP() << "needs root";
+  struct stat st {};
+  ASSERT_EQ(stat(dir_.path("bob").c_str(), &st), 0);
+  const WriteRecord record{10, st.st_dev, st.st_ino, std::string(kOld.substr(10, 20))};
+  for (const bool dotlock : {false, true}) {
+    target_.locks.style.dotlock = dotlock;
+    const std::string name = dotlock ? "bob.lock" : "bob.record";
+    dir_.write(name, encode_lock(1, record));
+    ASSERT_EQ(chown(dir_.path(name).c_str(), 61001, 61001), 0);
+    FaultyFiles files;
+    files.set_time(time(nullptr) + 1000);
+    EXPECT_EQ(deliver(files).delivery, Delivery::done);
+    EXPECT_EQ(dir_.read("bob").substr(0, kOld.size()), kOld);
+    start();
+  }
 }
 
 TEST_F(MboxTest, ManyAtOnceAreWrittenOneAfterTheOther) {
