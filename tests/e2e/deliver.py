@@ -18,6 +18,8 @@ import threading
 import time
 import unittest
 
+import lib
+import peers
 from lib import (E2eTest, IS_ROOT, NOBODY, Smtp, accepts, free_port, peer, program, wait_until,
                  write_atomically)
 
@@ -824,9 +826,9 @@ alias_database =
         shutil.chown(self.mail, NOBODY, pwd.getpwnam(NOBODY).pw_gid)
         self.control("virtual_uid_maps", "static:%d" % pwd.getpwnam(NOBODY).pw_uid)
         self.control("virtual_gid_maps", "static:%d" % pwd.getpwnam(NOBODY).pw_gid)
-        self.start_postfix("virtual-pipe", """virtual-pipe unix - n n - - pipe
-  user=%s argv=%s -f ${sender} -d ${original_recipient} -- ${recipient}""" % (
-            NOBODY, program("qmail-virtual")))
+        line = installed("and in master.cf:").replace("user=vmail", "user=" + NOBODY)
+        self.start_postfix("qvirtual", line.replace("/usr/local/bin/qmail-virtual",
+                                                    program("qmail-virtual")).rstrip())
         outcomes = {to: self.send(to)[to] for to in ("bob@virtual.example", "no@virtual.example",
                                                      "odd@virtual.example")}
         self.assertEqual(outcomes, {"bob@virtual.example": ("2.0.0", "sent"),
@@ -836,6 +838,74 @@ alias_database =
         os.unlink(self.at("control/virtual_uid_maps"))
         self.assertEqual(self.send("bob@virtual.example")["bob@virtual.example"],
                          ("4.3.5", "deferred"))
+
+
+def installed(mark):
+    """The indented block of INSTALL that follows the line that ends with this mark."""
+    with open(os.path.join(lib.TOP, "INSTALL"), encoding="ascii") as f:
+        text = f.read()
+    found = re.search(re.escape(mark) + r"\n\n((?:      .*\n)+)", text)
+    return re.sub(r"(?m)^      ", "", found.group(1))
+
+
+@unittest.skipUnless(IS_ROOT, "Exim starts as root only")
+class EximTest(DeliverTest):
+    """The transport of INSTALL in an Exim of the test's own."""
+
+    def test_lmtp(self):
+        self.table("virtual_mailbox_maps", {
+            "bob@virtual.example": "bob/", "mary@virtual.example": "mary.mbox",
+            "odd@virtual.example": "../odd"})
+        server = self.start_lmtp()
+        lines = installed("a transport of Exim:").replace("/var/qmail/lmtp.sock", server.address)
+        name, transport = lines.split("\n", 1)
+        self.assertEqual(name, "qmail_virtual:")
+        exim = peers.Exim(self, "acl_rcpt:\n  accept\nacl_predata:\n  accept\n",
+                          transport=transport)
+        with Smtp(exim.port) as smtp:
+            smtp.command("EHLO client.example")
+            smtp.mail()
+            for name in ("bob", "mary", "no", "odd"):
+                self.assertEqual(smtp.rcpt(name + "@virtual.example")[0], 250)
+            self.assertEqual(smtp.data("Subject: x\r\n\r\nhello\r\n..dot")[0], 250)
+        exim.run_queue()
+        log = exim.log()
+        self.assertRegex(log, r"[=-]> bob <bob@virtual\.example> .*250 2\.0\.0")
+        self.assertRegex(log, r"[=-]> mary <mary@virtual\.example> .*250 2\.0\.0")
+        self.assertRegex(log, r"\*\* no@virtual\.example .*550 5\.1\.1")
+        self.assertRegex(log, r"== odd@virtual\.example .*451 4\.3\.5")
+        self.assertEqual(len(self.messages("bob")), 1)
+        self.assertTrue(self.messages("bob")[0].endswith(b"\nhello\n.dot\n"))
+        self.assertEqual(len(parse_mbox(self.mbox())), 1)
+
+
+class QmailTest(DeliverTest):
+    """A .qmail-default line, run as qmail-local runs it; tcpserver with --lmtp."""
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_a_qmail_default_of_the_account_that_has_all_mail(self):
+        line = installed("virtual domain:").strip()
+        self.assertEqual(line, "|/usr/local/bin/qmail-virtual")
+        done = subprocess.run(
+            ["setpriv", "--reuid=%d" % UID, "--regid=%d" % GID, "--clear-groups", "/bin/sh", "-c",
+             line[1:].replace("/usr/local/bin/qmail-virtual", program("qmail-virtual"))],
+            input=MESSAGE, check=False, stderr=subprocess.DEVNULL, cwd=self.mail,
+            env={**self.env, "SENDER": "a@remote.example", "RECIPIENT": "virt-bob@virtual.example",
+                 "USER": "vmail", "HOME": self.mail, "LOCAL": "virt-bob", "HOST": "virtual.example",
+                 "EXT": "bob", "DEFAULT": "bob", "DTLINE": "Delivered-To: virt-bob@virtual.example\n",
+                 "RPLINE": "Return-Path: <a@remote.example>\n", "UFLINE": "From a@remote.example\n"})
+        self.assertEqual(done.returncode, 0)
+        self.assertEqual(len(self.messages("bob")), 1)
+
+    def test_tcpserver(self):
+        port = free_port(socket.SOCK_STREAM)
+        self.start([peer("tcpserver"), "-HRl0", "127.0.0.1", str(port), program("qmail-virtual"),
+                    "--lmtp"], self.env, lambda: accepts(port), name="tcpserver")
+        session = self.lmtp(("127.0.0.1", port))
+        self.assertEqual([r[:3] for r in session.begin("bob@virtual.example",
+                                                       "mary@virtual.example")], ["250"] * 2)
+        self.assertEqual([r[:3] for r in session.data(b"Subject: x\r\n\r\nx\r\n", 2)],
+                         ["250"] * 2)
 
 
 class CrashTest(DeliverTest):

@@ -94,6 +94,11 @@ def with_account(test, name, uid):
 # ---- Exim ------------------------------------------------------------------------------------------
 
 EXIM_UID = 61900
+EXIM_NOWHERE = """\
+  driver = appendfile
+  file = /dev/null
+  user = nobody
+"""
 EXIM_CONF = """\
 primary_hostname = mx.local.example
 spool_directory = {path}/spool
@@ -122,18 +127,16 @@ all:
   transport = nowhere
 begin transports
 nowhere:
-  driver = appendfile
-  file = /dev/null
-  user = nobody
-begin retry
+{transport}begin retry
 """
 
 
 class Exim:
-    """Debian's exim4-daemon-heavy, or -light, as an SMTP server on .port that queues what it accepts
-    and delivers nothing; `acl` is the text of its ACLs acl_rcpt and acl_predata."""
+    """Debian's exim4-daemon-heavy, or -light, as an SMTP server on .port; `acl` is the text of its
+    ACLs acl_rcpt and acl_predata.  It queues what it accepts; with the lines of a `transport`
+    run_queue() delivers it there."""
 
-    def __init__(self, test, acl, options="", weight="heavy"):
+    def __init__(self, test, acl, options="", weight="heavy", transport=None):
         require_root("Exim")
         needed = {"heavy": ["libspf2-2"], "light": []}[weight]
         package = unpack("exim4-daemon-" + weight, *needed)
@@ -146,14 +149,20 @@ class Exim:
             os.makedirs(os.path.join(self.path, directory))
             os.chown(os.path.join(self.path, directory), uid, -1)
         conf = os.path.join(self.path, "conf")
-        lib.write_atomically(conf, EXIM_CONF.format(path=self.path, acl=acl, options=options))
+        lib.write_atomically(conf, EXIM_CONF.format(
+            path=self.path, acl=acl, options=options, transport=transport or EXIM_NOWHERE))
         environment = {"LD_LIBRARY_PATH": library_path(package)}
         program = [*words, os.path.join(package, "usr/sbin/exim4"), "-C", conf]
         code, out, err = test.run_program([*program, "-bV"], environment)
         if code != 0:
             raise unittest.SkipTest("Exim does not run here: " + (out + err).strip())
+        self.test, self.program, self.environment = test, program, environment
         self.process = test.start([*program, "-bdf", "-oX", "127.0.0.1.%d" % self.port],
                                   environment, lambda: lib.accepts(self.port), name="exim")
+
+    def run_queue(self):
+        code, out, err = self.test.run_program([*self.program, "-qf"], self.environment)
+        self.test.assertEqual(code, 0, out + err)
 
     def log(self):
         try:
