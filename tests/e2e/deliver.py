@@ -3,6 +3,7 @@
 """qmail-virtual with real files: from a pipe, over LMTP, under Postfix; read back by other programs;
 killed at any moment; on a disk that fills."""
 
+import fcntl
 import mailbox
 import os
 import pty
@@ -838,6 +839,206 @@ alias_database =
         os.unlink(self.at("control/virtual_uid_maps"))
         self.assertEqual(self.send("bob@virtual.example")["bob@virtual.example"],
                          ("4.3.5", "deferred"))
+
+
+class BadInputTest(DeliverTest):
+    """What nobody should send, or put into a table: each has its answer, and one line in the log."""
+
+    def test_line_ends_and_nuls_in_the_envelope(self):
+        for sender, recipient in (("a\r\nb@x", "bob@virtual.example"), ("a\nb", "bob@virtual.example"),
+                                  ("a\rb@x", "mary@virtual.example")):
+            code, out = self.deliver("-f", sender, recipient)
+            self.assertEqual((code, out[:5]), (100, "5.6.0"))
+            self.assertEqual(len(self.log.splitlines()), 1)
+        for recipient in ("bob\n@virtual.example", "bob@virtual.example\r"):
+            code, out = self.deliver("-f", "a@x", recipient)
+            self.assertEqual((code, out[:5]), (100, "5.1.1"))
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        session.command("LHLO c")
+        session.send(b"MAIL FROM:<a\0b@x>\r\nMAIL FROM:<a@x>\r\nRCPT TO:<bob\0@virtual.example>\r\n"
+                     b"RCPT TO:<bob\n@virtual.example>\r\nRCPT TO:<bob\r@virtual.example>\r\nNOOP\r\n")
+        # A bare LF ends a command, and what is behind it is one more, of no sense.
+        replies = [session.reply() for _ in range(7)]
+        self.assertEqual([r[:1] for r in replies], ["5", "2", "5", "5", "5", "5", "2"], replies)
+        self.assertEqual((self.messages("bob"), os.path.exists(self.mail + "/mary.mbox")), ([], False))
+
+    def test_bytes_beyond_ascii(self):
+        name = "m\u00fcller@virtual.example"
+        self.table("virtual_mailbox_maps", {name: "mueller/"})
+        self.assertEqual(self.deliver("-f", "a@x", name), (0, ""))
+        self.assertEqual(self.deliver("-f", "a@x", b"\xff\xfe@virtual.example")[0], 100)
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        session.command("LHLO c")
+        session.command("MAIL FROM:<a@x>")
+        self.assertEqual(session.command("RCPT TO:<%s>" % name)[:9], "553 5.6.7")
+        session.command("RSET")
+        self.assertEqual(session.command("MAIL FROM:<\u00e4@x> SMTPUTF8")[:3], "250")
+        self.assertEqual(session.command("RCPT TO:<%s>" % name)[:3], "250")
+        self.assertEqual(session.data(b"Subject: \xc3\xbc\r\n\r\n\xff\r\n")[0][:3], "250")
+        self.assertTrue(any(m.startswith("Return-Path: <\u00e4@x>\n".encode()) and m.endswith(b"\xff\n")
+                            for m in self.messages("mueller")))
+
+    def test_addresses_without_end(self):
+        long = "x" * 120000 + "@virtual.example"  # about what a command line can hold
+        self.assertEqual(self.deliver("-f", "a@x", long)[1][:5], "5.1.1")
+        self.assertEqual(self.deliver("-f", long, "bob@virtual.example")[0], 111)
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        for line in (b"RCPT TO:<" + b"x" * 1000000 + b"@virtual.example>", b"x" * 10000000):
+            session.send(line + b"\r\n")
+            self.assertEqual(session.reply()[:1], "5")
+        self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+        self.assertEqual(len(self.messages("bob")), 1)
+
+    BODIES = {
+        "bare LF": (b"a\nb\r\n", b"a\nb\n"),
+        "bare CR": (b"a\rb\r\n", b"a\rb\n"),
+        "NUL": (b"Subject: x\r\n\r\na\0b\r\n", b"Subject: x\n\na\0b\n"),
+        "10 MB in one line": (b"y" * 10000000 + b"\r\n", b"y" * 10000000 + b"\n"),
+        "no header": (b"\r\njust text\r\n", b"\njust text\n"),
+        "nothing at all": (b"", b""),
+        "LF dot LF": (b"a\n.\nb\r\n", b"a\n.\nb\n"),
+        "LF dot CRLF": (b"a\n.\r\nb\r\n", b"a\n.\nb\n"),
+        "CR dot CR": (b"a\r.\rb\r\n", b"a\r.\rb\n"),
+        "CRLF dot LF": (b"a\r\n.\nb\r\n", None),
+        "CRLF dot CR": (b"a\r\n.\rb\r\n", None),
+        "a whole session": (b"a\n.\nMAIL FROM:<x@y>\nRCPT TO:<joe@virtual.example>\nDATA\nz\n.\n\r\n",
+                            None),
+    }
+
+    def test_bodies_over_lmtp(self):
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        for name, (sent, wanted) in self.BODIES.items():
+            with self.subTest(name):
+                shutil.rmtree(self.mail + "/bob", ignore_errors=True)
+                session.begin("bob@virtual.example", "mary@virtual.example")
+                self.assertEqual([r[:3] for r in session.data(sent, 2)], ["250"] * 2)
+                session.begin("bob@virtual.example")
+                self.assertEqual(session.data(sent)[0][:3], "250")
+                self.assertEqual(session.command("NOOP")[:3], "250")  # nothing was left over
+                first, second = self.messages("bob")
+                self.assertEqual(first, second)
+                if wanted is not None:
+                    self.assertTrue(first.endswith(b"Delivered-To: bob@virtual.example\n" + wanted))
+        self.assertEqual(len(parse_mbox(self.mbox())), len(self.BODIES))
+        self.assertEqual(self.messages("joe"), [])
+
+    def test_bodies_from_a_pipe(self):
+        for name, body in (("no final newline", b"Subject: x\n\nend"), ("nothing", b""),
+                           ("NUL", b"\0\n"), ("CR", b"a\rb\r\n"), ("long", b"y" * 10000000)):
+            with self.subTest(name):
+                shutil.rmtree(self.mail + "/bob", ignore_errors=True)
+                self.assertEqual(self.deliver("-f", "a@x", "bob@virtual.example", message=body)[0], 0)
+                self.assertTrue(self.messages("bob")[0].endswith(
+                    b"example\n" + body + (b"" if body.endswith(b"\n") or not body else b"\n")))
+
+    def test_a_gigabyte(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.lmtp(server)
+        session.socket.settimeout(300)
+        session.command("LHLO c")
+        self.assertEqual(session.command("MAIL FROM:<a@x> SIZE=1073741824")[:9], "552 5.3.4")
+        session.begin("bob@virtual.example")
+        session.command("DATA")
+        piece = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n" * 16384
+        for _ in range(1024):
+            session.send(piece)
+        session.send(b".\r\n")
+        self.assertEqual(session.reply()[:9], "552 5.3.4")
+        wait_until(lambda: os.listdir(self.mail + "/bob/tmp") == [])
+        self.assertEqual(self.messages("bob"), [])
+        with open("/proc/%d/status" % children(server.pid)[0], encoding="ascii") as f:
+            self.assertLess(int(re.search(r"(?m)^VmHWM:\s*(\d+)", f.read()).group(1)), 16 * 1024)
+
+    def test_what_tables_must_not_say(self):
+        good = {"virtual_uid_maps": str(UID), "virtual_gid_maps": str(GID),
+                "virtual_mailbox_maps": "bob/"}
+        for name, value in (("virtual_mailbox_maps", "../bob/"), ("virtual_mailbox_maps", "a/../../b"),
+                            ("virtual_mailbox_maps", ".."), ("virtual_uid_maps", "0"),
+                            ("virtual_gid_maps", "0"), ("virtual_uid_maps", "12abc"),
+                            ("virtual_gid_maps", "12abc"), ("virtual_uid_maps", "99"),
+                            ("virtual_uid_maps", "-1"), ("virtual_gid_maps", "4294967295"),
+                            ("virtual_uid_maps", "99999999999999999999")):
+            with self.subTest(name + "=" + value):
+                for table, sound in good.items():
+                    self.table(table, {"bob@virtual.example": value if table == name else sound})
+                code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+                self.assertEqual((code, out[:5]), (111, "4.3.5"))
+                self.assertIn(name, self.log)
+        # An absolute path is one below the base.
+        for table, sound in good.items():
+            self.table(table, {"bob@virtual.example": sound})
+        self.table("virtual_mailbox_maps", {"bob@virtual.example": "/etc/bob/"})
+        self.assertEqual(self.deliver("-f", "a@x", "bob@virtual.example")[0], 0)
+        self.assertEqual(len(self.messages("etc/bob")), 1)
+        self.assertFalse(os.path.exists("/etc/bob"))
+
+    def test_mailboxes_that_are_something_else(self):
+        victim = self.at("victim")
+        write_atomically(victim, "untouched\n")
+        os.chown(victim, UID, GID)
+        makers = {"link": lambda p: os.symlink(victim, p), "directory": os.mkdir,
+                  "fifo": os.mkfifo, "second": lambda p: os.link(victim, p)}
+        if IS_ROOT:
+            makers["device"] = lambda p: os.mknod(p, 0o600 | 0o020000, os.makedev(1, 3))
+            makers["anothers"] = lambda p: write_atomically(p, "")
+        for name, make in makers.items():
+            with self.subTest(name):
+                path = os.path.join(self.mail, name)
+                make(path)
+                if name not in ("anothers", "link"):
+                    os.chown(path, UID, GID)
+                self.table("virtual_mailbox_maps", {"bob@virtual.example": name})
+                code, out = self.deliver("-f", "a@x", "bob@virtual.example")
+                self.assertEqual((code, out[:3]), (111, "4.3"))
+                self.assertEqual(self.log.count("deliver status=retry"), 1)
+                self.assertFalse(os.path.exists(path + ".lock"))
+        for name in ("file", "pipe"):
+            with self.subTest("maildir " + name):
+                path = os.path.join(self.mail, "not-" + name)
+                (os.mkfifo if name == "pipe" else lambda p: write_atomically(p, ""))(path)
+                os.chown(path, UID, GID)
+                self.table("virtual_mailbox_maps", {"bob@virtual.example": "not-" + name + "/"})
+                self.assertEqual(self.deliver("-f", "a@x", "bob@virtual.example")[0], 111)
+        with open(victim, encoding="ascii") as f:
+            self.assertEqual(f.read(), "untouched\n")
+
+    def test_locks_that_are_held_for_ever(self):
+        patient = ("-o", "deliver_lock_attempts=2", "-f", "a@x", "mary@virtual.example")
+        lock = self.mail + "/mary.mbox.lock"
+        write_atomically(lock, "1\n")
+        code, out = self.deliver(*patient)
+        self.assertEqual((code, out[:5]), (111, "4.2.0"))
+        self.assertEqual(self.log.count("\n"), 1)
+        os.unlink(lock)
+        with open(self.mail + "/mary.mbox", "wb") as held:
+            os.chown(held.fileno(), UID, GID)
+            fcntl.lockf(held, fcntl.LOCK_EX)
+            self.assertEqual(self.deliver(*patient)[1][:5], "4.2.0")
+            self.assertEqual(self.deliver("-o", "virtual_mailbox_lock=fcntl", *patient)[1][:5], "4.2.0")
+        self.assertEqual(os.path.getsize(self.mail + "/mary.mbox"), 0)
+        self.assertEqual(self.deliver(*patient)[0], 0)
+        self.assertEqual(os.listdir(self.mail), ["mary.mbox"])
+
+    def test_two_hundred_at_once_to_one_mbox(self):
+        self.control("deliver_lock_attempts", "60")
+        commands = []
+        for number in range(200):
+            commands.append(subprocess.Popen(
+                [program("qmail-virtual"), "-f", "a@x", "mary@virtual.example"], env=self.env,
+                stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL))
+        for number, command in enumerate(commands):
+            command.stdin.write(b"Subject: %d\n\n" % number + b"text\n" * 200 + b"last line\n")
+            command.stdin.close()
+        self.assertEqual([command.wait() for command in commands], [0] * 200)
+        messages = parse_mbox(self.mbox())
+        self.assertTrue(all(m.endswith(b"\ntext\nlast line\n\n") for m in messages))
+        numbers = sorted(int(re.search(rb"(?m)^Subject: (\d+)$", m).group(1)) for m in messages)
+        self.assertEqual(numbers, list(range(200)))
 
 
 def installed(mark):
