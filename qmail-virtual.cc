@@ -20,6 +20,8 @@
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "daemon/jail.h"
+#include "daemon/skeleton.h"
 #include "deliver/agent.h"
 #include "deliver/command.h"
 #include "deliver/lmtp_daemon.h"
@@ -42,6 +44,13 @@ struct Options {
 constexpr Setting kEnvironment[] = {
     {"QMAILHOME", SettingType::text, QV_QMAILHOME, 0, 0, {}, "directory that holds control/"},
     {"LISTEN", SettingType::text, "", 0, 0, {}, "--daemon: unix:/path, inet:address:port, ..."},
+    {"VIRTUALUSER",
+     SettingType::text,
+     "qmaild",
+     0,
+     0,
+     {},
+     "account that talks to LMTP clients when started by root, or :UID:GID"},
     {"LISTENMODE", SettingType::text, "0660", 0, 0, {}, "mode of Unix sockets, octal"},
     {"LISTENGROUP", SettingType::text, "", 0, 0, {}, "group of Unix sockets, name or number"},
 };
@@ -179,16 +188,25 @@ int deliver_one(const Options& options, const std::string& home, char** argv) {
   return deliver_command(agent, *envelopes, 0);
 }
 
-int serve_one(const Options& options, const std::string& home, char** argv) {
+// Whom root becomes to talk to LMTP clients; nullopt, and a line that says why, where that is
+// nobody.
+std::optional<Account> account_for(const Settings& environment) {
+  std::string detail;
+  const Result<Account> account =
+      account_to_become("VIRTUALUSER", environment.text("VIRTUALUSER"), detail);
+  if (account.ok()) return account.value();
+  say_fatal("qmail-virtual", detail, account.error());
+  return std::nullopt;
+}
+
+int serve_one(const Options& options, const Settings& environment, const std::string& home,
+              char** argv) {
   const std::optional<DeliverSettings> settings = settings_for(options, home, argv);
   if (!settings) return kExitTemporary;
+  const std::optional<Account> account = account_for(environment);
+  if (!account) return kExitTemporary;
   signal(SIGPIPE, SIG_IGN);
-  const std::string host = host_name();
-  Agent agent(*settings, host);
-  LmtpServer server(agent, host, {});
-  server.add_client(0, 1);
-  server.run();
-  return kExitOk;
+  return serve_lmtp({}, host_name(), *account, *settings);
 }
 
 bool parse_mode(std::string_view text, mode_t& mode) {
@@ -247,11 +265,13 @@ std::vector<Fd> open_listeners(const Settings& environment, std::vector<Problem>
 int serve_many(const Options& options, const Settings& environment, const std::string& home,
                char** argv) {
   if (!settings_for(options, home, argv)) return kExitTemporary;
+  const std::optional<Account> account = account_for(environment);
+  if (!account) return kExitTemporary;
   std::vector<Problem> problems;
   const std::vector<Fd> listeners = open_listeners(environment, problems);
   complain(problems);
   if (!problems.empty()) return kExitTemporary;
-  return run_lmtp_daemon(listeners, host_name(),
+  return run_lmtp_daemon(listeners, host_name(), *account,
                          [&options, &home] { return settings_again(options, home); });
 }
 
@@ -273,7 +293,7 @@ int main(int argc, char** argv) {
     case Way::command:
       return deliver_one(options, home, argv);
     case Way::lmtp:
-      return serve_one(options, home, argv);
+      return serve_one(options, environment, home, argv);
     case Way::daemon:
       return serve_many(options, environment, home, argv);
     case Way::check_config:

@@ -1,11 +1,17 @@
 // SPDX-License-Identifier: 0BSD
 #include "deliver/agent.h"
 
+#include <signal.h>
+#include <unistd.h>
+
 #include <utility>
 
 #include "core/clock.h"
+#include "core/exit_code.h"
+#include "core/fault.h"
 #include "core/file.h"
 #include "daemon/log.h"
+#include "deliver/packets.h"
 #include "deliver/tables.h"
 
 namespace qv {
@@ -57,7 +63,13 @@ Agent::Agent(const DeliverSettings& settings, std::string host)
       tables_(open_tables(settings, [](std::string_view notice) { log_notice("table", notice); })),
       writers_(settings, std::move(host)) {}
 
+Agent::Agent(const DeliverSettings& settings, BrokerClient broker)
+    : settings_(settings),
+      broker_(std::move(broker)),
+      writers_(settings, [this](const Job& job) { return broker_->hire(job); }) {}
+
 Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
+  if (broker_) return broker_->find(recipient, mailbox);
   std::string detail;
   const Result<Answer> answer = find_mailbox(settings_, tables_, recipient, mailbox, detail);
   if (answer.ok() && answer.value() == Answer::found) return done(0);
@@ -67,6 +79,21 @@ Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
   say(line);
   if (answer.error().fault == Fault::config) return retry("4.3.5", "mail system is misconfigured");
   return retry("4.3.0", "mailbox look-up is not possible now");
+}
+
+Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host) {
+  QV_TRY(auto pair, packet_pair());
+  const pid_t child = fork();
+  if (child < 0) return errno_error("fork");
+  if (child > 0) return std::move(pair.first);
+  keep_only(pair.second.release());
+  for (const int number : {SIGHUP, SIGINT, SIGTERM}) signal(number, SIG_IGN);
+  signal(SIGPIPE, SIG_IGN);
+  Agent agent(settings, host);
+  serve_broker(settings, host, kOnlySocket, [&agent](std::string_view recipient, Mailbox& mailbox) {
+    return agent.find(recipient, mailbox);
+  });
+  _exit(kExitOk);
 }
 
 Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {

@@ -10,9 +10,11 @@
 #define QV_DELIVER_AGENT_H_
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 
+#include "deliver/broker.h"
 #include "deliver/job.h"
 #include "deliver/lookup.h"
 #include "deliver/outcome.h"
@@ -24,7 +26,11 @@ namespace qv {
 class Agent {
  public:
   // REQUIRES: `settings` outlives this object.
-  Agent(const DeliverSettings& settings, std::string host);
+  Agent(const DeliverSettings& settings, std::string host);  // asks the tables, and forks writers
+  Agent(const DeliverSettings& settings, BrokerClient broker);  // has the broker do both
+
+  Agent(const Agent&) = delete;
+  Agent& operator=(const Agent&) = delete;
 
   // Where the mail for a recipient goes.  Delivery::done: `mailbox` is set.  refuse: there is no
   // such recipient.  retry: cannot tell now; a line in the log says why.
@@ -33,14 +39,23 @@ class Agent {
   // The whole of it, one line in the log included.
   [[nodiscard]] Outcome deliver(const Envelope& envelope, const MessageSource& message);
 
+  // False once nothing can be delivered any more.
+  [[nodiscard]] bool is_able() const { return !broker_ || broker_->is_there(); }
+
   [[nodiscard]] Writers& writers() { return writers_; }
   [[nodiscard]] const DeliverSettings& settings() const { return settings_; }
 
  private:
   const DeliverSettings& settings_;
   RecipientTables tables_;
+  std::optional<BrokerClient> broker_;
   Writers writers_;
 };
+
+// Forks a broker (deliver/broker.h) that keeps the rights of this process, and of what it holds
+// only standard error.  SIGTERM, SIGINT and SIGHUP are not for it: it ends when its client has
+// ended.
+[[nodiscard]] Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host);
 
 // `deliver status=done code=2.0.0 to=... from=... mailbox=... bytes=... ms=...`; `why` holds the
 // text where it was not delivered.

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <signal.h>
 #include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -36,33 +35,62 @@ void handle(int number, void (*handler)(int)) {
 }
 
 // As many descriptors as there may be: clients, spool files, writers.
-void raise_file_limit() {
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0) return;
-  files.rlim_cur = files.rlim_max;
-  static_cast<void>(setrlimit(RLIMIT_NOFILE, &files));
+constexpr std::uint64_t kAllDescriptors = UINT64_MAX;
+
+void serve(Agent& agent, const std::string& host, const std::vector<Fd>& listeners) {
+  std::vector<int> descriptors;
+  for (const Fd& listener : listeners) descriptors.push_back(listener.get());
+  LmtpServer server(agent, host, std::move(descriptors));
+  if (listeners.empty()) server.add_client(0, 1);
+  server.run();
+}
+
+void end_with_watcher(pid_t watcher) {
+#ifdef PR_SET_PDEATHSIG
+  // Workers without a watcher would serve old settings for ever.  Giving up rights forgets this.
+  prctl(PR_SET_PDEATHSIG, SIGTERM);
+#endif
+  if (watcher != 0 && getppid() != watcher) _exit(kExitTemporary);
+}
+
+// `watcher` is 0 where there is none.
+int serve_as(const std::vector<Fd>& listeners, const std::string& host, const Account& account,
+             const DeliverSettings& settings, pid_t watcher) {
+  const bool has_rights = geteuid() == 0;
+  Result<Fd> broker = has_rights ? fork_broker(settings, host) : Result<Fd>(Fd());
+  if (!broker.ok()) {
+    log_notice("error", "cannot fork a broker");
+    return kExitTemporary;
+  }
+  std::string detail;
+  JailSettings jail;
+  jail.account = account;
+  jail.open_files = kAllDescriptors;
+  const Result<void> jailed = enter_jail(jail, detail);
+  if (!jailed.ok()) {
+    log_notice("error", detail);
+    return kExitTemporary;
+  }
+  if (watcher != 0) end_with_watcher(watcher);
+  if (has_rights) {
+    Agent agent(settings, BrokerClient(std::move(broker).value()));
+    serve(agent, host, listeners);
+    return agent.is_able() ? kExitOk : kExitTemporary;
+  }
+  Agent agent(settings, host);
+  serve(agent, host, listeners);
+  return kExitOk;
 }
 
 [[noreturn]] void work(const std::vector<Fd>& listeners, const std::string& host,
-                       const DeliverSettings& settings, pid_t watcher) {
-  raise_file_limit();
+                       const Account& account, const DeliverSettings& settings, pid_t watcher) {
   handle(SIGTERM, stop_server);
   handle(SIGINT, SIG_IGN);
   handle(SIGHUP, SIG_IGN);
-#ifdef PR_SET_PDEATHSIG
-  // Workers without a watcher would serve old settings for ever.
-  prctl(PR_SET_PDEATHSIG, SIGTERM);
-#endif
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  if (getppid() != watcher) _exit(kExitTemporary);
-  std::vector<int> descriptors;
-  for (const Fd& listener : listeners) descriptors.push_back(listener.get());
-  Agent agent(settings, host);
-  LmtpServer server(agent, host, std::move(descriptors));
-  server.run();
-  _exit(kExitOk);
+  _exit(serve_as(listeners, host, account, settings, watcher));
 }
 
 struct Worker {
@@ -72,8 +100,9 @@ struct Worker {
 
 class Watcher {
  public:
-  Watcher(const std::vector<Fd>& listeners, const std::string& host, const ReadSettings& read)
-      : listeners_(listeners), host_(host), read_settings_(read) {}
+  Watcher(const std::vector<Fd>& listeners, const std::string& host, const Account& account,
+          const ReadSettings& read)
+      : listeners_(listeners), host_(host), account_(account), read_settings_(read) {}
   int run();
 
  private:
@@ -85,6 +114,7 @@ class Watcher {
 
   const std::vector<Fd>& listeners_;
   const std::string& host_;
+  const Account account_;
   const ReadSettings& read_settings_;
   DeliverSettings settings_;
   std::vector<Worker> workers_;
@@ -102,7 +132,7 @@ void Watcher::hire_missing() {
   const pid_t watcher = getpid();
   while (staying() < settings_.workers) {
     const pid_t pid = fork();
-    if (pid == 0) work(listeners_, host_, settings_, watcher);
+    if (pid == 0) work(listeners_, host_, account_, settings_, watcher);
     if (pid < 0) {
       log_notice("error", "cannot fork a worker");
       hire_again_ = monotonic_us() + kPauseUs;
@@ -180,8 +210,13 @@ int Watcher::run() {
 }  // namespace
 
 int run_lmtp_daemon(const std::vector<Fd>& listeners, const std::string& host,
-                    const ReadSettings& read_settings) {
-  return Watcher(listeners, host, read_settings).run();
+                    const Account& account, const ReadSettings& read_settings) {
+  return Watcher(listeners, host, account, read_settings).run();
+}
+
+int serve_lmtp(const std::vector<Fd>& listeners, const std::string& host, const Account& account,
+               const DeliverSettings& settings) {
+  return serve_as(listeners, host, account, settings, 0);
 }
 
 }  // namespace qv

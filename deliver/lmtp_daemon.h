@@ -6,7 +6,8 @@
 // each.  SIGHUP: the settings are read again, and workers that have them take over from those that
 // have not, which end what they have begun.  SIGTERM: all end what they have begun; exit 0.
 //
-// Rights: root stays root in both, to fork writers that become recipients; see as_user.h.
+// Rights: started as root, a worker that talks to clients is an account without rights, and has a
+// broker of its own that is still root (deliver/broker.h).  Started as anybody else all are that.
 // Manual: qmail-virtual(8), "DAEMON".  Tests: tests/e2e/deliver.py
 #ifndef QV_DELIVER_LMTP_DAEMON_H_
 #define QV_DELIVER_LMTP_DAEMON_H_
@@ -21,6 +22,7 @@
 
 #include "core/fd.h"
 #include "core/result.h"
+#include "daemon/jail.h"
 #include "deliver/settings.h"
 
 namespace qv {
@@ -38,9 +40,14 @@ struct ListenOptions {
 // Reads the settings, or says what is wrong with them and gives nothing.
 using ReadSettings = std::function<std::optional<DeliverSettings>()>;
 
-// Serves until SIGTERM or SIGINT; the exit code.
+// Serves until SIGTERM or SIGINT; the exit code.  `account` is whom workers become.
 [[nodiscard]] int run_lmtp_daemon(const std::vector<Fd>& listeners, const std::string& host,
-                                  const ReadSettings& read_settings);
+                                  const Account& account, const ReadSettings& read_settings);
+
+// Serves in this process, which becomes `account` where it is root, until LmtpServer::stop() or,
+// without listeners, until the client on standard input is gone.  The exit code.
+[[nodiscard]] int serve_lmtp(const std::vector<Fd>& listeners, const std::string& host,
+                             const Account& account, const DeliverSettings& settings);
 
 }  // namespace qv
 

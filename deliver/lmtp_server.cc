@@ -144,7 +144,7 @@ void LmtpServer::poll_once() {
   collect(polled);
   const int ready = poll(polled.data(), polled.size(), kTickMs);
   now_ = monotonic_us();
-  if (stop_wanted != 0 && !stopping_) say_goodbye();
+  if ((stop_wanted != 0 || !agent_.is_able()) && !stopping_) say_goodbye();
   if (ready > 0) {
     std::size_t at = 0;
     const std::size_t jobs = running_.size();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/writers.h - the processes that write mailboxes, each irrevocably one recipient's.
 //
-// A writer is a forked child that has become one uid and gid (deliver/as_user.h) and does the jobs
-// it is sent over a socket pair, one at a time.  The message is a passed descriptor, or, for one
+// A writer is a process that has become one uid and gid (deliver/writing.h) and does the jobs it is
+// sent over a socket pair, one at a time.  The message is a passed descriptor, or, for one
 // maildir, comes with the job: all at once where it is small, else in pieces, which the writer puts
 // straight into the file that the message ends in.  A writer whose sender goes away in between
 // leaves nothing of it.  A writer
@@ -19,6 +19,8 @@
 #include <sys/types.h>
 
 #include <cstddef>
+#include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <vector>
@@ -26,16 +28,19 @@
 #include "core/fd.h"
 #include "core/result.h"
 #include "deliver/job.h"
+#include "deliver/packets.h"
 #include "deliver/settings.h"
 
 namespace qv {
 
-inline constexpr std::size_t kMaxPiece = 16384;  // bytes of a message in one packet
+// Starts a writer for the uid and gid of a job; its socket.
+using Hire = std::function<Result<Fd>(const Job& job)>;
 
 class Writers {
  public:
   // REQUIRES: `settings` outlives this object.
-  Writers(const DeliverSettings& settings, std::string host);
+  Writers(const DeliverSettings& settings, std::string host);  // forks them itself
+  Writers(const DeliverSettings& settings, Hire hire);
 
   // Is there a writer for one more job, or may one be made?
   [[nodiscard]] bool has_room() const { return busy_ < settings_.writer_limit; }
@@ -83,12 +88,11 @@ class Writers {
   [[nodiscard]] Result<int> start_with(const Job& job, std::string_view packet, int message);
   [[nodiscard]] Sent send_packet_to(int fd, char kind, std::string_view piece);
   [[nodiscard]] Writer* find_idle(uid_t uid, gid_t gid);
-  [[nodiscard]] Result<Writer> hire(uid_t uid, gid_t gid);
   void forget(int fd);
   void make_room();
 
   const DeliverSettings& settings_;
-  std::string host_;
+  Hire hire_;
   std::vector<Writer> writers_;
   std::size_t busy_ = 0;
 };

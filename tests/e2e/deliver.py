@@ -106,6 +106,13 @@ def children(pid):
         return [int(word) for word in f.read().split()]
 
 
+def writers_of(worker):
+    """Process ids of what writes mailboxes for a worker: its children, or those of its broker."""
+    if not IS_ROOT:
+        return children(worker)
+    return [writer for broker in children(worker) for writer in children(broker)]
+
+
 def parse_mbox(data):
     """The messages of an mbox, as bytes; fails where something is not one."""
     parts = re.split(rb"(?m)^From [^\n]*\n", data)
@@ -126,7 +133,7 @@ class DeliverTest(E2eTest):
             "joe@virtual.example": "joe/"})
         self.control("virtual_uid_maps", "static:%d" % UID)
         self.control("virtual_gid_maps", "static:%d" % GID)
-        self.env = {"QMAILHOME": self.dir}
+        self.env = {"QMAILHOME": self.dir, "VIRTUALUSER": NOBODY}
 
     def control(self, name, text):
         write_atomically(self.at("control", name), text + "\n")
@@ -565,7 +572,7 @@ class LmtpTest(DeliverTest):
         session = self.lmtp(server)
         session.begin("bob@virtual.example")
         session.data(b"x\r\n")
-        writer = children(children(server.pid)[0])[0]
+        writer = writers_of(children(server.pid)[0])[0]
         with open("/proc/%d/status" % writer, encoding="ascii") as f:
             status = f.read()
         for key, value in (("Uid", UID), ("Gid", GID)):
@@ -574,6 +581,58 @@ class LmtpTest(DeliverTest):
         self.assertRegex(status, r"(?m)^CapEff:\t0+$")
         self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
         self.assertEqual(sorted(os.listdir("/proc/%d/fd" % writer)), ["0", "1", "2", "3"])
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_who_talks_to_clients_has_no_rights(self):
+        nobody = pwd.getpwnam(NOBODY)
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        session.data(b"x\r\n")
+        worker = children(server.pid)[0]
+        with open("/proc/%d/status" % worker, encoding="ascii") as f:
+            status = f.read()
+        for key, value in (("Uid", nobody.pw_uid), ("Gid", nobody.pw_gid)):
+            self.assertIn("%s:\t%s\n" % (key, "\t".join([str(value)] * 4)), status)
+        self.assertRegex(status, r"(?m)^Groups:\t%d $" % nobody.pw_gid)
+        self.assertRegex(status, r"(?m)^CapEff:\t0+$")
+        self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
+        # The one that has them holds no client, no listener and no message.
+        broker = children(worker)[0]
+        names = {os.readlink("/proc/%d/fd/%s" % (broker, fd)).split(":")[0]
+                 for fd in ("0", "1")}
+        self.assertEqual(names, {"/dev/null"})
+        sockets = [fd for fd in os.listdir("/proc/%d/fd" % broker)
+                   if os.readlink("/proc/%d/fd/%s" % (broker, fd)).startswith("socket:")]
+        self.assertEqual(sockets, ["3"])
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_without_its_broker_a_worker_is_replaced(self):
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        worker = children(server.pid)[0]
+        session = self.lmtp(server)
+        os.kill(children(worker)[0], signal.SIGKILL)
+        self.assertEqual(session.begin("bob@virtual.example")[0][:3], "451")
+        self.assertEqual(session.reply()[:3], "421")
+        wait_until(lambda: children(server.pid) not in ([], [worker]), 10, "another worker")
+        again = self.lmtp(server)
+        again.begin("bob@virtual.example")
+        self.assertEqual(again.data(b"x\r\n")[0][:3], "250")
+        # And a broker whose worker is gone ends.
+        worker = children(server.pid)[0]
+        broker = children(worker)[0]
+        os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: not os.path.exists("/proc/%d" % broker), 10, "the broker's end")
+
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_an_account_that_cannot_be_is_refused(self):
+        for account in ("no-such-account", "root", ":0:5", ""):
+            with self.subTest(account):
+                code, _, err = self.run_program(
+                    [program("qmail-virtual"), "--daemon"],
+                    {**self.env, "LISTEN": "unix:" + self.at("s"), "VIRTUALUSER": account}, seconds=10)
+                self.assertEqual(code, 111)
+                self.assertIn("VIRTUALUSER", err)
 
     def test_refuses_a_socket_that_is_served(self):
         first = self.start_lmtp()
@@ -670,7 +729,7 @@ class StreamTest(DeliverTest):
         server = self.start_lmtp("-o", "virtual_workers=1")
         session = self.begin_large(server)
         self.wait_tmp_has_grown()
-        os.kill(children(children(server.pid)[0])[0], signal.SIGKILL)
+        os.kill(writers_of(children(server.pid)[0])[0], signal.SIGKILL)
         session.send(b"more\r\n" * 100000 + b".\r\n")
         self.assertEqual(session.reply()[:9], "451 4.3.0")
         self.assertEqual(self.messages("bob"), [])
@@ -724,7 +783,7 @@ class StreamTest(DeliverTest):
             for _ in recipients:
                 self.assertEqual(session.reply()[:3], "250")
         worker = children(server.pid)[0]
-        for pid in [server.pid, worker, *children(worker)]:
+        for pid in {server.pid, worker, *children(worker), *writers_of(worker)}:
             with open("/proc/%d/status" % pid, encoding="ascii") as f:
                 text = f.read()
             resident = int(re.search(r"(?m)^VmHWM:\s*(\d+)", text).group(1))
@@ -1169,7 +1228,7 @@ class CrashTest(DeliverTest):
 
         def kill():
             while not ending.wait(0.013):
-                for writer in children(worker):
+                for writer in writers_of(worker):
                     try:
                         os.kill(writer, signal.SIGKILL)
                     except ProcessLookupError:
