@@ -1183,7 +1183,7 @@ class CrashTest(DeliverTest):
 
     def storm(self, recipient, seconds=15, rounds=150):
         """Deliveries, each killed with all its children at a random moment; those reported."""
-        reported = []
+        reported, killed = [], 0
         end = time.monotonic() + seconds
         for number in range(rounds):
             if time.monotonic() > end:
@@ -1195,19 +1195,29 @@ class CrashTest(DeliverTest):
                     stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=self.env,
                     start_new_session=True)
             try:
-                code = process.wait((number % 40) / 1000.0)
+                # From before it has begun until after it has ended.
+                code = process.wait((number % 50) / 4000.0)
             except subprocess.TimeoutExpired:
+                killed += 1
                 os.killpg(process.pid, signal.SIGKILL)
                 code = process.wait()
             if code == 0:
                 reported.append(number)
         self.assertGreater(number, 20)
+        self.assertGreater(killed, 5)
         return reported
 
     def test_maildir(self):
         self.check_maildir("bob", self.storm("bob@virtual.example"))
 
     def test_mbox(self):
+        self.check_mbox()
+
+    def test_mbox_without_a_dotlock(self):
+        self.control("virtual_mailbox_lock", "fcntl")
+        self.check_mbox()
+
+    def check_mbox(self):
         reported = self.storm("mary@virtual.example")
         # The last one may be torn: the next delivery cuts it.
         self.assertEqual(self.deliver("-f", "a@x", "mary@virtual.example",
@@ -1219,7 +1229,8 @@ class CrashTest(DeliverTest):
             numbers.append(int(re.search(rb"(?m)^Subject: (\d+)$", message).group(1)))
         self.assertEqual(numbers, sorted(numbers))
         self.assertLessEqual(set(reported + [9999]), set(numbers))
-        self.assertFalse(os.path.exists(self.mail + "/mary.mbox.lock"))
+        self.assertEqual([n for n in os.listdir(self.mail) if n in (
+            "mary.mbox.lock", "mary.mbox.record")], [])
 
     def test_lmtp_writers_killed_while_serving(self):
         server = self.start_lmtp("-o", "virtual_workers=1")
