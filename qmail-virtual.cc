@@ -285,6 +285,8 @@ int help() {
 }  // namespace
 
 int main(int argc, char** argv) {
+  // A file size limit is an error of write(2), with an answer of its own.
+  signal(SIGXFSZ, SIG_IGN);
   const Options options = parse(argc, argv);
   std::vector<Problem> problems;
   const Settings environment(kEnvironment, from_environment, problems);

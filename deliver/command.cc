@@ -151,7 +151,7 @@ int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int in
   std::vector<Ended> ended;
   if (!source.ok()) {
     for (const Envelope& envelope : envelopes) {
-      ended.push_back({&envelope, outcome_from(source.error())});
+      ended.push_back({&envelope, cannot_spool(source.error())});
       log_delivery(envelope, {}, ended.back().outcome, 0);
     }
   } else if (envelopes.size() == 1) {

@@ -39,9 +39,6 @@ lmtp::Limits limits_of(const DeliverSettings& settings) {
   return limits;
 }
 
-// Refusing for want of spool space would be final; the spool is not the recipient's.
-Outcome cannot_spool(const Error& error) { return retry("4.3.1", outcome_from(error).text); }
-
 }  // namespace
 
 int reply_code(const Outcome& outcome) {
@@ -63,7 +60,8 @@ struct LmtpServer::Client {
   int output = -1;
   Fd owned;  // where input and output are a socket of ours
   lmtp::Session session;
-  std::string pending;  // bytes behind the event that is being worked on
+  std::string pending;     // bytes behind the event that is being worked on
+  bool is_behind = false;  // the session may have an event, also where `pending` is empty
   std::string out;
   std::int64_t silent_since = 0;
   bool gone = false;     // nothing more can be sent or read
@@ -170,7 +168,7 @@ void LmtpServer::poll_once() {
   // Clients whose deliveries have ended, or whose writers have caught up, with bytes that came
   // meanwhile.
   for (Client& client : clients_) {
-    if (!client.pending.empty() && client.is_heard()) take_bytes(client);
+    if (client.is_behind && client.is_heard()) take_bytes(client);
   }
   check_silence();
   std::erase_if(clients_, [this](Client& client) {
@@ -214,9 +212,10 @@ void LmtpServer::read_client(Client& client) {
 
 void LmtpServer::take_bytes(Client& client) {
   std::string_view input = client.pending;
-  while (client.is_heard()) {
+  client.is_behind = true;
+  while (client.is_behind && client.is_heard()) {
     const lmtp::Event event = client.session.next(input, client.out);
-    if (event == lmtp::Event::more) break;
+    client.is_behind = event != lmtp::Event::more;
     answer(client, event);
   }
   client.pending.erase(

@@ -31,6 +31,11 @@ Outcome outcome_from(const Error& error) {
   return retry(error.fault == Fault::config ? "4.3.5" : "4.3.0", error.what);
 }
 
+Outcome cannot_spool(const Error& error) {
+  if (error.errnum == 0) return retry("4.3.1", error.what);
+  return retry("4.3.1", std::string(error.what) + ": " + strerror(error.errnum));
+}
+
 const char* delivery_name(Delivery delivery) {
   switch (delivery) {
     case Delivery::done:

@@ -35,6 +35,10 @@ struct Outcome {
 [[nodiscard]] Outcome outcome_from_errno(int errnum, std::string_view doing);
 [[nodiscard]] Outcome outcome_from(const Error& error);
 
+// For what could not be kept on its way: retry with 4.3.1, whatever the error is, because the spool
+// is not the recipient's, and a refusal would be final.
+[[nodiscard]] Outcome cannot_spool(const Error& error);
+
 // "done", "retry", "refuse".
 [[nodiscard]] const char* delivery_name(Delivery delivery);
 

@@ -134,6 +134,16 @@ TEST(Outcomes, ErrnosHaveTheirCodes) {
   EXPECT_EQ(outcome_from_errno(EIO, "write").text, "write: Input/output error");
 }
 
+TEST(Outcomes, WantOfSpoolSpaceIsNeverFinal) {
+  for (const int errnum : {EFBIG, EDQUOT, ENOSPC, EACCES, EIO}) {
+    const Outcome outcome = cannot_spool({Fault::retry, errnum, "store the message"});
+    EXPECT_EQ(outcome.delivery, Delivery::retry);
+    EXPECT_EQ(outcome.code, "4.3.1");
+  }
+  EXPECT_EQ(cannot_spool({Fault::retry, EIO, "store the message"}).text,
+            "store the message: Input/output error");
+}
+
 TEST(Outcomes, TheWorseOfTwo) {
   EXPECT_EQ(worse(Delivery::done, Delivery::refuse), Delivery::refuse);
   EXPECT_EQ(worse(Delivery::retry, Delivery::refuse), Delivery::retry);

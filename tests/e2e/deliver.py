@@ -767,6 +767,24 @@ class StreamTest(DeliverTest):
             self.assertEqual(each.reply()[:3], "250")
         self.assertEqual(len(self.messages("bob")), 5)
 
+    def test_a_writer_that_is_behind_at_any_byte(self):
+        """It stops, and goes on when all is sent: whatever the end of the message meets, it is seen."""
+        server = self.start_lmtp("-o", "virtual_workers=1")
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        session.data(b"\r\nfirst\r\n")
+        writer = writers_of(children(server.pid)[0])[0]
+        sizes = range(60000, 300000, 6000)
+        for size in sizes:
+            session.begin("bob@virtual.example")
+            self.assertEqual(session.command("DATA")[:3], "354")
+            os.kill(writer, signal.SIGSTOP)
+            session.send(b"\r\n" + b"0123456789abcdef\r\n" * (size // 18) + b".\r\n")
+            time.sleep(0.02)
+            os.kill(writer, signal.SIGCONT)
+            self.assertEqual(session.reply()[:9], "250 2.0.0", size)
+        self.assertEqual(len(self.messages("bob")), 1 + len(sizes))
+
     def test_large_messages_cost_no_memory(self):
         server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_mailbox_limit=0",
                                  "-o", "message_size_limit=0")
@@ -1296,6 +1314,42 @@ class FullDiskTest(DeliverTest):
         self.assertTrue(all(m.endswith(b"\nlast line\n\n") for m in messages))
         shutil.rmtree(self.mail + "/bob")
         self.assertEqual(self.deliver("-f", "a@x", "mary@virtual.example", message=body)[0], 0)
+
+
+    def test_a_message_on_its_way_into_a_maildir(self):
+        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "message_size_limit=0")
+        session = self.lmtp(server)
+        for size, wanted in ((1000000, "452 4.3.1"), (100000, "250 2.0.0"), (350000, "452 4.3.1")):
+            session.begin("bob@virtual.example")
+            reply = session.data(b"Subject: x\r\n\r\n" + b"0123456789abcdef\r\n" * (size // 18))
+            self.assertEqual(reply[0][:9], wanted)
+            self.assertEqual(os.listdir(self.mail + "/bob/tmp"), [])
+        self.assertEqual(len(self.messages("bob")), 1)
+
+
+class SizeLimitTest(DeliverTest):
+    """What the system allows for one file."""
+
+    COMMAND = "ulimit -f 100; exec %s -f a@x $0"
+
+    def run_limited(self, to, **options):
+        return subprocess.run(["sh", "-c", self.COMMAND % program("qmail-virtual"), to], check=False,
+                              env=self.env, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
+                              **options)
+
+    def test_is_what_a_full_mailbox_is(self):
+        for to in ("bob@virtual.example", "mary@virtual.example"):
+            for size, wanted in ((20000, (0, b"")), (400000, (100, b"5.2.2"))):
+                write_atomically(self.at("message"), b"\n" + b"x" * size + b"\n")
+                with open(self.at("message"), "rb") as message:
+                    done = self.run_limited(to, stdin=message)
+                self.assertEqual((done.returncode, done.stdout[:5]), wanted)
+        self.assertEqual((len(self.messages("bob")), len(parse_mbox(self.mbox()))), (1, 1))
+        self.assertEqual(os.listdir(self.mail + "/bob/tmp"), [])
+
+    def test_of_the_spool_is_not_the_recipients(self):
+        done = self.run_limited("bob@virtual.example", input=b"x" * 400000)
+        self.assertEqual((done.returncode, done.stdout[:5]), (111, b"4.3.1"))
 
 
 class QuotaTest(DeliverTest):
