@@ -136,7 +136,8 @@ TEST_F(BrokerTest, EndsWithItsClientAndAtWhatItDoesNotUnderstand) {
 TEST(Packets, TwoPartsAreToldApart) {
   std::string_view first;
   std::string_view second;
-  EXPECT_TRUE(split_two(join_two("a:b", "2:c"), first, second));
+  const std::string joined = join_two("a:b", "2:c");
+  EXPECT_TRUE(split_two(joined, first, second));
   EXPECT_EQ(first, "a:b");
   EXPECT_EQ(second, "2:c");
   EXPECT_TRUE(split_two("0:", first, second));

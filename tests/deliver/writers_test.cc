@@ -60,16 +60,16 @@ class WritersTest : public ::testing::Test {
       ASSERT_EQ(poll(&writable, 1, 10000), 1);
     }
   }
-  // The one child of this process.
+  // The latest child of this process: writers of earlier tests may still be ending.
   static pid_t wait_for_child() {
     const std::string path = "/proc/self/task/" + std::to_string(getpid()) + "/children";
     int pid = 0;
     eventually([&] {
       FILE* file = fopen(path.c_str(), "re");
       if (file == nullptr) return false;
-      const bool read = fscanf(file, "%d", &pid) == 1;
+      while (fscanf(file, "%d", &pid) == 1) continue;
       fclose(file);
-      return read;
+      return pid > 0;
     });
     return pid;
   }
