@@ -248,9 +248,9 @@ void LmtpServer::ask_recipient(Client& client) {
   client.boxes.resize(client.session.recipients().size());
   client.asked = {};
   const Outcome found = agent_.find(client.session.recipient(), client.asked);
-  if (found.delivery != Delivery::done || !needs_room(agent_.settings(), client.asked)) {
-    return answer_recipient(client, found);
-  }
+  // Who would have to wait for a free writer is told when the message is there.
+  const bool can_ask = agent_.writers().has_room() && needs_room(agent_.settings(), client.asked);
+  if (found.delivery != Delivery::done || !can_ask) return answer_recipient(client, found);
   client.jobs = 1;
   waiting_.push_back({&client, kRoomQuestion, -1, now_});
   start_jobs();

@@ -716,6 +716,21 @@ class StreamTest(DeliverTest):
         self.assertEqual(self.messages("bob"), [])
         self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:3], "250")
 
+    def test_a_client_that_falls_silent_or_thinks_better_leaves_nothing(self):
+        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_timeout=2s")
+        session = self.lmtp(server)
+        chunk = b"0123456789abcdef\r\n" * 10000
+        for last, reply in ((b"RSET\r\n", "250"), (b"BDAT 0 LAST\r\n", "250"), (b"", "421")):
+            session.begin("bob@virtual.example")
+            session.send(b"BDAT %d\r\n" % len(chunk) + chunk)
+            self.assertEqual(session.reply()[:3], "250")
+            self.wait_tmp_has_grown()
+            session.send(last)
+            self.assertEqual(session.reply()[:3], reply, last)
+            wait_until(lambda: self.tmp() == [], 10, "an empty tmp/")
+        self.assertEqual(len(self.messages("bob")), 1)
+        self.assertTrue(self.messages("bob")[0].endswith(b"0123456789abcdef\n" * 10000))
+
     def test_a_worker_that_is_killed_leaves_nothing(self):
         server = self.start_lmtp("-o", "virtual_workers=1")
         session = self.begin_large(server)
@@ -1379,8 +1394,7 @@ class QuotaTest(DeliverTest):
     def test_a_full_mailbox_is_refused_at_rcpt(self):
         self.table("virtual_mailbox_limit_maps", {"bob@virtual.example": "1000000S,2C",
                                                   "joe@virtual.example": "5000S"})
-        self.control("virtual_mailbox_limit", "3000")
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_mailbox_limit=3000")
         session = self.lmtp(server)
         to = ["bob@virtual.example", "joe@virtual.example", "mary@virtual.example"]
         body = b"Subject: x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 15
@@ -1397,6 +1411,20 @@ class QuotaTest(DeliverTest):
                          ["552 5.2.2"] * 3)
         self.assertEqual(session.command("DATA")[:3], "503")
         self.assertIn("code=5.2.2 to=bob@virtual.example", server.log())
+        # Nobody waits for that answer where all writers are busy.
+        busy = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_writer_limit=1",
+                               listen="unix:" + self.at("busy.sock"))
+        busy.address = self.at("busy.sock")
+        with open(self.mail + "/mary.mbox", "ab") as held:
+            fcntl.lockf(held, fcntl.LOCK_EX)
+            waits, asks = self.lmtp(busy), self.lmtp(busy)
+            waits.begin("mary@virtual.example")
+            waits.command("DATA")
+            waits.send(b"x\r\n.\r\n")
+            time.sleep(0.3)
+            self.assertEqual(asks.begin("bob@virtual.example")[0][:3], "250")
+        self.assertEqual(waits.reply()[:1], "2")
+        self.assertEqual(asks.data(b"x\r\n")[0][:9], "552 5.2.2")
         # A mailbox that is not there yet has room.
         self.table("virtual_mailbox_limit_maps", {"joe@virtual.example": "5000S"})
         shutil.rmtree(self.mail + "/joe")
