@@ -163,8 +163,8 @@ class DeliverTest(E2eTest):
             return f.read()
 
     def start_lmtp(self, *options, listen=None, **env):
-        path = self.at("lmtp.sock")
-        listen = listen or "unix:" + path
+        listen = listen or "unix:" + self.at("lmtp.sock")
+        path = listen.split()[0].removeprefix("unix:")
         process = self.start([program("qmail-virtual"), *options, "--daemon"],
                              {**self.env, "LISTEN": listen, "LISTENMODE": "0666", **env},
                              lambda: connects(path), name="qmail-virtual")
@@ -1414,7 +1414,6 @@ class QuotaTest(DeliverTest):
         # Nobody waits for that answer where all writers are busy.
         busy = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_writer_limit=1",
                                listen="unix:" + self.at("busy.sock"))
-        busy.address = self.at("busy.sock")
         with open(self.mail + "/mary.mbox", "ab") as held:
             fcntl.lockf(held, fcntl.LOCK_EX)
             waits, asks = self.lmtp(busy), self.lmtp(busy)
