@@ -1,51 +1,83 @@
 // SPDX-License-Identifier: 0BSD
 #include "maps/address_keys.h"
 
+#include <string.h>
+
 #include "core/text.h"
-#include "maps/memory_table.h"
-#include "maps/qmail_names.h"
 
 namespace qv {
 
-namespace {
-
-// The lengths of the prefixes of `local` that end before a delimiter, longest first.
-std::vector<std::size_t> prefixes(std::string_view local, std::string_view delimiters) {
-  std::vector<std::size_t> lengths;
-  for (std::size_t i = local.size(); i > 1; --i) {
-    const std::size_t length = i - 1;
-    if (delimiters.find(local[length]) != std::string_view::npos) lengths.push_back(length);
+// NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
+AddressKeys::AddressKeys(std::string_view address, std::string_view delimiters)
+    : delimiters_(delimiters), size_(address.size()) {
+  text_ = in_place_.data();
+  if (size_ > kMaxInPlace) {
+    on_heap_.resize(size_);
+    text_ = on_heap_.data();
   }
-  if (lengths.size() > kMaxPrefixes) {
-    lengths[kMaxPrefixes - 1] = lengths.back();
-    lengths.resize(kMaxPrefixes);
-  }
-  return lengths;
+  for (std::size_t i = 0; i < size_; ++i) text_[i] = ascii_lower(address[i]);
+  at_ = find_last_byte(address, '@');
 }
 
-}  // namespace
+bool AddressKeys::next(std::string_view& key) {
+  switch (stage_) {
+    case Stage::whole:
+      key = {text_, size_};
+      stage_ = at_ == 0 ? Stage::end : Stage::prefixes;  // without a local part: only itself
+      return true;
+    case Stage::prefixes:
+      if (next_prefix(key)) return true;
+      stage_ = Stage::end;
+      if (at_ == size_) return false;
+      key = {text_ + at_, size_ - at_};
+      return true;
+    case Stage::end:
+      return false;
+  }
+  return false;
+}
+
+// What is left of the local part loses its end at the last delimiter, and is moved up to the
+// domain.  The last one tried of too many is the shortest, as nobody's user part is skipped.
+bool AddressKeys::next_prefix(std::string_view& key) {
+  std::size_t length = 0;
+  for (std::size_t i = at_ - local_; i > 1 && length == 0; --i) {
+    if (is_delimiter(text_[local_ + i - 1])) length = i - 1;
+  }
+  if (length == 0 || tried_ == kMaxPrefixes) return false;
+  if (++tried_ == kMaxPrefixes) {
+    for (std::size_t i = length; i > 1; --i) {
+      if (is_delimiter(text_[local_ + i - 1])) length = i - 1;
+    }
+  }
+  memmove(text_ + at_ - length, text_ + local_, length);
+  local_ = at_ - length;
+  key = {text_ + local_, size_ - local_};
+  return true;
+}
 
 std::vector<std::string> address_keys(std::string_view address, std::string_view delimiters) {
-  const std::string whole = fold_key(address);
-  std::vector<std::string> keys{whole};
-  const AddressParts parts = split_address(whole);
-  if (parts.local.empty()) return keys;
-  const std::string domain = parts.has_domain ? "@" + std::string(parts.domain) : std::string();
-  for (const std::size_t length : prefixes(parts.local, delimiters)) {
-    keys.push_back(std::string(first_bytes(parts.local, length)) + domain);
+  std::vector<std::string> all;
+  AddressKeys keys(address, delimiters);
+  for (std::string_view key; keys.next(key);) all.emplace_back(key);
+  return all;
+}
+
+Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key,
+                              std::string& value) {
+  const bool whole_only = map.is_pattern();
+  while (keys.next(key)) {
+    QV_TRY(const Answer answer, map.lookup(key, value));
+    if (answer == Answer::found || whole_only) return answer;
   }
-  if (parts.has_domain) keys.push_back(domain);
-  return keys;
+  return Answer::absent;
 }
 
 Result<Answer> lookup_address(Map& map, std::string_view address, std::string_view delimiters,
                               std::string& value) {
-  if (map.is_pattern()) return map.lookup(fold_key(address), value);
-  for (const std::string& key : address_keys(address, delimiters)) {
-    QV_TRY(const Answer answer, map.lookup(key, value));
-    if (answer == Answer::found) return answer;
-  }
-  return Answer::absent;
+  AddressKeys keys(address, delimiters);
+  std::string_view key;
+  return lookup_address(map, keys, key, value);
 }
 
 }  // namespace qv

@@ -9,6 +9,9 @@
 #ifndef QV_MAPS_ADDRESS_KEYS_H_
 #define QV_MAPS_ADDRESS_KEYS_H_
 
+#include <array>
+#include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -19,6 +22,39 @@ namespace qv {
 
 // At most so many prefixes of a local part are tried: the shortest, and the longest ones.
 inline constexpr std::size_t kMaxPrefixes = 16;
+
+// The keys for one address, one after the other, as address_keys() has them.  Nothing is allocated
+// for an address of up to kMaxInPlace bytes.
+class AddressKeys {
+ public:
+  static constexpr std::size_t kMaxInPlace = 1280;
+
+  // `delimiters` outlives this object.
+  AddressKeys(std::string_view address, std::string_view delimiters);
+  AddressKeys(const AddressKeys&) = delete;
+  AddressKeys& operator=(const AddressKeys&) = delete;
+
+  // True: `key` is the next one, good until the next call.  False: there are no more.
+  [[nodiscard]] bool next(std::string_view& key);
+
+ private:
+  enum class Stage : std::uint8_t { whole, prefixes, end };
+
+  [[nodiscard]] bool next_prefix(std::string_view& key);
+  [[nodiscard]] bool is_delimiter(char c) const {
+    return delimiters_.find(c) != std::string_view::npos;
+  }
+
+  std::string_view delimiters_;
+  std::array<char, kMaxInPlace> in_place_;  // not initialised: most of it is never used
+  std::string on_heap_;
+  char* text_ = nullptr;   // the address, lower-cased; its local part is moved about
+  std::size_t size_ = 0;   // of the whole
+  std::size_t at_ = 0;     // where the domain begins, the '@' included
+  std::size_t local_ = 0;  // where what is left of the local part begins: it ends at at_
+  std::size_t tried_ = 0;  // prefixes
+  Stage stage_ = Stage::whole;
+};
 
 // The keys for `address`, in order.  `delimiters`: characters any of which ends a prefix; empty:
 // none does.  A delimiter in front of everything cuts nothing.  An address without '@' has no
@@ -31,6 +67,10 @@ inline constexpr std::size_t kMaxPrefixes = 16;
 // and none before it was found; the keys behind it are not asked.
 [[nodiscard]] Result<Answer> lookup_address(Map& map, std::string_view address,
                                             std::string_view delimiters, std::string& value);
+
+// The same, with `keys` just made; `key` is the one that was found.
+[[nodiscard]] Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key,
+                                            std::string& value);
 
 }  // namespace qv
 

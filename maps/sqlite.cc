@@ -156,6 +156,8 @@ Result<std::unique_ptr<Map>> open_sqlite(const MapSpec& spec, std::string& detai
 }  // namespace
 
 extern const MapType map_type_sqlite;
-const MapType map_type_sqlite{"sqlite", {}, "/path.cf: a query to an SQLite database", open_sqlite};
+// A writer may hold the database for as long as it likes, and who asks waits: as for a server.
+const MapType map_type_sqlite{
+    "sqlite", {.networked = true}, "/path.cf: a query to an SQLite database", open_sqlite};
 
 }  // namespace qv

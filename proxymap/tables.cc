@@ -4,37 +4,10 @@
 #include <utility>
 
 #include "core/text.h"
-#include "maps/registry.h"
-#include "maps/spec.h"
 
 namespace qv::proxymap {
 
-namespace {
-
-constexpr int kMaxNesting = 8;
-
-TableKind kind_within(std::string_view table, int depth) {
-  TableKind kind;
-  std::string_view type;
-  std::string_view name;
-  if (!split_type(strip_braces(table), type, name)) return kind;
-  const MapType* found = find_map_type(type);
-  if (found == nullptr) return kind;
-  kind = {found->traits.networked, found->traits.pattern, true};
-  if ((type != "unionmap" && type != "pipemap") || depth == kMaxNesting) return kind;
-  std::vector<std::string_view> members;
-  if (!split_list(strip_braces(name), members)) return kind;
-  for (const std::string_view member : members) {
-    kind.networked = kind.networked || kind_within(member, depth + 1).networked;
-  }
-  return kind;
-}
-
-}  // namespace
-
-TableKind kind_of(std::string_view table) { return kind_within(table, 0); }
-
-Table::Table(std::string_view name, const TableKind& kind) : name_(name), kind_(kind) {}
+Table::Table(std::string_view name, const MapKind& kind) : name_(name), kind_(kind) {}
 
 std::string_view Table::type() const {
   std::string_view rest = name_;

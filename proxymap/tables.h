@@ -20,28 +20,19 @@
 #include <unordered_map>
 
 #include "maps/map.h"
+#include "maps/map_kind.h"
 #include "maps/open.h"
 #include "proxymap/flags.h"
 
 namespace qv::proxymap {
 
-// What a table is, seen from its name alone.
-struct TableKind {
-  bool networked = false;  // a look-up may wait for somebody else
-  bool pattern = false;
-  bool built_in = false;  // this build has the type; else every look-up fails
-};
-
-// Of a union or pipe, networked if one of its members is.
-[[nodiscard]] TableKind kind_of(std::string_view table);
-
 class Table {
  public:
-  Table(std::string_view name, const TableKind& kind);
+  Table(std::string_view name, const MapKind& kind);
 
   [[nodiscard]] const std::string& name() const { return name_; }
   [[nodiscard]] std::string_view type() const;
-  [[nodiscard]] const TableKind& kind() const { return kind_; }
+  [[nodiscard]] const MapKind& kind() const { return kind_; }
 
   // The table's own bits; of a local table that is open, as the open table says.
   [[nodiscard]] std::uint32_t own() const;
@@ -55,7 +46,7 @@ class Table {
  private:
   friend class Tables;
   std::string name_;
-  TableKind kind_;
+  MapKind kind_;
   std::array<std::unique_ptr<Map>, 2> maps_;
 };
 
