@@ -135,8 +135,9 @@ Result<CdbFile::Table> CdbFile::table_of(std::uint32_t hash) const {
   const unsigned char* pointer = c.cdb_mem + std::size_t{8} * (hash & 255);
   const std::uint64_t position = load(pointer);
   const std::uint32_t count = load(pointer + 4);
-  // Looked at when it was mapped; but it may have been written to since.
-  if (position + std::uint64_t{8} * count > c.cdb_fsize) return damaged();
+  // Looked at when it was mapped; but it may have been written to since, and what is cut off reads
+  // as zeros up to the end of its page.
+  if (position < kHeaderSize || position + std::uint64_t{8} * count > c.cdb_fsize) return damaged();
   return Table{c.cdb_mem + position, count};
 }
 

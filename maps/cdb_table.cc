@@ -66,6 +66,7 @@ Result<void> open_cdb_table(const std::string& path, CdbTable& table, std::strin
   }
   table.file.emplace(std::move(mapped).value());
   table.stamp = std::move(stamp).value();
+  table.stamp.mapped = true;
   return {};
 }
 

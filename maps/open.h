@@ -53,8 +53,9 @@ using MapClock = std::function<std::int64_t()>;
 
 // A table that follows its files.  At most once a second a look-up looks whether a file it was read
 // from has changed or has been replaced; the old table serves until the new one has been opened and
-// is whole.  A table that cannot be opened answers with the Error, and is tried again at most once
-// a second.  Never null.
+// is whole.  One that is the file itself (a cdb) is gone when that is written to in place, and
+// gives no answer until it is whole again.  A table that cannot be opened answers with the Error,
+// and is tried again at most once a second.  Never null.
 [[nodiscard]] std::unique_ptr<Map> open_watched_map(std::string_view text,
                                                     const MapOptions& options, MapNotice notice,
                                                     MapClock clock = {});

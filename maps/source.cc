@@ -48,6 +48,13 @@ SourceState compare_source(const SourceStamp& stamp) {
   return same ? SourceState::same : SourceState::changed;
 }
 
+bool is_written_over(const SourceStamp& stamp) {
+  struct stat st {};
+  if (stat(stamp.path.c_str(), &st) != 0) return false;
+  const bool same_file = st.st_dev == stamp.device && st.st_ino == stamp.inode;
+  return same_file && (st.st_size != stamp.size || to_ns(st.st_mtim) != stamp.modified_ns);
+}
+
 std::string describe_error(const Error& error, std::string_view path) {
   std::string out(error.what);
   if (!path.empty()) {

@@ -24,6 +24,8 @@ struct SourceStamp {
   std::int64_t changed_ns = 0;
   // The table sees changes made in place by itself: only another file under the name counts.
   bool identity_only = false;
+  // The table is the file itself, mapped: once that is written to, the table as it was is gone.
+  bool mapped = false;
   // Modified so short a time before it was read that a later change may carry the same times.
   bool recent = false;
 };
@@ -35,6 +37,9 @@ enum class SourceState : std::uint8_t { same, changed, unreadable };
 
 // Looks at the name with stat().  unreadable: there is nothing, or it cannot be looked at.
 [[nodiscard]] SourceState compare_source(const SourceStamp& stamp);
+
+// True: the file under the name is the one that was opened, but not what it was.
+[[nodiscard]] bool is_written_over(const SourceStamp& stamp);
 
 inline constexpr std::size_t kMaxTextSource = std::size_t{1} << 31;  // bytes
 

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: 0BSD
+#include <algorithm>
 #include <utility>
 
 #include "core/clock.h"
@@ -72,6 +73,14 @@ class WatchedMap final : public Map {
     return false;
   }
 
+  // Whether the table that serves is a file that somebody has written to since: it is neither the
+  // old table nor a new one.
+  bool is_torn() const {
+    return std::any_of(stamps_.begin(), stamps_.end(), [](const SourceStamp& stamp) {
+      return stamp.mapped && is_written_over(stamp);
+    });
+  }
+
   void follow() {
     const std::int64_t now = now_us();
     if (now < next_look_us_) return;
@@ -84,6 +93,7 @@ class WatchedMap final : public Map {
     Result<std::unique_ptr<Map>> opened = open_map(text_, options_, detail);
     if (!opened.ok()) {
       if (detail.empty()) detail = describe_error(opened.error(), {});
+      serving_ = serving_ && !is_torn();
       tell(text_ + ": " + detail + (serving_ ? "; the table read before goes on serving" : ""));
       if (!serving_) map_ = make_fail_map(opened.error(), detail);
       return;

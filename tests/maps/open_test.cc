@@ -144,6 +144,20 @@ TEST_F(Watched, KeepsTheOldTableUntilTheNewOneIsWhole) {
   EXPECT_EQ(told_.size(), 2u);
 }
 
+TEST_F(Watched, AMappedTableThatIsCutShortInPlaceIsGone) {
+  for (const off_t size : {0, 100, 2048, 2090}) {
+    make_cdb(scratch_.path("t.cdb"), {{"a", "1"}, {"b", "2"}});
+    watch("cdb:" + scratch_.path("t"));
+    EXPECT_EQ(ask(*map_, "a"), "1");
+    ASSERT_EQ(truncate(scratch_.path("t.cdb").c_str(), size), 0);
+    for (const char* key : {"a", "b", "c"}) {
+      EXPECT_TRUE(later(key).starts_with("fault")) << key << " of " << size;
+    }
+    make_cdb(scratch_.path("t.cdb"), {{"a", "3"}});
+    EXPECT_EQ(later("a"), "3");
+  }
+}
+
 TEST_F(Watched, AMissingFileFailsUntilItIsThere) {
   watch("texthash:" + scratch_.path("t"));
   EXPECT_EQ(ask(*map_, "a"), kConfigFault);
