@@ -13,6 +13,7 @@ namespace qv {
 namespace {
 
 constexpr std::string_view kMe = "control/me";
+constexpr std::string_view kDelimiters = "-+";
 constexpr std::size_t kMaxName = 255;  // bytes of a domain name
 
 std::string describe(const Error& error) {
@@ -60,18 +61,23 @@ ConfigWatch::ConfigWatch(const std::string& qmailhome)
       locals_file_(qmailhome, "control/locals"),
       percenthack_file_(qmailhome, "control/percenthack"),
       virtualdomains_file_(qmailhome, "control/virtualdomains"),
+      verifymaps_file_(qmailhome, "control/verifymaps"),
+      delimiters_file_(qmailhome, "control/recipient_delimiter"),
       verifyprobe_file_(qmailhome, "control/verifyprobe") {
   config_.envnoathost.file = envnoathost_file_.name;
   config_.locals.file = locals_file_.name;
   config_.percenthack.file = percenthack_file_.name;
   config_.virtualdomains.file = virtualdomains_file_.name;
+  config_.verifymaps.file = verifymaps_file_.name;
+  config_.delimiters.file = delimiters_file_.name;
   config_.verifyprobe.file = verifyprobe_file_.name;
 }
 
 void ConfigWatch::force() {
   forced_ = true;
-  for (File* file : {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_,
-                     &virtualdomains_file_, &verifyprobe_file_}) {
+  for (File* file :
+       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_,
+        &verifymaps_file_, &delimiters_file_, &verifyprobe_file_}) {
     file->watch.force();
   }
 }
@@ -122,6 +128,21 @@ void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& tabl
   }
 }
 
+void ConfigWatch::read_verifymaps() {
+  const std::optional<std::vector<ControlLine>> lines = read_lines(verifymaps_file_);
+  if (!lines) return;
+  config_.verifymaps = parse_verifymaps(*lines, verifymaps_file_.name, verifymaps_file_.problems);
+  verifymaps_file_.standing = Standing::good;
+}
+
+void ConfigWatch::read_delimiters() {
+  const std::optional<std::vector<ControlLine>> lines = read_lines(delimiters_file_);
+  if (!lines) return;
+  const std::string characters = lines->empty() ? std::string() : lines->front().text;
+  config_.delimiters = {true, delimiters_file_.name, characters};
+  delimiters_file_.standing = Standing::good;
+}
+
 // A mistake in an edit must not turn probing off for a domain that was probed, and qmail-probe
 // keeps what it had as well; at the start there is nothing older to keep, and the good lines count.
 void ConfigWatch::read_verifyprobe() {
@@ -170,6 +191,12 @@ void ConfigWatch::settle_defaults() {
   if (virtualdomains_file_.standing == Standing::absent) {
     config_.virtualdomains = {true, virtualdomains_file_.name, {}};
   }
+  if (verifymaps_file_.standing == Standing::absent) {
+    config_.verifymaps = {true, verifymaps_file_.name, {}, {}};
+  }
+  if (delimiters_file_.standing == Standing::absent) {
+    config_.delimiters = {true, delimiters_file_.name, std::string(kDelimiters)};
+  }
   if (verifyprobe_file_.standing == Standing::absent) {
     config_.verifyprobe = {true, verifyprobe_file_.name, {}};
   }
@@ -177,8 +204,9 @@ void ConfigWatch::settle_defaults() {
 
 void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
   std::vector<Problem> standing = default_problems_;
-  for (const File* file : {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_,
-                           &virtualdomains_file_, &verifyprobe_file_}) {
+  for (const File* file :
+       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_,
+        &verifymaps_file_, &delimiters_file_, &verifyprobe_file_}) {
     standing.insert(standing.end(), file->problems.begin(), file->problems.end());
   }
   for (const Problem& problem : standing) {
@@ -203,6 +231,8 @@ Change ConfigWatch::refresh(std::int64_t now_us, std::vector<Problem>& problems)
   if (look(virtualdomains_file_)) {
     read_table(virtualdomains_file_, Constmap::Form::pairs, config_.virtualdomains);
   }
+  if (look(verifymaps_file_)) read_verifymaps();
+  if (look(delimiters_file_)) read_delimiters();
   if (look(verifyprobe_file_)) read_verifyprobe();
   if (change == Change::none) return change;
   settle_defaults();

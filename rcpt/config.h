@@ -2,7 +2,9 @@
 // rcpt/config.h - what qmail's control files say about which addresses are ours.
 //
 // Six files of $QMAILHOME/control count: me, envnoathost, locals, percenthack, virtualdomains, and
-// of verifyprobe the domains.
+// of verifyprobe the domains; and two more that qmail does not know: verifymaps (rcpt/verifymaps.h)
+// and recipient_delimiter, whose first line is the characters that end a user's name in keys, "-+"
+// where there is no such file.
 // The defaults are qmail-send's: envnoathost and locals are control/me where they do not exist, the
 // others are empty.  Unlike qmail-send, nothing is made up where control/me is missing too
 // (CVE-2020-3811): what would need it is not usable, and the decision cannot tell.
@@ -27,6 +29,7 @@
 #include "control/constmap.h"
 #include "control/lines.h"
 #include "control/watched.h"
+#include "rcpt/verifymaps.h"
 
 namespace qv {
 
@@ -49,6 +52,8 @@ struct QmailConfig {
   ControlTable locals;
   ControlTable percenthack;
   ControlTable virtualdomains;
+  VerifyMaps verifymaps;
+  ControlName delimiters;    // its name: each of these characters; none at all is usable, too
   ControlTable verifyprobe;  // its domains, without values
 };
 
@@ -83,6 +88,8 @@ class ConfigWatch {
   // nullopt: there is no such file, or it cannot be read.
   std::optional<std::vector<ControlLine>> read_lines(File& file);
   void read_table(File& file, Constmap::Form form, ControlTable& table);
+  void read_verifymaps();
+  void read_delimiters();
   void read_verifyprobe();
   void settle_defaults();
   void report(std::vector<Problem>& problems, bool all);
@@ -92,6 +99,8 @@ class ConfigWatch {
   File locals_file_;
   File percenthack_file_;
   File virtualdomains_file_;
+  File verifymaps_file_;
+  File delimiters_file_;
   File verifyprobe_file_;
   std::string me_;           // as last read well; empty: never
   std::string envnoathost_;  // likewise, without the default

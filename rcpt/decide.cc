@@ -4,6 +4,7 @@
 #include "rcpt/dotqmail.h"
 #include "rcpt/next_hop.h"
 #include "rcpt/owner.h"
+#include "rcpt/recipient_tables.h"
 #include "rcpt/rewrite.h"
 #include "rcpt/steps.h"
 
@@ -55,12 +56,24 @@ Next judge_local(const Rewritten& rewritten, const Grounds& grounds, Decision& d
   return decided(decision, is_alias ? Why::alias : Why::dotqmail, 10);
 }
 
+// Whose rules the address is decided by.  go_on: qmail's own, as a local or virtual one.
+Next find_rules(std::string_view address, const Grounds& grounds, Rewritten& rewritten,
+                Decision& decision, Trail* trail) {
+  const QmailConfig& config = grounds.config;
+  if (qualify_address(address, config, rewritten, decision, trail) == Next::stop ||
+      ask_named_table(rewritten, config, grounds.lookups, decision, trail) == Next::stop ||
+      rewrite(config, rewritten, decision, trail) == Next::stop) {
+    return Next::stop;
+  }
+  return ask_table_of_all(rewritten, config, grounds.lookups, decision, trail);
+}
+
 }  // namespace
 
 Decision decide(std::string_view address, const Grounds& grounds, Trail* trail) {
   Decision decision;
   Rewritten rewritten;
-  if (rewrite(address, grounds.config, rewritten, decision, trail) == Next::go_on) {
+  if (find_rules(address, grounds, rewritten, decision, trail) == Next::go_on) {
     static_cast<void>(judge_local(rewritten, grounds, decision, trail));
   } else if (decision.why == Why::relay) {
     judge_relayed(rewritten, grounds.config.verifyprobe, grounds.lookups, decision, trail);

@@ -25,9 +25,11 @@ constexpr Row row_of(Why why) {
     case Why::dotqmail:
       return {accept, "dotqmail", "the user has a .qmail file for this extension", ""};
     case Why::default_file:
-      return {accept, "default", "a -default file takes this address", ""};
+      return {accept, "default", "a -default file, or a table's @domain, takes this address", ""};
     case Why::relay:
       return {accept, "relay", "the domain is neither local nor virtual: it is only relayed", ""};
+    case Why::table:
+      return {accept, "table", "the table of control/verifymaps has this address", ""};
     case Why::next_hop_accepts:
       return {accept, "probe", "the server that the domain is relayed to takes this address", ""};
     case Why::accept_all:
@@ -37,7 +39,7 @@ constexpr Row row_of(Why why) {
       return {accept, "backup-mx", "this host is a backup for the domain, whose server is down",
               ""};
     case Why::unknown_user:
-      return {reject, "unknown-user", "no user, .qmail file or alias takes this address",
+      return {reject, "unknown-user", "no user, .qmail file, alias or table takes this address",
               kNoMailbox};
     case Why::syntax:
       return {reject, "syntax", "not a mail address: empty, without domain, or with control bytes",
@@ -50,6 +52,9 @@ constexpr Row row_of(Why why) {
     case Why::disabled:
       return {reject, "disabled", "the user is there, but expired or switched off",
               "this mailbox is disabled"};
+    case Why::refused:
+      return {reject, "refused", "the table of control/verifymaps refuses this address",
+              "mail for this address is not accepted"};
     case Why::next_hop_refuses:
       return {reject, "probe", "the server that the domain is relayed to refuses this address",
               "the server behind this one does not take this address"};
@@ -58,6 +63,8 @@ constexpr Row row_of(Why why) {
     case Why::table_error:
       return {defer, "table-error", "a table, or a record of it, is damaged or cannot be read",
               kTryLater};
+    case Why::deferred:
+      return {defer, "deferred", "the table of control/verifymaps defers this address", kTryLater};
     case Why::passwd_error:
       return {defer, "passwd-error", "the user data base cannot be asked", kTryLater};
     case Why::home_error:

@@ -28,6 +28,7 @@ enum class Why : std::uint8_t {
   dotqmail,          // .qmail-EXT of a user
   default_file,      // a .qmail-...default, of a user or of the alias user
   relay,             // neither local nor virtual: not ours to judge
+  table,             // the table of control/verifymaps has it
   next_hop_accepts,  // the next hop of a relay domain takes it
   accept_all,        // the next hop takes every address of the domain
   backup_mx,         // we are the domain's backup, and its primary is down
@@ -37,10 +38,12 @@ enum class Why : std::uint8_t {
   too_long,          // over 900 bytes
   bounced,           // the .qmail file, or the user's record, says that this mail is bounced
   disabled,          // there is such a user, whose account has expired or is switched off
+  refused,           // the table of control/verifymaps has it, with a value that refuses it
   next_hop_refuses,  // the next hop of a relay domain does not take it
   // cannot tell now
   control_error,         // a control file is missing or cannot be used
   table_error,           // users/cdb or another table is damaged, or a record of it
+  deferred,              // the table of control/verifymaps has it, with a value that defers it
   passwd_error,          // the passwd look-up failed
   home_error,            // a home, or a .qmail file in it, cannot be looked at
   next_hop_defers,       // the next hop does not know now, or cannot be asked about this address
@@ -78,14 +81,15 @@ struct Decision {
   std::uint8_t position = 0;
   // Login name of the user whose mailbox or .qmail files decide, cut at 32 bytes; may be empty.
   FixedText<kMaxShownUser> user;
-  // What the .qmail file, or the next hop, wants the sender to be told, printable ASCII; empty:
+  // What the .qmail file, table or next hop wants the sender to be told, printable ASCII; empty:
   // smtp_text(why).
   FixedText<kMaxReplyText> text;
 
   [[nodiscard]] Verdict verdict() const { return verdict_of(why); }
   // The sentence for the SMTP reply; empty for what is valid.
   [[nodiscard]] std::string_view reply_text() const {
-    return text.empty() || verdict() != Verdict::reject ? smtp_text(why) : text.view();
+    const bool has_own = verdict() == Verdict::reject || why == Why::deferred;
+    return has_own && !text.empty() ? text.view() : smtp_text(why);
   }
 };
 

@@ -40,6 +40,13 @@ struct FileText {
   bool is_whole = true;
 };
 
+// What a table of recipients has.  The views live until the next look-up call.
+struct TableHit {
+  std::string_view value;
+  std::string_view key;     // the key that was found; empty: none
+  bool whole_only = false;  // only the whole address was asked
+};
+
 // What the next hop of a relay domain thinks of an address.
 struct NextHopAnswer {
   Why why = Why::probe_error;  // next_hop_accepts, ..., probe_error
@@ -78,6 +85,15 @@ class Lookups {
   // cdb among them.
   [[nodiscard]] virtual Result<Look> find_key(const Owner& owner, const TableQuestion& question,
                                               TableFinding& finding) = 0;
+
+  // Has the table `type:name` this recipient?  Asked are the keys of maps/address_keys.h; `hit` is
+  // set on yes, and but for its value on no.  Error: the table cannot be asked.
+  [[nodiscard]] virtual Result<Look> find_recipient(std::string_view /*table*/,
+                                                    std::string_view /*address*/,
+                                                    std::string_view /*delimiters*/,
+                                                    TableHit& /*hit*/) {
+    return Error{Fault::config, 0, "no tables here"};
+  }
 
   // What the server that a domain is relayed to says about `address`; `answer` is set on yes, which
   // does not mean that it takes the address.  Never no.  Error: nobody can be asked.

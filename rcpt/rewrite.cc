@@ -106,16 +106,18 @@ Next find_virtual(const ControlTable& table, Rewritten& out, Decision& decision,
 
 }  // namespace
 
-Next rewrite(std::string_view address, const QmailConfig& config, Rewritten& out,
-             Decision& decision, Trail* trail) {
+Next qualify_address(std::string_view address, const QmailConfig& config, Rewritten& out,
+                     Decision& decision, Trail* trail) {
   address = take_until(address, '\0');
   if (check_syntax(address, decision, trail) == Next::stop) return Next::stop;
   if (qualify(address, config, out, decision, trail) == Next::stop) return Next::stop;
   if (undo_percents(config.percenthack, out, decision, trail) == Next::stop) return Next::stop;
-  if (out.domain().empty()) {
-    note(trail, "address: ", Quoted{out.address.view()}, " has no domain");
-    return decided(decision, Why::syntax, 0);
-  }
+  if (!out.domain().empty()) return Next::go_on;
+  note(trail, "address: ", Quoted{out.address.view()}, " has no domain");
+  return decided(decision, Why::syntax, 0);
+}
+
+Next rewrite(const QmailConfig& config, Rewritten& out, Decision& decision, Trail* trail) {
   const ControlTable& locals = config.locals;
   if (!locals.usable) return not_usable(locals.file, decision, trail);
   if (const auto entry = locals.entries.find(out.domain())) {

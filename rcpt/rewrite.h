@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // rcpt/rewrite.h - from an address to the local part that is looked up, as qmail-send does it.
 //
-// envnoathost, percenthack, locals, virtualdomains, in this order (protocol, section 2, steps 1 to
-// 4).  Pure; no allocation without a Trail.  Tests: tests/rcpt/rewrite_test.cc
+// envnoathost and percenthack, then locals and virtualdomains (protocol, section 2, steps 1 to 4).
+// Pure; no allocation without a Trail.  Tests: tests/rcpt/rewrite_test.cc
 #ifndef QV_RCPT_REWRITE_H_
 #define QV_RCPT_REWRITE_H_
 
@@ -33,9 +33,15 @@ struct Rewritten {
   }
 };
 
+// The address with the domain it is judged by.  go_on: `out` has that.  stop: the decision has
+// fallen.
+[[nodiscard]] Next qualify_address(std::string_view address, const QmailConfig& config,
+                                   Rewritten& out, Decision& decision, Trail* trail);
+
+// Whose domain it is.  REQUIRES: qualify_address() has said go_on.
 // go_on: `out` is set, the domain is local or virtual.  stop: the decision has fallen.
-[[nodiscard]] Next rewrite(std::string_view address, const QmailConfig& config, Rewritten& out,
-                           Decision& decision, Trail* trail);
+[[nodiscard]] Next rewrite(const QmailConfig& config, Rewritten& out, Decision& decision,
+                           Trail* trail);
 
 }  // namespace qv
 

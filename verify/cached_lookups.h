@@ -16,6 +16,7 @@
 #include "verify/known.h"
 #include "verify/next_hops.h"
 #include "verify/passwd.h"
+#include "verify/tables.h"
 
 namespace qv {
 
@@ -24,10 +25,11 @@ class CachedLookups final : public Lookups {
   // `ttl_us`: how long before its query came in an answer may have been found out.
   // REQUIRES: `loop` and `pool` outlive this object; `ready` may call back into it.
   CachedLookups(Loop& loop, helper::Pool& pool, std::int64_t ttl_us, const PasswdPaths& paths,
-                Askers::Ready ready, NextHopSettings next_hops = {})
+                Askers::Ready ready, TableSettings tables = {}, NextHopSettings next_hops = {})
       : askers_(loop, pool, ttl_us, std::move(ready)),
         homes_(askers_),
         passwd_(askers_, paths),
+        tables_(loop, askers_, std::move(tables)),
         next_hops_(askers_, loop, std::move(next_hops)) {}
 
   void begin(std::int64_t asked_at_us) { askers_.begin(asked_at_us); }
@@ -35,8 +37,10 @@ class CachedLookups final : public Lookups {
   void forget() {
     homes_.forget();
     passwd_.forget();
+    tables_.forget();
     next_hops_.forget();
   }
+  [[nodiscard]] RecipientTables& tables() { return tables_; }
 
   [[nodiscard]] Result<Look> find_user(std::string_view name, Owner& owner) override {
     return passwd_.find_user(name, owner);
@@ -55,6 +59,10 @@ class CachedLookups final : public Lookups {
                                       TableFinding& finding) override {
     return homes_.find_key(owner, question, finding);
   }
+  [[nodiscard]] Result<Look> find_recipient(std::string_view table, std::string_view address,
+                                            std::string_view delimiters, TableHit& hit) override {
+    return tables_.find_recipient(table, address, delimiters, hit);
+  }
   [[nodiscard]] Result<Look> ask_next_hop(std::string_view address,
                                           NextHopAnswer& answer) override {
     return next_hops_.ask_next_hop(address, answer);
@@ -67,6 +75,7 @@ class CachedLookups final : public Lookups {
   Askers askers_;
   Homes homes_;
   Passwd passwd_;
+  RecipientTables tables_;
   NextHops next_hops_;
 };
 

@@ -35,12 +35,24 @@ Desk::Desk(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& lo
       log_(log),
       lookups_(
           loop, pool, options.cache_ttl_us, PasswdPaths{},
-          [this](std::uint32_t number) { decide_again(number); }, options.next_hops),
+          [this](std::uint32_t number) { decide_again(number); }, table_settings(),
+          options.next_hops),
       judge_(options),
       sweep_(loop.every(kSweepUs, [this] {
         give_up_overdue();
         refresh(loop_.now_us());
       })) {}
+
+TableSettings Desk::table_settings() {
+  TableSettings settings;
+  settings.proxy = options_.proxymap;
+  settings.proxy_time_us = options_.look_timeout_us;
+  settings.notice = [this](std::string_view text) {
+    LogLine line("table");
+    log_.write(line.add("notice", text));
+  };
+  return settings;
+}
 
 Decision Desk::decide(std::string_view address, std::int64_t asked_at_us) {
   lookups_.begin(asked_at_us);
@@ -114,7 +126,8 @@ void Desk::reload() {
 
 void Desk::refresh(std::int64_t now_us) {
   std::vector<Problem> problems;
-  judge_.refresh(now_us, problems);
+  const Change change = judge_.refresh(now_us, problems);
+  if (change == Change::changed) lookups_.tables().keep(judge_.config().verifymaps.named);
   for (const Problem& problem : problems) {
     LogLine line("config");
     line.add("file", problem.where);

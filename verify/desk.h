@@ -90,6 +90,7 @@ class Desk {
     std::int64_t asked_at_us = 0;
   };
 
+  [[nodiscard]] TableSettings table_settings();
   void decide_again(std::uint32_t number);
   void give_up_overdue();
   void tell(Place& place, const Decision& decision);

@@ -68,9 +68,15 @@ int exit_code_of(Verdict verdict) {
 
 Result<void> Explain::post_jail(std::string& detail) {
   QV_TRY_VOID(VerifyProcess::post_jail(detail));
+  TableSettings tables;
+  tables.proxy = options_.proxymap;
+  tables.proxy_time_us = options_.look_timeout_us;
+  tables.notice = [](std::string_view line) {
+    std::fprintf(stderr, "qmail-verify: %s\n", std::string(line).c_str());
+  };
   lookups_.emplace(
       loop_, *pool_, options_.cache_ttl_us, PasswdPaths{},
-      [this](std::uint32_t /*number*/) { decide(); }, options_.next_hops);
+      [this](std::uint32_t /*number*/) { decide(); }, tables, options_.next_hops);
   judge_.emplace(options_);
   std::vector<Problem> problems;
   judge_->refresh(loop_.now_us(), problems);
@@ -138,6 +144,7 @@ int check_config() {
   }
   Judge judge(options);
   judge.refresh(0, problems);
+  check_tables(judge.config().verifymaps, problems);
   if (judge.config().verifyprobe.entries.size() > 0) look_for_probe(options.next_hops.address);
   for (const Problem& problem : problems) print_problem(problem);
   return problems.empty() ? kExitOk : kExitPermanent;

@@ -12,10 +12,11 @@ Judge::Judge(const Options& options)
   if (!options.fastforward_cdb.empty()) fastforward_.emplace(options.fastforward_cdb);
 }
 
-void Judge::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
-  config_.refresh(now_us, problems);
+Change Judge::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
+  const Change change = config_.refresh(now_us, problems);
   users_.refresh(now_us, problems);
   if (fastforward_) fastforward_->refresh(now_us, problems);
+  return change;
 }
 
 void Judge::force() {

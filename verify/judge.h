@@ -24,7 +24,8 @@ class Judge {
   explicit Judge(const Options& options);
 
   // Reads what has changed, at most once a second; adds to `problems` what is newly wrong.
-  void refresh(std::int64_t now_us, std::vector<Problem>& problems);
+  // changed: config() is another one.
+  Change refresh(std::int64_t now_us, std::vector<Problem>& problems);
   // The next refresh() reads everything and reports all that is wrong (SIGHUP).
   void force();
 

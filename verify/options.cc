@@ -2,6 +2,7 @@
 #include "verify/options.h"
 
 #include "core/text.h"
+#include "event/listen.h"
 
 namespace qv {
 
@@ -51,6 +52,10 @@ constexpr Setting kSettings[] = {
     {.name = "VERIFY_FASTFORWARDCDB",
      .fallback = "",
      .help = "setforward's cdb that says which addresses alias/.qmail-default takes"},
+    {.name = "PROXYMAP",
+     .fallback = "",
+     .help = "qmail-proxymap's socket, unix:/PATH or inet:IP:PORT; empty: "
+             "unix:$QMAILHOME/proxymap/proxymap"},
     {.name = "DOTQMAIL",
      .type = SettingType::choice,
      .fallback = "read",
@@ -116,6 +121,11 @@ Options read_options(const Settings::Source& source, std::vector<Problem>& probl
   options.helpers = static_cast<std::uint32_t>(settings.number("HELPERS"));
   options.fastforward_cdb = settings.text("VERIFY_FASTFORWARDCDB");
 
+  options.proxymap = settings.text("PROXYMAP");
+  if (options.proxymap.empty()) {
+    options.proxymap = "unix:" + options.qmailhome + "/proxymap/proxymap";
+  }
+
   options.dotqmail.read = settings.choice("DOTQMAIL") == 0;
   options.dotqmail.discard_accepts = settings.choice("VDELIVERMAIL_DELETE") == 1;
   options.dotqmail.users_have_extensions = settings.choice("VDELIVERMAIL_EXT") == 1;
@@ -124,6 +134,12 @@ Options read_options(const Settings::Source& source, std::vector<Problem>& probl
   options.next_hops = read_next_hops(settings, problems);
   if (!options.fastforward_cdb.empty()) {
     require_absolute("VERIFY_FASTFORWARDCDB", options.fastforward_cdb, problems);
+  }
+  if (!parse_stream_address(options.proxymap).ok()) {
+    problems.push_back({"PROXYMAP", 0,
+                        "\"" + options.proxymap +
+                            "\" is not unix:/PATH, inet:IP:PORT or "
+                            "inet:[IPv6]:PORT"});
   }
   if (options.listen.empty()) problems.push_back({"LISTEN", 0, "no address in it"});
   return options;

@@ -32,6 +32,7 @@ struct Options {
   std::int64_t look_timeout_us = 0;
   std::uint32_t helpers = 0;
   std::string fastforward_cdb;  // empty: none
+  std::string proxymap;         // where qmail-proxymap listens
   DotqmailPolicy dotqmail;      // but for its clock
   NextHopSettings next_hops;
 };

@@ -10,6 +10,7 @@
 #include <string_view>
 #include <vector>
 
+#include "maps/address_keys.h"
 #include "rcpt/lookups.h"
 
 namespace qv {
@@ -33,13 +34,20 @@ class FakeLookups final : public Lookups {
   // A cdb by its path, absolute; nullptr takes it away.  REQUIRES: it outlives this object.
   void add_table(const std::string& path, const CdbFile* table) { tables_[path] = table; }
 
+  // A recipient in a table: the key that finds it.
+  void add_recipient(const std::string& table, const std::string& key, const std::string& value) {
+    recipients_[table + " " + key] = value;
+  }
+  void add_pattern_table(const std::string& table) { patterns_.insert(table); }
+
   // What the next hop says about an address; nobody can be asked about others.
   void set_next_hop(const std::string& address, Why why, const std::string& text) {
     next_hops_[address] = {why, text};
   }
 
   // The answer to a question is this fault.  A question: "user joe", "home /home/joe",
-  // "file /home/joe/.qmail-x", "text /home/joe/.qmail-x", "table /home/joe/t.cdb".
+  // "file /home/joe/.qmail-x", "text /home/joe/.qmail-x", "table /home/joe/t.cdb",
+  // "recipient cdb:/x joe@x.example".
   void break_question(const std::string& question, int errnum = EIO) {
     faults_[question] = {Fault::retry, errnum, "broken by the test"};
   }
@@ -105,6 +113,25 @@ class FakeLookups final : public Lookups {
     return look;
   }
 
+  Result<Look> find_recipient(std::string_view table, std::string_view address,
+                              std::string_view delimiters, TableHit& hit) override {
+    const std::string name(table);
+    hit.whole_only = patterns_.contains(name);
+    bool found = false;
+    for (const std::string& key : address_keys(address, delimiters)) {
+      const auto entry = recipients_.find(name + " " + key);
+      if (entry != recipients_.end() && !found) {
+        found = true;
+        last_key_ = key;
+        last_text_ = entry->second;
+        hit.key = last_key_;
+        hit.value = last_text_;
+      }
+      if (hit.whole_only) break;
+    }
+    return answer("recipient " + name + " " + std::string(address), found);
+  }
+
   Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& said) override {
     forget_views();
     const auto hit = next_hops_.find(std::string(address));
@@ -145,12 +172,15 @@ class FakeLookups final : public Lookups {
   std::set<std::string> files_;
   std::map<std::string, std::string> texts_;
   std::map<std::string, const CdbFile*> tables_;
+  std::map<std::string, std::string> recipients_;
+  std::set<std::string> patterns_;
   std::map<std::string, std::pair<Why, std::string>> next_hops_;
   std::map<std::string, Error> faults_;
   std::set<std::string> known_;
   std::string last_name_;
   std::string last_home_;
   std::string last_text_;
+  std::string last_key_;
   std::size_t longest_ = kMaxFileName;
   bool late_ = false;
 };

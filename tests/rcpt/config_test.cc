@@ -273,6 +273,28 @@ TEST_F(ConfigTest, AReadingThatFailedIsTriedAgain) {
   }
 }
 
+TEST_F(ConfigTest, VerifymapsThatCannotBeReadKeepTheOldOnes) {
+  control("me", "mail.example\n");
+  EXPECT_FALSE(watch_.config().verifymaps.usable);
+  EXPECT_TRUE(refresh().verifymaps.is_unused());
+  EXPECT_EQ(watch_.config().delimiters.name, "-+");
+  control("verifymaps", "a.example:cdb:/a\n");
+  control("recipient_delimiter", "=\n");
+  EXPECT_TRUE(refresh().verifymaps.entries.find("a.example").has_value());
+  EXPECT_EQ(watch_.config().delimiters.name, "=");
+  control("verifymaps", std::string_view("b.example:cdb:/b\0\n", 18));
+  control("recipient_delimiter", std::string_view("+\0", 2));
+  refresh();
+  EXPECT_NE(problems().find("control/verifymaps: "), std::string::npos);
+  EXPECT_TRUE(watch_.config().verifymaps.entries.find("a.example").has_value());
+  EXPECT_EQ(watch_.config().verifymaps.named.size(), 1u);
+  EXPECT_EQ(watch_.config().delimiters.name, "=");
+  tree_.remove("control/verifymaps");
+  tree_.remove("control/recipient_delimiter");
+  EXPECT_TRUE(refresh().verifymaps.is_unused());
+  EXPECT_EQ(watch_.config().delimiters.name, "-+");
+}
+
 // ---- verifyprobe -------------------------------------------------------------------------------
 
 TEST_F(ConfigTest, OfVerifyprobeTheDomainsCount) {

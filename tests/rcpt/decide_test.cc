@@ -585,7 +585,7 @@ TEST_F(DecideTest, TheTrailNamesFileAndLine) {
       {"who@local.example", "passwd: nobody's, so the alias user's, extension \"who\"\n"},
       {"who@local.example",
        "home: \"/var/qmail/alias\" does not have \".qmail-default\"\n"
-       "verdict: unknown-user: no user, .qmail file or alias takes this address\n"},
+       "verdict: unknown-user: no user, .qmail file, alias or table takes this address\n"},
       {"j\n@local.example", "address: \"j\\x0a@local.example\" is empty or holds a control"},
   };
   for (const auto& row : rows) {

@@ -45,6 +45,11 @@ class Plain final : public Lookups {
     QV_TRY(finding, find_first_key(*table, TableKind::aliases, question.keys, 0));
     return Look::yes;
   }
+  Result<Look> find_recipient(std::string_view, std::string_view, std::string_view,
+                              TableHit& hit) override {
+    hit = {"REJECT not here", "a@table.example", false};
+    return Look::yes;
+  }
   Result<Look> ask_next_hop(std::string_view, NextHopAnswer& answer) override {
     answer = {Why::next_hop_refuses, "no such user"};
     return Look::yes;
@@ -57,6 +62,7 @@ TEST(Decide, AllocatesNothing) {
   tree.write("control/me", "me.example\n");
   tree.write("control/percenthack", "me.example\n");
   tree.write("control/virtualdomains", "v.example:joe\n");
+  tree.write("control/verifymaps", ".table.example:cdb:/x\n");
   tree.write("control/verifyprobe", ".probed.example:mx\n");
   tree.write_cdb("users/cdb", {{exact_key("assigned"), user_record({"u", "1", "1", "/h", "", ""})},
                                {"!wild-", user_record({"u", "1", "1", "/h", "-", ""})},
@@ -82,6 +88,7 @@ TEST(Decide, AllocatesNothing) {
                                         "nobody@me.example",
                                         "a%b@me.example",
                                         "a@relay.x",
+                                        "a@b.table.example",
                                         "a@x.Probed.example",
                                         hostile,
                                         "list-x@v.example",
