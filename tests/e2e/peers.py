@@ -266,3 +266,59 @@ class Postfix:
         except (OSError, ValueError):
             return
         lib.wait_until(lambda: not lib.accepts(self.port), 30, "Postfix gone")
+
+
+# ---- PostgreSQL ------------------------------------------------------------------------------------
+
+
+class Postgres:
+    """A PostgreSQL server on a Unix socket in a directory of the test's own, run as nobody.
+    stop() and start() as often as wanted."""
+
+    def __init__(self, test):
+        self.test = test
+        self.path = test.at("pg")
+        os.makedirs(self.path)
+        os.chmod(self.path, 0o777)
+        found = sorted(glob.glob("/usr/lib/postgresql/*/bin/postgres"))
+        if not found:
+            raise unittest.SkipTest("PostgreSQL is not installed")
+        self.bin = os.path.dirname(found[-1])
+        self.psql = lib.peer("psql")
+        self.wrap = []
+        if lib.IS_ROOT:
+            self.wrap = [lib.peer("setpriv"), "--reuid=" + lib.NOBODY, "--regid=65534",
+                         "--clear-groups"]
+        code, out, err = test.run_program(
+            [*self.wrap, os.path.join(self.bin, "initdb"), "-D", os.path.join(self.path, "data"),
+             "-N", "-U", "mail", "-A", "trust", "--locale=C", "-E", "UTF8"], cwd=self.path)
+        test.assertEqual(code, 0, out + err)
+        self.process = None
+        self.start()
+
+    def start(self):
+        self.process = self.test.start(
+            [*self.wrap, os.path.join(self.bin, "postgres"), "-D", os.path.join(self.path, "data"),
+             "-k", self.path, "-c", "listen_addresses=", "-c", "fsync=off", "-c",
+             "max_connections=20"],
+            ready=lambda: self.feed("SELECT 1;", check=False), cwd=self.path, name="postgres")
+
+    def stop(self):
+        """At once, with all connections."""
+        self.process.stop(signal.SIGQUIT)
+
+    def feed(self, text, check=True):
+        code, _, err = self.test.run_program(
+            [self.psql, "-q", "-X", "-v", "ON_ERROR_STOP=1", "-h", self.path, "-U", "mail", "-d",
+             "postgres"], input=text.encode(), cwd=self.path)
+        if check:
+            self.test.assertEqual(code, 0, err)
+        return code == 0
+
+    def table(self, name, query, **more):
+        """The configuration of a pgsql: table; its path."""
+        path = self.test.at(name)
+        lines = {"hosts": "unix:" + self.path, "user": "mail", "dbname": "postgres", "query": query}
+        lines.update(more)
+        lib.write_atomically(path, "".join("%s = %s\n" % item for item in lines.items()))
+        return path
