@@ -59,6 +59,7 @@ class CdbMap final : public Map {
   }
 
   bool is_empty() override { return empty_; }
+  const CdbFile* cdb() const override { return &file_; }
   void sources(std::vector<SourceStamp>& out) const override { out.push_back(stamp_); }
 
   // Whether keys end in a NUL is the same for all of a table: the first record tells, and most

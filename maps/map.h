@@ -24,6 +24,8 @@
 
 namespace qv {
 
+class CdbFile;
+
 enum class Answer : std::uint8_t { found, absent };
 
 // Where a walk over a table stands; says whether the first or the next entry is wanted.
@@ -65,6 +67,10 @@ class Map {
   // True: the table can see that it holds no entry at all.  False where it holds some or cannot
   // tell (a query to a server).
   [[nodiscard]] virtual bool is_empty() { return false; }
+
+  // The file in which lookup() searches for a key as it is, for whoever looks ahead; null where
+  // there is none.  Good until the next look-up.
+  [[nodiscard]] virtual const CdbFile* cdb() const { return nullptr; }
 
   // Adds the files this table was read from, as they were then; nothing for a table without files.
   virtual void sources(std::vector<SourceStamp>& /*out*/) const {}

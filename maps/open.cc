@@ -57,6 +57,7 @@ class OptionsMap final : public Map {
   }
   bool is_pattern() const override { return inner_->is_pattern(); }
   bool is_empty() override { return inner_->is_empty(); }
+  const CdbFile* cdb() const override { return inner_->cdb(); }
   void sources(std::vector<SourceStamp>& out) const override { inner_->sources(out); }
   std::string detail() const override {
     return empty_ ? "the table holds no entry" : inner_->detail();

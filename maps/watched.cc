@@ -42,6 +42,7 @@ class WatchedMap final : public Map {
   }
   bool is_pattern() const override { return map_->is_pattern(); }
   bool is_empty() override { return map_->is_empty(); }
+  const CdbFile* cdb() const override { return map_->cdb(); }
   void sources(std::vector<SourceStamp>& out) const override { map_->sources(out); }
   std::string detail() const override { return map_->detail(); }
 

@@ -53,15 +53,6 @@ void set_text(Decision& decision, std::string_view text) {
 
 using Entry = Constmap::Entry;
 
-// The domain, and each suffix of it that begins with a dot.
-std::optional<Entry> find_named(const Constmap& entries, std::string_view domain) {
-  for (std::size_t from = 0; from < domain.size(); ++from) {
-    if (from > 0 && domain[from] != '.') continue;
-    if (const auto entry = entries.find(after_bytes(domain, from))) return entry;
-  }
-  return std::nullopt;
-}
-
 // Every key that was tried and is not there, for --explain.
 void note_misses(std::string_view address, std::string_view delimiters, const TableHit& hit,
                  std::string_view table, Trail* trail) {
@@ -110,6 +101,15 @@ Next ask(const Entry& entry, const Rewritten& rewritten, const QmailConfig& conf
 }
 
 }  // namespace
+
+// The domain, and each suffix of it that begins with a dot.
+std::optional<Constmap::Entry> find_named(const Constmap& entries, std::string_view domain) {
+  for (std::size_t from = 0; from < domain.size(); ++from) {
+    if (from > 0 && domain[from] != '.') continue;
+    if (const auto entry = entries.find(after_bytes(domain, from))) return entry;
+  }
+  return std::nullopt;
+}
 
 TableWord parse_table_word(std::string_view value) {
   std::string_view rest = value;

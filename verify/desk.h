@@ -64,8 +64,13 @@ class Desk {
   Desk(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log);
 
   // For questions that come many at a time: what decide() will look at first.
-  [[nodiscard]] UsersCdb::Place look_ahead(std::string_view address) const {
-    return judge_.look_ahead(address);
+  [[nodiscard]] UsersCdb::Place look_ahead(std::string_view address) {
+    const VerifyMaps& maps = judge_.config().verifymaps;
+    UsersCdb::Place place;
+    if (maps.is_unused() || !lookups_.tables().look_ahead(maps, address, place)) {
+      return judge_.look_ahead(address);
+    }
+    return place;
   }
 
   // Pending: park() it before anything else is decided.

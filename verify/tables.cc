@@ -8,10 +8,14 @@
 #include "maps/map_kind.h"
 #include "maps/proxy_address.h"
 #include "maps/source.h"
+#include "rcpt/recipient_tables.h"
 
 namespace qv {
 
 namespace {
+
+// Bytes; what is smaller stays in the processor's caches by itself.
+constexpr std::uint64_t kLargeTable = 1u << 20;
 
 // A fault is told when it is another one, and again after a minute.
 constexpr std::int64_t kTellPauseUs = 1000000;
@@ -131,6 +135,23 @@ void RecipientTables::keep(const std::vector<VerifyMaps::Named>& named) {
     return !wanted.contains(entry.first) && !(table.proxied && table.proxied->asking > 0);
   });
   for (const std::string_view table : wanted) static_cast<void>(find(table));
+}
+
+bool RecipientTables::look_ahead(const VerifyMaps& maps, std::string_view address,
+                                 UsersCdb::Place& place) const {
+  const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
+  std::optional<Constmap::Entry> entry = find_named(maps.entries, domain);
+  if (!entry) entry = maps.entries.find({});
+  if (!entry || entry->value.empty()) return false;
+  const auto at = tables_.find(entry->value);
+  if (at == tables_.end() || !at->second->map) return true;
+  const CdbFile* cdb = at->second->map->cdb();
+  if (cdb == nullptr || cdb->size() < kLargeTable) return true;
+  std::uint32_t hash = CdbFile::kHashOfNothing;
+  for (const char c : address) hash = CdbFile::hash_on(hash, ascii_lower(c));
+  cdb->prefetch(hash, CdbFile::Ahead::slot);
+  place = {cdb, hash};
+  return true;
 }
 
 void RecipientTables::forget() {

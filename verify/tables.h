@@ -28,6 +28,7 @@
 #include "maps/open.h"
 #include "maps/proxy_client.h"
 #include "rcpt/lookups.h"
+#include "rcpt/users_cdb.h"
 #include "rcpt/verifymaps.h"
 #include "verify/known.h"
 #include "verify/recent.h"
@@ -58,6 +59,11 @@ class RecipientTables {
   // As in class Lookups.  A table that is not open is opened.
   [[nodiscard]] Result<Look> find_recipient(std::string_view table, std::string_view address,
                                             std::string_view delimiters, TableHit& hit);
+
+  // Asks for the memory in which a large cdb would be searched first for this address, of a domain
+  // that `maps` names (UsersCdb::look_ahead()).  False: it names none, qmail's own rules count.
+  [[nodiscard]] bool look_ahead(const VerifyMaps& maps, std::string_view address,
+                                UsersCdb::Place& place) const;
 
   // Forgets what proxied tables have answered, but for what somebody waits for.
   void forget();

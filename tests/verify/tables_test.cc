@@ -7,7 +7,7 @@
 
 #include "event/listen.h"
 #include "tests/fakes/fake_loop.h"
-#include "tests/maps/scratch.h"
+#include "tests/maps/cdb_maker.h"
 #include "wire/proxymap.h"
 
 namespace qv {
@@ -250,6 +250,34 @@ TEST_F(TablesTest, ForgettingAsksAgain) {
   reply(proxy, proxymap::Status::ok, "x");
   tables_->forget();
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
+}
+
+TEST_F(TablesTest, LooksAheadInLargeCdbs) {
+  std::vector<std::pair<std::string, std::string>> records;
+  records.emplace_back("u@a.example", "x");
+  records.emplace_back("large", std::string(1u << 20, 'x'));
+  make_cdb(scratch_.path("large.cdb"), records);
+  make_cdb(scratch_.path("small.cdb"), {{"u@b.example", "x"}});
+  const std::string large = "cdb:" + scratch_.path("large");
+  const std::string small = "cdb:" + scratch_.path("small");
+  const std::vector<ControlLine> lines = {
+      {".a.example:" + large, 1}, {"b.example:" + small, 2}, {"own.example:", 3}, {":" + large, 4}};
+  std::vector<Problem> problems;
+  const VerifyMaps maps = parse_verifymaps(lines, "", problems);
+  UsersCdb::Place place;
+  EXPECT_TRUE(tables_->look_ahead(maps, "U@x.a.example", place));
+  EXPECT_EQ(place.cdb, nullptr) << "not open";
+  tables_->keep(maps.named);
+  EXPECT_TRUE(tables_->look_ahead(maps, "u@b.example", place));
+  EXPECT_EQ(place.cdb, nullptr) << "small";
+  EXPECT_FALSE(tables_->look_ahead(maps, "u@own.example", place));
+  EXPECT_EQ(place.cdb, nullptr);
+  for (const char* address : {"U@A.Example", "u@x.a.example", "nobody", ""}) {
+    EXPECT_TRUE(tables_->look_ahead(maps, address, place)) << address;
+    ASSERT_NE(place.cdb, nullptr) << address;
+  }
+  EXPECT_TRUE(tables_->look_ahead(maps, "U@A.Example", place));
+  EXPECT_EQ(place.hash, CdbFile::hash_of("u@a.example"));
 }
 
 TEST_F(TablesTest, CheckingNamesTheLine) {
