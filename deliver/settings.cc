@@ -5,6 +5,7 @@
 #include <optional>
 
 #include "core/text.h"
+#include "maps/address_keys.h"
 
 namespace qv {
 
@@ -39,7 +40,7 @@ constexpr std::array kTable = {
             "tables: recipient to quota, such as 1000000S,1000C"},
     Setting{"recipient_delimiter",
             SettingType::text,
-            "+",
+            kDefaultDelimiters,
             0,
             0,
             {},

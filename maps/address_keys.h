@@ -20,6 +20,9 @@
 
 namespace qv {
 
+// Where the operator names none (control/recipient_delimiter), in every program.
+inline constexpr std::string_view kDefaultDelimiters = "-+";
+
 // At most so many prefixes of a local part are tried: the shortest, and the longest ones.
 inline constexpr std::size_t kMaxPrefixes = 16;
 

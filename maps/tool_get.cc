@@ -38,7 +38,7 @@ class Getter {
       : map_(map),
         name_(std::move(name)),
         address_(options.has("address")),
-        delimiters_(options.value("delimiters", "-+")) {}
+        delimiters_(options.value("delimiters", kDefaultDelimiters)) {}
 
   // Asks, and adds the answer to what is to be printed.
   void ask(std::string_view key, bool with_key) {

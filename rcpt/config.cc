@@ -7,13 +7,13 @@
 
 #include "control/verifyprobe.h"
 #include "core/text.h"
+#include "maps/address_keys.h"
 
 namespace qv {
 
 namespace {
 
 constexpr std::string_view kMe = "control/me";
-constexpr std::string_view kDelimiters = "-+";
 constexpr std::size_t kMaxName = 255;  // bytes of a domain name
 
 std::string describe(const Error& error) {
@@ -195,7 +195,7 @@ void ConfigWatch::settle_defaults() {
     config_.verifymaps = {true, verifymaps_file_.name, {}, {}};
   }
   if (delimiters_file_.standing == Standing::absent) {
-    config_.delimiters = {true, delimiters_file_.name, std::string(kDelimiters)};
+    config_.delimiters = {true, delimiters_file_.name, std::string(kDefaultDelimiters)};
   }
   if (verifyprobe_file_.standing == Standing::absent) {
     config_.verifyprobe = {true, verifyprobe_file_.name, {}};

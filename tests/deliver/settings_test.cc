@@ -3,6 +3,7 @@
 
 #include <gtest/gtest.h>
 
+#include "rcpt/config.h"
 #include "tests/deliver/mailbox_dir.h"
 
 namespace qv {
@@ -48,6 +49,8 @@ TEST_F(SettingsTest, ReadsControlFilesAndDefaults) {
   EXPECT_EQ(settings.locks.stale, 500u);
   EXPECT_TRUE(settings.locks.style.fcntl && settings.locks.style.dotlock);
   EXPECT_TRUE(settings.strict_ownership);
+  // What RCPT accepts is what delivery finds.
+  EXPECT_EQ(settings.delimiter, load_config("/nonexistent", problems_).delimiters.name);
   EXPECT_FALSE(settings.extension_folders);
 }
 
