@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // bench/verify_load.cc - a closed-loop client of the verify protocol, and the yardstick for it.
 //
-//   verify_load SOCKET CONNECTIONS SECONDS ADDRESS...   queries per second and time of each, in us
-//   verify_load --echo SOCKET                          a bare server: greets, answers every request
-//                                                      with the same bytes, by epoll
+//   verify_load SOCKET CONNECTIONS SECONDS COUNT   asks about user0@x.example to user<COUNT-1> at
+//                                                  random; prints queries per second, and the
+//                                                  median and the 99th percentile of their times,
+//                                                  in us
+//   verify_load --echo SOCKET                      a bare server: greets, answers every request
+//   with
+//                                                  the same bytes, by epoll
 #include <poll.h>
 #include <signal.h>
 #include <stdio.h>
@@ -82,7 +86,6 @@ int echo(const char* path) {
 
 struct Client {
   int fd = -1;
-  std::size_t next = 0;
   std::int64_t asked_us = 0;
   std::string in;
 };
@@ -95,15 +98,34 @@ bool take_message(std::string& in) {
   return true;
 }
 
-int load(const char* path, std::size_t connections, long seconds,
-         const std::vector<std::string>& requests) {
+class Requests {
+ public:
+  explicit Requests(std::uint64_t count) : count_(count) {}
+  // Good until the next call.
+  const std::string& next() {
+    state_ ^= state_ << 13;
+    state_ ^= state_ >> 7;
+    state_ ^= state_ << 17;
+    request_.clear();
+    append_attribute(request_, "request", "query");
+    append_attribute(request_, "address", "user" + std::to_string(state_ % count_) + "@x.example");
+    end_attributes(request_);
+    return request_;
+  }
+
+ private:
+  std::uint64_t count_;
+  std::uint64_t state_ = 88172645463325252u;
+  std::string request_;
+};
+
+int load(const char* path, std::size_t connections, long seconds, Requests requests) {
   const sockaddr_un address = address_of(path);
   std::vector<Client> clients(connections);
   std::vector<pollfd> polls(connections);
   for (std::size_t i = 0; i < connections; ++i) {
     Client& client = clients[i];
     client.fd = socket(AF_UNIX, SOCK_STREAM, 0);
-    client.next = i;
     if (connect(client.fd, reinterpret_cast<const sockaddr*>(&address), sizeof address) != 0) {
       return fail("connect");
     }
@@ -124,7 +146,7 @@ int load(const char* path, std::size_t connections, long seconds,
       const std::int64_t now_us = qv::monotonic_us();
       if (client.asked_us != 0) times.push_back(now_us - client.asked_us);
       client.asked_us = now_us;
-      const std::string& request = requests[client.next++ % requests.size()];
+      const std::string& request = requests.next();
       if (write(client.fd, request.data(), request.size()) < 0) return fail("write");
     }
   }
@@ -141,17 +163,11 @@ int load(const char* path, std::size_t connections, long seconds,
 int main(int argc, char** argv) {
   signal(SIGPIPE, SIG_IGN);
   if (argc == 3 && strcmp(argv[1], "--echo") == 0) return echo(argv[2]);
-  if (argc < 5) {
-    fprintf(stderr, "usage: verify_load SOCKET CONNECTIONS SECONDS ADDRESS...\n");
+  const std::uint64_t count = argc == 5 ? strtoull(argv[4], nullptr, 10) : 0;
+  if (count == 0) {
+    fprintf(stderr, "usage: verify_load SOCKET CONNECTIONS SECONDS COUNT | --echo SOCKET\n");
     return 100;
   }
-  std::vector<std::string> requests;
-  for (int i = 4; i < argc; ++i) {
-    std::string request;
-    append_attribute(request, "request", "query");
-    append_attribute(request, "address", argv[i]);
-    end_attributes(request);
-    requests.push_back(std::move(request));
-  }
-  return load(argv[1], strtoul(argv[2], nullptr, 10), strtol(argv[3], nullptr, 10), requests);
+  return load(argv[1], strtoul(argv[2], nullptr, 10), strtol(argv[3], nullptr, 10),
+              Requests(count));
 }

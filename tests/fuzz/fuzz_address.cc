@@ -32,6 +32,12 @@ QmailConfig make_config() {
   config.virtualdomains = {true, "control/virtualdomains",
                            map_of("v:joe-v\n.s:joe-s\na@w:joe\nn:\n", Constmap::Form::pairs)};
   config.verifyprobe = {true, "control/verifyprobe", map_of("r\n.r\n", Constmap::Form::keys)};
+  std::vector<ControlLine> lines;
+  require(parse_control_text("t:x:y\n.t:x:y\n:\n", lines));
+  std::vector<Problem> problems;
+  config.verifymaps = parse_verifymaps(lines, "control/verifymaps", problems);
+  config.verifymaps.usable = true;
+  config.delimiters = {true, "control/recipient_delimiter", "-+"};
   return config;
 }
 
@@ -67,6 +73,19 @@ class SmallSystem final : public Lookups {
   }
   Result<Look> read_file(const Owner&, std::string_view, FileText&) override { abort(); }
   Result<Look> find_key(const Owner&, const TableQuestion&, TableFinding&) override { abort(); }
+  Result<Look> find_recipient(std::string_view table, std::string_view address,
+                              std::string_view delimiters, TableHit& hit) override {
+    ++asked;
+    require(table == "x:y" && delimiters == "-+");
+    const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
+    require(equal_ignoring_case(domain, "t") || ends_with(domain, ".t") || ends_with(domain, ".T"));
+    for (const char c : address) require(static_cast<unsigned char>(c) >= ' ' && c != 0x7f);
+    hit.key = address;
+    if (starts_with(address, "joe@")) hit.value = "here";
+    if (starts_with(address, "b@")) hit.value = "550 5.1.6 \x01\xff no";
+    if (starts_with(address, "slow@")) hit.value = "DEFER later";
+    return hit.value.empty() ? Look::no : Look::yes;
+  }
   Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& answer) override {
     ++asked;
     const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
@@ -111,6 +130,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
       break;
     case Why::relay:
       require(system.asked == 0 && (decision.position == 1 || decision.position == 2));
+      break;
+    case Why::table:
+      require(system.asked == 1 && decision.verdict() == Verdict::accept);
+      break;
+    case Why::refused:
+      require(system.asked == 1 && decision.reply_text() == "?? no");
+      require(decision.verdict() == Verdict::reject);
+      break;
+    case Why::deferred:
+      require(system.asked == 1 && decision.reply_text() == "later");
+      require(decision.verdict() == Verdict::defer);
       break;
     case Why::next_hop_accepts:
       require(system.asked == 1 && decision.text.view() == "?? no");
