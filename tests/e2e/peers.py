@@ -131,31 +131,37 @@ nowhere:
 """
 
 
+def exim_program(test, weight="heavy"):
+    """(words, environment) that run Debian's exim4-daemon-heavy or -light, as the account it wants."""
+    require_root("Exim")
+    needed = ["libgnutls-dane0", "libunbound8"] + {"heavy": ["libspf2-2"], "light": []}[weight]
+    package = unpack("exim4-daemon-" + weight, *needed)
+    words = [*with_account(test, "Debian-exim", EXIM_UID), os.path.join(package, "usr/sbin/exim4")]
+    environment = {"LD_LIBRARY_PATH": library_path(package)}
+    code, out, err = test.run_program([*words, "-C", "/dev/null", "-bV"], environment)
+    if code != 0:
+        raise unittest.SkipTest("Exim does not run here: " + (out + err).strip())
+    return words, environment
+
+
 class Exim:
     """Debian's exim4-daemon-heavy, or -light, as an SMTP server on .port; `acl` is the text of its
     ACLs acl_rcpt and acl_predata.  It queues what it accepts; with the lines of a `transport`
     run_queue() delivers it there."""
 
     def __init__(self, test, acl, options="", weight="heavy", transport=None):
-        require_root("Exim")
-        needed = {"heavy": ["libspf2-2"], "light": []}[weight]
-        package = unpack("exim4-daemon-" + weight, *needed)
+        program, environment = exim_program(test, weight)
         self.path = tempfile.mkdtemp(prefix="exim-", dir=test.dir)
         os.chmod(self.path, 0o755)
         self.port = lib.free_port(socket.SOCK_STREAM)
-        words = with_account(test, "Debian-exim", EXIM_UID)
-        uid = EXIM_UID if words else pwd.getpwnam("Debian-exim").pw_uid
+        uid = EXIM_UID if len(program) > 1 else pwd.getpwnam("Debian-exim").pw_uid
         for directory in ("spool", "log"):
             os.makedirs(os.path.join(self.path, directory))
             os.chown(os.path.join(self.path, directory), uid, -1)
         conf = os.path.join(self.path, "conf")
         lib.write_atomically(conf, EXIM_CONF.format(
             path=self.path, acl=acl, options=options, transport=transport or EXIM_NOWHERE))
-        environment = {"LD_LIBRARY_PATH": library_path(package)}
-        program = [*words, os.path.join(package, "usr/sbin/exim4"), "-C", conf]
-        code, out, err = test.run_program([*program, "-bV"], environment)
-        if code != 0:
-            raise unittest.SkipTest("Exim does not run here: " + (out + err).strip())
+        program = [*program, "-C", conf]
         self.test, self.program, self.environment = test, program, environment
         self.process = test.start([*program, "-bdf", "-oX", "127.0.0.1.%d" % self.port],
                                   environment, lambda: lib.accepts(self.port), name="exim")

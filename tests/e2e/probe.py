@@ -2,7 +2,6 @@
 # SPDX-License-Identifier: 0BSD
 """qmail-probe end to end: real next hops, real clients, and next hops that misbehave."""
 
-import glob
 import json
 import os
 import random
@@ -16,6 +15,7 @@ import time
 import unittest
 
 import lib
+import peers
 
 OK, DEFER, BOUNCE, TODO = "0", "1", "2", "3"
 DENIED, BAD = "4294967295", "4294967294"
@@ -836,9 +836,7 @@ class PostfixTest(ProbeTest):
             return False
 
     def start_exim(self):
-        exim = find_exim()
-        if exim is None:
-            self.skipTest("no exim4: neither installed nor to be unpacked under build/peers")
+        program, environment = peers.exim_program(self, "light")
         spool = self.at("exim")
         os.makedirs(spool)
         port = lib.free_port(socket.SOCK_STREAM)
@@ -876,29 +874,9 @@ nowhere:
   file = /dev/null
 """ % {"spool": spool, "port": port})
         os.chmod(configuration, 0o644)
-        self.start([*self.with_account("Debian-exim"), exim, "-C", configuration, "-bdf"],
-                   ready=lambda: self.greets(port))
+        self.start([*program, "-C", configuration, "-bdf"], environment,
+                   lambda: self.greets(port))
         return port
-
-    def with_account(self, name):
-        """Words before a program that wants an account which this machine does not have: it sees
-        /etc/passwd and /etc/group of its own."""
-        unshare = lib.peer("unshare")
-        commands = []
-        for file, line in (("passwd", "%s:x:61998:61998::/nonexistent:/usr/sbin/nologin\n" % name),
-                           ("group", "%s:x:61998:\n" % name)):
-            with open("/etc/" + file, encoding="utf-8") as f:
-                entries = f.read()
-            if re.search("^%s:" % name, entries, re.M):
-                return []
-            with open(self.at(file), "w", encoding="utf-8") as f:
-                f.write(entries + line)
-            commands.append("mount --bind %s /etc/%s" % (self.at(file), file))
-        mount = " && ".join(commands)
-        code, _, err = self.run_program([unshare, "-m", "sh", "-c", mount])
-        if code != 0:
-            self.skipTest("no account %s, and no mount namespace: %s" % (name, err))
-        return [unshare, "-m", "sh", "-c", mount + ' && exec "$@"', "sh"]
 
 
 class RealHops(PostfixTest):
@@ -944,27 +922,6 @@ class RealHops(PostfixTest):
         self.assert_answer(client.query("joe@x.example", 10), OK, why="probe")
         self.assert_answer(client.query("none@x.example", 10), BOUNCE, "550 Unrouteable", "probe")
         self.assert_answer(client.query("later@x.example", 10), DEFER, "451", "probe")
-
-
-def find_exim():
-    """Debian's exim4 where it is installed; it conflicts with postfix, so else it is unpacked."""
-    for path in ("/usr/sbin/exim4", os.path.join(lib.TOP, "build/peers/exim/usr/sbin/exim4")):
-        if os.access(path, os.X_OK):
-            return path
-    directory = os.path.join(lib.TOP, "build", "peers")
-    os.makedirs(directory, exist_ok=True)
-    if not shutil.which("apt-get") or not shutil.which("dpkg"):
-        return None
-    quiet = {"stdout": subprocess.DEVNULL, "stderr": subprocess.DEVNULL, "check": False}
-    subprocess.run(["apt-get", "download", "exim4-daemon-light"], cwd=directory, timeout=120, **quiet)
-    packages = glob.glob(os.path.join(directory, "exim4-daemon-light_*.deb"))
-    if not packages:
-        return None
-    subprocess.run(["dpkg", "-x", packages[0], os.path.join(directory, "exim")], **quiet)
-    exim = os.path.join(directory, "exim/usr/sbin/exim4")
-    missing = subprocess.run(["ldd", exim], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
-                             check=False).stdout
-    return exim if os.access(exim, os.X_OK) and b"not found" not in missing else None
 
 
 class UnderPostfix(PostfixTest):
