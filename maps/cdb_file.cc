@@ -171,6 +171,11 @@ Result<Answer> CdbFile::find(std::string_view key, std::uint32_t hash,
   return Answer::absent;
 }
 
+Result<void> CdbFile::still_whole() const {
+  if (mapping_->torn != 0) return damaged();
+  return {};
+}
+
 Result<Answer> CdbFile::may_hold(std::uint32_t hash) const {
   QV_TRY(const Table table, table_of(hash));
   std::uint32_t at = table.count == 0 ? 0 : (hash >> 8) % table.count;

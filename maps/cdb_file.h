@@ -36,6 +36,9 @@ class CdbFile {
   // table is damaged where the key would be (retry).
   [[nodiscard]] Result<Answer> find(std::string_view key, std::string_view& value) const;
 
+  // Error: the file has been cut short under the mapping, and what find() gave may be zeros.
+  [[nodiscard]] Result<void> still_whole() const;
+
   // The hash that a cdb keeps of a key, built byte by byte: whoever asks about every prefix of a
   // long key hashes each byte once.
   static constexpr std::uint32_t kHashOfNothing = 5381;

@@ -180,7 +180,7 @@ Result<Answer> UsersCdb::find(std::string_view local, UserRecord& record) const 
   parse_user_record(value, record);
   // A file cut short after the key was found reads as zeros, which look like empty fields; the
   // table then knows that it is torn.
-  QV_TRY_VOID(has_empty_key(*cdb));
+  QV_TRY_VOID(cdb->still_whole());
   return answer;
 }
 
