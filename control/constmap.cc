@@ -86,4 +86,12 @@ std::optional<Constmap::Entry> Constmap::find(std::string_view key) const {
   return Entry{key_of(stored), {text_.data() + stored.value_at, stored.value_size}, stored.line};
 }
 
+std::optional<Constmap::Entry> Constmap::find_domain(std::string_view domain) const {
+  std::optional<Entry> entry = find(domain);
+  for (std::size_t from = 1; !entry && from < domain.size(); ++from) {
+    if (domain[from] == '.') entry = find(after_bytes(domain, from));
+  }
+  return entry;
+}
+
 }  // namespace qv

@@ -45,6 +45,9 @@ class Constmap {
   // The entry with this key, or nullopt.  The empty key is a key like any other (`:value`).
   [[nodiscard]] std::optional<Entry> find(std::string_view key) const;
 
+  // The entry of the domain itself, or of its longest suffix that begins with a dot and has one.
+  [[nodiscard]] std::optional<Entry> find_domain(std::string_view domain) const;
+
   // Number of different keys.
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 

@@ -1,22 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 #include "rcpt/next_hop.h"
 
-#include <optional>
-
 #include "core/text.h"
 
 namespace qv {
 
 namespace {
-
-// The domain itself, then each suffix of it that begins with a dot.
-std::optional<Constmap::Entry> find_domain(const Constmap& entries, std::string_view domain) {
-  std::optional<Constmap::Entry> entry = entries.find(domain);
-  for (std::size_t i = 1; !entry && i < domain.size(); ++i) {
-    if (domain[i] == '.') entry = entries.find(after_bytes(domain, i));
-  }
-  return entry;
-}
 
 void ask(const Rewritten& rewritten, Lookups& lookups, Decision& decision, Trail* trail) {
   auto address = rewritten.address;
@@ -52,7 +41,7 @@ void judge_relayed(const Rewritten& rewritten, const ControlTable& verifyprobe, 
     decision.position = 0;
     return;
   }
-  const auto entry = find_domain(verifyprobe.entries, rewritten.domain());
+  const auto entry = verifyprobe.entries.find_domain(rewritten.domain());
   if (!entry) return;
   note(trail, verifyprobe.file, ":", static_cast<std::uint64_t>(entry->line), ": key ",
        Quoted{entry->key}, ": the next hop is asked");

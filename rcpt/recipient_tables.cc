@@ -102,15 +102,6 @@ Next ask(const Entry& entry, const Rewritten& rewritten, const QmailConfig& conf
 
 }  // namespace
 
-// The domain, and each suffix of it that begins with a dot.
-std::optional<Constmap::Entry> find_named(const Constmap& entries, std::string_view domain) {
-  for (std::size_t from = 0; from < domain.size(); ++from) {
-    if (from > 0 && domain[from] != '.') continue;
-    if (const auto entry = entries.find(after_bytes(domain, from))) return entry;
-  }
-  return std::nullopt;
-}
-
 TableWord parse_table_word(std::string_view value) {
   std::string_view rest = value;
   const std::string_view word = take_word(rest);
@@ -134,7 +125,7 @@ Next ask_named_table(const Rewritten& rewritten, const QmailConfig& config, Look
     note(trail, maps.file, ": cannot be used now, and is needed to decide");
     return decided(decision, Why::control_error, 0);
   }
-  const std::optional<Entry> entry = find_named(maps.entries, rewritten.domain());
+  const std::optional<Entry> entry = maps.entries.find_domain(rewritten.domain());
   if (!entry) return Next::go_on;
   if (!entry->value.empty()) return ask(*entry, rewritten, config, lookups, decision, trail);
   note(trail, maps.file, ":", static_cast<std::uint64_t>(entry->line), ": key ", Quoted{entry->key},
@@ -145,7 +136,7 @@ Next ask_named_table(const Rewritten& rewritten, const QmailConfig& config, Look
 Next ask_table_of_all(const Rewritten& rewritten, const QmailConfig& config, Lookups& lookups,
                       Decision& decision, Trail* trail) {
   const VerifyMaps& maps = config.verifymaps;
-  if (maps.is_unused() || find_named(maps.entries, rewritten.domain())) return Next::go_on;
+  if (maps.is_unused() || maps.entries.find_domain(rewritten.domain())) return Next::go_on;
   const std::optional<Entry> entry = maps.entries.find({});
   if (!entry || entry->value.empty()) return Next::go_on;
   return ask(*entry, rewritten, config, lookups, decision, trail);

@@ -12,7 +12,6 @@
 #ifndef QV_RCPT_RECIPIENT_TABLES_H_
 #define QV_RCPT_RECIPIENT_TABLES_H_
 
-#include <optional>
 #include <string_view>
 
 #include "rcpt/config.h"
@@ -33,10 +32,6 @@ struct TableWord {
 // enhanced code behind them is no part of the text.  Case does not count.  All else, and nothing,
 // means that the recipient exists.
 [[nodiscard]] TableWord parse_table_word(std::string_view value);
-
-// The entry by which a domain is decided; nullopt: none names it.
-[[nodiscard]] std::optional<Constmap::Entry> find_named(const Constmap& entries,
-                                                        std::string_view domain);
 
 // go_on: the domain is not named, or is left to qmail's own rules.
 [[nodiscard]] Next ask_named_table(const Rewritten& rewritten, const QmailConfig& config,

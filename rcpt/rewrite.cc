@@ -90,16 +90,10 @@ Next found_virtual(const ControlTable& table, const Constmap::Entry& entry, Rewr
 Next find_virtual(const ControlTable& table, Rewritten& out, Decision& decision, Trail* trail) {
   if (!table.usable) return not_usable(table.file, decision, trail);
   const std::string_view address = out.address.view();
-  if (const auto entry = table.entries.find(address)) {
-    return found_virtual(table, *entry, out, decision, trail);
-  }
-  for (std::size_t from = out.at + 1; from <= address.size(); ++from) {
-    const bool is_key = from == out.at + 1 || from == address.size() || address[from] == '.';
-    if (!is_key) continue;
-    if (const auto entry = table.entries.find(after_bytes(address, from))) {
-      return found_virtual(table, *entry, out, decision, trail);
-    }
-  }
+  auto entry = table.entries.find(address);
+  if (!entry) entry = table.entries.find_domain(out.domain());
+  if (!entry) entry = table.entries.find({});
+  if (entry) return found_virtual(table, *entry, out, decision, trail);
   note(trail, table.file, ": nothing for ", Quoted{address}, ": only relayed");
   return decided(decision, Why::relay, 1);
 }

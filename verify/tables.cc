@@ -140,7 +140,7 @@ void RecipientTables::keep(const std::vector<VerifyMaps::Named>& named) {
 bool RecipientTables::look_ahead(const VerifyMaps& maps, std::string_view address,
                                  UsersCdb::Place& place) const {
   const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
-  std::optional<Constmap::Entry> entry = find_named(maps.entries, domain);
+  std::optional<Constmap::Entry> entry = maps.entries.find_domain(domain);
   if (!entry) entry = maps.entries.find({});
   if (!entry || entry->value.empty()) return false;
   const auto at = tables_.find(entry->value);

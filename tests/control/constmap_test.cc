@@ -45,6 +45,22 @@ TEST(Constmap, IgnoresTheCaseOfLettersOnly) {
   EXPECT_EQ(found(map, "mixed@[\xe4"), "-");
 }
 
+TEST(Constmap, FindsDomainsAndThoseAboveThem) {
+  const Constmap map = keys("example.org\n.example.org\n.b.example.org\n.com\n");
+  const auto found = [&map](std::string_view domain) {
+    const auto entry = map.find_domain(domain);
+    return entry ? std::string(entry->key) : "-";
+  };
+  EXPECT_EQ(found("Example.org"), "example.org");
+  EXPECT_EQ(found("a.example.org"), ".example.org");
+  EXPECT_EQ(found("a.b.example.org"), ".b.example.org");
+  EXPECT_EQ(found("b.example.org"), ".example.org");
+  EXPECT_EQ(found("com"), "-");
+  EXPECT_EQ(found("notexample.org"), "-");
+  EXPECT_EQ(found("x..com"), ".com");
+  EXPECT_EQ(found(""), "-");
+}
+
 TEST(Constmap, SplitsPairsAtTheFirstColon) {
   const Constmap map = pairs("a.example:joe\nb.example:x:y\nc.example:\n:catch\n d : e \n");
   EXPECT_EQ(found(map, "a.example"), "1:joe");
