@@ -138,9 +138,7 @@ void parse_fastforward(const Words& words, DotqmailCommand& command) {
 // With a program behind the text it bounces only if that exits 0.
 void parse_bouncesaying(const Words& words, DotqmailCommand& command) {
   if (words.count() != 2) return;
-  for (const char c : first_bytes(words[1], kMaxReplyText)) {
-    static_cast<void>(command.text.append(is_printable(c) ? c : '?'));
-  }
+  command.text.assign_printable(words[1]);
   command.program = DotqmailCommand::Program::bounce;
 }
 

@@ -8,6 +8,7 @@
 #include <string_view>
 
 #include "core/check.h"
+#include "core/text.h"
 
 namespace qv {
 
@@ -30,6 +31,15 @@ class FixedText {
   void assign_cut(std::string_view s) {
     size_ = s.size() < N ? s.size() : N;
     if (size_ > 0) memmove(bytes_, s.data(), size_);
+  }
+
+  // The same, for text that somebody else wrote and that goes into an SMTP reply: what is not
+  // printable ASCII becomes '?'.
+  void assign_printable(std::string_view s) {
+    assign_cut(s);
+    for (std::size_t i = 0; i < size_; ++i) {
+      if (!is_printable(bytes_[i])) bytes_[i] = '?';
+    }
   }
 
   // REQUIRES: size <= size(), and at < size().

@@ -24,9 +24,7 @@ void ask(const Rewritten& rewritten, Lookups& lookups, Decision& decision, Trail
     return;
   }
   decision.why = answer.why;
-  for (const char c : first_bytes(answer.text, kMaxReplyText)) {
-    static_cast<void>(decision.text.append(is_printable(c) ? c : '?'));
-  }
+  decision.text.assign_printable(answer.text);
   note(trail, "qmail-probe: ", Quoted{address.view()}, ": ", decision.text.view());
 }
 

@@ -43,14 +43,6 @@ std::string_view take_word(std::string_view& rest) {
   return word;
 }
 
-// A record of a table by a foreign hand: what is no text must not reach an SMTP reply.
-void set_text(Decision& decision, std::string_view text) {
-  decision.text.clear();
-  for (const char c : first_bytes(text, kMaxReplyText)) {
-    static_cast<void>(decision.text.append(is_printable(c) ? c : '?'));
-  }
-}
-
 using Entry = Constmap::Entry;
 
 // Every key that was tried and is not there, for --explain.
@@ -66,7 +58,7 @@ void note_misses(std::string_view address, std::string_view delimiters, const Ta
 
 Next take_hit(const TableHit& hit, std::string_view table, Decision& decision, Trail* trail) {
   const TableWord word = parse_table_word(hit.value);
-  set_text(decision, word.text);
+  decision.text.assign_printable(word.text);
   note(trail, table, ": ", Quoted{hit.key}, " is there, value ", Quoted{hit.value});
   const bool is_catch_all = !hit.key.empty() && hit.key.front() == '@';
   const Why why = word.why == Why::table && is_catch_all ? Why::default_file : word.why;

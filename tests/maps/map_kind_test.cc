@@ -12,6 +12,7 @@ TEST(MapKind, IsThatOfItsType) {
   EXPECT_FALSE(kind_of("cdb:/x").pattern);
   EXPECT_TRUE(kind_of("regexp:/x").pattern);
   EXPECT_TRUE(kind_of("proxy:cdb:/x").networked);
+  EXPECT_TRUE(kind_of("unix:passwd.byname").networked);
   EXPECT_TRUE(kind_of("sqlite:/x").networked) << "a writer may hold it";
   EXPECT_FALSE(kind_of("nonesuch:/x").built_in);
   EXPECT_FALSE(kind_of("/x").built_in);
@@ -21,6 +22,7 @@ TEST(MapKind, IsThatOfItsMembers) {
   EXPECT_FALSE(kind_of("unionmap:{cdb:/x, static:y}").networked);
   EXPECT_TRUE(kind_of("unionmap:{cdb:/x, unix:passwd.byname}").networked);
   EXPECT_TRUE(kind_of("pipemap:{cdb:/x, {unionmap:{socketmap:x}}}").networked);
+  EXPECT_TRUE(kind_of("pipemap:{cdb:/x, {unionmap:{unix:passwd.byname}}}").networked);
   EXPECT_TRUE(kind_of("unionmap:{cdb:/x, regexp:/y}").pattern);
   EXPECT_TRUE(kind_of("pipemap:{regexp:/x, cdb:/y}").pattern);
   EXPECT_FALSE(kind_of("pipemap:{cdb:/x, regexp:/y}").pattern);

@@ -9,21 +9,6 @@
 namespace qv::proxymap {
 namespace {
 
-TEST(KindOf, IsThatOfTheType) {
-  EXPECT_FALSE(kind_of("cdb:/x").networked);
-  EXPECT_TRUE(kind_of("cdb:/x").built_in);
-  EXPECT_TRUE(kind_of("unix:passwd.byname").networked);
-  EXPECT_TRUE(kind_of("regexp:/x").pattern);
-  EXPECT_FALSE(kind_of("nonesuch:/x").built_in);
-  EXPECT_FALSE(kind_of("/x").built_in);
-}
-
-TEST(KindOf, AUnionIsNetworkedIfAMemberIs) {
-  EXPECT_FALSE(kind_of("unionmap:{cdb:/x, static:y}").networked);
-  EXPECT_TRUE(kind_of("unionmap:{cdb:/x, unix:passwd.byname}").networked);
-  EXPECT_TRUE(kind_of("pipemap:{cdb:/x, {unionmap:{unix:passwd.byname}}}").networked);
-}
-
 TEST(OwnFlags, AreThoseOfTheType) {
   EXPECT_EQ(own_flags("cdb", false), 28u);
   EXPECT_EQ(own_flags("lmdb", false), 28u | flag::kMultiWriter);
