@@ -1,13 +1,15 @@
 # SPDX-License-Identifier: 0BSD
-# qmail-verify: `make` builds, `make check` tests, `make demo` shows, `make install` installs.
+# qmail-verify: `make` builds, `make check` tests, `make demo` shows, `make install` installs;
+# `make help` lists the rest.
 #
-# One makefile, not recursive.  What is compiled is found by name: rooms/*.cc become the archive
-# libqv.a, each other .cc at the top becomes a program, tests/<room>/*_test.cc a test program.
-# Everything is written under build/; dependencies are made by the compiler, none is committed.
+# One makefile, not recursive.  What is compiled is found by name: a room's *.cc become its archive,
+# each other .cc at the top becomes a program, tests/<room>/*_test.cc a test program.  Everything is
+# written under build/; dependencies are made by the compiler, none is committed.
 #
 #   make MODE=debug|asan     build/debug, build/asan instead of the release build in build/
 #   make CXX=clang++ CC=clang
 #   make WERROR=-Werror      as `make check` does
+#   make V=1                 shows the commands
 
 MODE    ?= release
 PREFIX  ?= /usr/local
@@ -18,33 +20,68 @@ VERSION := $(shell sed -n 's/^\([0-9][0-9.]*\).*/\1/p' CHANGES | head -n 1)
 B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
 
-ROOMS := core wire control event daemon maps rcpt helper verify cache probe deliver proxymap
+# Each room stands before the rooms it may include, which is the order a linker wants.
+ROOMS := proxymap deliver probe cache verify helper rcpt maps daemon event control wire core
+# What a room may include besides itself (tests/gates/layers holds it; ARCHITECTURE says why), and is
+# linked with.
+MAY_core     :=
+MAY_wire     := core
+MAY_control  := core
+MAY_event    := core control
+MAY_daemon   := core control event
+MAY_maps     := core control wire event
+MAY_rcpt     := core control maps
+MAY_helper   := core control event maps
+MAY_verify   := core wire control event daemon maps rcpt helper udpbits
+MAY_cache    := core control maps
+MAY_probe    := core wire control event daemon cache
+MAY_deliver  := core control wire maps daemon
+MAY_proxymap := core wire control event daemon maps
+# Rooms that only the tests of a room need.
+TESTS_MAY_control := maps
+TESTS_MAY_event   := probe
+TESTS_MAY_maps    := proxymap
+TESTS_MAY_deliver := rcpt
 # Top-level sources that belong to the hook library, not programs of their own.
 HOOK_TOP := verifyrcpt verifyask verifyvalue sockbits udpbits
 
+.PHONY: all help check demo bench fuzz asan tidy format format-check docs-check install install-check \
+	clean deps tests
+all:
+
 # ---- what is there -----------------------------------------------------------------------------
+
+# A `#` that every make and every shell leaves alone.
+HASH := \#
+# $(call lacks_header,NAME,FLAGS): NAME where the C compiler does not find it, else nothing.
+lacks_header = $(if $(shell echo '$(HASH)include <$(1)>' | $(CC) $(CPPFLAGS) $(2) -E - >/dev/null 2>&1 && echo found),,$(1))
 
 PKG_CONFIG ?= pkg-config
 pkg = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
+# Other people's headers are not ours to warn about.
+pkg_cflags = $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null))
+pkg_libs = $(if $(1),$(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null))
+
 REQUIRED_PKGS := libevent libevent_openssl openssl lmdb hiredis
 # tinycdb ships no .pc file with every distribution: where there is none it is looked for by name.
-CDB_CFLAGS := $(if $(call pkg,libcdb),$(shell $(PKG_CONFIG) --cflags libcdb))
-CDB_LIBS   := $(if $(call pkg,libcdb),$(shell $(PKG_CONFIG) --libs libcdb),-lcdb)
+CDB_CFLAGS := $(if $(call pkg,libcdb),$(call pkg_cflags,libcdb))
+CDB_LIBS   := $(if $(call pkg,libcdb),$(call pkg_libs,libcdb),-lcdb)
 
-# A table type says what it needs in a line `//@ needs: NAME...` (pkg-config names, or header:FILE
-# with `//@ libs: -lNAME` where the library ships no .pc file); without it the type is left out.
+# A table type says in a line `//@ needs: NAME...` which packages (pkg-config names) it needs; it is
+# left out where one of them is missing.
 MAPS_CHOICE := $(shell sh tools/choose-maps $(PKG_CONFIG) maps)
-MAPS_SOURCES := $(patsubst map:%,%,$(filter map:%,$(MAPS_CHOICE)))
-MAPS_LEFT_OUT := $(patsubst without:%,%,$(filter without:%,$(MAPS_CHOICE)))
-MAPS_PKGS := $(sort $(patsubst pkg:%,%,$(filter pkg:%,$(MAPS_CHOICE))))
-MAPS_LIBS := $(sort $(patsubst lib:%,%,$(filter lib:%,$(MAPS_CHOICE))))
+chosen_maps = $(patsubst $(1):%,%,$(filter $(1):%,$(MAPS_CHOICE)))
+MAPS_SOURCES := $(call chosen_maps,map)
+MAPS_NEEDY := $(call chosen_maps,needy)
+MAPS_TYPES := $(call chosen_maps,type)
+MAPS_LEFT_OUT := $(call chosen_maps,without)
+MAPS_PKGS := $(sort $(call chosen_maps,pkg))
 
-PKGS := $(REQUIRED_PKGS) $(MAPS_PKGS)
-# Other people's headers are not ours to warn about.
-PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags $(PKGS) 2>/dev/null)) $(CDB_CFLAGS)
-PKG_LIBS := $(shell $(PKG_CONFIG) --libs $(PKGS) 2>/dev/null) $(CDB_LIBS) $(MAPS_LIBS)
-GTEST_CFLAGS = $(patsubst -I%,-isystem %,$(shell $(PKG_CONFIG) --cflags gtest gmock))
-GTEST_LIBS = $(shell $(PKG_CONFIG) --libs gtest gmock gtest_main)
+PKG_CFLAGS := $(call pkg_cflags,$(REQUIRED_PKGS)) $(CDB_CFLAGS)
+MAPS_CFLAGS := $(if $(MAPS_PKGS),$(filter-out $(PKG_CFLAGS),$(call pkg_cflags,$(MAPS_PKGS))))
+PKG_LIBS := $(call pkg_libs,$(REQUIRED_PKGS) $(MAPS_PKGS)) $(CDB_LIBS)
+GTEST_CFLAGS = $(call pkg_cflags,gtest gmock)
+GTEST_LIBS = $(call pkg_libs,gtest gmock gtest_main)
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -70,27 +107,45 @@ CXX20  := -std=c++20 -fno-exceptions -fno-rtti $(WARNXX) $(COMMON)
 TIER0  := $(CXX20) -fno-threadsafe-statics -fvisibility=hidden -U_GLIBCXX_ASSERTIONS
 TIER1  := $(CXX20) $(if $(filter release,$(MODE)),-D_GLIBCXX_ASSERTIONS) $(PKG_CFLAGS) \
 	-DQV_VERSION='"$(VERSION)"' -DQV_QMAILHOME='"$(QMAILHOME)"'
+# GoogleTest's macros are old casts; optimising what is sanitized takes longer than running it.
+TESTING = $(filter-out -Wpedantic -Wold-style-cast,$(TIER1)) $(if $(filter asan,$(MODE)),-O0) $(GTEST_CFLAGS)
 LINK   := $(LINK_$(MODE)) -Wl,--as-needed
 
 V ?=
-# `make V=1` shows the commands themselves.
-say = $(if $(V),,@echo "  $(1)";)
+# Every command that makes something is a step and says which of how many: [12/345].  The number is
+# asked of a dry run when the first step is taken.
+STEPS = $(eval STEPS := $(words $(shell $(MAKE) -n --no-print-directory $(MAKEOVERRIDES) STEPS=0 $(MAKECMDGOALS) \
+	2>/dev/null | grep -o ':[/]step')))$(STEPS)
+STEP :=
+next_step = $(eval STEP += x)[$(words $(STEP))/$(STEPS)]
+say = @$(if $(filter 0,$(STEPS)),: :/step;,$(if $(V),echo "$(next_step)";set -x;,echo "$(next_step) $(1)";))
 
 # ---- objects -----------------------------------------------------------------------------------
+
+# $(call chosen,FILE,TEXT) is FILE, which holds TEXT and is as old as TEXT has been so: what was made
+# with other flags, or out of other parts, is made again.
+same = $(if $(subst x$(1),,x$(2))$(subst x$(2),,x$(1)),,yes)
+chosen = $(1)$(if $(call same,$(file <$(1)),$(strip : $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip : $(2))))
+without_ccache = $(filter-out ccache,$(1))
 
 TIER0_SOURCES := $(wildcard core/*.cc wire/datagram.cc) $(addsuffix .cc,$(HOOK_TOP))
 TIER0_OBJECTS := $(TIER0_SOURCES:%.cc=$(O)/%.o)
 
-ROOM_SOURCES := $(filter-out maps/%,$(foreach room,$(ROOMS),$(wildcard $(room)/*.cc))) $(MAPS_SOURCES)
-ROOM_OBJECTS := $(ROOM_SOURCES:%.cc=$(O)/%.o) $(if $(MAPS_SOURCES),$(O)/registry.o)
+room_sources = $(if $(filter maps,$(1)),$(MAPS_SOURCES),$(wildcard $(1)/*.cc))
+room_objects = $(patsubst %.cc,$(O)/%.o,$(call room_sources,$(1)) $(if $(filter maps,$(1)),registry.cc))
+ROOM_SOURCES := $(foreach room,$(ROOMS),$(call room_sources,$(room)))
+ROOM_ARCHIVES := $(ROOMS:%=$(B)/rooms/%.a)
+# A room and those below it, in the linker's order.
+below = $(sort $(1) $(foreach room,$(MAY_$(1)),$(call below,$(room))))
+archives = $(patsubst %,$(B)/rooms/%.a,$(filter $(foreach room,$(1),$(call below,$(room))),$(ROOMS)))
+
 PROGRAMS := $(filter-out $(HOOK_TOP),$(basename $(wildcard *.cc)))
 FULL_BINARY := $(B)/bin/qmail-virtual-full
 PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%) $(FULL_BINARY)
 
-HOOK_LIBS := $(if $(wildcard verifyrcpt.cc),$(B)/lib/libverifyrcpt.a $(B)/lib/libverifyrcpt.so)
+HOOK_ARCHIVE := $(B)/lib/libverifyrcpt.a
+HOOK_LIBS := $(HOOK_ARCHIVE) $(B)/lib/libverifyrcpt.so
 
-.PHONY: all check demo bench fuzz asan tidy format format-check docs-check install install-check \
-	clean deps tests
 .DELETE_ON_ERROR:
 .SECONDARY: $(PROGRAMS:%=$(O)/%.o)
 
@@ -98,80 +153,98 @@ all: $(HOOK_LIBS) $(PROGRAM_BINARIES) hooks $(B)/config.txt
 	@for left in $(MAPS_LEFT_OUT); do echo "left out: $$left"; done
 
 # Which compiler, flags and tables this build was made with.
-$(B)/config.txt: Makefile $(wildcard maps/*.cc)
+$(B)/config.txt: $(call chosen,$(O)/config,$(CXX) $(TIER1) $(MAPS_CHOICE))
 	@mkdir -p $(@D)
-	@{ $(CXX) --version | head -n 1; echo "flags: $(TIER1)"; echo "maps: $(notdir $(basename $(MAPS_SOURCES)))"; \
+	@{ $(CXX) --version | head -n 1; echo "flags: $(TIER1)"; echo "maps: $(MAPS_TYPES)"; \
 	  echo "left out: $(MAPS_LEFT_OUT)"; } >$@
 
-# Objects made with other flags, another compiler or another QMAILHOME are made again.
-$(O)/flags: FORCE
-	$(shell mkdir -p $(@D))$(file >$@.new,$(filter-out ccache,$(CXX)) $(filter-out -Werror,$(TIER0) $(TIER1)) $(CXXFLAGS))
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+FLAGS := $(call chosen,$(O)/flags,$(call without_ccache,$(CXX)) $(filter-out -Werror,$(TIER0) $(TIER1)) $(CXXFLAGS) $(CPPFLAGS))
 
-.PHONY: FORCE
-
-$(TIER0_OBJECTS): $(O)/%.o: %.cc $(O)/flags
+$(TIER0_OBJECTS): $(O)/%.o: %.cc $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(TIER0) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
 
-$(O)/%.o: %.cc $(O)/flags
+NEEDY_OBJECTS := $(MAPS_NEEDY:%.cc=$(O)/%.o)
+$(NEEDY_OBJECTS): TIER1 += $(MAPS_CFLAGS)
+$(NEEDY_OBJECTS): $(call chosen,$(O)/maps-flags,$(MAPS_CFLAGS))
+
+$(O)/%.o: %.cc $(FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
 
-# One row per table type that was found; the old file stays where nothing changed.
-$(O)/registry.cc: $(MAPS_SOURCES) Makefile tools/choose-maps tools/make-registry
-	@mkdir -p $(@D)
-	@sh tools/make-registry $(MAPS_SOURCES) >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
-
-$(O)/registry.o: $(O)/registry.cc $(O)/flags
+$(O)/%.o: $(O)/%.cc $(FLAGS)
 	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+
+# One row per table type that was found.
+$(O)/registry.cc: $(call chosen,$(O)/types,$(MAPS_TYPES)) tools/make-registry
+	@sh tools/make-registry $(MAPS_TYPES) >$@
 
 # qmail-virtual may be started for every message, and five sixths of that took loading what clients
 # of databases need.  It has the other table types, and where its settings name one of these it runs
 # qmail-virtual-full, which is the same program with all.
-ELSEWHERE_SOURCES := $(filter $(addprefix maps/,ldap.cc mysql.cc pgsql.cc redis.cc sqlite.cc),$(MAPS_SOURCES))
+ELSEWHERE_TYPES := $(filter ldap mysql pgsql redis sqlite,$(MAPS_TYPES))
 STATIC_RUNTIME = $(if $(filter release debug,$(MODE)),$(if $(findstring /,$(shell $(CXX) -print-file-name=libstdc++.a)),-static-libstdc++ -static-libgcc))
 
-$(O)/registry_lean.cc: $(MAPS_SOURCES) Makefile tools/choose-maps tools/make-registry
-	@mkdir -p $(@D)
-	@sh tools/make-registry $(filter-out $(ELSEWHERE_SOURCES),$(MAPS_SOURCES)) -- $(ELSEWHERE_SOURCES) >$@.new
-	@if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+$(O)/registry_lean.cc: $(O)/types tools/make-registry
+	@sh tools/make-registry $(filter-out $(ELSEWHERE_TYPES),$(MAPS_TYPES)) -- $(ELSEWHERE_TYPES) >$@
 
-$(O)/registry_lean.o: $(O)/registry_lean.cc $(O)/flags
-	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
+define room_archive
+$(B)/rooms/$(1).a: $(call room_objects,$(1)) $(call chosen,$(O)/$(1).parts,$(call room_objects,$(1)))
+	@mkdir -p $$(@D) && rm -f $$@
+	$$(call say,AR  $$@)$$(AR) rcs $$@ $$(filter %.o,$$^)
+endef
+$(foreach room,$(ROOMS),$(eval $(call room_archive,$(room))))
 
-# The registry stands before the archive, so that the one in there is not taken.
-$(B)/bin/qmail-virtual: $(O)/qmail-virtual.o $(O)/registry_lean.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a
-	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK) $(STATIC_RUNTIME) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
-
-$(FULL_BINARY): $(O)/qmail-virtual.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a
-	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
-
-$(B)/libqv.a: $(ROOM_OBJECTS)
-	@rm -f $@
-	$(call say,AR  $@)$(AR) rcs $@ $^
-
-$(B)/lib/libverifyrcpt.a: $(TIER0_OBJECTS)
-	@mkdir -p $(@D)
-	@rm -f $@
-	$(call say,AR  $@)$(AR) rcs $@ $^
+$(HOOK_ARCHIVE): $(TIER0_OBJECTS) $(call chosen,$(O)/hook.parts,$(TIER0_OBJECTS))
+	@mkdir -p $(@D) && rm -f $@
+	$(call say,AR  $@)$(AR) rcs $@ $(TIER0_OBJECTS)
 
 # The version script keeps back what the standard headers make visible of their own accord.
-$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS) verifyrcpt.exports
+$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS) verifyrcpt.exports $(O)/hook.parts
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CC) -shared $(if $(filter asan,$(MODE)),$(LINK_asan)) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs \
-	  -Wl,--version-script=verifyrcpt.exports -o $@ $(TIER0_OBJECTS)
+	$(call say,LD  $@)$(CC) -shared $(LINK_$(filter asan,$(MODE))) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs \
+	  -Wl,--version-script=verifyrcpt.exports -o $@ $(TIER0_OBJECTS) $(split_debug)
 	@ln -sf libverifyrcpt.so $@.2
 
-$(B)/bin/%: $(O)/%.o $(B)/libqv.a $(B)/lib/libverifyrcpt.a
+# ---- programs ----------------------------------------------------------------------------------
+
+# Debug information stays in .debug/ beside a release program, where gdb looks for it; what is
+# installed is small.
+OBJCOPY ?= objcopy
+split_debug = $(if $(filter release,$(MODE)),&& mkdir -p $(@D)/.debug && \
+	$(OBJCOPY) --only-keep-debug $@ $(@D)/.debug/$(@F).debug && \
+	$(OBJCOPY) --strip-unneeded --add-gnu-debuglink=$(@D)/.debug/$(@F).debug $@)
+
+LINKED := $(call chosen,$(O)/linked,$(call without_ccache,$(CXX)) $(LINK) $(LDFLAGS) $(PKG_LIBS) $(LDLIBS))
+# $(call link,LIBRARIES): the objects and archives among the prerequisites make the target.
+link = $(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(PKG_LIBS) $(LDLIBS)
+
+# The registry stands before the archives, so that the one in there is not taken.
+$(B)/bin/qmail-virtual: $(O)/qmail-virtual.o $(O)/registry_lean.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $^ $(PKG_LIBS) $(LDLIBS)
+	$(call link,$(STATIC_RUNTIME)) $(split_debug)
+
+$(FULL_BINARY): $(O)/qmail-virtual.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
+	@mkdir -p $(@D)
+	$(call link) $(split_debug)
+
+$(B)/bin/%: $(O)/%.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
+	@mkdir -p $(@D)
+	$(call link) $(split_debug)
+
+# ---- hooks -------------------------------------------------------------------------------------
 
 .PHONY: hooks
 hooks:
+
+# $(call hook,NAME,PRODUCT,MISSING): PRODUCT is one of the hooks; where something is missing that it
+# needs, an old one is removed, so that nobody tests or installs it.
+define hook
+.PHONY: hook-$(1)
+hooks: hook-$(1)
+$(if $(3),hook-$(1):
+	@rm -f $(2); echo "left out: hooks/$(1) ($(3) not found)",hook-$(1): $(2))
+endef
 # A hook that needs building brings hooks/<server>/rules.mk, which adds to `hooks`.
 include $(wildcard hooks/*/rules.mk)
 
@@ -179,36 +252,40 @@ include $(wildcard hooks/*/rules.mk)
 
 # tests/<room>/*_test.cc make build/tests/<room>_test; tests/*_test.cc are those of the top.
 TEST_ROOMS := $(filter-out e2e fuzz fakes data gates replay,$(patsubst tests/%/,%,$(sort $(dir $(wildcard tests/*/*_test.cc)))))
-TEST_BINARIES := $(TEST_ROOMS:%=$(B)/tests/%_test) $(if $(wildcard tests/*_test.cc),$(B)/tests/top_test)
-FAKES := $(patsubst %.cc,$(O)/%.o,$(wildcard tests/fakes/*.cc))
+TEST_BINARIES := $(TEST_ROOMS:%=$(B)/tests/%_test) $(B)/tests/top_test
+FAKES := $(B)/rooms/fakes.a
+test_objects = $(patsubst %.cc,$(O)/%.o,$(wildcard tests/$(1)*.cc))
 
-# Product code compiled again for the tests would be other code than what is shipped: link it.
-test_objects = $(patsubst %.cc,$(O)/%.o,$(wildcard tests/$(1)/*.cc))
-
-$(O)/tests/%.o: tests/%.cc $(O)/flags
+$(O)/tests/%.o: tests/%.cc $(FLAGS)
 	@mkdir -p $(@D)
-	$(call say,CXX $<)$(CXX) $(filter-out -Wpedantic -Wold-style-cast,$(TIER1)) $(GTEST_CFLAGS) $(CXXFLAGS) -c $< -o $@
+	$(call say,CXX $<)$(CXX) $(TESTING) $(CXXFLAGS) -c $< -o $@
 
+$(FAKES): $(call test_objects,fakes/) $(call chosen,$(O)/fakes.parts,$(call test_objects,fakes/))
+	@mkdir -p $(@D) && rm -f $@
+	$(call say,AR  $@)$(AR) rcs $@ $(filter %.o,$^)
+
+# $(call test_binary,NAME,OBJECTS,ROOMS): product code compiled again for the tests would be other code
+# than what is shipped, so it is linked: the archives of the rooms under test and those below.
 define test_binary
-$(B)/tests/$(1)_test: $(call test_objects,$(1)) $(FAKES) $(B)/libqv.a $(HOOK_LIBS_A)
+$(B)/tests/$(1)_test: $(2) $(FAKES) $(call archives,$(3)) $(HOOK_ARCHIVE) $(LINKED) \
+    $(call chosen,$(O)/$(1)_test.parts,$(2) $(3))
 	@mkdir -p $$(@D)
-	$$(call say,LD  $$@)$$(CXX) $$(LINK) -o $$@ $$^ $$(GTEST_LIBS) $$(PKG_LIBS)
+	$$(call link,$$(GTEST_LIBS))
 endef
-HOOK_LIBS_A := $(filter %.a,$(HOOK_LIBS))
-$(foreach room,$(TEST_ROOMS),$(eval $(call test_binary,$(room))))
-$(B)/tests/top_test: $(patsubst %.cc,$(O)/%.o,$(wildcard tests/*_test.cc)) $(FAKES) $(B)/libqv.a $(HOOK_LIBS_A)
-	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(GTEST_LIBS) $(PKG_LIBS)
+$(foreach room,$(TEST_ROOMS),$(eval $(call test_binary,$(room),$(call test_objects,$(room)/),$(room) $(TESTS_MAY_$(room)))))
+$(eval $(call test_binary,top,$(call test_objects,),wire))
 
+# Tests that were taken out of the tree are not run any more.
 tests: $(TEST_BINARIES)
+	@rm -f $(filter-out $(TEST_BINARIES),$(wildcard $(B)/tests/*_test))
 
 # ---- benchmarks --------------------------------------------------------------------------------
 
 BENCH_BINARIES := $(patsubst bench/%.cc,$(B)/bench/%,$(wildcard bench/*.cc))
 
-$(BENCH_BINARIES): $(B)/bench/%: $(O)/bench/%.o $(B)/libqv.a
+$(BENCH_BINARIES): $(B)/bench/%: $(O)/bench/%.o $(ROOM_ARCHIVES) $(LINKED)
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
+	$(call link)
 
 # Prints ratios against peers measured in the same run; BENCH names one of bench/.
 BENCH ?= verify
@@ -217,23 +294,26 @@ bench: all $(BENCH_BINARIES)
 
 # ---- fuzzing -----------------------------------------------------------------------------------
 
-# Every build compiles the targets against a small runner that replays the corpus; `make fuzz`
-# builds them with libFuzzer (clang) and looks for new inputs, FUZZ_SECONDS per target.
+# Every build compiles the targets against a small runner that replays the corpus.  With libFuzzer
+# (clang) they look for new inputs: FUZZ_SECONDS in `make check`, MINUTES in `make fuzz`, shared by all.
 FUZZ_SECONDS ?= 60
+MINUTES ?= 30
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.cc,%,$(wildcard tests/fuzz/fuzz_*.cc))
 FUZZ_REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/fuzz_%)
 
-$(FUZZ_REPLAYS): $(B)/tests/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay_main.o $(B)/libqv.a $(HOOK_LIBS_A)
+$(FUZZ_REPLAYS): $(B)/tests/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/replay_main.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
+	$(call link)
 
 # With MODE=fuzz and clang, build/fuzz/fuzz_NAME.
 FUZZERS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
-$(FUZZERS): $(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(B)/libqv.a $(HOOK_LIBS_A)
-	$(call say,LD  $@)$(CXX) $(LINK) -o $@ $^ $(PKG_LIBS)
+$(FUZZERS): $(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
+	$(call link)
 
 replays: $(FUZZ_REPLAYS)
+	@rm -f $(filter-out $(FUZZ_REPLAYS),$(wildcard $(B)/tests/fuzz_*))
 fuzzers: $(FUZZERS)
+	@rm -rf $(filter-out $(FUZZERS) $(addsuffix .%,$(FUZZERS)),$(wildcard $(B)/fuzz_*[a-z]))
 
 # ---- checking ----------------------------------------------------------------------------------
 
@@ -241,6 +321,7 @@ fuzzers: $(FUZZERS)
 CCACHE := $(if $(shell command -v ccache 2>/dev/null),ccache)
 GXX   ?= g++
 CLANG ?= clang++
+CCACHED = $(strip $(CCACHE) $(GXX))
 JOBS  ?= $(shell nproc 2>/dev/null || echo 1)
 # A make of its own, as many jobs at a time as there are cores unless -j said otherwise.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -249,23 +330,27 @@ STRICT = $(SUBMAKE) WERROR=-Werror
 deps:
 	@CXX="$(CXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check demo
 
+# $(call check_step,NAME,COMMAND): says what is being done, and writes down how long it took.
+check_step = echo "== $(1)"; began=$$(date +%s); $(2) && mkdir -p build && \
+	echo "$$(($$(date +%s) - began)) $(1)" >>build/check-steps
+
 # What is missing is installed first, and only then does another make look at what is there.
 check:
-	@CXX="$(GXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check
-	+@$(STRICT) CXX="$(CCACHE) $(GXX)" check-build
-	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS)
+	@rm -f build/check-steps
+	@$(call check_step,packages,CXX="$(GXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check)
+	+@$(STRICT) CXX="$(CCACHED)" check-build
+	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS) --steps build/check-steps
 
 # Every source passes both compilers with -Werror, and no more often than it must: the release build
 # for the end-to-end tests, a debug build of what must not need the C++ runtime, the tests under the
 # sanitizers, and the fuzzers, for which clang compiles all rooms; clang then reads what is left.
-CHECK_STEP = +@echo "== $(1)"; $(STRICT)
 .PHONY: check-build clang-check tier0 replays fuzzers fuzz-build
 check-build:
-	$(call CHECK_STEP,release build) all
-	$(call CHECK_STEP,debug build of the hook library) MODE=debug tier0
-	$(call CHECK_STEP,sanitizer build) MODE=asan tests replays
-	$(call CHECK_STEP,fuzzers) fuzz-build
-	$(call CHECK_STEP,clang) CXX=$(CLANG) clang-check
+	+@$(call check_step,release build,$(STRICT) all)
+	+@$(call check_step,debug build of the hook library,$(STRICT) MODE=debug tier0)
+	+@$(call check_step,sanitizer build,$(STRICT) MODE=asan tests replays)
+	+@$(call check_step,fuzzers,$(STRICT) fuzz-build)
+	+@$(call check_step,clang,$(STRICT) MODE=clang CXX=$(CLANG) clang-check)
 
 tier0: $(HOOK_LIBS)
 
@@ -273,22 +358,22 @@ tier0: $(HOOK_LIBS)
 # read again.
 CLANG_SOURCES := $(PROGRAMS:%=%.cc) $(wildcard tests/*_test.cc $(TEST_ROOMS:%=tests/%/*.cc) \
 	tests/fakes/*.cc tests/fuzz/replay_main.cc bench/*.cc)
-CLANG_STAMPS := $(CLANG_SOURCES:%.cc=build/clang/%.ok)
+CLANG_STAMPS := $(CLANG_SOURCES:%.cc=$(O)/%.ok)
 clang-check: $(CLANG_STAMPS)
-$(CLANG_STAMPS): build/clang/%.ok: %.cc
+$(CLANG_STAMPS): $(O)/%.ok: %.cc $(FLAGS)
 	@mkdir -p $(@D)
-	$(call say,CHK $<)$(CXX) -fsyntax-only $(filter-out $(if $(filter tests/%,$<),-Wpedantic -Wold-style-cast),$(if $(filter $<,$(TIER0_SOURCES)),$(TIER0),$(TIER1))) \
-		$(if $(filter tests/%,$<),$(GTEST_CFLAGS)) $(CXXFLAGS) -MF $(@:.ok=.d) -MT $@ $< && touch $@
+	$(call say,CHK $<)$(CXX) -fsyntax-only $(if $(filter tests/%,$<),$(TESTING),$(if $(filter $<,$(TIER0_SOURCES)),$(TIER0),$(TIER1))) \
+		$(CXXFLAGS) -MF $(@:.ok=.d) -MT $@ $< && touch $@
 
 asan:
-	+@$(STRICT) MODE=asan CXX="$(CCACHE) $(GXX)" all tests replays
+	+@$(STRICT) MODE=asan CXX="$(CCACHED)" all tests replays
 	@python3 tests/run --build build/asan unit replay
 
 fuzz-build:
-	+@$(STRICT) MODE=fuzz CXX="$(CCACHE) $(CLANG)" fuzzers
+	+@$(STRICT) MODE=fuzz CXX="$(strip $(CCACHE) $(CLANG))" fuzzers
 
 fuzz: fuzz-build
-	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS) fuzz
+	@python3 tests/run --fuzz-seconds $$(($(MINUTES) * 60)) fuzz
 
 # Product sources only; what was found clean is looked at again when it, or any header, changes.
 TIDY_SOURCES := $(wildcard *.cc) $(ROOM_SOURCES)
@@ -300,7 +385,7 @@ tidy:
 tidy-check: $(TIDY_STAMPS)
 build/tidy/%.ok: %.cc .clang-tidy $(wildcard *.h */*.h)
 	@mkdir -p $(@D)
-	$(call say,TIDY $<)clang-tidy --quiet $< -- $(filter-out -MMD -MP $(PKG_CFLAGS),$(TIER1)) $(PKG_CFLAGS) \
+	$(call say,TIDY $<)clang-tidy --quiet $< -- $(filter-out -MMD -MP,$(TIER1)) $(MAPS_CFLAGS) \
 		2>$(@:.ok=.err) && touch $@ || { cat $(@:.ok=.err); exit 1; }
 
 FORMATTED := git ls-files '*.cc' '*.h' '*.c'
@@ -327,8 +412,21 @@ install: all
 install-check:
 	@$(INSTALL_PLACES) sh tools/install -c tools/manifest
 
+help:
+	@sed -n 's/^#: //p' Makefile
+
+#: make                     the release build, in build/
+#: make demo                a small mail system in a temporary directory, asked a dozen questions
+#: make check               everything: both compilers, sanitizers, all tests, a minute of fuzzing
+#: make install             PREFIX, QMAILHOME, MANDIR and DESTDIR say where; make install-check
+#: make deps                installs what all of these need, or says what to install
+#: make fuzz MINUTES=30     libFuzzer, its time shared by all targets
+#: make bench BENCH=verify  ratios to other programs, measured beside them
+#: make asan, make tidy     the tests under the sanitizers; clang-tidy
+#: make format, format-check, docs-check, clean
+
 ifneq ($(strip $(MAKECMDGOALS)),clean)
--include $(shell find $(B)/obj build/clang -name '*.d' 2>/dev/null)
+-include $(shell find $(O) -name '*.d' 2>/dev/null)
 endif
 
 clean:

@@ -5,20 +5,12 @@ EXIM_PLUGIN := $(B)/hooks/exim/verifyrcpt-exim.so
 
 # Loaded into somebody else's program, it is built without sanitizers or not at all.
 ifneq ($(filter release debug,$(MODE)),)
-ifneq ($(wildcard $(EXIM_HEADERS)/local_scan.h),)
-hooks: $(if $(HOOK_LIBS),$(EXIM_PLUGIN))
-else
-hooks: exim-left-out
+$(eval $(call hook,exim,$(EXIM_PLUGIN),$(if $(wildcard $(EXIM_HEADERS)/local_scan.h),,local_scan.h)))
 endif
-endif
-
-.PHONY: exim-left-out
-exim-left-out:
-	@echo "left out: hooks/exim (no local_scan.h in $(EXIM_HEADERS))"
 
 # Exim's own symbols are found when it loads the object.
-$(EXIM_PLUGIN): hooks/exim/verifyrcpt-exim.c verifyrcpt.h $(B)/lib/libverifyrcpt.a
+$(EXIM_PLUGIN): hooks/exim/verifyrcpt-exim.c verifyrcpt.h $(HOOK_ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,CC  $<)$(CC) -std=c11 $(WARN) -Wstrict-prototypes $(WERROR) $(FLAGS_$(MODE)) -fPIC \
 		-fvisibility=hidden -I. -isystem $(EXIM_HEADERS) -D_GNU_SOURCE $(CFLAGS) $(CPPFLAGS) -shared \
-		-Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ $< $(B)/lib/libverifyrcpt.a
+		-Wl,-z,relro,-z,now -Wl,--exclude-libs,ALL -o $@ $< $(HOOK_ARCHIVE) $(split_debug)
