@@ -46,7 +46,7 @@ TESTS_MAY_deliver := rcpt
 HOOK_TOP := verifyrcpt verifyask verifyvalue sockbits udpbits
 
 .PHONY: all help check demo bench fuzz asan tidy format format-check docs-check install install-check \
-	clean deps tests
+	clean deps tests test coverage bare
 all:
 
 # ---- what is there -----------------------------------------------------------------------------
@@ -97,9 +97,11 @@ FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
 # What `make fuzz` builds with clang: product code watched, libFuzzer's main linked in.
 FLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
 	-fno-sanitize-recover=all
+FLAGS_coverage := -O0 -g --coverage
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_asan     := -fsanitize=address,undefined
 LINK_fuzz     := -fsanitize=fuzzer,address,undefined
+LINK_coverage := --coverage
 
 COMMON := $(FLAGS_$(MODE)) -fPIC $(WERROR) -I. -D_GNU_SOURCE -MMD -MP
 CXX20  := -std=c++20 -fno-exceptions -fno-rtti $(WARNXX) $(COMMON)
@@ -202,7 +204,7 @@ $(HOOK_ARCHIVE): $(TIER0_OBJECTS) $(call chosen,$(O)/hook.parts,$(TIER0_OBJECTS)
 # The version script keeps back what the standard headers make visible of their own accord.
 $(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS) verifyrcpt.exports $(O)/hook.parts
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CC) -shared $(LINK_$(filter asan,$(MODE))) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs \
+	$(call say,LD  $@)$(CC) -shared $(LINK_$(filter asan coverage,$(MODE))) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs \
 	  -Wl,--version-script=verifyrcpt.exports -o $@ $(TIER0_OBJECTS) $(split_debug)
 	@ln -sf libverifyrcpt.so $@.2
 
@@ -278,6 +280,21 @@ $(eval $(call test_binary,top,$(call test_objects,),wire))
 # Tests that were taken out of the tree are not run any more.
 tests: $(TEST_BINARIES)
 	@rm -f $(filter-out $(TEST_BINARIES),$(wildcard $(B)/tests/*_test))
+
+# One room's tests and nothing else, with sanitizers: what to run after every change.
+ROOM ?=
+test:
+	@[ -n "$(ROOM)" ] || { echo "usage: make test ROOM=NAME, with a name out of: $(TEST_ROOMS) top" >&2; exit 2; }
+	+@$(SUBMAKE) MODE=asan CXX="$(CCACHED)" $(ROOM:%=build/asan/tests/%_test)
+	@python3 tests/run --build build/asan $(ROOM:%=unit/%@asan)
+
+# Lines that the unit tests and the fuzzers' inputs reach, in per cent, by room.
+coverage:
+	@CXX="$(GXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check
+	+@$(SUBMAKE) MODE=coverage CXX="$(CCACHED)" tests replays
+	@find build/coverage -name '*.gcda' -delete
+	@python3 tests/run --build build/coverage unit replay
+	@python3 tools/coverage build/coverage
 
 # ---- benchmarks --------------------------------------------------------------------------------
 
@@ -375,6 +392,11 @@ fuzz-build:
 fuzz: fuzz-build
 	@python3 tests/run --fuzz-seconds $$(($(MINUTES) * 60)) fuzz
 
+# The README's commands on a machine that has never seen the project: a minimal Debian of its own.
+bare:
+	@sh tools/deps bare
+	@python3 tests/run e2e/bare
+
 # Product sources only; what was found clean is looked at again when it, or any header, changes.
 TIDY_SOURCES := $(wildcard *.cc) $(ROOM_SOURCES)
 TIDY_STAMPS = $(TIDY_SOURCES:%.cc=build/tidy/%.ok)
@@ -398,6 +420,10 @@ format-check:
 docs-check:
 	@python3 tests/run gate/docs
 
+# What clangd and other tools want to know of each source.
+compile_commands.json: $(FLAGS) tools/compile-commands
+	@$(MAKE) -nB V=1 STEPS=1 --no-print-directory all tests replays $(BENCH_BINARIES) | python3 tools/compile-commands >$@
+
 # ---- showing, installing -----------------------------------------------------------------------
 
 demo:
@@ -420,14 +446,17 @@ help:
 #: make check               everything: both compilers, sanitizers, all tests, a minute of fuzzing
 #: make install             PREFIX, QMAILHOME, MANDIR and DESTDIR say where; make install-check
 #: make deps                installs what all of these need, or says what to install
+#: make test ROOM=rcpt      one room's tests, with sanitizers
 #: make fuzz MINUTES=30     libFuzzer, its time shared by all targets
+#: make bare                the commands of README in a minimal Debian (root, debootstrap)
 #: make bench BENCH=verify  ratios to other programs, measured beside them
+#: make coverage            lines reached by the tests, in per cent, by room
 #: make asan, make tidy     the tests under the sanitizers; clang-tidy
-#: make format, format-check, docs-check, clean
+#: make format, format-check, docs-check, compile_commands.json, clean
 
 ifneq ($(strip $(MAKECMDGOALS)),clean)
 -include $(shell find $(O) -name '*.d' 2>/dev/null)
 endif
 
 clean:
-	rm -rf build
+	rm -rf build compile_commands.json

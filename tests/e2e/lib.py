@@ -616,12 +616,12 @@ class E2eTest(unittest.TestCase):
             wait_until(look, 20, "%s serving" % process.name)
         return process
 
-    def run_program(self, argv, env=None, input=b"", seconds=60, cwd=None):
+    def run_program(self, argv, env=None, input=b"", seconds=60, cwd=None, user=None):
         """Runs a program to its end; (exit code, standard output, standard error) as text."""
         environment = {"PATH": os.environ.get("PATH", "/usr/bin:/bin") + ":/usr/sbin:/sbin"}
         environment.update(env or {})
         done = subprocess.run(argv, input=input, stdout=subprocess.PIPE, stderr=subprocess.PIPE,
-                              env=environment, timeout=seconds, cwd=cwd, check=False)
+                              env=environment, timeout=seconds, cwd=cwd, user=user, check=False)
         return (done.returncode, done.stdout.decode("utf-8", "surrogateescape"),
                 done.stderr.decode("utf-8", "surrogateescape"))
 
