@@ -125,9 +125,10 @@ say = @$(if $(filter 0,$(STEPS)),: :/step;,$(if $(V),echo "$(next_step)";set -x;
 # ---- objects -----------------------------------------------------------------------------------
 
 # $(call chosen,FILE,TEXT) is FILE, which holds TEXT and is as old as TEXT has been so: what was made
-# with other flags, or out of other parts, is made again.
+# with other flags, or out of other parts, is made again.  (GNU make 4.3 does not always read a file as it
+# is: cat does.)
 same = $(if $(subst x$(1),,x$(2))$(subst x$(2),,x$(1)),,yes)
-chosen = $(1)$(if $(call same,$(file <$(1)),$(strip : $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip : $(2))))
+chosen = $(1)$(if $(call same,$(shell cat $(1) 2>/dev/null),$(strip : $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip : $(2))))
 without_ccache = $(filter-out ccache,$(1))
 
 TIER0_SOURCES := $(wildcard core/*.cc wire/datagram.cc) $(addsuffix .cc,$(HOOK_TOP))
