@@ -17,7 +17,7 @@ namespace {
 enum class Sent : std::uint8_t { yes, no_room, failed };
 enum class Read : std::uint8_t { answer, other, nothing, failed };
 
-Sent send_question(const SocketQuery& query, int fd) {
+Sent send_question(SocketQuery& query, int fd) {
   // The first error may be about an earlier datagram (an ICMP that came late): reporting it clears
   // it, and this question has not been sent yet.  The second is about this one.
   int errors = 0;
@@ -26,7 +26,10 @@ Sent send_question(const SocketQuery& query, int fd) {
         send(fd, query.question.data(), query.question.size(), MSG_DONTWAIT | MSG_NOSIGNAL);
     if (n >= 0) return Sent::yes;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::no_room;
-    if (errno != EINTR) ++errors;
+    if (errno == EINTR) continue;
+    // A Unix socket that has been refused is no longer connected: the first error says why.
+    if (errno != ENOTCONN) query.error = errno;
+    ++errors;
   }
   return Sent::failed;
 }
@@ -35,13 +38,14 @@ Sent send_question(const SocketQuery& query, int fd) {
 Read read_datagram(SocketQuery& query, int fd, int flags) {
   const ssize_t n = recv(fd, query.buffer.data(), query.buffer.size(), flags);
   if (n < 0) {
-    const bool none = errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR;
-    return none ? Read::nothing : Read::failed;
+    if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return Read::nothing;
+    query.error = errno;
+    return Read::failed;
   }
   const auto length = static_cast<std::size_t>(n);
   if (length == query.buffer.size()) return Read::other;
   const std::string_view datagram(query.buffer.data(), length);
-  if (!query.is_answer(query.context, datagram)) return Read::other;
+  if (!query.is_answer(query.context, fd, datagram)) return Read::other;
   query.answer = datagram;
   query.from = fd;
   return Read::answer;
@@ -109,6 +113,7 @@ class Ears {
 }  // namespace
 
 Heard query_skt(SocketQuery& query, int fd, std::int64_t deadline_us, Patience patience) {
+  query.error = 0;
   const Sent sent = send_question(query, fd);
   if (sent == Sent::failed) return Heard::refused;
   if (sent == Sent::yes && patience == Patience::of_socket && query.asked.empty()) {

@@ -35,8 +35,9 @@ enum class Patience : std::uint8_t {
 
 struct SocketQuery {
   std::string_view question;
-  // Is this datagram the answer?  It is called for each datagram that arrives.
-  bool (*is_answer)(void* context, std::string_view datagram) = nullptr;
+  // Is this datagram, which arrived on the socket `from`, the answer?  Called for each that
+  // arrives.
+  bool (*is_answer)(void* context, int from, std::string_view datagram) = nullptr;
   void* context = nullptr;
   // Where datagrams are read to.  One that fills it is too long to be an answer, so it is to be one
   // byte larger than the longest answer.
@@ -46,6 +47,7 @@ struct SocketQuery {
 
   std::string_view answer;  // in `buffer`
   int from = -1;            // the socket it came from
+  int error = 0;            // of a refusal: its errno, 0 where there is none
 };
 
 inline constexpr std::size_t kMaxAsked = 16;

@@ -25,33 +25,26 @@ bool make_id(std::span<char, datagram::kMaxId> id) {
   return true;
 }
 
-// What an answer has to be: the one to this id.
-struct Expected {
-  std::string_view id;
-  bool legacy;
-  datagram::Reply* reply;
-};
-
-bool is_expected(void* context, std::string_view bytes) {
-  const auto* expected = static_cast<const Expected*>(context);
-  switch (datagram::parse_reply(bytes, *expected->reply)) {
-    case datagram::ReplyForm::extended:
-      return expected->reply->id == expected->id;
-    case datagram::ReplyForm::legacy:
-      return expected->legacy;
-    case datagram::ReplyForm::malformed:
-      return false;
-  }
-  return false;
-}
-
 // One question on its way through the slots.
 class Round {
  public:
-  Round(const VerifyValue& value, ServerSockets& sockets, SocketQuery& query)
-      : value_(value), sockets_(sockets), query_(query), current_(sockets.turn) {
+  Round(const VerifyValue& value, ServerSockets& sockets, Pace pace, std::string_view id,
+        std::string_view question, Inquiry& inquiry)
+      : value_(value),
+        sockets_(sockets),
+        fail_fast_(pace == Pace::fail_fast),
+        id_(id),
+        inquiry_(inquiry),
+        current_(sockets.turn) {
     asked_.fill(-1);
+    inquiry.states = {};
+    query_.question = question;
+    query_.is_answer = is_answer;
+    query_.context = this;
+    query_.buffer = inquiry.buffer;
   }
+  Round(const Round&) = delete;
+  Round& operator=(const Round&) = delete;
 
   Asked run() {
     const std::int64_t timeout_us = std::int64_t{value_.timeout} * 1000000;
@@ -59,16 +52,65 @@ class Round {
     const std::int64_t start_us = monotonic_us();
     for (std::int64_t slot = 1; slot <= slots; ++slot) {
       if (ask_in_slot(start_us + timeout_us * slot / slots)) return Asked::answered;
+      if (gives_up()) break;
       if (slot < slots) next();
     }
+    inquiry_.server = current_;
+    if (find_legacy_server()) return Asked::legacy;
     return heard_by_any_ ? Asked::timeout : Asked::unreachable;
   }
 
-  [[nodiscard]] std::size_t server() const { return current_; }
   // More than one datagram is on its way: answers to this question may come during the next.
   [[nodiscard]] bool repeated() const { return sent_ > 1; }
 
  private:
+  using Kind = ServerState::Kind;
+
+  static bool is_answer(void* context, int from, std::string_view bytes) {
+    return static_cast<Round*>(context)->consume_datagram(from, bytes);
+  }
+
+  // True: nothing more is waited for.  `accepted_` says whether this is the answer.
+  bool consume_datagram(int from, std::string_view bytes) {
+    const std::size_t sender = server_of(from);
+    switch (datagram::parse_reply(bytes, inquiry_.reply)) {
+      case datagram::ReplyForm::extended:
+        // Whoever knows this form is no old daemon; what came without an id is not its doing.
+        extended_[sender] = true;
+        accepted_ = inquiry_.reply.id == id_;
+        return accepted_;
+      case datagram::ReplyForm::legacy:
+        accepted_ = value_.legacy;
+        if (accepted_) return true;
+        legacy_[sender] = true;
+        return fail_fast_ && sender == current_ && !extended_[sender];
+      case datagram::ReplyForm::malformed:
+        return false;
+    }
+    return false;
+  }
+
+  [[nodiscard]] bool gives_up() const { return fail_fast_ && !heard_by_any_; }
+
+  // Completes the states; true where `server` is one whose replies are all legacy ones.
+  bool find_legacy_server() {
+    bool found = false;
+    for (std::size_t i = value_.servers; i-- > 0;) {
+      if (!legacy_[i] || extended_[i]) continue;
+      inquiry_.states[i] = {Kind::legacy, 0};
+      inquiry_.server = i;
+      found = true;
+    }
+    return found;
+  }
+
+  [[nodiscard]] std::size_t server_of(int fd) const {
+    for (std::size_t i = 0; i < value_.servers; ++i) {
+      if (sockets_.fd[i] == fd) return i;
+    }
+    return current_;
+  }
+
   [[nodiscard]] std::size_t slot_count() const {
     return value_.tries > value_.servers ? value_.tries : value_.servers;
   }
@@ -79,30 +121,34 @@ class Round {
     for (std::size_t i = 0; i < value_.servers; ++i) {
       if (i > 0) next();
       const Heard heard = ask_current(deadline_us);
-      if (heard == Heard::answer) return answered();
+      if (heard == Heard::answer && accepted_) return answered();
       if (heard == Heard::silence) {
         heard_by_any_ = true;
         return false;
       }
     }
-    return wait(deadline_us) == Heard::answer && answered();
+    if (gives_up()) return false;
+    return wait(deadline_us) == Heard::answer && accepted_ && answered();
   }
 
   bool answered() {
-    for (std::size_t i = 0; i < value_.servers; ++i) {
-      if (sockets_.fd[i] == query_.from) current_ = i;
-    }
-    sockets_.turn = current_;
+    inquiry_.server = server_of(query_.from);
+    sockets_.turn = inquiry_.server;
     return true;
   }
 
   Heard ask_current(std::int64_t deadline_us) {
     const bool was_open = sockets_.fd[current_] >= 0;
-    const Heard heard = send_to_current(deadline_us);
-    if (heard != Heard::refused || !was_open || !is_unix(value_.server[current_])) return heard;
-    // The file may be another socket by now: the old one is refused for ever, the new one not.
-    close_current();
-    return send_to_current(deadline_us);
+    Heard heard = send_to_current(deadline_us);
+    if (heard == Heard::refused && was_open && is_unix(value_.server[current_])) {
+      // The file may be another socket by now: the old one is refused for ever, the new one not.
+      close_current();
+      heard = send_to_current(deadline_us);
+    }
+    const bool refused = heard == Heard::refused;
+    inquiry_.states[current_] = {refused ? Kind::refused : Kind::silent,
+                                 refused ? query_.error : 0};
+    return heard;
   }
 
   Heard send_to_current(std::int64_t deadline_us) {
@@ -127,7 +173,10 @@ class Round {
     int& fd = sockets_.fd[current_];
     if (fd >= 0) return fd;
     Result<Fd> opened = connect_udp(value_.server[current_]);
-    if (!opened.ok()) return -1;
+    if (!opened.ok()) {
+      query_.error = opened.error().errnum;
+      return -1;
+    }
     const std::int64_t slot_us =
         std::int64_t{value_.timeout} * 1000000 / static_cast<std::int64_t>(slot_count());
     if (!set_patience(opened.value().get(), slot_us).ok()) return -1;
@@ -143,9 +192,16 @@ class Round {
 
   const VerifyValue& value_;
   ServerSockets& sockets_;
-  SocketQuery& query_;
+  const bool fail_fast_;
+  const std::string_view id_;
+  Inquiry& inquiry_;
+  SocketQuery query_;
   std::size_t current_;
   std::array<int, kMaxServers> asked_;
+  // Which forms of replies came from each server, whether they were taken or not.
+  std::array<bool, kMaxServers> legacy_{};
+  std::array<bool, kMaxServers> extended_{};
+  bool accepted_ = false;
   unsigned sent_ = 0;
   bool heard_by_any_ = false;
 };
@@ -165,7 +221,7 @@ void close_sockets(ServerSockets& sockets) {
 }
 
 Asked ask_servers(const VerifyValue& value, ServerSockets& sockets, datagram::Query query,
-                  Inquiry& inquiry) {
+                  Pace pace, Inquiry& inquiry) {
   std::array<char, datagram::kMaxId> id;
   std::array<char, datagram::kMaxDatagram> question;
   if (!make_id(id)) return Asked::no_question;
@@ -173,15 +229,8 @@ Asked ask_servers(const VerifyValue& value, ServerSockets& sockets, datagram::Qu
   const std::size_t length = datagram::encode_query(query, question);
   if (length == 0) return Asked::no_question;
 
-  Expected expected{query.id, value.legacy, &inquiry.reply};
-  SocketQuery asking;
-  asking.question = {question.data(), length};
-  asking.is_answer = is_expected;
-  asking.context = &expected;
-  asking.buffer = inquiry.buffer;
-  Round round(value, sockets, asking);
+  Round round(value, sockets, pace, query.id, {question.data(), length}, inquiry);
   const Asked asked = round.run();
-  inquiry.server = round.server();
   // An answer without an id that comes late would pass for that to the next question: new sockets
   // have new ports, and it finds none of them.
   if (value.legacy && (asked != Asked::answered || round.repeated())) close_sockets(sockets);

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "verifyrcpt.h"
 
+#include <errno.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -41,10 +42,12 @@ struct Kept {
 // What stands in a struct verifyrcpt.  Plain data: C programs neither construct nor destroy it.
 struct Session {
   int mode;
-  bool deferred;      // DEFER, and a recipient of this transaction was not valid
+  bool deferred;  // DEFER, and a recipient of this transaction was not valid
+  bool fail_fast;
   std::uint32_t bad;  // recipients of this session that were not valid
   VerifyValue value;
   ServerSockets sockets;
+  ServerStates unanswered;  // what became of the last question, where no server answered it
   Kept<64> client;
   Kept<256> helo;
   Kept<512> sender;
@@ -118,7 +121,9 @@ std::string_view ask(Session& session, std::string_view address, Inquiry& inquir
                               .client = session.client.view(),
                               .helo = session.helo.view(),
                               .sender = session.sender.view()};
-  const Asked asked = ask_servers(session.value, session.sockets, query, inquiry);
+  const Pace pace = session.fail_fast ? Pace::fail_fast : Pace::whole_time;
+  const Asked asked = ask_servers(session.value, session.sockets, query, pace, inquiry);
+  if (asked != Asked::answered) session.unanswered = inquiry.states;
   format_endpoint(session.value.server[inquiry.server], r.server, sizeof r.server);
   TextWriter why(r.why, sizeof r.why);
   switch (asked) {
@@ -129,6 +134,9 @@ std::string_view ask(Session& session, std::string_view address, Inquiry& inquir
       return inquiry.reply.text;
     case Asked::timeout:
       why.put("timeout");
+      return {};
+    case Asked::legacy:
+      why.put("legacy-reply");
       return {};
     case Asked::unreachable:
       why.put("unreachable");
@@ -163,6 +171,7 @@ const char* cannot_be_asked(std::string_view address) {
 }
 
 int rcpt(Session& session, std::string_view address, verifyrcpt_result& r) {
+  session.unanswered = {};
   if (session.mode == VERIFYRCPT_MISCONFIGURED) {
     clear(r, VERIFYRCPT_NOT_ASKED, "misconfigured");
     return reply_with(r, "421 4.3.5", {}, "recipient verification is not configured properly");
@@ -184,6 +193,47 @@ int rcpt(Session& session, std::string_view address, verifyrcpt_result& r) {
   const std::string_view text = ask(session, address, inquiry, r);
   r.micros = static_cast<std::uint32_t>(monotonic_us() - before_us);
   return decide(session, text, r);
+}
+
+// What errno says about a server, for people.  strerror() is no choice here: threads share what it
+// returns, and its words depend on the locale.  nullptr: there are no words for it.
+const char* describe_error(int error) {
+  switch (error) {
+    case ECONNREFUSED:
+      return "connection refused";
+    case ENOENT:
+      return "no such socket";
+    case EACCES:
+    case EPERM:
+      return "permission denied";
+    case ENETUNREACH:
+      return "network unreachable";
+    case EHOSTUNREACH:
+      return "host unreachable";
+    case EAFNOSUPPORT:
+      return "address family not supported";
+    default:
+      return nullptr;
+  }
+}
+
+void put_reason(TextWriter& out, const ServerState& state) {
+  switch (state.kind) {
+    case ServerState::Kind::not_asked:
+      out.put("not asked");
+      return;
+    case ServerState::Kind::silent:
+      out.put("no reply");
+      return;
+    case ServerState::Kind::legacy:
+      out.put("reply without an id");
+      return;
+    case ServerState::Kind::refused:
+      break;
+  }
+  const char* words = describe_error(state.error);
+  if (words != nullptr) out.put(words);
+  if (words == nullptr) out.put("error ").put_number(static_cast<std::uint64_t>(state.error));
 }
 
 const char* verdict_name(int verdict) {
@@ -252,6 +302,24 @@ int verifyrcpt_data(verifyrcpt* v, verifyrcpt_result* r) {
   clear(*r, VERIFYRCPT_NOT_VALID, "deferred");
   r->delay = session.value.badsleep;
   return reply_with(*r, "554 5.1.1", {}, "a recipient of this message does not exist");
+}
+
+void verifyrcpt_fail_fast(verifyrcpt* v) { session_of(v).fail_fast = true; }
+
+size_t verifyrcpt_unanswered(const verifyrcpt* v, char* out, size_t size) {
+  const Session& session = session_of(v);
+  TextWriter list(out, size);
+  for (std::size_t i = 0; i < session.value.servers; ++i) {
+    const ServerState& state = session.unanswered[i];
+    if (state.kind == ServerState::Kind::not_asked) continue;
+    char server[kEndpointText];
+    const std::size_t length = format_endpoint(session.value.server[i], server, sizeof server);
+    if (!list.text().empty()) list.put(", ");
+    list.put_escaped({server, length}).put(" (");
+    put_reason(list, state);
+    list.put(")");
+  }
+  return list.text().size();
 }
 
 size_t verifyrcpt_log(const verifyrcpt* v, const verifyrcpt_result* r, const char* address,

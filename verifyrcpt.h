@@ -65,10 +65,11 @@ typedef struct verifyrcpt_result {
   int code;        /* SMTP reply code: 0 (go on), 421, 451, 550 or 554 */
   uint32_t delay;  /* seconds to wait before the reply is sent; the caller waits, or does not */
   uint32_t micros; /* microseconds that it took */
-  char reply[VERIFYRCPT_REPLY_SIZE];   /* "550 5.1.1 ...", without CR LF; "" where code is 0 */
+  char reply[VERIFYRCPT_REPLY_SIZE];   /* "550 5.1.1 ...", printable ASCII; "" where code is 0 */
   char why[VERIFYRCPT_WHY_SIZE];       /* one word, qmail-verify-protocol(7); "" where not asked */
   char user[VERIFYRCPT_USER_SIZE];     /* controlling user, any bytes but NUL; "" unknown */
-  char server[VERIFYRCPT_SERVER_SIZE]; /* that answered, or was asked last; "" where none was */
+  char server[VERIFYRCPT_SERVER_SIZE]; /* that answered; else that sent a legacy reply, or was
+                                        * asked last; "" where none was */
 } verifyrcpt_result;
 
 /* Begins a session by the value of VERIFY; a null `value` says that VERIFY is not set.
@@ -112,6 +113,20 @@ VERIFYRCPT_API int verifyrcpt_rcpt(verifyrcpt* v, const char* address, size_t le
 /* To be called at DATA, before 354.  Fills `r` and returns r->code: 0, or 554 where a recipient of
  * this transaction was not valid and VERIFY says DEFER. */
 VERIFYRCPT_API int verifyrcpt_data(verifyrcpt* v, verifyrcpt_result* r);
+
+/* For programs at which a person waits: where every server refuses the question (nobody listens
+ * there), or sends a reply without an id that VERIFY does not take, verifyrcpt_rcpt returns at once
+ * and does not ask again until the time is up.  A server that is silent is waited for as ever.
+ * Holds until the session is closed or begun anew.  An SMTP server does without it: its verifier
+ * may be about to be restarted. */
+VERIFYRCPT_API void verifyrcpt_fail_fast(verifyrcpt* v);
+
+/* Writes what became of the last verifyrcpt_rcpt at each server asked, where none answered:
+ *   ADDRESS (REASON), ADDRESS (REASON)
+ * NUL-terminated, cut to `size` bytes, printable ASCII.  REASON is for people: "connection
+ * refused", "no reply", "reply without an id" and others.  Returns the length without the NUL: 0
+ * where a server answered or none was asked. */
+VERIFYRCPT_API size_t verifyrcpt_unanswered(const verifyrcpt* v, char* out, size_t size);
 
 /* Writes the log line for a result, without line end, NUL-terminated, cut to `size` bytes:
  *   result=WORD why=WORD code=N rcpt=ADDRESS user=USER client=IP server=ADDRESS us=N

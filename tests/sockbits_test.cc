@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "sockbits.h"
 
+#include <errno.h>
 #include <gtest/gtest.h>
 #include <poll.h>
 #include <pthread.h>
@@ -30,8 +31,10 @@ constexpr std::int64_t kShort = 200'000;
 // Each question is "?", its answer "!".
 class QuerySkt : public ::testing::Test {
  protected:
-  static bool is_answer(void* context, std::string_view datagram) {
-    static_cast<std::string*>(context)->append(datagram).append(";");
+  static bool is_answer(void* context, int from, std::string_view datagram) {
+    auto* test = static_cast<QuerySkt*>(context);
+    test->seen_.append(datagram).append(";");
+    test->seen_from_ = from;
     return datagram == "!";
   }
 
@@ -54,12 +57,13 @@ class QuerySkt : public ::testing::Test {
   void prepare() {
     query_.question = "?";
     query_.is_answer = is_answer;
-    query_.context = &seen_;
+    query_.context = this;
     query_.buffer = buffer_;
   }
 
   SocketQuery query_;
   std::string seen_;  // every datagram that was shown to the test
+  int seen_from_ = -1;
   std::array<char, 8> buffer_{};
 };
 
@@ -114,7 +118,21 @@ TEST_F(QuerySkt, EndsAtTheDeadlineWhateverArrives) {
 TEST_F(QuerySkt, SaysAtOnceThatNobodyIsThere) {
   for (const Patience patience : {Patience::of_socket, Patience::of_deadline}) {
     EXPECT_EQ(ask(connected(fakes::nobody()), kLong, patience), Heard::refused);
+    EXPECT_EQ(query_.error, ECONNREFUSED);
   }
+}
+
+// A Unix socket is refused when it sends, not when it waits.
+TEST_F(QuerySkt, SaysWhyNothingCouldBeSent) {
+  char directory[] = "/tmp/sockbits.XXXXXX";
+  ASSERT_NE(mkdtemp(directory), nullptr);
+  const std::string where = "unix:" + std::string(directory) + "/socket";
+  Responder server(says({"!"}), where);
+  const Fd fd = connected(where);
+  server.stop();
+  EXPECT_EQ(ask(fd, kLong), Heard::refused);
+  EXPECT_EQ(query_.error, ECONNREFUSED);
+  rmdir(directory);
 }
 
 TEST_F(QuerySkt, ForgetsAnEarlierRefusal) {
@@ -136,6 +154,7 @@ TEST_F(QuerySkt, TakesTheAnswerOfAServerAskedBefore) {
   query_.asked = asked;
   EXPECT_EQ(ask(second, kLong), Heard::answer);
   EXPECT_EQ(query_.from, first.get());
+  EXPECT_EQ(seen_from_, first.get());
 }
 
 TEST_F(QuerySkt, DoesNotMindTheRefusalOfAServerAskedBefore) {

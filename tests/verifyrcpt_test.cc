@@ -37,6 +37,11 @@ class VerifyRcpt : public ::testing::Test {
     return verifyrcpt_rcpt(&session_, address.data(), address.size(), &result_);
   }
   int data() { return verifyrcpt_data(&session_, &result_); }
+  std::string unanswered(std::size_t size = VERIFYRCPT_LOG_SIZE) {
+    std::string out(size, '#');
+    out.resize(verifyrcpt_unanswered(&session_, out.data(), out.size()));
+    return out;
+  }
   std::string log(const std::string& address, std::size_t size = VERIFYRCPT_LOG_SIZE) {
     std::string out(size, '#');
     out.resize(
@@ -342,11 +347,35 @@ TEST_F(VerifyRcpt, TakesALegacyAnswerOnlyWhereToldTo) {
                     "bob")};
   });
   begin(server.where() + ",timeout=1,tries=1");
-  expect("bob", VERIFYRCPT_UNDECIDED, "timeout");
+  expect("bob", VERIFYRCPT_UNDECIDED, "legacy-reply");
+  EXPECT_EQ(result_.code, 451);
+  EXPECT_STREQ(result_.user, "");
   begin(server.where() + ",legacy");
   EXPECT_EQ(rcpt("bob"), 550);
   EXPECT_STREQ(result_.why, "legacy");
   EXPECT_STREQ(result_.user, "bob");
+}
+
+// Named in the log is the old daemon, not the server that was asked last.
+TEST_F(VerifyRcpt, NamesTheServerWhoseReplyHasNoId) {
+  const Responder old([](const Question&) { return Datagrams{std::string("\0", 1)}; });
+  const Responder mute(silence());
+  begin(old.where() + "," + mute.where() + ",timeout=1,tries=2");
+  expect("bob", VERIFYRCPT_UNDECIDED, "legacy-reply");
+  EXPECT_EQ(result_.server, old.where());
+  EXPECT_EQ(unanswered(), old.where() + " (reply without an id), " + mute.where() + " (no reply)");
+}
+
+// A server that knows the extended form is no old daemon: the reply without an id is forged.
+TEST_F(VerifyRcpt, ALegacyReplyBesideAnotherIsNoOldDaemon) {
+  const std::string legacy("\0", 1);
+  const std::string extended = forged(std::string(32, '0'));
+  for (const auto& datagrams : {Datagrams{legacy, extended}, Datagrams{extended, legacy}}) {
+    const Responder server([&datagrams](const Question&) { return datagrams; });
+    begin(server.where() + ",timeout=1,tries=1");
+    expect("bob", VERIFYRCPT_UNDECIDED, "timeout");
+    EXPECT_EQ(unanswered(), server.where() + " (no reply)");
+  }
 }
 
 // An answer without an id, to the first question, comes while the second is asked.
@@ -422,6 +451,97 @@ TEST_F(VerifyRcpt, SilenceIsUndecidedAndTheSessionGoesOn) {
   EXPECT_EQ(server.heard().size(), 2u);
   mute = false;
   EXPECT_EQ(rcpt("bob"), 0);
+}
+
+// ---- why no server answered, and how long to wait for that
+// ---------------------------------------
+
+TEST_F(VerifyRcpt, SaysOfEachServerWhyItDidNotAnswer) {
+  const Responder mute(silence());
+  const std::string nobody = fakes::nobody();
+  EXPECT_EQ(unanswered(), "") << "a session of zero bytes";
+  begin(nobody + ",unix:/nonexistent/a b," + mute.where() + ",timeout=1,tries=1");
+  EXPECT_EQ(unanswered(), "") << "nothing asked yet";
+  rcpt("bob");
+  EXPECT_STREQ(result_.why, "timeout");
+  const std::string list = nobody +
+                           " (connection refused), unix:/nonexistent/a\\x20b (no such "
+                           "socket), " +
+                           mute.where() + " (no reply)";
+  EXPECT_EQ(unanswered(), list);
+  EXPECT_EQ(unanswered(11), list.substr(0, 10));
+  EXPECT_EQ(unanswered(0), "");
+  rcpt(std::string(901, 'a'));
+  EXPECT_EQ(unanswered(), "") << "nobody was asked about that one";
+}
+
+// "unreachable" may be a verifier's own word about a next hop: that is an answer.
+TEST_F(VerifyRcpt, AnAnswerLeavesNothingUnanswered) {
+  const Responder server(always(Result::undecided, "unreachable"));
+  begin(fakes::nobody() + "," + server.where());
+  expect("bob", VERIFYRCPT_UNDECIDED, "unreachable");
+  EXPECT_EQ(unanswered(), "");
+}
+
+class FailFast : public VerifyRcpt {
+ protected:
+  // A minute is the longest time there is; nothing here is to wait for it.
+  void begin_fast(const std::string& servers) {
+    begin(servers + ",timeout=60,tries=1");
+    verifyrcpt_fail_fast(&session_);
+    began_ = monotonic_us();
+  }
+  void expect_no_waiting() const { EXPECT_LT(monotonic_us() - began_, 20'000'000); }
+
+  std::int64_t began_ = 0;
+};
+
+TEST_F(FailFast, DoesNotWaitWhereNobodyListens) {
+  begin_fast(fakes::nobody() + ",unix:/nonexistent/socket");
+  expect("bob", VERIFYRCPT_UNDECIDED, "unreachable");
+  expect("bob", VERIFYRCPT_UNDECIDED, "unreachable");
+  expect_no_waiting();
+}
+
+TEST_F(FailFast, DoesNotWaitForAnOldDaemon) {
+  const Responder old([](const Question&) { return Datagrams{std::string("\0joe", 4)}; });
+  begin_fast(old.where() + "," + fakes::nobody());
+  expect("bob", VERIFYRCPT_UNDECIDED, "legacy-reply");
+  expect("bob", VERIFYRCPT_UNDECIDED, "legacy-reply");
+  expect_no_waiting();
+  EXPECT_EQ(result_.server, old.where());
+  EXPECT_EQ(old.heard().size(), 2u);
+}
+
+TEST_F(FailFast, AsksTheOtherServers) {
+  const Responder old([](const Question&) { return Datagrams{std::string("\0", 1)}; });
+  const Responder server(always(Result::not_valid, "unknown-user"));
+  begin_fast(fakes::nobody() + "," + old.where() + "," + server.where());
+  EXPECT_EQ(rcpt("bad"), 550);
+  EXPECT_EQ(result_.server, server.where());
+  expect_no_waiting();
+}
+
+TEST_F(FailFast, WaitsForAServerThatIsSlow) {
+  const Responder slow([](const Question& question) -> Datagrams {
+    usleep(300'000);
+    return {reply_to(question, Result::valid, "local")};
+  });
+  begin_fast(fakes::nobody() + "," + slow.where());
+  expect("bob", VERIFYRCPT_VALID, "local");
+}
+
+TEST_F(FailFast, EndsWithTheSession) {
+  Responder server(always(Result::valid, "local"));
+  begin_fast(server.where());
+  server.stop();
+  begin(server.where() + ",timeout=10,tries=10");
+  std::thread supervisor([&server] {
+    usleep(300'000);
+    server.start();
+  });
+  expect("bob", VERIFYRCPT_VALID, "local");
+  supervisor.join();
 }
 
 // ---- several servers, restarts -----------------------------------------------------------------

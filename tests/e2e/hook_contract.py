@@ -157,6 +157,14 @@ class HookContract(Session):
         self.assertEqual(session.rcpt(GOOD)[0], 250)
         self.assertEqual(session.data()[0], 250)
 
+    def test_old_verifier(self):
+        """Whoever upgraded the client before the daemon finds out from the log."""
+        responder = self.responder(lambda data, count: [b"\x90joe"])
+        session = self.session(self.hook(responder, "timeout=1", "tries=2"))
+        self.assertEqual(session.rcpt(GOOD)[0], 451)
+        self.wait_hook_log("result=undecided why=legacy-reply code=451 .* server=127.0.0.1:%d "
+                           % responder.port)
+
     def test_tempok(self):
         session = self.session(self.hook(self.responder(lib.silent), "timeout=1", "tempok"))
         self.assertEqual(session.rcpt(GOOD)[0], 250)
