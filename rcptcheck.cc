@@ -8,6 +8,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
@@ -24,7 +25,7 @@ using namespace qv;
 constexpr char kUsage[] =
     "usage: rcptcheck [-s VERIFY-value] [-q] [-j] ADDRESS... | -\n"
     "  -s VALUE   the server, and how to ask, as in VERIFY; default: $VERIFY, else \":\"\n"
-    "  -q         print nothing: the exit status says it\n"
+    "  -q         print nothing, not even why no server answers: the exit status says it\n"
     "  -j         print one JSON object per address\n"
     "  -          read addresses from standard input, one per line\n"
     "  --help, --version\n"
@@ -57,7 +58,7 @@ struct Options {
   std::span<char* const> addresses;  // "-": the lines of standard input
 };
 
-// Prints one table row or one JSON object, or nothing.
+// Prints one table row, with the reply below it, or one JSON object, or nothing.
 class Printer {
  public:
   Printer(Output output, std::size_t width) : output_(output), width_(static_cast<int>(width)) {
@@ -69,11 +70,14 @@ class Printer {
       case Output::table:
         row(escaped(address), verdict(r), r.why[0] == '\0' ? "-" : r.why,
             r.user[0] == '\0' ? "-" : escaped(r.user), std::to_string(r.micros) + " us");
+        // On a line of its own it may be as long as it likes; verifyrcpt.h promises plain text.
+        if (r.reply[0] != '\0') printf("    %s\n", r.reply);
         return;
       case Output::json:
         printf("{\"address\":\"%s\",\"verdict\":\"%s\",\"why\":\"%s\",\"user\":\"%s\",",
                json(address).c_str(), verdict(r), json(r.why).c_str(), json(r.user).c_str());
-        printf("\"server\":\"%s\",\"us\":%u}\n", json(r.server).c_str(), r.micros);
+        printf("\"server\":\"%s\",\"us\":%u,\"code\":%d,\"reply\":\"%s\"}\n",
+               json(r.server).c_str(), r.micros, r.code, json(r.reply).c_str());
         return;
       case Output::none:
         return;
@@ -94,7 +98,7 @@ class Printer {
 
   void row(const std::string& address, const char* verdict, const std::string& why,
            const std::string& user, const std::string& time) const {
-    printf("%-*s  %-9s  %-14s  %-16s  %s\n", width_, address.c_str(), verdict, why.c_str(),
+    printf("%-*s  %-9s  %-14s  %-12s  %s\n", width_, address.c_str(), verdict, why.c_str(),
            user.c_str(), time.c_str());
   }
 
@@ -102,20 +106,56 @@ class Printer {
   int width_;
 };
 
+// Says on standard error why no server answered and what to do about it: each cause once, because
+// what is true of one address is true of the thousand that follow.
+class Adviser {
+ public:
+  explicit Adviser(const Options& options)
+      : value_(options.value), silent_(options.output == Output::none) {}
+
+  // `servers`: what verifyrcpt_unanswered() says; not empty.
+  void explain(const verifyrcpt_result& r, const char* servers) {
+    const std::string_view why = r.why;
+    if (silent_ || !explained_.insert(r.why).second) return;
+    fflush(stdout);  // the row first
+    if (why == "unreachable") {
+      dprintf(STDERR_FILENO, kNobody, servers);
+    } else if (why == "timeout") {
+      dprintf(STDERR_FILENO, kSilence, servers);
+    } else if (why == "legacy-reply") {
+      dprintf(STDERR_FILENO, kLegacy, escaped(r.server).c_str(), escaped(value_).c_str());
+    }
+  }
+
+ private:
+  static constexpr char kNobody[] =
+      "rcptcheck: nobody answers at %s: is qmail-verify running there?  "
+      "rcptcheck -s ADDRESS:PORT asks another one\n";
+  static constexpr char kSilence[] =
+      "rcptcheck: no answer in time from %s: is it a qmail-verify, do its replies get here, is it "
+      "slow?  timeout=SECONDS in -s waits longer\n";
+  // The word goes behind all others, because DEFER has to stay in front.
+  static constexpr char kLegacy[] =
+      "rcptcheck: %s answers in the form of qmail-verify before 2.0, without an id; such a reply "
+      "can be forged and is not believed.  If an old qmail-verify runs there: rcptcheck -s "
+      "\"%s,legacy\"\n";
+
+  const std::string& value_;
+  bool silent_;
+  std::set<std::string> explained_;  // words of why
+};
+
 // Asks about each address and keeps the worst verdict.
 class Checker {
  public:
   Checker(const Options& options, std::size_t width)
-      : value_(options.value), printer_(options.output, width) {}
+      : value_(options.value), printer_(options.output, width), adviser_(options) {}
 
   void check(std::string_view address) {
-    // A session for each: what one address does to a session (maxbad) is nothing to the next.
-    verifyrcpt session;
-    verifyrcpt_result result;
-    verifyrcpt_init(&session, value_.data(), value_.size(), 0);
-    verifyrcpt_rcpt(&session, address.data(), address.size(), &result);
-    verifyrcpt_close(&session);
+    const Answer answer = ask_patiently(address);
+    const verifyrcpt_result& result = answer.result;
     printer_.print(address, result);
+    if (!answer.unanswered.empty()) adviser_.explain(result, answer.unanswered.c_str());
     const bool certain =
         result.verdict == VERIFYRCPT_VALID || result.verdict == VERIFYRCPT_NOT_VALID;
     undecided_ = undecided_ || !certain;
@@ -128,8 +168,53 @@ class Checker {
   }
 
  private:
+  struct Answer {
+    verifyrcpt_result result;
+    std::string unanswered;  // why no server answered; empty: one did, or none was asked
+  };
+
+  // A session for each address: what one does to a session (maxbad) is nothing to the next.
+  [[nodiscard]] Answer ask(std::string_view address) const {
+    verifyrcpt session;
+    Answer answer{};
+    verifyrcpt_result& r = answer.result;
+    verifyrcpt_init(&session, value_.data(), value_.size(), 0);
+    verifyrcpt_fail_fast(&session);
+    verifyrcpt_rcpt(&session, address.data(), address.size(), &r);
+    char unanswered[VERIFYRCPT_LOG_SIZE];
+    answer.unanswered.assign(unanswered,
+                             verifyrcpt_unanswered(&session, unanswered, sizeof unanswered));
+    verifyrcpt_result at_data;
+    // DEFER: the client is told at DATA.
+    if (r.code == 0 && verifyrcpt_data(&session, &at_data) != 0) {
+      r.code = at_data.code;
+      memcpy(r.reply, at_data.reply, sizeof r.reply);
+    }
+    verifyrcpt_close(&session);
+    return answer;
+  }
+
+  // A verifier that is being restarted is back within a second.  One that did not come back in that
+  // time is not waited for again until it has been heard.
+  Answer ask_patiently(std::string_view address) {
+    for (;;) {
+      Answer answer = ask(address);
+      const bool nobody_there =
+          !answer.unanswered.empty() && strcmp(answer.result.why, "unreachable") == 0;
+      if (!nobody_there) retries_ = kRetries;
+      if (!nobody_there || retries_ == 0) return answer;
+      --retries_;
+      usleep(kRetryPause_us);
+    }
+  }
+
+  static constexpr int kRetries = 10;
+  static constexpr useconds_t kRetryPause_us = 100'000;
+
   const std::string& value_;
   Printer printer_;
+  Adviser adviser_;
+  int retries_ = kRetries;
   bool undecided_ = false;
   bool bad_ = false;
 };
@@ -161,7 +246,8 @@ int check_by_hand(const Options& options) {
   for (const std::string_view a : options.addresses) {
     width = std::max<std::size_t>(width, a == "-" ? 32 : escaped(a).size());
   }
-  Checker checker(options, std::min<std::size_t>(width, 60));
+  // A screen has 100 columns; 46 are left for the address.
+  Checker checker(options, std::min<std::size_t>(width, 46));
   bool read_all = true;
   for (const std::string_view address : options.addresses) {
     if (address != "-") checker.check(address);

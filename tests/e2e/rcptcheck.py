@@ -9,7 +9,10 @@ import os
 import socket
 import subprocess
 import threading
+import time
 import unittest
+
+import lib
 
 TOP = os.path.dirname(os.path.dirname(os.path.dirname(os.path.abspath(__file__))))
 PROGRAM = os.path.join(TOP, os.environ.get("QV_BUILD", "build"), "bin", "rcptcheck")
@@ -18,11 +21,13 @@ VALID, NOT_VALID, UNDECIDED = 0, 1, 2
 
 
 class Verifier:
-    """Judges by the beginning of the address: bad, slow, full, mute; anything else is valid."""
+    """Judges by the beginning of the address: bad, slow, full, hop, esc, mute; anything else is
+    valid.  With `legacy` it is one from before 2.0: one byte and the user is all it says."""
 
-    def __init__(self):
+    def __init__(self, legacy=False, port=0):
+        self.legacy = legacy
         self.socket = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-        self.socket.bind(("127.0.0.1", 0))
+        self.socket.bind(("127.0.0.1", port))
         self.value = "127.0.0.1:%d" % self.socket.getsockname()[1]
         self.heard = []
         self.thread = threading.Thread(target=self.serve)
@@ -43,9 +48,16 @@ class Verifier:
                 result, why = NOT_VALID, b"unknown-user"
             elif address.startswith(b"slow"):
                 result, why = UNDECIDED, b"table-error"
+            elif address.startswith(b"hop"):
+                result, why = UNDECIDED, b"unreachable"
             elif address.startswith(b"full"):
                 result, why, text = NOT_VALID, b"overquota", b"text=the mailbox is full\0"
+            elif address.startswith(b"esc"):
+                result, why, text = NOT_VALID, b"refused", b"text=\x1b[2J\0"
             user = b"o'\"\xe9" if address.startswith(b"odd") else b"bob"
+            if self.legacy:
+                self.socket.sendto(bytes([result]) + user, peer)
+                continue
             self.socket.sendto(
                 bytes([result]) + user + b"\0v=2\0id=" + fields[b"id"] + b"\0why=" + why + b"\0"
                 + text, peer)
@@ -79,6 +91,7 @@ class ByHand(RcptcheckTest):
 
     def test_table(self):
         out = self.check("good@example.org", "bad@example.org", "slow", "a b\n").stdout.decode()
+        out = "".join(line for line in out.splitlines(True) if not line.startswith(" "))
         rows = [line.split() for line in out.splitlines()]
         self.assertEqual(rows[0], ["ADDRESS", "VERDICT", "WHY", "USER", "TIME"])
         self.assertEqual([row[:4] for row in rows[1:]], [
@@ -90,14 +103,42 @@ class ByHand(RcptcheckTest):
         self.assertEqual(len({line.index(word) for line, word in zip(
             out.splitlines()[1:4], ("valid", "not-valid", "undecided"))}), 1, "columns align")
 
+    def test_reply_stands_below_its_row(self):
+        def lines(value, *addresses):
+            return self.run_program("-s", value, *addresses).stdout.decode().splitlines()[1:]
+
+        where = self.verifier.value
+        good, bad, refusal, full, words, slow, delay = lines(where, "good", "bad", "full", "slow")
+        self.assertEqual([refusal, words, delay], [
+            "    550 5.1.1 no such recipient here", "    550 5.1.1 the mailbox is full",
+            "    451 4.3.0 cannot verify this recipient now, try again later"])
+        self.assertEqual([row.split()[0] for row in (good, bad, full, slow)],
+                         ["good", "bad", "full", "slow"])
+        self.assertEqual(lines("DEFER," + where, "bad")[1],
+                         "    554 5.1.1 a recipient of this message does not exist")
+        self.assertEqual(len(lines(where + ",tempok", "slow")), 1)
+
+    def test_text_for_a_terminal_is_no_answer(self):
+        run = self.run_program("-s", self.verifier.value + ",timeout=1", "esc")
+        self.assertNotIn(b"\x1b", run.stdout + run.stderr)
+        self.assertEqual(run.returncode, 111)
+
+    def test_rows_fit_a_screen(self):
+        out = self.check("x" * 42 + "@a.b", "bad@example.org", "x" * 200).stdout.decode()
+        fitting = [line for line in out.splitlines() if "x" * 200 not in line]
+        self.assertEqual([line for line in fitting if len(line) > 100], [])
+        self.assertEqual(len({line.index("bob") for line in fitting if "bob" in line}), 1)
+
     def test_json(self):
         run = self.check("-j", "--", b"odd\xe9\xc3\xa9\"\n@example.org", "bad")
         first, second = [json.loads(line) for line in run.stdout.decode("utf-8").splitlines()]
         self.assertGreaterEqual(first.pop("us"), 1)
         self.assertEqual(first, {
             "address": "odd\xe9\xe9\"\n@example.org", "verdict": "valid", "why": "local",
-            "user": "o'\"\xe9", "server": self.verifier.value})
+            "user": "o'\"\xe9", "server": self.verifier.value, "code": 0, "reply": ""})
         self.assertEqual(second["verdict"], "not-valid")
+        self.assertEqual((second["code"], second["reply"]),
+                         (550, "550 5.1.1 no such recipient here"))
 
     def test_quiet(self):
         run = self.check("-q", "bad")
@@ -134,6 +175,64 @@ class ByHand(RcptcheckTest):
         run = self.run_program("-s", self.verifier.value + ",timeout=1", "mute", "good")
         self.assertEqual(run.returncode, 111)
         self.assertIn(b"timeout", run.stdout)
+        self.assertIn(b"no answer in time from %s (no reply)" % self.verifier.value.encode(),
+                      run.stderr)
+
+    def test_says_where_nobody_listens(self):
+        """Each address has a minute; all are done long before, and the hint comes once."""
+        server = "127.0.0.1:%d" % lib.free_port()
+        for source in (["a", "b", "c"], ["-"]):
+            run = self.run_program("-s", server + ",timeout=60", *source, input=b"a\nb\nc\n")
+            self.assertEqual(run.returncode, 111)
+            self.assertEqual(run.stdout.count(b"unreachable"), 3)
+            self.assertEqual(run.stderr.decode(), (
+                "rcptcheck: nobody answers at %s (connection refused): is qmail-verify running "
+                "there?  rcptcheck -s ADDRESS:PORT asks another one\n" % server))
+
+    def test_says_which_socket_is_not_there(self):
+        value = "unix:/nonexistent/a$b,127.0.0.1:%d,timeout=60" % lib.free_port()
+        run = self.run_program("-s", value, "-j", "a")
+        self.assertEqual(run.returncode, 111)
+        self.assertEqual(json.loads(run.stdout)["why"], "unreachable")
+        self.assertIn(b"unix:/nonexistent/a$b (no such socket), 127.0.0.1:", run.stderr)
+
+    def test_waits_for_a_restart(self):
+        """A verifier that is back within a second costs no address its answer."""
+        port = lib.free_port()
+        with subprocess.Popen([PROGRAM, "-s", ":%d" % port, "-j", "good"], stdout=subprocess.PIPE,
+                              stderr=subprocess.PIPE) as process:
+            time.sleep(0.2)  # time to be refused
+            self.addCleanup(Verifier(port=port).close)
+            out, hints = process.communicate(timeout=60)
+        self.assertEqual((json.loads(out)["verdict"], hints), ("valid", b""))
+
+    def test_word_of_a_verifier_is_no_hint(self):
+        """It may say itself that something, a next hop, is unreachable."""
+        run = self.check("hop")
+        self.assertIn(b"unreachable", run.stdout)
+        self.assertEqual((run.stderr, run.returncode), (b"", 111))
+        self.assertEqual(len(self.verifier.heard), 1, "it answered: there is no reason to ask again")
+
+    def test_names_the_old_verifier(self):
+        old = Verifier(legacy=True)
+        self.addCleanup(old.close)
+        for value in (old.value, "DEFER," + old.value + ",timeout=60"):
+            run = self.run_program("-s", value, "good", "bad")
+            self.assertEqual(run.returncode, 111)
+            self.assertEqual(run.stdout.count(b"legacy-reply"), 2)
+            hint = run.stderr.decode()
+            self.assertEqual(hint.count("\n"), 1)
+            self.assertIn("rcptcheck: %s answers in the form of qmail-verify before 2.0"
+                          % old.value, hint)
+            # What is advised works.
+            advice = hint.rpartition('rcptcheck -s "')[2].rstrip('"\n')
+            self.assertEqual(advice, value + ",legacy")
+            run = self.run_program("-s", advice, "good", "bad")
+            self.assertEqual((run.returncode, run.stderr), (100, b""))
+
+    def test_quiet_gives_no_hints(self):
+        run = self.run_program("-q", "-s", ":%d" % lib.free_port(), "a")
+        self.assertEqual((run.stdout, run.stderr, run.returncode), (b"", b"", 111))
 
     def test_mistakes_never_look_like_an_answer(self):
         for arguments in ((), ("-s",), ("-x", "good"), ("-q",), ("-s", ":,timeout=0", "good"),
