@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // daemon/log.h - log lines that multilog and fail2ban can read, without ever waiting for them.
 //
-// A line is a word and then key=value fields: `verify result=reject why=unknown-user addr=a@b`.
+// A line is a word and then key=value fields: `verify result=notvalid why=unknown-user rcpt=a@b`.
 // Values are printable ASCII without blanks, quotes and backslashes; any other byte is \xHH
 // (core/text.h).  LogWriter gathers lines and hands them over at the end of the loop's turn, whole
 // lines only, at most PIPE_BUF bytes a time into a pipe that has said it has room: the descriptor
