@@ -314,7 +314,7 @@ bench: all $(BENCH_BINARIES)
 
 # Every build compiles the targets against a small runner that replays the corpus.  With libFuzzer
 # (clang) they look for new inputs: FUZZ_SECONDS in `make check`, MINUTES in `make fuzz`, shared by all.
-FUZZ_SECONDS ?= 60
+FUZZ_SECONDS ?= 40
 MINUTES ?= 30
 FUZZ_TARGETS := $(patsubst tests/fuzz/fuzz_%.cc,%,$(wildcard tests/fuzz/fuzz_*.cc))
 FUZZ_REPLAYS := $(FUZZ_TARGETS:%=$(B)/tests/fuzz_%)
@@ -444,7 +444,7 @@ help:
 
 #: make                     the release build, in build/
 #: make demo                a small mail system in a temporary directory, asked a dozen questions
-#: make check               everything: both compilers, sanitizers, all tests, a minute of fuzzing
+#: make check               everything: both compilers, sanitizers, all tests, some fuzzing
 #: make install             PREFIX, QMAILHOME, MANDIR and DESTDIR say where; make install-check
 #: make deps                installs what all of these need, or says what to install
 #: make test ROOM=rcpt      one room's tests, with sanitizers
