@@ -184,7 +184,7 @@ class BareTest(unittest.TestCase):
         machine.run("apt-get update -qq && apt-get install -qq -y --no-install-recommends exim4-daemon-light")
         code, output = machine.try_to("make check", USER)
         self.assertNotEqual(code, 0)
-        line = re.search(r"^  (apt-get install .*)$", output, re.M).group(1)
+        line = re.search(r"^  (apt-get update && apt-get install .*)$", output, re.M).group(1)
         self.assertNotIn(" postfix", line)
         machine.run(line)
         self.assertTrue(machine.has_package("exim4-daemon-light"))

@@ -66,7 +66,7 @@ class DepsTest(lib.E2eTest):
         os.chmod(self.dir, 0o777)
         code, out, err = self.run_program(["sh", "tools/deps", "demo"], env=environment, cwd=lib.TOP, **options)
         self.assertEqual((code, out), (111, ""))
-        self.assertRegex(err, r"(?m)^  apt-get install -y --no-remove .*\blibevent-dev\b")
+        self.assertRegex(err, r"(?m)^  apt-get update && apt-get install -y --no-remove .*\blibevent-dev\b")
         self.assertRegex(err, r"(?m)^missing: .*pkg:libevent\b")
 
 
