@@ -37,9 +37,9 @@ void serve(Daemon& daemon, Loop& loop) {
 
 int run_daemon(std::string_view program, Daemon& daemon, Loop& loop) {
   ignore_sigpipe();
-  // From the beginning: supervise must not end a daemon that it tells to read again while it
-  // starts.
+  // From the beginning: a daemon must not end because it is told something while it starts.
   const Loop::Owned hangup = loop.on_signal(SIGHUP, [&daemon] { daemon.reload(); });
+  const Loop::Owned usr1 = loop.on_signal(SIGUSR1, [&daemon] { daemon.log_counters(); });
   std::string detail;
   const Result<void> started = start(daemon, detail);
   if (!started.ok()) {

@@ -5,12 +5,13 @@
 //   pre_jail    with the rights it was started with: helpers forked, sockets bound, files opened
 //   (jail)      chroot, groups, gid, uid, proof, no-new-privs, limits: daemon/jail.h
 //   post_jail   what the low-privilege account may open; timers and watches on the loop
-//   (serve)     the loop runs; SIGHUP calls reload(), SIGTERM and SIGINT stop it
+//   (serve)     the loop runs; SIGHUP calls reload(), SIGUSR1 log_counters(), SIGTERM and SIGINT
+//               stop it
 //   finish      last words: what is still buffered
 //
 // A phase that fails says why in one line on standard error, and the daemon exits 111; its
-// supervisor starts it again.  Before serve SIGTERM simply ends the process; a SIGHUP that comes
-// early is carried out when the loop runs.  SIGPIPE is ignored throughout.
+// supervisor starts it again.  Before serve SIGTERM simply ends the process; a SIGHUP or SIGUSR1
+// that comes early is carried out when the loop runs.  SIGPIPE is ignored throughout.
 //
 // Threads: none.  Tests: tests/daemon/skeleton_test.cc
 #ifndef QV_DAEMON_SKELETON_H_
@@ -41,6 +42,8 @@ class Daemon {
   [[nodiscard]] virtual Result<void> post_jail(std::string& detail) = 0;
   // SIGHUP: read again what may have changed.  The rights of the start are gone and stay gone.
   virtual void reload() = 0;
+  // SIGUSR1: one line that says what was counted since the start.
+  virtual void log_counters() = 0;
   // After the loop has ended and before the process does.
   virtual void finish() {}
 };

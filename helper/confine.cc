@@ -38,7 +38,8 @@ void limit(__rlimit_resource_t what, rlim_t most) {
 
 void reset_signals() {
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE}) signal(number, SIG_IGN);
+  // What is signalled by the program's name, or to its group, is for the front.
+  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1}) signal(number, SIG_IGN);
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);

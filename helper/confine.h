@@ -13,9 +13,9 @@ namespace qv::helper {
 void close_all_but(const Fd& kept);
 
 // Working directory /, umask 077, no core files, few descriptors, no new privileges; no signal is
-// blocked, SIGHUP, SIGINT, SIGTERM and SIGPIPE are ignored, the others as a new process has them:
-// what ends the helper is the end of the front, so that a signal to all of a terminal's or a
-// supervisor's processes lets the front go first.
+// blocked, SIGHUP, SIGINT, SIGTERM, SIGUSR1 and SIGPIPE are ignored, the others as a new process
+// has them: what ends the helper is the end of the front, so that a signal to all of a terminal's
+// or a supervisor's processes lets the front go first.
 void confine_process();
 
 }  // namespace qv::helper

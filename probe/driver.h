@@ -18,6 +18,7 @@
 #include <vector>
 
 #include "cache/rules.h"
+#include "daemon/counters.h"
 #include "event/connect.h"
 #include "event/loop.h"
 #include "event/resolver.h"
@@ -47,6 +48,17 @@ struct ProbeCounters {
   std::uint64_t defer = 0;
   std::uint64_t refused_pending = 0;  // too many under way
   std::uint64_t refused_rate = 0;     // too many for one entry of control/verifyprobe
+};
+
+// All of them, in a fixed order.
+inline constexpr CounterName<ProbeCounters> kProbeCounterNames[] = {
+    {"probes", &ProbeCounters::started, "conversations begun"},
+    {"probes_joined", &ProbeCounters::joined, "questions that joined one under way"},
+    {"probes_ok", &ProbeCounters::ok, "probes that found the address deliverable"},
+    {"probes_defer", &ProbeCounters::defer, "probes that decided nothing"},
+    {"probes_bounce", &ProbeCounters::bounce, "probes that found it undeliverable"},
+    {"refused_pending", &ProbeCounters::refused_pending, "not begun: too many under way"},
+    {"refused_rate", &ProbeCounters::refused_rate, "not begun: too many a minute"},
 };
 
 class ProbeDriver {

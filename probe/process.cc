@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/process.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
@@ -156,7 +155,6 @@ void ProbeDaemon::start_timers() {
   timers_.push_back(loop_.every(kFlush_us, [this] { flush(); }));
   timers_.push_back(loop_.every(kSecond_us, [this] { use_control_files(); }));
   timers_.push_back(loop_.every(kInterfaces_us, [this] { own_->refresh(); }));
-  timers_.push_back(loop_.on_signal(SIGUSR1, [this] { log_counters(); }));
 }
 
 void ProbeDaemon::use_control_files() {
@@ -213,18 +211,10 @@ void ProbeDaemon::log_start() {
 }
 
 void ProbeDaemon::log_counters() {
-  const ServiceCounters& asked = service_->counters();
-  const ProbeCounters& probes = driver_->counters();
   const StreamServerCounters& clients = server_->counters();
   LogLine line("counters");
-  line.add("queries", asked.queries).add("ok", asked.answered_ok);
-  line.add("defer", asked.answered_defer).add("bounce", asked.answered_bounce);
-  line.add("todo", asked.answered_todo).add("refreshes", asked.refreshes);
-  line.add("updates", asked.updates).add("accept_all", asked.accept_all);
-  line.add("backup_mx", asked.backup_mx).add("probes", probes.started);
-  line.add("probes_joined", probes.joined).add("probes_ok", probes.ok);
-  line.add("probes_defer", probes.defer).add("probes_bounce", probes.bounce);
-  line.add("refused_pending", probes.refused_pending).add("refused_rate", probes.refused_rate);
+  add_counters(line, service_->counters(), kServiceCounterNames);
+  add_counters(line, driver_->counters(), kProbeCounterNames);
   line.add("pending", driver_->pending()).add("entries", store_->size());
   line.add("damaged", records_->counters().damaged);
   line.add("store_failures", records_->counters().failures);

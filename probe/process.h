@@ -39,6 +39,7 @@ class ProbeDaemon final : public Daemon {
   [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
   void reload() override;
+  void log_counters() override;
   void finish() override;
 
  private:
@@ -51,7 +52,6 @@ class ProbeDaemon final : public Daemon {
   void flush();
   void report(std::string_view word, std::initializer_list<ReportField> fields);
   void log_start();
-  void log_counters();
   [[nodiscard]] CalloutOptions callout_options() const;
 
   LibeventLoop& loop_;

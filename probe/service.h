@@ -22,7 +22,7 @@
 //   Invariant: waiters_ has a key only while the driver is probing for it; who waits for another
 //   host's probe looks again and again (polls_).
 //
-// Threads: none.  Manual: qmail-probe(8).  Tests: tests/probe/service_test.cc, tests/replay/
+// Threads: none.  Manual: qmail-probe(8).  Tests: tests/probe/replay_test.cc, tests/replay/
 #ifndef QV_PROBE_SERVICE_H_
 #define QV_PROBE_SERVICE_H_
 
@@ -35,6 +35,7 @@
 #include <vector>
 
 #include "cache/rules.h"
+#include "daemon/counters.h"
 #include "event/loop.h"
 #include "probe/driver.h"
 #include "probe/records.h"
@@ -68,6 +69,19 @@ struct ServiceCounters {
   std::uint64_t updates = 0;
   std::uint64_t accept_all = 0;
   std::uint64_t backup_mx = 0;
+};
+
+// All of them, in a fixed order.
+inline constexpr CounterName<ServiceCounters> kServiceCounterNames[] = {
+    {"queries", &ServiceCounters::queries, "questions asked"},
+    {"ok", &ServiceCounters::answered_ok, "answered: deliverable"},
+    {"defer", &ServiceCounters::answered_defer, "answered: undecided"},
+    {"bounce", &ServiceCounters::answered_bounce, "answered: undeliverable"},
+    {"todo", &ServiceCounters::answered_todo, "answered: being asked about"},
+    {"refreshes", &ServiceCounters::refreshes, "probes behind an answer that was given"},
+    {"updates", &ServiceCounters::updates, "entries written by clients"},
+    {"accept_all", &ServiceCounters::accept_all, "answers from a next hop that accepts everything"},
+    {"backup_mx", &ServiceCounters::backup_mx, "accepted because the primary was down"},
 };
 
 class VerifyService {

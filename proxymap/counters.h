@@ -4,8 +4,8 @@
 #define QV_PROXYMAP_COUNTERS_H_
 
 #include <cstdint>
-#include <string_view>
 
+#include "daemon/counters.h"
 #include "wire/proxymap.h"
 
 namespace qv::proxymap {
@@ -29,14 +29,8 @@ struct Counters {
   void count(Status status);
 };
 
-struct CounterName {
-  std::string_view name;  // "lookups"
-  std::uint64_t Counters::*member;
-  std::string_view help;
-};
-
 // All of them, in a fixed order.
-inline constexpr CounterName kCounterNames[] = {
+inline constexpr CounterName<Counters> kCounterNames[] = {
     {"opens", &Counters::opens, "open requests"},
     {"lookups", &Counters::lookups, "lookup requests"},
     {"updates", &Counters::updates, "update requests"},

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "proxymap/process.h"
 
-#include <signal.h>
 #include <stdio.h>
 #include <sys/resource.h>
 #include <sys/socket.h>
@@ -118,7 +117,6 @@ void ProxymapDaemon::start_serving() {
     });
   }
   listeners_.clear();
-  on_usr1_ = loop_.on_signal(SIGUSR1, [this] { log_counters(); });
 }
 
 std::unordered_map<std::string, CacheLimits> ProxymapDaemon::read_caches() {
@@ -166,9 +164,7 @@ void ProxymapDaemon::log_problem(const Problem& problem) {
 
 void ProxymapDaemon::log_counters() {
   LogLine line("counters");
-  for (const CounterName& counter : kCounterNames) {
-    line.add(counter.name, counters_.*counter.member);
-  }
+  add_counters(line, counters_, kCounterNames);
   line.add("clients", server_->clients()).add("accepted", server_->counters().accepted);
   line.add("tables", tables_->size()).add("workers", pool_->workers());
   line.add("joined", pool_->counters().joined).add("overflows", pool_->counters().overflows);

@@ -6,7 +6,7 @@
 //   post_jail   allow-list and tables, as the unprivileged account; workers are forked from here on
 //
 // No table is opened before the rights of the start are gone: what the account may not read is not
-// served.  Manual: qmail-proxymap(8).  Tests: tests/e2e/proxymap_test.py
+// served.  Manual: qmail-proxymap(8).  Tests: tests/e2e/proxymap.py
 #ifndef QV_PROXYMAP_PROCESS_H_
 #define QV_PROXYMAP_PROCESS_H_
 
@@ -34,13 +34,13 @@ class ProxymapDaemon final : public Daemon {
   [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
   void reload() override;
+  void log_counters() override;
   void finish() override;
 
  private:
   void log_start();
   void log_event(const Event& event);
   void log_problem(const Problem& problem);
-  void log_counters();
   void start_serving();
   [[nodiscard]] std::unordered_map<std::string, CacheLimits> read_caches();
 
@@ -56,7 +56,6 @@ class ProxymapDaemon final : public Daemon {
   std::optional<Pool> pool_;
   std::optional<Service> service_;
   std::optional<StreamServer> server_;
-  Loop::Owned on_usr1_;
 };
 
 // Reports every mistake in settings and control files on standard output; the exit code.

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/desk.h"
 
+#include <algorithm>
 #include <utility>
 
 namespace qv {
@@ -64,7 +65,11 @@ Desk::Parked Desk::park(std::unique_ptr<Waiter> waiter, std::int64_t asked_at_us
     free_.push_back(static_cast<std::uint32_t>(places_.size()));
     places_.emplace_back();
   }
-  if (free_.empty()) return Parked::no_room;
+  if (free_.empty()) {
+    ++counters_.no_room;
+    return Parked::no_room;
+  }
+  ++counters_.waited;
   const std::uint32_t number = free_.back();
   free_.pop_back();
   places_[number] = {std::move(waiter), asked_at_us};
@@ -96,12 +101,33 @@ void Desk::give_up_overdue() {
   const std::int64_t now = loop_.now_us();
   for (std::size_t i = 0; i < places_.size(); ++i) {
     if (places_[i].waiter == nullptr || now - places_[i].asked_at_us < kMaxParkedUs) continue;
+    ++counters_.overdue;
     tell(places_[i], decided_without_looking(Why::timeout));
+  }
+}
+
+std::size_t Desk::parked() const {
+  return static_cast<std::size_t>(std::count_if(
+      places_.begin(), places_.end(), [](const Place& place) { return place.waiter != nullptr; }));
+}
+
+void Desk::count(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::accept:
+      ++counters_.valid;
+      return;
+    case Verdict::reject:
+      ++counters_.not_valid;
+      return;
+    case Verdict::defer:
+      ++counters_.undecided;
+      return;
   }
 }
 
 void Desk::note(const Asked& asked, const Decision& decision, std::string_view told) {
   const Verdict verdict = decision.verdict();
+  count(verdict);
   if (options_.log == LogWhat::none) return;
   if (options_.log == LogWhat::reject && verdict == Verdict::accept) return;
   LogLine line("verify");

@@ -21,6 +21,7 @@
 #include "daemon/log.h"
 #include "event/loop.h"
 #include "verify/cached_lookups.h"
+#include "verify/counters.h"
 #include "verify/judge.h"
 #include "verify/options.h"
 
@@ -80,14 +81,19 @@ class Desk {
   // no_room: the waiter is gone and was not told; the answer is Why::timeout.
   [[nodiscard]] Parked park(std::unique_ptr<Waiter> waiter, std::int64_t asked_at_us);
 
-  // One line, where LOG wants it; it goes out with the next flush of the log, or when the loop
-  // turns.  `told`: what the client was told instead of the truth.
+  // A question is answered.  One line, where LOG wants it; it goes out with the next flush of the
+  // log, or when the loop turns.  `told`: what the client was told instead of the truth.
   void note(const Asked& asked, const Decision& decision, std::string_view told = {});
 
   // Looks for changed files, at most once a second, and logs what is wrong with them.
   void refresh(std::int64_t now_us);
   // Reads everything again and forgets what was remembered (SIGHUP).
   void reload();
+
+  // What was counted since the start; whoever brings questions counts what came in.
+  [[nodiscard]] VerifyCounters& counters() { return counters_; }
+  // Questions that wait now.
+  [[nodiscard]] std::size_t parked() const;
 
  private:
   struct Place {
@@ -99,12 +105,14 @@ class Desk {
   void decide_again(std::uint32_t number);
   void give_up_overdue();
   void tell(Place& place, const Decision& decision);
+  void count(Verdict verdict);
 
   Loop& loop_;
   const Options& options_;
   LogWriter& log_;
   CachedLookups lookups_;
   Judge judge_;
+  VerifyCounters counters_;
   std::vector<Place> places_;
   std::vector<std::uint32_t> free_;
   Loop::Owned sweep_;

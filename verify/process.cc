@@ -42,6 +42,24 @@ Result<Fd> bind_one(const std::string& text) {
   return bound;
 }
 
+void count(helper::Notice notice, HelperCounters& helpers) {
+  switch (notice) {
+    case helper::Notice::worker_started:
+      ++helpers.started;
+      return;
+    case helper::Notice::worker_overdue:
+    case helper::Notice::worker_died:
+    case helper::Notice::worker_garbled:
+      ++helpers.lost;
+      return;
+    case helper::Notice::worker_refused:
+      ++helpers.refused;
+      return;
+    case helper::Notice::keeper_gone:
+      return;
+  }
+}
+
 }  // namespace
 
 Result<void> VerifyProcess::parse(std::string& detail) {
@@ -82,14 +100,19 @@ Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
   settings.time_limit_us = options_.look_timeout_us;
   pool_.emplace(loop_, std::move(keeper_), settings,
                 [this](helper::Notice notice, pid_t worker, int errnum) {
-                  if (notice == helper::Notice::worker_started) return;
-                  LogLine line("helper");
-                  line.add("event", helper::notice_name(notice)).add("pid", worker);
-                  if (errnum != 0) line.add("errno", errnum);
-                  log_->write(line);
-                  if (notice == helper::Notice::keeper_gone) give_up();
+                  note_helper(notice, worker, errnum);
                 });
   return {};
+}
+
+void VerifyProcess::note_helper(helper::Notice notice, pid_t worker, int errnum) {
+  count(notice, helpers_);
+  if (notice == helper::Notice::worker_started) return;
+  LogLine line("helper");
+  line.add("event", helper::notice_name(notice)).add("pid", worker);
+  if (errnum != 0) line.add("errno", errnum);
+  log_->write(line);
+  if (notice == helper::Notice::keeper_gone) give_up();
 }
 
 // The rights to start helpers went with the keeper; a new start has them.
@@ -139,6 +162,22 @@ Result<void> VerifyDaemon::post_jail(std::string& detail) {
   return {};
 }
 
-void VerifyDaemon::finish() { log_->drain(kLastWordsUs); }
+void VerifyDaemon::log_counters() {
+  const helper::Pool::Counts looks = pool_->counts();
+  LogLine line("counters");
+  add_counters(line, desk_->counters(), kVerifyCounterNames);
+  line.add("looks", looks.asked).add("looks_overdue", looks.overdue);
+  line.add("looks_refused", looks.overflowed).add("looks_retried", looks.retried);
+  add_counters(line, helpers_, kHelperCounterNames);
+  line.add("unsent", service_->unsent()).add("log_dropped", log_->dropped());
+  line.add("parked", desk_->parked()).add("helpers", looks.idle + looks.busy);
+  line.add("clients", streams_->clients()).add("accepted", streams_->accepted());
+  log_->write(line);
+}
+
+void VerifyDaemon::finish() {
+  log_counters();
+  log_->drain(kLastWordsUs);
+}
 
 }  // namespace qv

@@ -18,6 +18,7 @@
 #include "event/loop.h"
 #include "helper/keeper.h"
 #include "helper/pool.h"
+#include "verify/counters.h"
 #include "verify/desk.h"
 #include "verify/options.h"
 #include "verify/service.h"
@@ -35,6 +36,7 @@ class VerifyProcess : public Daemon {
   [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
   void reload() override {}
+  void log_counters() override {}
 
   // The helpers are gone for good, and the loop was stopped: to be started again.
   [[nodiscard]] bool helpers_lost() const { return helpers_lost_; }
@@ -46,8 +48,10 @@ class VerifyProcess : public Daemon {
   helper::Keeper keeper_;
   std::optional<LogWriter> log_;
   std::optional<helper::Pool> pool_;
+  HelperCounters helpers_;
 
  private:
+  void note_helper(helper::Notice notice, pid_t worker, int errnum);
   void give_up();
 
   bool helpers_lost_ = false;
@@ -60,6 +64,7 @@ class VerifyDaemon final : public VerifyProcess {
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
   void reload() override { desk_->reload(); }
+  void log_counters() override;
   [[nodiscard]] JailSettings jail() const override;
   void finish() override;
 

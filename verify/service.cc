@@ -120,7 +120,10 @@ void VerifyService::answer_batch(Port& port, int count) {
 
 void VerifyService::answer_one(Port& port, int i, const Incoming& incoming, std::int64_t now) {
   const datagram::Query& query = incoming.query;
+  VerifyCounters& counters = desk_.counters();
+  ++(query.id.empty() ? counters.legacy : counters.extended);
   if (incoming.form == datagram::Parsed::too_long) {
+    ++counters.too_long;
     finish(port, port.socket.peer(i), query, decided_without_looking(Why::too_long), now);
     return;
   }
@@ -150,7 +153,9 @@ void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& 
     told = verdict_word(ok ? Verdict::accept : Verdict::reject);
     if (options_.legacytemp == LegacyTemp::silent) told = "nothing";
   }
-  if (told != "nothing") {
+  if (told == "nothing") {
+    ++desk_.counters().silent;
+  } else {
     port.socket.commit(peer, datagram::encode_reply(reply, port.socket.prepare()));
   }
   Asked asked;
@@ -158,6 +163,12 @@ void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& 
   asked.client = query.client;
   asked.at_us = asked_at_us;
   desk_.note(asked, decision, told);
+}
+
+std::uint64_t VerifyService::unsent() const {
+  std::uint64_t count = 0;
+  for (const std::unique_ptr<Port>& port : ports_) count += port->socket.dropped();
+  return count;
 }
 
 // One answer of a helper may wake many: their replies go out together when the loop turns.

@@ -6,8 +6,8 @@
 // legacy one that cannot be told and LEGACYTEMP silent.
 //
 // Threads: none.  Blocking: never, but for reading changed control files.
-// Manual: qmail-verify(8), qmail-verify-protocol(7).  Tests: tests/verify/service_test.cc,
-// tests/e2e
+// Manual: qmail-verify(8), qmail-verify-protocol(7).  Tests: tests/e2e/wire.py,
+// tests/e2e/daemon.py
 #ifndef QV_VERIFY_SERVICE_H_
 #define QV_VERIFY_SERVICE_H_
 
@@ -35,6 +35,9 @@ class VerifyService {
 
   // Answers on a bound datagram socket from now on.
   [[nodiscard]] Result<void> serve(Fd bound);
+
+  // Replies that could not be sent since the start.
+  [[nodiscard]] std::uint64_t unsent() const;
 
  private:
   struct Port;

@@ -211,6 +211,7 @@ class StreamService::Session final : public StreamSession {
 
   void ask(Question& question) {
     if (question.is_other) return answer_other(question.asked.address);
+    ++service_.desk_.counters().stream;
     const std::int64_t now = service_.loop_.now_us();
     question.asked.at_us = now;
     service_.desk_.refresh(now);
@@ -227,6 +228,7 @@ class StreamService::Session final : public StreamSession {
 
   // A policy client may go on; a table does not have it.
   void answer_other(std::string_view key) {
+    ++service_.desk_.counters().other;
     Why why = protocol_ == StreamProtocol::policy ? Why::relay : Why::unknown_user;
     write(key, decided_without_looking(why));
   }
@@ -245,6 +247,7 @@ class StreamService::Session final : public StreamSession {
   }
 
   void complain() {
+    ++service_.desk_.counters().malformed;
     LogLine line("stream");
     service_.log_.write(line.add("event", "malformed").add("via", protocol_name(protocol_)));
     service_.log_.flush();

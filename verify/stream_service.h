@@ -56,6 +56,10 @@ class StreamService {
   // Takes clients from a listening socket from now on.
   void serve(Fd listener, StreamProtocol protocol);
 
+  // Those that are connected now, and those since the start.
+  [[nodiscard]] std::size_t clients() const { return server_.clients(); }
+  [[nodiscard]] std::uint64_t accepted() const { return server_.counters().accepted; }
+
  private:
   class Session;
 

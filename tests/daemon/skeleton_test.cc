@@ -36,6 +36,10 @@ class TalkingDaemon : public Daemon {
     if (geteuid() == 0) say("root again");
     if (stop_on_reload) raise(SIGTERM);
   }
+  void log_counters() override {
+    say("counters");
+    if (stop_on_counters) raise(SIGTERM);
+  }
   void finish() override { say("finish"); }
 
   std::string fail_in;
@@ -44,6 +48,7 @@ class TalkingDaemon : public Daemon {
   int raise_early = 0;  // a signal that comes in pre_jail
   int raise_serving = SIGTERM;
   bool stop_on_reload = false;
+  bool stop_on_counters = false;
   Account account{12345, 12346};
 
  private:
@@ -99,6 +104,23 @@ TEST(SkeletonDeathTest, AnEarlyHupIsNotDeadly) {
                 d.stop_on_reload = true;
               }),
               testing::ExitedWithCode(0), "post_jail;.*reload;.*finish;$");
+}
+
+TEST(SkeletonDeathTest, Usr1LogsTheCounters) {
+  EXPECT_EXIT(run([](TalkingDaemon& d) {
+                d.raise_serving = SIGUSR1;
+                d.stop_on_counters = true;
+              }),
+              testing::ExitedWithCode(0), "^parse;pre_jail;jail;post_jail;serve;counters;finish;$");
+}
+
+TEST(SkeletonDeathTest, AnEarlyUsr1IsNotDeadlyAndNotForgotten) {
+  EXPECT_EXIT(run([](TalkingDaemon& d) {
+                d.raise_early = SIGUSR1;
+                d.raise_serving = 0;
+                d.stop_on_counters = true;
+              }),
+              testing::ExitedWithCode(0), "post_jail;.*counters;.*finish;$");
 }
 
 TEST(SkeletonDeathTest, ABrokenPipeIsNotDeadly) {

@@ -147,6 +147,47 @@ class Signals(Daemon):
         self.becomes(client, "x@new.example", NOT_VALID, 1)
         self.assertTrue(verify.alive())
 
+    def test_usr1_logs_the_counters(self):
+        """To all processes of its name, as pkill -USR1 sends it: nobody ends, and the numbers are
+        those of what was asked."""
+        self.tree.assign("+lost-:lost:%d:%d:/no/such/home:-::" % (lib.FIRST_UID, lib.FIRST_UID))
+        self.tree.compile()
+        policy = self.at("policy")
+        port = lib.free_port()
+        verify = self.start_verify(self.tree, port, LEGACYTEMP="silent",
+                                   LISTEN="127.0.0.1:%d policy:unix:%s" % (port, policy))
+        client = self.client(verify)
+        family = descendants(verify.pid)
+        self.assertTrue(family)
+        before = lib.counters_of(verify, family)
+        for _ in range(3):
+            self.assertEqual(client.ask("joe@local.example").result, VALID)
+        for _ in range(2):
+            self.assertEqual(client.legacy("nobody@local.example").result, NOT_VALID)
+        self.assertEqual(client.ask("x" * 1000 + "@local.example").result, NOT_VALID)
+        self.assertEqual(client.ask("lost-x@local.example").result, UNDECIDED)
+        self.assertIsNone(client.legacy("lost-x@local.example", timeout=0.2))
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as stream:
+            stream.connect(policy)
+            stream.settimeout(10)
+            for words, answer in ((b"protocol_state=RCPT\nrecipient=joe@local.example", b"DUNNO"),
+                                  (b"protocol_state=DATA\nrecipient=", b"DUNNO")):
+                stream.sendall(b"request=smtpd_access_policy\n" + words + b"\n\n")
+                self.assertIn(answer, stream.recv(4096))
+            stream.sendall(b"nonsense\n\n")
+            self.assertEqual(stream.recv(4096), b"")
+        after = lib.counters_of(verify, descendants(verify.pid))
+        grown = {name: after[name] - before[name] for name in after if after[name] != before[name]}
+        for name in ("waited", "looks", "helpers", "helpers_started"):
+            self.assertGreaterEqual(grown.pop(name, 0), 0)
+        self.assertEqual(grown, {
+            "extended": 5, "legacy": 3, "stream": 1, "too_long": 1, "other": 1, "malformed": 1,
+            "valid": 4, "not_valid": 3, "undecided": 2, "silent": 1, "accepted": 1})
+        self.assertGreater(after["looks"], 0)
+        self.assertEqual((after["parked"], after["helpers_lost"]), (0, 0))
+        self.assertEqual(verify.stop(), 0)
+        self.assertRegex(verify.log().splitlines()[-1], "^counters legacy=")
+
     def test_hup_and_children_do_not_disturb(self):
         verify = self.start_verify(self.tree)
         client = self.client(verify)

@@ -766,6 +766,22 @@ def descendants(pid):
     return found
 
 
+def counters_of(process, among=(), seconds=10):
+    """Sends SIGUSR1 to a daemon and to the processes `among` its children; what it then logs as
+    counters, {name: number}.  Each of them must outlive that."""
+    def lines():
+        return re.findall(r"(?m)^(?:\w+: )?counters (.*)$", process.log())
+    before = len(lines())
+    for pid in (*among, process.pid):
+        os.kill(pid, signal.SIGUSR1)
+    wait_until(lambda: len(lines()) > before, seconds, "counters of %s" % process.name)
+    gone = [pid for pid in among if not os.path.exists("/proc/%d" % pid)
+            or proc_status(pid)["State"][0] == "Z"]
+    if gone or not process.alive():
+        raise AssertionError("SIGUSR1 ended %s of %s" % (gone or process.pid, process.name))
+    return {k: int(v) for k, _, v in (field.partition("=") for field in lines()[-1].split())}
+
+
 def proc_status(pid):
     with open("/proc/%d/status" % pid, encoding="ascii", errors="replace") as f:
         return {k: v.split() for k, _, v in (line.partition(":") for line in f)}
