@@ -148,6 +148,8 @@ int read_everything(MDB_txn* txn, MDB_dbi dbi) {
   const rlimit no_core{0, 0};
   setrlimit(RLIMIT_CORE, &no_core);
   for (const int number : {SIGBUS, SIGSEGV, SIGABRT, SIGALRM, SIGFPE}) signal(number, SIG_DFL);
+  // Those that a daemon takes are for the daemon: its handlers would run here.
+  for (const int number : {SIGHUP, SIGUSR1}) signal(number, SIG_IGN);
   alarm(seconds);
   const bool foreign = access == LmdbFile::Access::read_only;
   const unsigned flags = MDB_NOSUBDIR | MDB_RDONLY | (foreign ? unsigned{MDB_NOLOCK} : 0u);

@@ -98,9 +98,9 @@ class JobServer {
   ::close_range(kSocket + 1, ~0u, 0);
   const Fd mine(kSocket);
   ::prctl(PR_SET_PDEATHSIG, SIGKILL);
-  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGCHLD, SIGUSR1, SIGUSR2}) {
-    ::signal(number, SIG_DFL);
-  }
+  for (const int number : {SIGHUP, SIGTERM, SIGINT, SIGCHLD, SIGUSR2}) ::signal(number, SIG_DFL);
+  // It is the server that counts; who signals by the program's name means that one.
+  ::signal(SIGUSR1, SIG_IGN);
   guard_against_truncation();
   serve_jobs(mine, settings);
   _exit(kExitOk);
