@@ -287,6 +287,9 @@ int help() {
 int main(int argc, char** argv) {
   // A file size limit is an error of write(2), with an answer of its own.
   signal(SIGXFSZ, SIG_IGN);
+  // Meant for the LMTP daemon, which takes it later: everybody else of this name passes it over,
+  // children included.
+  signal(SIGUSR1, SIG_IGN);
   const Options options = parse(argc, argv);
   std::vector<Problem> problems;
   const Settings environment(kEnvironment, from_environment, problems);

@@ -9,7 +9,10 @@
 
 #include "core/clock.h"
 #include "core/exit_code.h"
+#include "core/file.h"
+#include "daemon/log.h"
 #include "deliver/agent.h"
+#include "deliver/counters.h"
 #include "deliver/lmtp_server.h"
 
 namespace qv {
@@ -18,12 +21,16 @@ namespace {
 
 // Between the end of a worker and the next one.
 constexpr std::int64_t kPauseUs = 1'000'000;
+// The signals that the watching process takes.
+constexpr int kTaken[] = {SIGTERM, SIGINT, SIGHUP, SIGUSR1, SIGCHLD};
 
 volatile sig_atomic_t end_wanted = 0;
 volatile sig_atomic_t reload_wanted = 0;
+volatile sig_atomic_t counters_wanted = 0;
 
 extern "C" void want_end(int /*signal*/) { end_wanted = 1; }
 extern "C" void want_reload(int /*signal*/) { reload_wanted = 1; }
+extern "C" void want_counters(int /*signal*/) { counters_wanted = 1; }
 extern "C" void note_child(int /*signal*/) {}
 extern "C" void stop_server(int /*signal*/) { LmtpServer::stop(); }
 
@@ -37,10 +44,11 @@ void handle(int number, void (*handler)(int)) {
 // As many descriptors as there may be: clients, spool files, writers.
 constexpr std::uint64_t kAllDescriptors = UINT64_MAX;
 
-void serve(Agent& agent, const std::string& host, const std::vector<Fd>& listeners) {
+void serve(Agent& agent, const std::string& host, const std::vector<Fd>& listeners,
+           DeliverCounters& counters) {
   std::vector<int> descriptors;
   for (const Fd& listener : listeners) descriptors.push_back(listener.get());
-  LmtpServer server(agent, host, std::move(descriptors));
+  LmtpServer server(agent, host, std::move(descriptors), counters);
   if (listeners.empty()) server.add_client(0, 1);
   server.run();
 }
@@ -55,7 +63,7 @@ void end_with_watcher(pid_t watcher) {
 
 // `watcher` is 0 where there is none.
 int serve_as(const std::vector<Fd>& listeners, const std::string& host, const Account& account,
-             const DeliverSettings& settings, pid_t watcher) {
+             const DeliverSettings& settings, DeliverCounters& counters, pid_t watcher) {
   const bool has_rights = geteuid() == 0;
   Result<Fd> broker = has_rights ? fork_broker(settings, host) : Result<Fd>(Fd());
   if (!broker.ok()) {
@@ -74,23 +82,27 @@ int serve_as(const std::vector<Fd>& listeners, const std::string& host, const Ac
   if (watcher != 0) end_with_watcher(watcher);
   if (has_rights) {
     Agent agent(settings, BrokerClient(std::move(broker).value()));
-    serve(agent, host, listeners);
+    serve(agent, host, listeners, counters);
     return agent.is_able() ? kExitOk : kExitTemporary;
   }
   Agent agent(settings, host);
-  serve(agent, host, listeners);
+  serve(agent, host, listeners, counters);
   return kExitOk;
 }
 
 [[noreturn]] void work(const std::vector<Fd>& listeners, const std::string& host,
-                       const Account& account, const DeliverSettings& settings, pid_t watcher) {
+                       const Account& account, const DeliverSettings& settings,
+                       const SharedCounters& counters, pid_t watcher) {
   handle(SIGTERM, stop_server);
   handle(SIGINT, SIG_IGN);
   handle(SIGHUP, SIG_IGN);
+  // The watcher logs what all have counted.
+  handle(SIGUSR1, SIG_IGN);
+  counters.keep_from_children();
   sigset_t none;
   sigemptyset(&none);
   sigprocmask(SIG_SETMASK, &none, nullptr);
-  _exit(serve_as(listeners, host, account, settings, watcher));
+  _exit(serve_as(listeners, host, account, settings, *counters, watcher));
 }
 
 struct Worker {
@@ -101,8 +113,12 @@ struct Worker {
 class Watcher {
  public:
   Watcher(const std::vector<Fd>& listeners, const std::string& host, const Account& account,
-          const ReadSettings& read)
-      : listeners_(listeners), host_(host), account_(account), read_settings_(read) {}
+          const ReadSettings& read, const SharedCounters& counters)
+      : listeners_(listeners),
+        host_(host),
+        account_(account),
+        read_settings_(read),
+        counters_(counters) {}
   int run();
 
  private:
@@ -110,12 +126,14 @@ class Watcher {
   void dismiss_all();
   void reap();
   void reload();
+  void log_counters();
   [[nodiscard]] std::size_t staying() const;
 
   const std::vector<Fd>& listeners_;
   const std::string& host_;
   const Account account_;
   const ReadSettings& read_settings_;
+  const SharedCounters& counters_;
   DeliverSettings settings_;
   std::vector<Worker> workers_;
   std::int64_t hire_again_ = 0;  // not before, monotonic
@@ -132,12 +150,13 @@ void Watcher::hire_missing() {
   const pid_t watcher = getpid();
   while (staying() < settings_.workers) {
     const pid_t pid = fork();
-    if (pid == 0) work(listeners_, host_, account_, settings_, watcher);
+    if (pid == 0) work(listeners_, host_, account_, settings_, counters_, watcher);
     if (pid < 0) {
       log_notice("error", "cannot fork a worker");
       hire_again_ = monotonic_us() + kPauseUs;
       return;
     }
+    ++counters_->workers_started;
     workers_.push_back({pid, false});
   }
 }
@@ -156,6 +175,7 @@ void Watcher::reap() {
       if (worker.pid != pid) return false;
       if (!worker.is_leaving) {
         log_notice("worker", "ended, is replaced");
+        ++counters_->workers_lost;
         hire_again_ = monotonic_us() + kPauseUs;
       }
       return true;
@@ -175,23 +195,33 @@ void Watcher::reload() {
   log_notice("reload", "done");
 }
 
+void Watcher::log_counters() {
+  counters_wanted = 0;
+  LogLine line("counters");
+  add_counters(line, *counters_, kDeliverCounterNames);
+  line.add("workers", staying());
+  static_cast<void>(write_all(2, line.text()).ok());
+}
+
 int Watcher::run() {
   std::optional<DeliverSettings> settings = read_settings_();
   if (!settings) return kExitTemporary;
   settings_ = *std::move(settings);
   sigset_t blocked;
   sigemptyset(&blocked);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigaddset(&blocked, number);
+  for (const int number : kTaken) sigaddset(&blocked, number);
   sigprocmask(SIG_BLOCK, &blocked, &waiting_);
-  for (const int number : {SIGTERM, SIGINT, SIGHUP, SIGCHLD}) sigdelset(&waiting_, number);
+  for (const int number : kTaken) sigdelset(&waiting_, number);
   handle(SIGTERM, want_end);
   handle(SIGINT, want_end);
   handle(SIGHUP, want_reload);
+  handle(SIGUSR1, want_counters);
   handle(SIGCHLD, note_child);
   handle(SIGPIPE, SIG_IGN);
   while (end_wanted == 0) {
     reap();
     if (reload_wanted != 0) reload();
+    if (counters_wanted != 0) log_counters();
     if (monotonic_us() >= hire_again_) hire_missing();
     const timespec second{1, 0};
     // Signals arrive here and only here.
@@ -204,6 +234,7 @@ int Watcher::run() {
     if (pid < 0 && errno != EINTR) break;
     std::erase_if(workers_, [pid](const Worker& worker) { return worker.pid == pid; });
   }
+  log_counters();
   return kExitOk;
 }
 
@@ -211,12 +242,18 @@ int Watcher::run() {
 
 int run_lmtp_daemon(const std::vector<Fd>& listeners, const std::string& host,
                     const Account& account, const ReadSettings& read_settings) {
-  return Watcher(listeners, host, account, read_settings).run();
+  const Result<SharedCounters> counters = SharedCounters::make();
+  if (!counters.ok()) {
+    log_notice("error", "cannot share counters");
+    return kExitTemporary;
+  }
+  return Watcher(listeners, host, account, read_settings, counters.value()).run();
 }
 
 int serve_lmtp(const std::vector<Fd>& listeners, const std::string& host, const Account& account,
                const DeliverSettings& settings) {
-  return serve_as(listeners, host, account, settings, 0);
+  DeliverCounters nobody_asks;
+  return serve_as(listeners, host, account, settings, nobody_asks, 0);
 }
 
 }  // namespace qv

@@ -4,7 +4,8 @@
 // The watching process binds the addresses of LISTEN and forks the workers, which share them; it
 // does not touch what a client says.  A worker that ends is forked again, at most once a second
 // each.  SIGHUP: the settings are read again, and workers that have them take over from those that
-// have not, which end what they have begun.  SIGTERM: all end what they have begun; exit 0.
+// have not, which end what they have begun.  SIGUSR1: what all have counted is logged by the
+// watching process; the others pass it over.  SIGTERM: all end what they have begun; exit 0.
 //
 // Rights: started as root, a worker that talks to clients is an account without rights, and has a
 // broker of its own that is still root (deliver/broker.h).  Started as anybody else all are that.

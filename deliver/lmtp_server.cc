@@ -97,10 +97,12 @@ struct LmtpServer::Waiting {
   std::int64_t began = 0;
 };
 
-LmtpServer::LmtpServer(Agent& agent, std::string host, std::vector<int> listeners)
+LmtpServer::LmtpServer(Agent& agent, std::string host, std::vector<int> listeners,
+                       DeliverCounters& counters)
     : agent_(agent),
       host_(std::move(host)),
       listeners_(std::move(listeners)),
+      counters_(counters),
       buffer_(kPiece),
       now_(monotonic_us()) {}
 
@@ -109,6 +111,7 @@ LmtpServer::~LmtpServer() = default;
 void LmtpServer::stop() { stop_wanted = 1; }
 
 void LmtpServer::add_client(int input, int output) {
+  ++counters_.accepted;
   Client& client = clients_.emplace_back(host_, limits_of(agent_.settings()));
   client.input = input;
   client.output = output;
@@ -234,6 +237,7 @@ void LmtpServer::answer(Client& client, lmtp::Event event) {
     case lmtp::Event::body:
       return take_body(client, client.session.body());
     case lmtp::Event::end:
+      ++counters_.messages;
       return end_message(client);
     case lmtp::Event::dropped:
       return drop_message(client);
@@ -244,6 +248,7 @@ void LmtpServer::answer(Client& client, lmtp::Event event) {
 }
 
 void LmtpServer::ask_recipient(Client& client) {
+  ++counters_.recipients;
   // A new transaction begins with a session that has no recipient yet.
   client.boxes.resize(client.session.recipients().size());
   client.asked = {};
@@ -261,6 +266,7 @@ void LmtpServer::answer_recipient(Client& client, const Outcome& found) {
     client.boxes.push_back(std::move(client.asked));
     return client.session.accept_recipient(client.out);
   }
+  ++counters_.refused_recipients;
   log_delivery({client.session.sender(), client.session.recipient(), client.session.recipient()},
                client.asked, found, 0);
   client.session.refuse_recipient({reply_code(found), found.code, found.text}, client.out);
@@ -450,6 +456,7 @@ void LmtpServer::end_job(Client& client, std::size_t index, Outcome outcome, std
     return write_client(client);
   }
   const std::string& recipient = client.session.recipients()[index];
+  counters_.count(outcome);
   log_delivery({client.session.sender(), recipient, recipient}, client.boxes[index], outcome,
                (now_ - began) / 1000);
   client.outcomes[index] = std::move(outcome);

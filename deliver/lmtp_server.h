@@ -28,6 +28,7 @@
 #include "core/fd.h"
 #include "core/result.h"
 #include "deliver/agent.h"
+#include "deliver/counters.h"
 #include "wire/lmtp.h"
 
 namespace qv {
@@ -35,7 +36,8 @@ namespace qv {
 class LmtpServer {
  public:
   // Accepts on `listeners` (non-blocking; not closed).
-  LmtpServer(Agent& agent, std::string host, std::vector<int> listeners);
+  // REQUIRES: `agent` and `counters` outlive this object.
+  LmtpServer(Agent& agent, std::string host, std::vector<int> listeners, DeliverCounters& counters);
   ~LmtpServer();
   LmtpServer(const LmtpServer&) = delete;
   LmtpServer& operator=(const LmtpServer&) = delete;
@@ -85,6 +87,7 @@ class LmtpServer {
   Agent& agent_;
   std::string host_;
   std::vector<int> listeners_;
+  DeliverCounters& counters_;
   std::list<Client> clients_;
   std::list<Waiting> waiting_;    // jobs that no writer has yet
   std::vector<Waiting> running_;  // jobs with a writer

@@ -558,6 +558,53 @@ class LmtpTest(DeliverTest):
         server.wait_log("refused")
         self.assertEqual(self.lmtp(server).begin("new@other.example")[0][:3], "250")
 
+    def test_usr1_logs_the_counters(self):
+        """To all processes of its name, as pkill -USR1 sends it: watcher, workers, brokers, writers.
+        Nobody ends, and the numbers are those of what was delivered."""
+        server = self.start_lmtp("-o", "virtual_workers=2")
+        session = self.lmtp(server)
+        codes = [reply[:3] for reply in session.begin(
+            "bob@virtual.example", "nobody@virtual.example", "joe@virtual.example")]
+        self.assertEqual(codes, ["250", "550", "250"])
+        self.assertEqual([r[:3] for r in session.data(b"x\r\n", 2)], ["250", "250"])
+        session.begin("bob@virtual.example")
+        # A message that is looping.
+        reply, = session.data(b"Delivered-To: bob@virtual.example\r\n\r\nx\r\n")
+        self.assertEqual(reply[:3], "554")
+        family = lib.descendants(server.pid)
+        kinds = 3 if IS_ROOT else 2  # a broker is there where there are rights to keep
+        self.assertGreaterEqual(len(family), 2 + kinds - 1)
+        counted = lib.counters_of(server, family)
+        written = sum(len(message) for name in ("bob", "joe") for message in self.messages(name))
+        self.assertEqual(counted, {
+            "accepted": counted["accepted"], "recipients": 4, "refused_recipients": 1, "messages": 2,
+            "done": 2, "retry": 0, "refuse": 1, "bytes": written, "workers_started": 2,
+            "workers_lost": 0, "workers": 2})
+        self.assertGreaterEqual(counted["accepted"], 1)
+        # What a worker has counted outlives it.
+        for worker in children(server.pid):
+            os.kill(worker, signal.SIGKILL)
+        wait_until(lambda: lib.counters_of(server)["workers_started"] >= 4, 10, "other workers")
+        again = self.lmtp(server)
+        again.begin("bob@virtual.example")
+        self.assertEqual(again.data(b"x\r\n")[0][:3], "250")
+        counted = lib.counters_of(server, lib.descendants(server.pid))
+        self.assertEqual((counted["done"], counted["workers_lost"], counted["workers"]), (3, 2, 2))
+        self.assertEqual(server.stop(), 0)
+        self.assertRegex(server.log().splitlines()[-1], "^counters accepted=")
+
+    def test_usr1_ends_no_single_session(self):
+        with subprocess.Popen([program("qmail-virtual"), "--lmtp"], env=self.env,
+                              stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+            self.assertEqual(process.stdout.readline()[:3], b"220")
+            for pid in (*lib.descendants(process.pid), process.pid):
+                os.kill(pid, signal.SIGUSR1)
+            process.stdin.write(b"LHLO x\r\nMAIL FROM:<>\r\nRCPT TO:<bob@virtual.example>\r\nQUIT\r\n")
+            process.stdin.flush()
+            replies = process.stdout.read()
+            self.assertIn(b"\r\n221 ", replies)
+            self.assertIn(b"250 2.1.5", replies)
+
     def test_a_dead_worker_is_replaced(self):
         server = self.start_lmtp("-o", "virtual_workers=1")
         session = self.lmtp(server)
