@@ -3,7 +3,8 @@
  *
  * For Sendmail, Postfix and whatever else speaks the milter protocol: libmilter on one side,
  * verifyrcpt.h on the other.  One struct session is one SMTP session; libmilter gives each a thread
- * of its own, and nothing is shared between them but what main() has read before they began.
+ * of its own, and nothing is shared between them but what main() has read before they began, and
+ * what they count.
  *
  * Blocks, in the thread of the session, for as long as VERIFY says.
  * Manual: rcptmilter(8).  Tests: tests/e2e/milter.py
@@ -11,6 +12,9 @@
 #include <arpa/inet.h>
 #include <libmilter/mfapi.h>
 #include <netinet/in.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -35,6 +39,26 @@ struct session {
 static const char* verify_value;
 static int old_settings;
 
+/* Since the start. */
+enum counter {
+  kSessions,
+  kOpen,
+  kValid,
+  kNotValid,
+  kUndecided,
+  kNotAsked,
+  kAuthenticated,
+  kRefused,
+  kDeferred,
+  kCounters
+};
+static const char* const counter_names[kCounters] = {"sessions",      "open",      "valid",
+                                                     "not_valid",     "undecided", "not_asked",
+                                                     "authenticated", "refused",   "deferred"};
+static atomic_ullong counters[kCounters];
+
+static void count(enum counter which) { (void)atomic_fetch_add(&counters[which], 1); }
+
 /* One write for one line: threads and other programs log to the same pipe. */
 static void log_line(const char* text) {
   char line[VERIFYRCPT_LOG_SIZE + 64];
@@ -42,6 +66,15 @@ static void log_line(const char* text) {
   if (length <= 0) return;
   const size_t size = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
   if (write(2, line, size) < 0) return; /* without a log there is nobody to tell */
+}
+
+static void log_counters(void) {
+  char line[32 * (kCounters + 1)] = "counters";
+  size_t used = strlen(line);
+  for (int i = 0; i < kCounters; ++i)
+    used += (size_t)snprintf(line + used, sizeof line - used, " %s=%llu", counter_names[i],
+                             atomic_load(&counters[i]));
+  log_line(line);
 }
 
 static void log_result(const struct session* s, const char* address) {
@@ -106,6 +139,7 @@ static void set_reply(SMFICTX* ctx, const char* reply) {
 /* The MTA's next step.  421 closes the session: Sendmail and Postfix do so by themselves. */
 static sfsistat answer(SMFICTX* ctx, const struct session* s) {
   if (s->result.code == 0) return SMFIS_CONTINUE;
+  count(s->result.code >= 500 ? kRefused : kDeferred);
   wait_seconds(s->result.delay);
   set_reply(ctx, s->result.reply);
   return s->result.code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
@@ -138,6 +172,7 @@ static void know_peer(struct session* s, const struct sockaddr* peer) {
 static sfsistat on_close(SMFICTX* ctx) {
   struct session* s = session_of(ctx);
   if (s == NULL) return SMFIS_CONTINUE;
+  (void)atomic_fetch_sub(&counters[kOpen], 1);
   verifyrcpt_close(&s->verify);
   (void)smfi_setpriv(ctx, NULL);
   free(s);
@@ -161,6 +196,8 @@ static sfsistat on_connect(SMFICTX* ctx, char* host, _SOCK_ADDR* peer) {
     free(s);
     return SMFIS_TEMPFAIL;
   }
+  count(kSessions);
+  count(kOpen);
   begin(s);
   know_peer(s, peer);
   return SMFIS_CONTINUE;
@@ -187,13 +224,30 @@ static int may_relay(SMFICTX* ctx) {
   return type != NULL && type[0] != '\0';
 }
 
+static enum counter counter_of(int verdict) {
+  switch (verdict) {
+    case VERIFYRCPT_VALID:
+      return kValid;
+    case VERIFYRCPT_NOT_VALID:
+      return kNotValid;
+    case VERIFYRCPT_UNDECIDED:
+      return kUndecided;
+    default:
+      return kNotAsked;
+  }
+}
+
 static sfsistat on_rcpt(SMFICTX* ctx, char** words) {
   struct session* s = session_of(ctx);
   if (s == NULL) return SMFIS_TEMPFAIL;
-  if (may_relay(ctx)) return SMFIS_CONTINUE;
+  if (may_relay(ctx)) {
+    count(kAuthenticated);
+    return SMFIS_CONTINUE;
+  }
   if (!s->client_known) know_client(s, smfi_getsymval(ctx, "{client_addr}"));
   plain_address(words[0], s->address, sizeof s->address);
   (void)verifyrcpt_rcpt(&s->verify, s->address, strlen(s->address), &s->result);
+  count(counter_of(s->result.verdict));
   log_result(s, s->address);
   return answer(ctx, s);
 }
@@ -237,6 +291,38 @@ static void say_reason(void) {
   verifyrcpt_close(&s.verify);
 }
 
+/* SIGUSR1 is blocked in every thread and waited for by this one: a handler could not log. */
+static sigset_t usr1;
+
+static void* wait_for_usr1(void* unused) {
+  int number = 0;
+  while (sigwait(&usr1, &number) == 0) log_counters();
+  return unused;
+}
+
+/* From the beginning: one that comes early waits. */
+static void block_usr1(void) {
+  (void)sigemptyset(&usr1);
+  (void)sigaddset(&usr1, SIGUSR1);
+  (void)pthread_sigmask(SIG_BLOCK, &usr1, NULL);
+}
+
+/* The signals that libmilter has a thread for: blocked in every other one, and before an MTA can
+ * connect, so that SIGTERM is the end it takes care of from then on. */
+static void block_ends(void) {
+  sigset_t ends;
+  (void)sigemptyset(&ends);
+  (void)sigaddset(&ends, SIGHUP);
+  (void)sigaddset(&ends, SIGINT);
+  (void)sigaddset(&ends, SIGTERM);
+  (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+}
+
+static int start_usr1_thread(void) {
+  pthread_t thread;
+  return pthread_create(&thread, NULL, wait_for_usr1, NULL) == 0 && pthread_detach(thread) == 0;
+}
+
 /* Octal, as chmod(1) has it; -1 where it is not. */
 static long parse_mode(const char* text) {
   char* end = NULL;
@@ -267,7 +353,9 @@ static int serve(void) {
   (void)umask(0777 & ~(mode_t)parse_mode(mode == NULL ? "660" : mode));
   if (smfi_setconn(address) != MI_SUCCESS) return fail("LISTEN", listen);
   if (smfi_register(filter) != MI_SUCCESS) return fail("libmilter", "refuses to register us");
+  block_ends();
   if (smfi_opensocket(1) != MI_SUCCESS) return fail("cannot listen on", listen);
+  if (!start_usr1_thread()) return fail("cannot start a thread", "pthread_create");
   return smfi_main() == MI_SUCCESS ? 0 : fail("libmilter", "ended");
 }
 
@@ -279,6 +367,7 @@ int main(int argc, char** argv) {
         stderr);
     return kExitPermanent;
   }
+  block_usr1();
   verify_value = getenv("VERIFY");
   old_settings = getenv("VERIFYDEFER") != NULL || getenv("VERIFYSVR") != NULL;
   (void)unsetenv("RELAYCLIENT"); /* said of one SMTP session, and this is many */

@@ -158,6 +158,22 @@ class Trouble(MilterTest):
         self.start_milter(verify)
         self.assertEqual(self.ask(server, GOOD)[0], 250)
 
+    def test_usr1_logs_the_counters(self):
+        server = self.serve(self.start_verify(self.tree), "maxbad=2")
+        before = lib.counters_of(self.milter)
+        with lib.Smtp(server.port) as session:
+            session.command("EHLO client.example")
+            session.mail()
+            for address, code in ((GOOD, 250), (GOOD, 250), (BAD, 550), (BAD, 550), (GOOD, 421)):
+                self.assertEqual(session.rcpt(address)[0], code)
+            during = lib.counters_of(self.milter)
+        grown = {name: during[name] - before[name] for name in during}
+        self.assertEqual(grown, {
+            "sessions": 1, "open": during["open"] - before["open"], "valid": 2, "not_valid": 2,
+            "undecided": 0, "not_asked": 1, "authenticated": 0, "refused": 2, "deferred": 1})
+        lib.wait_until(lambda: lib.counters_of(self.milter)["open"] == 0, 10, "no session open")
+        self.assertEqual(self.ask(server, GOOD)[0], 250)
+
     def test_unix_socket(self):
         """Under a path, with the mode that was asked for; an old socket is no obstacle."""
         path = self.at("milter.sock")
