@@ -2,7 +2,7 @@
 // cache/evict.h - what a full store forgets first.
 //
 // Damaged records and those without an answer go first, then temporary, negative and at last
-// positive answers; within each the oldest first.  Pure.  Tests: tests/cache/evict_test.cc
+// positive answers; within each the oldest first.  Pure.  Tests: tests/cache/store_test.cc
 #ifndef QV_CACHE_EVICT_H_
 #define QV_CACHE_EVICT_H_
 

@@ -7,7 +7,7 @@
 // root looks as what it is.  If any step fails the process ends at once: with rights that are
 // neither this nor that it must not go on.
 //
-// Threads: none.  Tests: tests/helper/worker_test.cc (as root)
+// Threads: none.  Tests: tests/helper/home_test.cc (as root)
 #ifndef QV_HELPER_BECOME_OWNER_H_
 #define QV_HELPER_BECOME_OWNER_H_
 

@@ -3,7 +3,7 @@
 //
 // Sealed before it is handed over: whoever maps it need not fear that it shrinks or changes.
 //
-// Threads: none.  Tests: tests/helper/memory_file_test.cc
+// Threads: none.  Tests: tests/helper/channel_test.cc
 #ifndef QV_HELPER_MEMORY_FILE_H_
 #define QV_HELPER_MEMORY_FILE_H_
 

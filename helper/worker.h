@@ -4,7 +4,7 @@
 // Forked by the keeper.  Blocking: whatever the look blocks on; it is killed when that takes too
 // long.  It ends when its socket is closed or when anything but a request comes.
 //
-// Threads: none.  Tests: tests/helper/worker_test.cc
+// Threads: none.  Tests: tests/helper/keeper_test.cc, tests/helper/pool_test.cc
 #ifndef QV_HELPER_WORKER_H_
 #define QV_HELPER_WORKER_H_
 

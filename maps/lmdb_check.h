@@ -7,7 +7,7 @@
 // each page, and the number of entries.  What values say cannot be checked.
 //
 // Format: LMDB 0.9 on machines with this byte order and word size.
-// Tests: tests/maps/lmdb_test.cc
+// Tests: tests/maps/contract_lmdb.cc
 #ifndef QV_MAPS_LMDB_CHECK_H_
 #define QV_MAPS_LMDB_CHECK_H_
 

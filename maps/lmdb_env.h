@@ -6,7 +6,7 @@
 // file grows by doubling the map when it is full.  The file's size is compared with the pages in
 // use before each transaction: a truncated file is a Fault, not a signal.
 //
-// Threads: none.  Only lmdb.cc and the builder include lmdb.h.  Tests: tests/maps/lmdb_test.cc
+// Threads: none.  Only lmdb.cc and the builder include lmdb.h.  Tests: tests/maps/contract_lmdb.cc
 #ifndef QV_MAPS_LMDB_ENV_H_
 #define QV_MAPS_LMDB_ENV_H_
 

@@ -4,7 +4,7 @@
 // Blocking: for tools.  A daemon asks through maps/proxy_client.h, which does not wait.  The
 // connection is made when the table is opened, kept, and made anew when it is found broken; a proxy
 // that is not there is a table that cannot be asked now.
-// Manual: qmail-map-net(5).  Tests: tests/maps/proxy_test.cc
+// Manual: qmail-map-net(5).  Tests: tests/maps/contract_proxy.cc
 #include <errno.h>
 
 #include "core/text.h"

@@ -8,7 +8,7 @@
 // connect time limit in turn.
 //
 // Threads: none.  Blocking: yes, up to the time limits of the type.
-// Manual: qmail-map-sql(5).  Tests: tests/maps/server_map_test.cc
+// Manual: qmail-map-sql(5).  Tests: tests/maps/contract_pgsql.cc, tests/maps/contract_mysql.cc
 #ifndef QV_MAPS_SERVER_MAP_H_
 #define QV_MAPS_SERVER_MAP_H_
 

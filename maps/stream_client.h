@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // maps/stream_client.h - one blocking stream connection with a deadline for each request.
 //
-// Threads: none.  Blocking: up to the time limit.  Tests: tests/maps/socketmap_test.cc
+// Threads: none.  Blocking: up to the time limit.  Tests: tests/maps/contract_socketmap.cc
 #ifndef QV_MAPS_STREAM_CLIENT_H_
 #define QV_MAPS_STREAM_CLIENT_H_
 

@@ -4,7 +4,7 @@
 //
 // The new table is visible when it is whole and on disk; until then, and after any Error, the old
 // one is.
-// Threads: none.  Manual: qmail-map(1).  Tests: tests/maps/build_test.cc
+// Threads: none.  Manual: qmail-map(1).  Tests: tests/e2e/maps.py
 #ifndef QV_MAPS_TABLE_BUILDER_H_
 #define QV_MAPS_TABLE_BUILDER_H_
 

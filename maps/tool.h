@@ -4,7 +4,7 @@
 // Each takes its arguments without the command's name, writes to standard output and complains on
 // standard error, and returns the exit code: 0 done or found, 1 absent, 100 wrong usage, 111 cannot
 // tell or cannot do it.
-// Manual: qmail-map(1).  Tests: tests/maps/tool_test.cc, tests/e2e/qmail_map_test.py
+// Manual: qmail-map(1).  Tests: tests/e2e/maps.py
 #ifndef QV_MAPS_TOOL_H_
 #define QV_MAPS_TOOL_H_
 

@@ -5,7 +5,7 @@
 // `!loc`, both lower-cased; the value is the six fields with a NUL between them.  The empty key has
 // each character that ends a `+loc`, once.  A line with a single dot ends the file; a file without
 // it was cut off, and is refused.
-// Pure.  Manual: qmail-users(5).  Tests: tests/maps/assign_test.cc
+// Pure.  Manual: qmail-users(5).  Tests: tests/maps/qmail_tables_test.cc
 #ifndef QV_MAPS_USERS_ASSIGN_H_
 #define QV_MAPS_USERS_ASSIGN_H_
 

@@ -4,7 +4,7 @@
 // Every call answers by callback, so that a store behind a network fits; the one of this host
 // answers before the call returns.
 //
-// Threads: none.  Tests: tests/probe/service_test.cc, tests/probe/shared_records_test.cc
+// Threads: none.  Tests: tests/probe/replay_test.cc, tests/e2e/probe.py
 #ifndef QV_PROBE_RECORDS_H_
 #define QV_PROBE_RECORDS_H_
 

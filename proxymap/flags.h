@@ -9,7 +9,7 @@
 // own bits, every further reply is what it sent with what has been settled meanwhile.  Before, only
 // open is answered with flags, and shows what the request before had asked for.
 //
-// Pure.  Tests: tests/proxymap/flags_test.cc, and the golden files in service_test.cc
+// Pure.  Tests: tests/proxymap/flags_test.cc, tests/proxymap/golden_test.cc
 #ifndef QV_PROXYMAP_FLAGS_H_
 #define QV_PROXYMAP_FLAGS_H_
 

@@ -2,7 +2,7 @@
 // rcpt/dotqmail.h - is there a .qmail file for this extension?
 //
 // As qmail-local's search (protocol, section 2, step 8).  Pure; no allocation without a Trail.
-// Tests: tests/rcpt/dotqmail_test.cc
+// Tests: tests/rcpt/decide_test.cc
 #ifndef QV_RCPT_DOTQMAIL_H_
 #define QV_RCPT_DOTQMAIL_H_
 

@@ -6,7 +6,7 @@
 // damaged or holds nothing cannot tell.
 //
 // Threads: none.  Blocking: refresh() opens a local file; find() reads the mapping and does not
-// allocate.  Manual: qmail-verify(8).  Tests: tests/rcpt/fastforward_test.cc
+// allocate.  Manual: qmail-verify(8).  Tests: tests/rcpt/decide_test.cc
 #ifndef QV_RCPT_FASTFORWARD_H_
 #define QV_RCPT_FASTFORWARD_H_
 

@@ -2,7 +2,7 @@
 // rcpt/owner.h - whose local part is it?  users/cdb, then passwd, then the alias user.
 //
 // As qmail-lspawn and qmail-getpw (protocol, section 2, steps 5 and 6).  Pure; no allocation
-// without a Trail.  Tests: tests/rcpt/owner_test.cc
+// without a Trail.  Tests: tests/rcpt/decide_test.cc
 #ifndef QV_RCPT_OWNER_H_
 #define QV_RCPT_OWNER_H_
 

@@ -2,7 +2,7 @@
 // rcpt/rewrite.h - from an address to the local part that is looked up, as qmail-send does it.
 //
 // envnoathost and percenthack, then locals and virtualdomains (protocol, section 2, steps 1 to 4).
-// Pure; no allocation without a Trail.  Tests: tests/rcpt/rewrite_test.cc
+// Pure; no allocation without a Trail.  Tests: tests/rcpt/decide_test.cc
 #ifndef QV_RCPT_REWRITE_H_
 #define QV_RCPT_REWRITE_H_
 

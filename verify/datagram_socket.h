@@ -5,8 +5,8 @@
 // part of the object; nothing is allocated per datagram.  A reply that cannot be sent is dropped:
 // the client asks again.
 //
-// Threads: none.  Blocking: never.  Owns: the descriptor.  Tests:
-// tests/verify/datagram_socket_test.cc
+// Threads: none.  Blocking: never.  Owns: the descriptor.  Tests: tests/e2e/wire.py,
+// tests/e2e/daemon.py
 #ifndef QV_VERIFY_DATAGRAM_SOCKET_H_
 #define QV_VERIFY_DATAGRAM_SOCKET_H_
 

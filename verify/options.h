@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // verify/options.h - what an operator can set of qmail-verify, read once at start.
 //
-// Manual: qmail-verify(8), ENVIRONMENT.  Tests: tests/verify/options_test.cc
+// Manual: qmail-verify(8), ENVIRONMENT.  Tests: tests/e2e/daemon.py
 #ifndef QV_VERIFY_OPTIONS_H_
 #define QV_VERIFY_OPTIONS_H_
 

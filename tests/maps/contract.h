@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // tests/maps/contract.h - what every table type must do, and how each type is made for the test.
 //
-// A type `x` has a file tests/maps/contract_x.cc, which registers a Contract of that name; the test
-// fails for a registered type that has none.
+// Each type has a file tests/maps/contract_NAME.cc, which registers a Contract of that name; the
+// test fails for a registered type that has none.
 #ifndef QV_TESTS_MAPS_CONTRACT_H_
 #define QV_TESTS_MAPS_CONTRACT_H_
 
