@@ -153,7 +153,7 @@ HOOK_LIBS := $(HOOK_ARCHIVE) $(B)/lib/libverifyrcpt.so
 .SECONDARY: $(PROGRAMS:%=$(O)/%.o)
 
 all: $(HOOK_LIBS) $(PROGRAM_BINARIES) hooks $(B)/config.txt
-	@$(foreach left,$(MAPS_LEFT_OUT),echo "left out: $(left)";)
+	@:; $(foreach left,$(MAPS_LEFT_OUT),echo "left out: $(left)";)
 
 # Which compiler, flags and tables this build was made with.
 $(B)/config.txt: $(call chosen,$(O)/config,$(CXX) $(TIER1) $(MAPS_CHOICE))

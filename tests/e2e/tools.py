@@ -29,7 +29,7 @@ class DepsTest(lib.E2eTest):
     def machine(self):
         bin_directory = self.at("bin")
         os.makedirs(bin_directory)
-        for name in ("sh", "awk", "sed", "id", "mktemp", "cat", "rm", "tr", "g++", "make", "pkg-config"):
+        for name in ("sh", "awk", "sed", "id", "mktemp", "cat", "rm", "tr", "paste", "g++", "make", "pkg-config"):
             os.symlink(shutil.which(name, path=SYSTEM_PATH), os.path.join(bin_directory, name))
         self.log = self.at("apt.log")
         with open(os.path.join(bin_directory, "apt-get"), "w", encoding="ascii") as f:
