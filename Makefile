@@ -62,6 +62,11 @@ pkg = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
 pkg_cflags = $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null))
 pkg_libs = $(if $(1),$(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null))
 
+# What is missing is said before a compiler says it in its own words.
+ifneq ($(filter-out help deps check demo bare clean,$(or $(MAKECMDGOALS),all)),)
+$(shell CXX="$(CXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps -n build)
+endif
+
 REQUIRED_PKGS := libevent libevent_openssl openssl lmdb hiredis
 # tinycdb ships no .pc file with every distribution: where there is none it is looked for by name.
 CDB_CFLAGS := $(if $(call pkg,libcdb),$(call pkg_cflags,libcdb))
