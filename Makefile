@@ -85,8 +85,8 @@ MAPS_PKGS := $(sort $(call chosen_maps,pkg))
 PKG_CFLAGS := $(call pkg_cflags,$(REQUIRED_PKGS)) $(CDB_CFLAGS)
 MAPS_CFLAGS := $(if $(MAPS_PKGS),$(filter-out $(PKG_CFLAGS),$(call pkg_cflags,$(MAPS_PKGS))))
 PKG_LIBS := $(call pkg_libs,$(REQUIRED_PKGS) $(MAPS_PKGS)) $(CDB_LIBS)
-GTEST_CFLAGS = $(call pkg_cflags,gtest gmock)
-GTEST_LIBS = $(call pkg_libs,gtest gmock gtest_main)
+GTEST_CFLAGS := $(call pkg_cflags,gtest gmock)
+GTEST_LIBS := $(call pkg_libs,gtest gmock gtest_main)
 
 # ---- flags -------------------------------------------------------------------------------------
 
@@ -97,15 +97,12 @@ WERROR ?=
 
 FLAGS_release := -O2 -g -D_FORTIFY_SOURCE=2 -fstack-protector-strong
 FLAGS_debug   := -O0 -g
+# With clang product code is watched for libFuzzer, too, so that tests and fuzzers share one build.
 FLAGS_asan    := -O1 -g -fno-omit-frame-pointer -fsanitize=address,undefined \
-	-fno-sanitize-recover=all
-# What `make fuzz` builds with clang: product code watched, libFuzzer's main linked in.
-FLAGS_fuzz    := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined \
-	-fno-sanitize-recover=all
+	$(if $(findstring clang,$(CXX)),-fsanitize=fuzzer-no-link) -fno-sanitize-recover=all
 FLAGS_coverage := -O0 -g --coverage
 LINK_release  := -pie -Wl,-z,relro,-z,now
 LINK_asan     := -fsanitize=address,undefined
-LINK_fuzz     := -fsanitize=fuzzer,address,undefined
 LINK_coverage := --coverage
 
 COMMON := $(FLAGS_$(MODE)) -fPIC $(WERROR) -I. -D_GNU_SOURCE -MMD -MP
@@ -114,8 +111,10 @@ CXX20  := -std=c++20 -fno-exceptions -fno-rtti $(WARNXX) $(COMMON)
 TIER0  := $(CXX20) -fno-threadsafe-statics -fvisibility=hidden -U_GLIBCXX_ASSERTIONS
 TIER1  := $(CXX20) $(if $(filter release,$(MODE)),-D_GLIBCXX_ASSERTIONS) $(PKG_CFLAGS) \
 	-DQV_VERSION='"$(VERSION)"' -DQV_QMAILHOME='"$(QMAILHOME)"'
-# GoogleTest's macros are old casts; optimising what is sanitized takes longer than running it.
-TESTING = $(filter-out -Wpedantic -Wold-style-cast,$(TIER1)) $(if $(filter asan,$(MODE)),-O0) $(GTEST_CFLAGS)
+# GoogleTest's macros are old casts.  Sanitized tests take longer to optimise than to run, and of them a
+# report needs no more than line numbers.
+TESTING := $(filter-out -Wpedantic -Wold-style-cast -fsanitize=fuzzer-no-link,$(TIER1)) \
+	$(if $(filter asan,$(MODE)),-O0 -g1) $(GTEST_CFLAGS)
 LINK   := $(LINK_$(MODE)) -Wl,--as-needed
 
 V ?=
@@ -130,10 +129,12 @@ say = @$(if $(filter 0,$(STEPS)),: :/step;,$(if $(V),echo "$(next_step)";set -x;
 # ---- objects -----------------------------------------------------------------------------------
 
 # $(call chosen,FILE,TEXT) is FILE, which holds TEXT and is as old as TEXT has been so: what was made
-# with other flags, or out of other parts, is made again.  (GNU make 4.3 does not always read a file as it
-# is: cat does.)
+# with other flags, or out of other parts, is made again.  A dry run leaves it as it is.  (GNU make 4.3
+# does not always read a file as it is: cat does.)
 same = $(if $(subst x$(1),,x$(2))$(subst x$(2),,x$(1)),,yes)
-chosen = $(1)$(if $(call same,$(shell cat $(1) 2>/dev/null),$(strip : $(2))),,$(shell mkdir -p $(dir $(1)))$(file >$(1),$(strip : $(2))))
+dry_run := $(findstring n,$(filter-out --%,$(firstword -$(MAKEFLAGS))))
+chosen = $(1)$(if $(or $(call same,$(shell cat $(1) 2>/dev/null),$(strip : $(2))),$(and $(dry_run),$(wildcard $(1)))),,$(shell \
+	mkdir -p $(dir $(1)))$(file >$(1),$(strip : $(2))))
 without_ccache = $(filter-out ccache,$(1))
 
 TIER0_SOURCES := $(wildcard core/*.cc wire/datagram.cc) $(addsuffix .cc,$(HOOK_TOP))
@@ -264,7 +265,8 @@ TEST_BINARIES := $(TEST_ROOMS:%=$(B)/tests/%_test) $(B)/tests/top_test
 FAKES := $(B)/rooms/fakes.a
 test_objects = $(patsubst %.cc,$(O)/%.o,$(wildcard tests/$(1)*.cc))
 
-$(O)/tests/%.o: tests/%.cc $(FLAGS)
+TESTING_FLAGS := $(call chosen,$(O)/testing-flags,$(TESTING))
+$(O)/tests/%.o: tests/%.cc $(FLAGS) $(TESTING_FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(TESTING) $(CXXFLAGS) -c $< -o $@
 
@@ -291,7 +293,7 @@ tests: $(TEST_BINARIES)
 ROOM ?=
 test:
 	@[ -n "$(ROOM)" ] || { echo "usage: make test ROOM=NAME, with a name out of: $(TEST_ROOMS) top" >&2; exit 2; }
-	+@$(SUBMAKE) MODE=asan CXX="$(CCACHED)" $(ROOM:%=build/asan/tests/%_test)
+	+@$(SUBMAKE) MODE=asan CXX="$(ASAN_CXX)" $(ROOM:%=build/asan/tests/%_test)
 	@python3 tests/run --build build/asan $(ROOM:%=unit/%@asan)
 
 # Lines that the unit tests and the fuzzers' inputs reach, in per cent, by room.
@@ -328,15 +330,16 @@ $(FUZZ_REPLAYS): $(B)/tests/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(O)/tests/fuzz/rep
 	@mkdir -p $(@D)
 	$(call link)
 
-# With MODE=fuzz and clang, build/fuzz/fuzz_NAME.
-FUZZERS := $(FUZZ_TARGETS:%=$(B)/fuzz_%)
-$(FUZZERS): $(B)/fuzz_%: $(O)/tests/fuzz/fuzz_%.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
-	$(call link)
+# With MODE=asan and clang, build/asan/fuzz/NAME.
+FUZZERS := $(FUZZ_TARGETS:%=$(B)/fuzz/%)
+$(FUZZERS): $(B)/fuzz/%: $(O)/tests/fuzz/fuzz_%.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
+	@mkdir -p $(@D)
+	$(call link,-fsanitize=fuzzer)
 
 replays: $(FUZZ_REPLAYS)
 	@rm -f $(filter-out $(FUZZ_REPLAYS),$(wildcard $(B)/tests/fuzz_*))
 fuzzers: $(FUZZERS)
-	@rm -rf $(filter-out $(FUZZERS) $(addsuffix .%,$(FUZZERS)),$(wildcard $(B)/fuzz_*[a-z]))
+	@rm -rf $(filter-out $(FUZZERS) $(addsuffix .%,$(FUZZERS)),$(wildcard $(B)/fuzz/*))
 
 # ---- checking ----------------------------------------------------------------------------------
 
@@ -345,6 +348,8 @@ CCACHE := $(if $(shell command -v ccache 2>/dev/null),ccache)
 GXX   ?= g++
 CLANG ?= clang++
 CCACHED = $(strip $(CCACHE) $(GXX))
+# Clang builds what is sanitized, three times as fast; without it g++ does, and there are no fuzzers.
+ASAN_CXX := $(strip $(CCACHE) $(if $(shell command -v $(CLANG) 2>/dev/null),$(CLANG),$(GXX)))
 JOBS  ?= $(shell nproc 2>/dev/null || echo 1)
 # A make of its own, as many jobs at a time as there are cores unless -j said otherwise.
 SUBMAKE = $(MAKE) --no-print-directory $(if $(findstring --jobserver,$(MAKEFLAGS)),,-j$(JOBS))
@@ -361,39 +366,39 @@ check_step = echo "== $(1)"; began=$$(date +%s); $(2) && mkdir -p build && \
 check:
 	@rm -f build/check-steps
 	@$(call check_step,packages,CXX="$(GXX)" PKG_CONFIG="$(PKG_CONFIG)" sh tools/deps build check)
-	+@$(STRICT) CXX="$(CCACHED)" check-build
+	+@$(MAKE) --no-print-directory check-build
 	@python3 tests/run --fuzz-seconds $(FUZZ_SECONDS) --steps build/check-steps
 
-# Every source passes both compilers with -Werror, and no more often than it must: the release build
-# for the end-to-end tests, a debug build of what must not need the C++ runtime, the tests under the
-# sanitizers, and the fuzzers, for which clang compiles all rooms; clang then reads what is left.
-.PHONY: check-build clang-check tier0 replays fuzzers fuzz-build
+# Every source passes both compilers with -Werror, and no more often than it must: g++ makes the release
+# build for the end-to-end tests and a debug build of what must not need the C++ runtime; clang makes
+# the sanitizer build of all rooms, their tests and the fuzzers.  Each then reads what only the other
+# has compiled.
+.PHONY: check-build read tier0 replays fuzzers fuzz-build
 check-build:
-	+@$(call check_step,release build,$(STRICT) all)
-	+@$(call check_step,debug build of the hook library,$(STRICT) MODE=debug tier0)
-	+@$(call check_step,sanitizer build,$(STRICT) MODE=asan tests replays)
-	+@$(call check_step,fuzzers,$(STRICT) fuzz-build)
-	+@$(call check_step,clang,$(STRICT) MODE=clang CXX=$(CLANG) clang-check)
+	+@$(call check_step,release build,$(STRICT) CXX="$(CCACHED)" all)
+	+@$(call check_step,debug build of the hook library,$(STRICT) CXX="$(CCACHED)" MODE=debug tier0)
+	+@$(call check_step,sanitizer build,$(STRICT) CXX="$(ASAN_CXX)" MODE=asan tests fuzzers)
+	+@$(call check_step,the rest read by clang,$(STRICT) CXX=$(CLANG) MODE=clang read)
+	+@$(call check_step,the rest read by g++,$(STRICT) CXX=$(GXX) MODE=gcc read)
 
 tier0: $(HOOK_LIBS)
 
-# What the fuzzers do not have clang compile.  One stamp per source, so that only what changed is
-# read again.
-CLANG_SOURCES := $(PROGRAMS:%=%.cc) $(wildcard tests/*_test.cc $(TEST_ROOMS:%=tests/%/*.cc) \
-	tests/fakes/*.cc tests/fuzz/replay_main.cc bench/*.cc)
-CLANG_STAMPS := $(CLANG_SOURCES:%.cc=$(O)/%.ok)
-clang-check: $(CLANG_STAMPS)
-$(CLANG_STAMPS): $(O)/%.ok: %.cc $(FLAGS)
+# One stamp per source, so that only what changed is read again.
+READ_clang := $(PROGRAMS:%=%.cc) $(wildcard tests/fuzz/replay_main.cc bench/*.cc)
+READ_gcc := $(wildcard tests/*_test.cc $(TEST_ROOMS:%=tests/%/*.cc) tests/fakes/*.cc tests/fuzz/*.cc)
+READ_STAMPS := $(patsubst %.cc,$(O)/%.ok,$(READ_$(MODE)))
+read: $(READ_STAMPS)
+$(READ_STAMPS): $(O)/%.ok: %.cc $(FLAGS) $(TESTING_FLAGS)
 	@mkdir -p $(@D)
-	$(call say,CHK $<)$(CXX) -fsyntax-only $(if $(filter tests/%,$<),$(TESTING),$(if $(filter $<,$(TIER0_SOURCES)),$(TIER0),$(TIER1))) \
+	$(call say,CHK $<)$(CXX) -fsyntax-only $(if $(filter tests/%,$<),$(TESTING),$(TIER1)) \
 		$(CXXFLAGS) -MF $(@:.ok=.d) -MT $@ $< && touch $@
 
 asan:
-	+@$(STRICT) MODE=asan CXX="$(CCACHED)" all tests replays
+	+@$(STRICT) MODE=asan CXX="$(ASAN_CXX)" tests $(if $(findstring clang,$(ASAN_CXX)),fuzzers,replays)
 	@python3 tests/run --build build/asan unit replay
 
 fuzz-build:
-	+@$(STRICT) MODE=fuzz CXX="$(strip $(CCACHE) $(CLANG))" fuzzers
+	+@$(STRICT) MODE=asan CXX="$(strip $(CCACHE) $(CLANG))" fuzzers
 
 fuzz: fuzz-build
 	@python3 tests/run --fuzz-seconds $$(($(MINUTES) * 60)) fuzz

@@ -2,9 +2,7 @@
 # The milter: needs libmilter, which ships no pkg-config file.
 RCPTMILTER := $(B)/hooks/milter/rcptmilter
 
-ifneq ($(MODE),fuzz)
 $(eval $(call hook,milter,$(RCPTMILTER),$(call lacks_header,libmilter/mfapi.h)))
-endif
 
 # -Wundef: libmilter's own header asks for what it has not defined.
 $(RCPTMILTER): hooks/milter/rcptmilter.c verifyrcpt.h $(HOOK_ARCHIVE)
