@@ -28,10 +28,25 @@ USER = "newcomer"
 SECONDS = 1800  # nothing here takes as long
 # What a process in there inherits from us: nothing.
 ENVIRONMENT = {"PATH": "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin", "LANG": "C.UTF-8"}
-# Its own mounts and processes: both are gone when it ends.
+# Mounts and processes of its own, which are gone when it ends, and devices of its own: nothing of this
+# machine can be reached, or removed, from in there.
 ENTER = """
+set -e
 root=$1; shift
-mount -t proc proc "$root/proc" && mount --rbind /sys "$root/sys" && mount --rbind /dev "$root/dev" &&
+mount --bind "$root" "$root"
+mount -t proc proc "$root/proc"
+mount -t sysfs -o ro sysfs "$root/sys"
+mount -t tmpfs -o mode=755 tmpfs "$root/dev"
+for device in null:3 zero:5 full:7 random:8 urandom:9; do
+  mknod -m 666 "$root/dev/${device%:*}" c 1 "${device#*:}"
+done
+mknod -m 666 "$root/dev/tty" c 5 0
+mkdir "$root/dev/pts" "$root/dev/shm"
+mount -t devpts -o newinstance,ptmxmode=0666 devpts "$root/dev/pts"
+mount -t tmpfs -o mode=1777 tmpfs "$root/dev/shm"
+ln -s pts/ptmx "$root/dev/ptmx"
+ln -s /proc/self/fd "$root/dev/fd"
+for number in 0:stdin 1:stdout 2:stderr; do ln -s "fd/${number%:*}" "$root/dev/${number#*:}"; done
 exec chroot "$root" "$@"
 """
 
@@ -68,6 +83,11 @@ def copy_of_the_tree(destination):
             shutil.copy2(source, target)
         elif os.path.exists(target):
             os.unlink(target)
+
+
+def remove(path):
+    """Removes a system, and never what is mounted in it."""
+    subprocess.run(["rm", "-rf", "--one-file-system", path], check=True)
 
 
 class Machine:
@@ -129,7 +149,7 @@ class BareTest(unittest.TestCase):
         except OSError as error:
             raise unittest.SkipTest("cannot reach %s: %s" % (MIRROR, error)) from None
         cls.directory = tempfile.mkdtemp(prefix="qmail-verify-bare-", dir="/var/tmp")
-        cls.addClassCleanup(shutil.rmtree, cls.directory, ignore_errors=True)
+        cls.addClassCleanup(remove, cls.directory)
         cls.base = os.path.join(cls.directory, "base")
         done = subprocess.run([debootstrap, "--variant=minbase", "--include=make", suite(), cls.base,
                                MIRROR], stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
@@ -138,9 +158,8 @@ class BareTest(unittest.TestCase):
             raise AssertionError("debootstrap: exit code %d\n%s" % (done.returncode, done.stdout))
 
     def setUp(self):
-        # os.path.join, not the test's name: chroot's own limits on names are short.
         path = os.path.join(self.directory, "root%d" % len(os.listdir(self.directory)))
-        self.addCleanup(shutil.rmtree, path, ignore_errors=True)
+        self.addCleanup(remove, path)
         self.machine = Machine(self.base, path)
 
     def assert_everything_is_built(self):
