@@ -3,6 +3,7 @@
 """qmail-verify as a daemon: addresses, signals, rights, changed and damaged files, its commands."""
 
 import os
+import shutil
 import signal
 import socket
 import unittest
@@ -497,6 +498,20 @@ class Commands(Daemon):
         argv = [*lib.in_namespace(passwd), lib.program("qmail-verify"), "--check-config"]
         code, out, err = self.run_program(argv, environment)
         self.assertEqual(code, 0, out + err)
+
+    def test_an_account_that_is_not_there(self):
+        """A mistake to root, who would become it; worth a note to others, who would not."""
+        code, out, err = self.verify("--check-config", VERIFYUSER="no-such-account")
+        if lib.IS_ROOT:
+            self.assertEqual((code, err.count("VERIFYUSER")), (100, 1), out + err)
+            self.assertNotIn("note: VERIFYUSER", err)
+            # The program where everybody may run it.
+            program = shutil.copy(lib.program("qmail-verify"), self.dir)
+            code, out, err = self.run_program(
+                [program, "--check-config"], lib.verify_environment(
+                    self.tree.path, "127.0.0.1:1", VERIFYUSER="no-such-account"), user=lib.NOBODY)
+        self.assertEqual(code, 0, out + err)
+        self.assertIn('note: VERIFYUSER: there is no account "no-such-account": root cannot start it', err)
 
     def test_check_config_reports_every_mistake(self):
         lib.write_atomically(self.tree.at("users/cdb"), b"nonsense")
