@@ -141,8 +141,9 @@ int check_config() {
   std::string detail;
   if (!find_account(options.account, detail).ok()) {
     // Only root becomes somebody else, and whoever asks may not be who starts the daemon.
-    if (geteuid() == 0) problems.push_back({"VERIFYUSER", 0, detail});
-    if (geteuid() != 0) {
+    if (geteuid() == 0) {
+      problems.push_back({"VERIFYUSER", 0, detail});
+    } else {
       std::fprintf(stderr, "qmail-verify: note: VERIFYUSER: %s: root cannot start it\n",
                    detail.c_str());
     }
