@@ -57,10 +57,9 @@ HASH := \#
 lacks_header = $(if $(shell echo '$(HASH)include <$(1)>' | $(CC) $(CPPFLAGS) $(2) -E - >/dev/null 2>&1 && echo found),,$(1))
 
 PKG_CONFIG ?= pkg-config
-pkg = $(shell $(PKG_CONFIG) --exists $(1) 2>/dev/null && echo $(1))
-# Other people's headers are not ours to warn about.
+# Nothing where a package is missing.  Other people's headers are not ours to warn about.
 pkg_cflags = $(patsubst -I%,-isystem%,$(shell $(PKG_CONFIG) --cflags $(1) 2>/dev/null))
-pkg_libs = $(if $(1),$(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null))
+pkg_libs = $(shell $(PKG_CONFIG) --libs $(1) 2>/dev/null)
 
 # What is missing is said before a compiler says it in its own words.
 ifneq ($(filter-out help deps check demo bare clean,$(or $(MAKECMDGOALS),all)),)
@@ -69,8 +68,8 @@ endif
 
 REQUIRED_PKGS := libevent libevent_openssl openssl lmdb hiredis
 # tinycdb ships no .pc file with every distribution: where there is none it is looked for by name.
-CDB_CFLAGS := $(if $(call pkg,libcdb),$(call pkg_cflags,libcdb))
-CDB_LIBS   := $(if $(call pkg,libcdb),$(call pkg_libs,libcdb),-lcdb)
+CDB_CFLAGS := $(call pkg_cflags,libcdb)
+CDB_LIBS   := $(or $(call pkg_libs,libcdb),-lcdb)
 
 # A table type says in a line `//@ needs: NAME...` which packages (pkg-config names) it needs; it is
 # left out where one of them is missing.
@@ -83,7 +82,7 @@ MAPS_LEFT_OUT := $(call chosen_maps,without)
 MAPS_PKGS := $(sort $(call chosen_maps,pkg))
 
 PKG_CFLAGS := $(call pkg_cflags,$(REQUIRED_PKGS)) $(CDB_CFLAGS)
-MAPS_CFLAGS := $(if $(MAPS_PKGS),$(filter-out $(PKG_CFLAGS),$(call pkg_cflags,$(MAPS_PKGS))))
+MAPS_CFLAGS := $(filter-out $(PKG_CFLAGS),$(call pkg_cflags,$(MAPS_PKGS)))
 PKG_LIBS := $(call pkg_libs,$(REQUIRED_PKGS) $(MAPS_PKGS)) $(CDB_LIBS)
 GTEST_CFLAGS := $(call pkg_cflags,gtest gmock)
 GTEST_LIBS := $(call pkg_libs,gtest gmock gtest_main)
@@ -197,19 +196,17 @@ STATIC_RUNTIME = $(if $(filter release debug,$(MODE)),$(if $(findstring /,$(shel
 $(O)/registry_lean.cc: $(O)/types tools/make-registry
 	@sh tools/make-registry $(filter-out $(ELSEWHERE_TYPES),$(MAPS_TYPES)) -- $(ELSEWHERE_TYPES) >$@
 
-define room_archive
-$(B)/rooms/$(1).a: $(call room_objects,$(1)) $(call chosen,$(O)/$(1).parts,$(call room_objects,$(1)))
+# $(call archive,FILE,OBJECTS)
+define archive
+$(1): $(2) $(call chosen,$(O)/$(notdir $(basename $(1))).parts,$(2))
 	@mkdir -p $$(@D) && rm -f $$@
 	$$(call say,AR  $$@)$$(AR) rcs $$@ $$(filter %.o,$$^)
 endef
-$(foreach room,$(ROOMS),$(eval $(call room_archive,$(room))))
-
-$(HOOK_ARCHIVE): $(TIER0_OBJECTS) $(call chosen,$(O)/hook.parts,$(TIER0_OBJECTS))
-	@mkdir -p $(@D) && rm -f $@
-	$(call say,AR  $@)$(AR) rcs $@ $(TIER0_OBJECTS)
+$(foreach room,$(ROOMS),$(eval $(call archive,$(B)/rooms/$(room).a,$(call room_objects,$(room)))))
+$(eval $(call archive,$(HOOK_ARCHIVE),$(TIER0_OBJECTS)))
 
 # The version script keeps back what the standard headers make visible of their own accord.
-$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS) verifyrcpt.exports $(O)/hook.parts
+$(B)/lib/libverifyrcpt.so: $(TIER0_OBJECTS) verifyrcpt.exports $(O)/libverifyrcpt.parts
 	@mkdir -p $(@D)
 	$(call say,LD  $@)$(CC) -shared $(LINK_$(filter asan coverage,$(MODE))) -Wl,-soname,libverifyrcpt.so.2 -Wl,-z,defs \
 	  -Wl,--version-script=verifyrcpt.exports -o $@ $(TIER0_OBJECTS) $(split_debug)
@@ -270,9 +267,7 @@ $(O)/tests/%.o: tests/%.cc $(FLAGS) $(TESTING_FLAGS)
 	@mkdir -p $(@D)
 	$(call say,CXX $<)$(CXX) $(TESTING) $(CXXFLAGS) -c $< -o $@
 
-$(FAKES): $(call test_objects,fakes/) $(call chosen,$(O)/fakes.parts,$(call test_objects,fakes/))
-	@mkdir -p $(@D) && rm -f $@
-	$(call say,AR  $@)$(AR) rcs $@ $(filter %.o,$^)
+$(eval $(call archive,$(FAKES),$(call test_objects,fakes/)))
 
 # $(call test_binary,NAME,OBJECTS,ROOMS): product code compiled again for the tests would be other code
 # than what is shipped, so it is linked: the archives of the rooms under test and those below.
