@@ -21,22 +21,22 @@ B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
 
 # Each room stands before the rooms it may include, which is the order a linker wants.
-ROOMS := proxymap deliver probe cache verify helper rcpt maps daemon event control wire core
+ROOMS := proxymap deliver probe cache verify helper rcpt maps process event control wire core
 # What a room may include besides itself (tests/gates/layers holds it; ARCHITECTURE says why), and is
 # linked with.
 MAY_core     :=
 MAY_wire     := core
 MAY_control  := core
 MAY_event    := core control
-MAY_daemon   := core control event
+MAY_process  := core control event
 MAY_maps     := core control wire event
 MAY_rcpt     := core control maps
-MAY_helper   := core control event maps
-MAY_verify   := core wire control event daemon maps rcpt helper udpbits
+MAY_helper   := core control event process maps rcpt
+MAY_verify   := core wire control event process maps rcpt helper udpbits
 MAY_cache    := core control maps
-MAY_probe    := core wire control event daemon cache
-MAY_deliver  := core control wire maps daemon
-MAY_proxymap := core wire control event daemon maps
+MAY_probe    := core wire control event process cache
+MAY_deliver  := core control wire maps process
+MAY_proxymap := core wire control event process maps
 # Rooms that only the tests of a room need.
 TESTS_MAY_control := maps
 TESTS_MAY_event   := probe

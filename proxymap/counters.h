@@ -5,7 +5,7 @@
 
 #include <cstdint>
 
-#include "daemon/counters.h"
+#include "process/counters.h"
 #include "wire/proxymap.h"
 
 namespace qv::proxymap {

@@ -1,11 +1,16 @@
 // SPDX-License-Identifier: 0BSD
 #include "proxymap/job.h"
 
+#include <errno.h>
+
 #include "core/text.h"
 
 namespace qv::proxymap {
 
 namespace {
+
+// Longest message either way, in bytes: a value that a database gives may be large.
+constexpr AttributeLimits kJobLimits{.message = 16u << 20, .name = 64};
 
 bool to_operation(std::uint32_t number, Operation& operation) {
   for (const Operation candidate : {Operation::lookup, Operation::update, Operation::erase}) {
@@ -33,16 +38,20 @@ Result<Answer> run(Map& map, const Job& job, std::string& value) {
 
 }  // namespace
 
-void append_job(std::string& out, const Job& job) {
+std::string encode_job(const Job& job) {
+  std::string out;
   append_attribute(out, "operation", static_cast<std::uint32_t>(job.operation));
   append_attribute(out, "table", job.table);
   append_attribute(out, "no_substitution", job.no_substitution ? 1u : 0u);
   append_attribute(out, "key", job.key);
   append_attribute(out, "value", job.value);
   end_attributes(out);
+  return out;
 }
 
-bool parse_job(const AttributeDecoder& decoder, std::string_view bytes, Job& job) {
+bool parse_job(std::string_view bytes, Job& job) {
+  AttributeDecoder decoder(kJobLimits);
+  if (decoder.scan(bytes) != Frame::whole || decoder.size() != bytes.size()) return false;
   AttributeReader reader(decoder, bytes);
   const bool known = to_operation(reader.number("operation"), job.operation);
   job.table = reader.text("table");
@@ -52,14 +61,18 @@ bool parse_job(const AttributeDecoder& decoder, std::string_view bytes, Job& job
   return known && reader.done();
 }
 
-void append_answer(std::string& out, const JobAnswer& answer) {
+std::string encode_answer(const JobAnswer& answer) {
+  std::string out;
   append_attribute(out, "status", static_cast<std::uint32_t>(answer.status));
   append_attribute(out, "value", answer.value);
   append_attribute(out, "detail", answer.detail);
   end_attributes(out);
+  return out;
 }
 
-bool parse_answer(const AttributeDecoder& decoder, std::string_view bytes, JobAnswer& answer) {
+bool parse_answer(std::string_view bytes, JobAnswer& answer) {
+  AttributeDecoder decoder(kJobLimits);
+  if (decoder.scan(bytes) != Frame::whole || decoder.size() != bytes.size()) return false;
   AttributeReader reader(decoder, bytes);
   const std::uint32_t status = reader.number("status");
   answer.value = reader.text("value");
@@ -67,6 +80,29 @@ bool parse_answer(const AttributeDecoder& decoder, std::string_view bytes, JobAn
   if (!reader.done() || status > static_cast<std::uint32_t>(Status::config)) return false;
   answer.status = static_cast<Status>(status);
   return answer.status != Status::bad;
+}
+
+process::Job order_of(const Job& job) {
+  process::Job order;
+  order.lane = job.table;
+  order.body = encode_job(job);
+  // Whether a write was done nobody knows when its worker has died.
+  order.is_repeatable = job.operation == Operation::lookup;
+  if (order.is_repeatable) order.identity = order.body;
+  return order;
+}
+
+JobAnswer answer_of(const Result<process::Message>& answered) {
+  JobAnswer answer;
+  if (answered.ok() && parse_answer(answered.value().body, answer)) return answer;
+  switch (answered.ok() ? EPROTO : answered.error().errnum) {
+    case ETIMEDOUT:
+      return {Status::retry, {}, "it took too long"};
+    case EAGAIN:
+      return {Status::retry, {}, "too many look-ups wait for it"};
+    default:
+      return {Status::retry, {}, "the worker died"};
+  }
 }
 
 Status status_of(const Error& error) {

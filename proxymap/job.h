@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 // proxymap/job.h - what the server asks a worker, and what it hears.
 //
-// Attribute messages on a socketpair, one job at a time: `operation table no_substitution key
-// value`, answered by `status value detail`.  The detail is what the operator should know of it.
+// Attribute messages, each the body of a message to or from a worker (process/pool.h): `operation
+// table no_substitution key value`, answered by `status value detail`.  The detail is what the
+// operator should know of it.
 //
 // Pure.  Tests: tests/proxymap/worker_test.cc
 #ifndef QV_PROXYMAP_JOB_H_
@@ -13,6 +14,7 @@
 
 #include "core/result.h"
 #include "maps/map.h"
+#include "process/pool.h"
 #include "wire/attributes.h"
 #include "wire/proxymap.h"
 
@@ -32,14 +34,16 @@ struct JobAnswer {
   std::string detail;
 };
 
-// Longest message either way, in bytes: a value a database gives may be large.
-inline constexpr AttributeLimits kJobLimits{.message = 16u << 20, .name = 64};
+// False where the bytes are no such message.
+[[nodiscard]] std::string encode_job(const Job& job);
+[[nodiscard]] bool parse_job(std::string_view bytes, Job& job);
+[[nodiscard]] std::string encode_answer(const JobAnswer& answer);
+[[nodiscard]] bool parse_answer(std::string_view bytes, JobAnswer& answer);
 
-void append_job(std::string& out, const Job& job);
-[[nodiscard]] bool parse_job(const AttributeDecoder& decoder, std::string_view bytes, Job& job);
-void append_answer(std::string& out, const JobAnswer& answer);
-[[nodiscard]] bool parse_answer(const AttributeDecoder& decoder, std::string_view bytes,
-                                JobAnswer& answer);
+// The job as the pool takes it: its lane is the table, look-ups join their equals, writes are done
+// once.  What came back, where no worker could answer Status::retry with the reason as detail.
+[[nodiscard]] process::Job order_of(const Job& job);
+[[nodiscard]] JobAnswer answer_of(const Result<process::Message>& answered);
 
 // What a client is told of a table's answer, and of its failure.  Fault::denied with an errno is a
 // key or value the table cannot hold: that is no refusal, which would end Postfix's clients.

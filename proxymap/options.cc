@@ -101,9 +101,9 @@ void read_limits(const Settings& settings, Options& options) {
   options.server.stream.message_us = us("ipc_timeout");
   options.server.stream.drain_us = us("ipc_timeout");
   options.pool.workers = settings.number("worker_limit");
-  options.pool.per_table = settings.number("table_concurrency");
-  options.pool.queue = settings.number("table_queue_limit");
-  options.pool.time_us = us("daemon_timeout");
+  options.pool.per_lane = settings.number("table_concurrency");
+  options.pool.lane_queue = settings.number("table_queue_limit");
+  options.pool.time_limit_us = us("daemon_timeout");
   options.pool.max_use = settings.number("max_use");
 }
 
@@ -124,7 +124,7 @@ Options read_options(const Settings::Source& source, bool writes, std::vector<Pr
   options.account = settings.text("PROXYMAPUSER");
   read_limits(settings, options);
   // One process writes a table, one write at a time.
-  if (writes) options.pool.per_table = 1;
+  if (writes) options.pool.per_lane = 1;
   if (!parse_mode(settings.text("SOCKETMODE"), options.socket_mode)) {
     problems.push_back({"SOCKETMODE", 0, "octal digits, at most 0777, expected"});
   }

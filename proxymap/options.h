@@ -14,7 +14,7 @@
 
 #include "control/settings.h"
 #include "event/stream_server.h"
-#include "proxymap/pool.h"
+#include "process/pool.h"
 
 namespace qv::proxymap {
 
@@ -27,7 +27,7 @@ struct Options {
   std::size_t max_message = 0;
   std::int64_t max_idle_us = 0;
   StreamServerLimits server;
-  PoolLimits pool;
+  process::PoolSettings pool;
 };
 
 // The table for --help.

@@ -15,7 +15,9 @@
 #include "event/listen.h"
 #include "maps/cdb_file.h"
 #include "maps/open.h"
+#include "process/notices.h"
 #include "proxymap/session.h"
+#include "proxymap/worker.h"
 
 namespace qv::proxymap {
 
@@ -94,8 +96,7 @@ Result<void> ProxymapDaemon::post_jail(std::string& /*detail*/) {
         return open_watched_map(table, options, notice);
       },
       writes_);
-  const WorkerSettings worker{.for_update = writes_, .max_idle_us = options_.max_idle_us};
-  pool_.emplace(loop_, options_.pool, [worker] { return start_worker(worker); });
+  QV_TRY_VOID(start_workers());
   ServiceSettings settings;
   settings.writes = writes_;
   settings.max_idle_us = options_.max_idle_us;
@@ -103,6 +104,21 @@ Result<void> ProxymapDaemon::post_jail(std::string& /*detail*/) {
   service_.emplace(loop_, settings, *allow_list_, *tables_, *pool_, counters_,
                    [this](const Event& event) { log_event(event); });
   start_serving();
+  return {};
+}
+
+Result<void> ProxymapDaemon::start_workers() {
+  WorkerSettings settings{.for_update = writes_, .max_idle_us = options_.max_idle_us};
+  // Those that hang and cannot be killed count: there must be room for others beside them.
+  settings.max_processes = static_cast<std::uint32_t>(options_.pool.workers) * 4;
+  QV_TRY(process::Spawner spawner, process::start_spawner(worker_spawner(settings)));
+  options_.pool.queue = SIZE_MAX;  // each table has a queue of its own
+  options_.pool.accepts = [](std::string_view, const process::Message& answer) {
+    JobAnswer unused;
+    return parse_answer(answer.body, unused);
+  };
+  pool_.emplace(loop_, std::move(spawner), options_.pool,
+                process::log_notices(*log_, [this] { end_for_restart(loop_); }));
   return {};
 }
 

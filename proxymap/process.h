@@ -16,10 +16,11 @@
 #include <vector>
 
 #include "core/fd.h"
-#include "daemon/log.h"
-#include "daemon/skeleton.h"
 #include "event/loop.h"
 #include "event/stream_server.h"
+#include "process/log.h"
+#include "process/pool.h"
+#include "process/skeleton.h"
 #include "proxymap/options.h"
 #include "proxymap/service.h"
 
@@ -41,6 +42,7 @@ class ProxymapDaemon final : public Daemon {
   void log_start();
   void log_event(const Event& event);
   void log_problem(const Problem& problem);
+  [[nodiscard]] Result<void> start_workers();
   void start_serving();
   [[nodiscard]] std::unordered_map<std::string, CacheLimits> read_caches();
 
@@ -53,7 +55,7 @@ class ProxymapDaemon final : public Daemon {
   std::optional<LogWriter> log_;
   std::optional<AllowList> allow_list_;
   std::optional<Tables> tables_;
-  std::optional<Pool> pool_;
+  std::optional<process::Pool> pool_;
   std::optional<Service> service_;
   std::optional<StreamServer> server_;
 };

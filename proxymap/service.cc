@@ -36,7 +36,7 @@ void Walk::end() {
 }
 
 Service::Service(Loop& loop, const ServiceSettings& settings, AllowList& allow_list, Tables& tables,
-                 Pool& pool, Counters& counters, Tell tell)
+                 process::Pool& pool, Counters& counters, Tell tell)
     : loop_(loop),
       settings_(settings),
       allow_list_(allow_list),
@@ -47,7 +47,7 @@ Service::Service(Loop& loop, const ServiceSettings& settings, AllowList& allow_l
       second_(loop.every(kSecondUs, [this] { every_second(); })) {}
 
 Service::Done Service::ask(const Request& request, Asker& asker, Walk& walk, int client,
-                           Reply& reply, Pool::Ticket& ticket) {
+                           Reply& reply, process::Pool::Ticket& ticket) {
   counters_.count(request.operation);
   reply = Reply{};
   reply.status = Status::deny;
@@ -278,7 +278,7 @@ void Service::keep(const std::string& table, const std::string& key, const JobAn
 }
 
 Service::Done Service::networked(const Request& request, Table& table, Asker& asker, Reply& reply,
-                                 Pool::Ticket& ticket) {
+                                 process::Pool::Ticket& ticket) {
   const std::string_view key = fold(request, table);
   const bool looking = request.operation == Operation::lookup;
   // What depends on the options of the request is not kept for others.
@@ -292,25 +292,22 @@ Service::Done Service::networked(const Request& request, Table& table, Asker& as
     cache->forget(key);
   }
   const std::uint32_t flags = reply_flags(request, KeyEnding::unknown, Status::ok);
-  ticket = pool_.ask(job_of(request, key), [this, &asker, flags, keeps, name = table.name(),
-                                            operation = request.operation,
-                                            asked = std::string(key)](const JobAnswer& answer) {
-    if (keeps) keep(name, asked, answer);
-    note_outcome(name, operation, answer.status, answer.detail);
-    counters_.count(answer.status);
-    Reply late;
-    late.status = answer.status;
-    late.flags = flags;
-    late.value = answer.value;
-    asker.on_reply(late);
-  });
-  if (ticket != 0) {
-    ++counters_.to_workers;
-    return Done::later;
-  }
-  note_outcome(table.name(), request.operation, Status::retry, "too many look-ups wait for it");
-  reply.flags = flags;
-  return Done::now;
+  ++counters_.to_workers;
+  ticket =
+      pool_.ask(order_of(job_of(request, key)),
+                [this, &asker, flags, keeps, name = table.name(), operation = request.operation,
+                 asked = std::string(key)](const Result<process::Message>& answered) {
+                  const JobAnswer answer = answer_of(answered);
+                  if (keeps) keep(name, asked, answer);
+                  note_outcome(name, operation, answer.status, answer.detail);
+                  counters_.count(answer.status);
+                  Reply late;
+                  late.status = answer.status;
+                  late.flags = flags;
+                  late.value = answer.value;
+                  asker.on_reply(late);
+                });
+  return Done::later;
 }
 
 void Service::note_failure(const std::string& table, Operation operation, const Error& error,

@@ -16,11 +16,12 @@
 #include <unordered_map>
 
 #include "event/loop.h"
+#include "process/pool.h"
 #include "proxymap/allow_list.h"
 #include "proxymap/answer_cache.h"
 #include "proxymap/counters.h"
 #include "proxymap/event.h"
-#include "proxymap/pool.h"
+#include "proxymap/job.h"
 #include "proxymap/tables.h"
 #include "wire/proxymap.h"
 
@@ -62,13 +63,13 @@ class Service {
 
   // REQUIRES: everything outlives the service.
   Service(Loop& loop, const ServiceSettings& settings, AllowList& allow_list, Tables& tables,
-          Pool& pool, Counters& counters, Tell tell);
+          process::Pool& pool, Counters& counters, Tell tell);
 
   // now: `reply` is the answer, its views good until the next call.  later: on_reply() will be
   // called once, unless cancel(ticket) comes first.  `client` is named in events.
   [[nodiscard]] Done ask(const Request& request, Asker& asker, Walk& walk, int client, Reply& reply,
-                         Pool::Ticket& ticket);
-  void cancel(Pool::Ticket ticket) { pool_.cancel(ticket); }
+                         process::Pool::Ticket& ticket);
+  void cancel(process::Pool::Ticket ticket) { pool_.cancel(ticket); }
 
   // SIGHUP: the allow-list at once; answers that were kept are forgotten.
   void reload(std::unordered_map<std::string, CacheLimits> caches);
@@ -94,7 +95,7 @@ class Service {
   [[nodiscard]] Reply local(const Request& request, Table& table);
   [[nodiscard]] Reply sequence(const Request& request, Table& table, Walk& walk);
   [[nodiscard]] Done networked(const Request& request, Table& table, Asker& asker, Reply& reply,
-                               Pool::Ticket& ticket);
+                               process::Pool::Ticket& ticket);
   [[nodiscard]] Status start_walk(const Table& table, Walk& walk);
   [[nodiscard]] AnswerCache* cache_of(const Table& table);
   [[nodiscard]] bool find_kept(const Table& table, std::string_view key, Reply& reply);
@@ -114,7 +115,7 @@ class Service {
   ServiceSettings settings_;
   AllowList& allow_list_;
   Tables& tables_;
-  Pool& pool_;
+  process::Pool& pool_;
   Counters& counters_;
   Tell tell_;
   std::unordered_map<std::string, AnswerCache> caches_;

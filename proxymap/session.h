@@ -37,7 +37,7 @@ class Session final : public StreamSession, private Asker {
   Stream& stream_;
   AttributeDecoder decoder_;
   Walk walk_;
-  Pool::Ticket ticket_ = 0;  // of the request that is under way; 0: none
+  process::Pool::Ticket ticket_ = 0;  // of the request that is under way; 0: none
   Operation operation_ = Operation::open;
   Dialect dialect_ = Dialect::plain;
 };

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 #include "tests/fakes/fake_loop.h"
 
+#include <poll.h>
+
 namespace qv {
 
 // Entries stay in the list until nothing runs: a callback may destroy any handle.
@@ -108,5 +110,22 @@ int FakeLoop::fire(Kind kind, int number) {
 int FakeLoop::make_readable(int fd) { return fire(Kind::readable, fd); }
 int FakeLoop::make_writable(int fd) { return fire(Kind::writable, fd); }
 int FakeLoop::raise_signal(int signal_number) { return fire(Kind::signal, signal_number); }
+
+void FakeLoop::serve_ready() {
+  for (bool again = true; again;) {
+    again = false;
+    ++depth_;
+    for (Entry& entry : entries_) {
+      if (entry.kind != Kind::readable || entry.gone) continue;
+      pollfd watch{entry.number, POLLIN, 0};
+      if (poll(&watch, 1, 0) <= 0) continue;
+      const Callback callback = entry.callback;
+      callback();
+      again = true;
+    }
+    --depth_;
+    forget_gone();
+  }
+}
 
 }  // namespace qv

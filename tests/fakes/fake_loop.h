@@ -31,6 +31,8 @@ class FakeLoop final : public Loop {
   int make_readable(int fd);
   int make_writable(int fd);
   int raise_signal(int signal_number);
+  // Calls back those whose descriptors are really ready to be read, until none is.
+  void serve_ready();
 
  private:
   enum class Kind : std::uint8_t { readable, writable, timer, signal };

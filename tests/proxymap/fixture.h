@@ -5,7 +5,6 @@
 
 #include <gtest/gtest.h>
 #include <stdlib.h>
-#include <sys/socket.h>
 #include <unistd.h>
 
 #include <fstream>
@@ -16,6 +15,7 @@
 
 #include "proxymap/service.h"
 #include "tests/fakes/fake_loop.h"
+#include "tests/fakes/fake_spawner.h"
 
 namespace qv::proxymap {
 
@@ -102,14 +102,8 @@ class ProxyTest : public testing::Test, private Asker {
           return std::make_unique<FakeMap>(data[std::string(table)]);
         },
         settings.writes);
-    pool = std::make_unique<Pool>(loop, pool_limits, [this]() -> Result<Worker> {
-      if (no_workers) return Error{Fault::retry, EAGAIN, "fork"};
-      int ends[2];
-      EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
-      worker_ends.emplace_back(ends[1]);
-      worker_numbers.push_back(ends[0]);
-      return Worker{0, Fd(ends[0])};
-    });
+    pool = std::make_unique<process::Pool>(loop, fake.spawner(), pool_settings,
+                                           process::Pool::Observer());
     service = std::make_unique<Service>(
         loop, settings, *allow_list, *tables, *pool, counters, [this](const Event& event) {
           told.push_back({event.kind, std::string(event.operation), std::string(event.table),
@@ -120,28 +114,14 @@ class ProxyTest : public testing::Test, private Asker {
 
   // The job that the worker at `index` has been sent, taken from its socket.
   Job job_at(std::size_t index) {
-    loop.run();
     Job job;
-    char buffer[4096];
-    const ssize_t n = recv(worker_ends[index].get(), buffer, sizeof buffer, 0);
-    if (n <= 0) return job;
-    const std::string_view bytes(buffer, static_cast<std::size_t>(n));
-    AttributeDecoder decoder;
-    EXPECT_EQ(decoder.scan(bytes), Frame::whole);
-    EXPECT_TRUE(parse_job(decoder, bytes, job));
+    EXPECT_TRUE(parse_job(fake.request_at(index).body, job));
     return job;
   }
   void worker_answers(std::size_t index, const JobAnswer& answer) {
-    std::string bytes;
-    append_answer(bytes, answer);
-    EXPECT_EQ(send(worker_ends[index].get(), bytes.data(), bytes.size(), MSG_NOSIGNAL),
-              static_cast<ssize_t>(bytes.size()));
-    loop.make_readable(worker_numbers[index]);
+    fake.answer(index, encode_answer(answer));
   }
-  void worker_dies(std::size_t index) {
-    worker_ends[index].reset();
-    loop.make_readable(worker_numbers[index]);
-  }
+  void worker_dies(std::size_t index) { fake.die(index); }
 
   // Asks; a reply that comes at once is returned, and so is one that has come when `work` is done.
   Reply ask(const Request& request) {
@@ -157,7 +137,8 @@ class ProxyTest : public testing::Test, private Asker {
 
   FakeLoop loop;
   ServiceSettings settings;
-  PoolLimits pool_limits;
+  process::FakeSpawner fake{loop};
+  process::PoolSettings pool_settings;
   Counters counters;
   std::string directory;
   std::string list_path;
@@ -166,15 +147,12 @@ class ProxyTest : public testing::Test, private Asker {
   MapOptions last_options;
   std::vector<std::string> problems;
   std::vector<Told> told;
-  std::vector<Fd> worker_ends;
-  std::vector<int> worker_numbers;
-  bool no_workers = false;
   std::unique_ptr<AllowList> allow_list;
   std::unique_ptr<Tables> tables;
-  std::unique_ptr<Pool> pool;
+  std::unique_ptr<process::Pool> pool;
   std::unique_ptr<Service> service;
   Walk walk;
-  Pool::Ticket ticket = 0;
+  process::Pool::Ticket ticket = 0;
   Service::Done done = Service::Done::now;
   struct Late {
     Status status;

@@ -3,6 +3,7 @@
 #include "tests/fakes/golden.h"
 
 #include <gtest/gtest.h>
+#include <sys/socket.h>
 
 #include "proxymap/session.h"
 #include "tests/proxymap/fixture.h"

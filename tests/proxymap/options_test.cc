@@ -35,7 +35,7 @@ TEST(Options, TheWriteServiceListensElsewhereAndWritesOneByOne) {
   std::vector<Problem> problems;
   const Options options = read({{"QMAILHOME", "/q"}}, problems, true);
   EXPECT_EQ(options.listen, (std::vector<std::string>{"unix:/q/proxymap/proxywrite"}));
-  EXPECT_EQ(options.pool.per_table, 1u);
+  EXPECT_EQ(options.pool.per_lane, 1u);
 }
 
 TEST(Options, AreRead) {
@@ -50,7 +50,7 @@ TEST(Options, AreRead) {
   EXPECT_EQ(options.listen.size(), 2u);
   EXPECT_EQ(options.socket_mode, mode_t{0660});
   EXPECT_EQ(options.server.stream.message_us, 7000000);
-  EXPECT_EQ(options.pool.time_us, 8000000);
+  EXPECT_EQ(options.pool.time_limit_us, 8000000);
   EXPECT_EQ(options.pool.max_use, 0u);
 }
 

@@ -2,12 +2,13 @@
 // A real worker process, and the messages it understands.
 #include "proxymap/worker.h"
 
-#include <fcntl.h>
+#include <errno.h>
 #include <gtest/gtest.h>
-#include <signal.h>
 #include <sys/socket.h>
 #include <sys/wait.h>
 
+#include "process/channel.h"
+#include "process/child.h"
 #include "proxymap/job.h"
 
 namespace qv::proxymap {
@@ -20,16 +21,35 @@ TEST(Job, IsReadAsItWasWritten) {
   job.no_substitution = true;
   job.key = "k";
   job.value = "";
-  std::string bytes;
-  append_job(bytes, job);
-  AttributeDecoder decoder;
-  ASSERT_EQ(decoder.scan(bytes), Frame::whole);
   Job again;
-  ASSERT_TRUE(parse_job(decoder, bytes, again));
+  ASSERT_TRUE(parse_job(encode_job(job), again));
   EXPECT_EQ(again.operation, Operation::update);
   EXPECT_EQ(again.table, "lmdb:/x");
   EXPECT_TRUE(again.no_substitution);
   EXPECT_EQ(again.key, "k");
+}
+
+TEST(Job, OnlyLookUpsAreJoinedAndDoneTwice) {
+  Job job;
+  job.table = "lmdb:/x";
+  job.key = "k";
+  EXPECT_EQ(order_of(job).lane, "lmdb:/x");
+  EXPECT_TRUE(order_of(job).is_repeatable);
+  EXPECT_FALSE(order_of(job).identity.empty());
+  Job other = job;
+  other.no_substitution = true;
+  EXPECT_NE(order_of(job).identity, order_of(other).identity);
+  job.operation = Operation::update;
+  EXPECT_FALSE(order_of(job).is_repeatable);
+  EXPECT_TRUE(order_of(job).identity.empty());
+}
+
+TEST(JobAnswer, NoAnswerIsTryAgain) {
+  EXPECT_EQ(answer_of(Error{Fault::retry, ETIMEDOUT, ""}).status, Status::retry);
+  EXPECT_EQ(answer_of(Error{Fault::retry, EAGAIN, ""}).detail, "too many look-ups wait for it");
+  process::Message nonsense;
+  nonsense.body = std::string("status\0007\0\0", 10);
+  EXPECT_EQ(answer_of(std::move(nonsense)).status, Status::retry);
 }
 
 TEST(StatusOf, KeepsFaultsApartFromAbsence) {
@@ -44,32 +64,33 @@ TEST(StatusOf, KeepsFaultsApartFromAbsence) {
 
 class WorkerTest : public testing::Test {
  protected:
-  WorkerTest() : worker(start_worker({}).value()) {
-    const int flags = fcntl(worker.socket.get(), F_GETFL);
-    fcntl(worker.socket.get(), F_SETFL, flags & ~O_NONBLOCK);
+  WorkerTest() {
+    process::Channel channel = process::open_channel().value();
+    socket = std::move(channel.ours);
+    const process::SpawnerSettings settings = worker_spawner({});
+    pid = process::fork_child(std::move(channel.theirs), settings.confinement, [&](Fd theirs) {
+            settings.run("", std::move(theirs));
+          }).value();
   }
   ~WorkerTest() override {
-    worker.socket.reset();
-    if (worker.pid > 0) waitpid(worker.pid, nullptr, 0);
+    socket.reset();
+    if (pid > 0) waitpid(pid, nullptr, 0);
+  }
+  JobAnswer ask_bytes(const std::string& bytes) {
+    EXPECT_TRUE(process::send_message(socket, 0, 1, bytes, -1, process::Waiting::allowed).ok());
+    const auto answered = process::receive_message(socket, process::Waiting::allowed);
+    JobAnswer answer{Status::bad, "", "no answer"};
+    if (answered.ok()) EXPECT_TRUE(parse_answer(answered.value().body, answer));
+    return answer;
   }
   JobAnswer ask(const std::string& table, const std::string& key) {
     Job job;
     job.table = table;
     job.key = key;
-    std::string bytes;
-    append_job(bytes, job);
-    EXPECT_EQ(send(worker.socket.get(), bytes.data(), bytes.size(), 0),
-              static_cast<ssize_t>(bytes.size()));
-    char buffer[4096];
-    const ssize_t n = recv(worker.socket.get(), buffer, sizeof buffer, 0);
-    JobAnswer answer;
-    if (n <= 0) return {Status::bad, "", "no answer"};
-    AttributeDecoder decoder;
-    EXPECT_EQ(decoder.scan({buffer, static_cast<std::size_t>(n)}), Frame::whole);
-    EXPECT_TRUE(parse_answer(decoder, {buffer, static_cast<std::size_t>(n)}, answer));
-    return answer;
+    return ask_bytes(encode_job(job));
   }
-  Worker worker;
+  Fd socket;
+  pid_t pid = -1;
 };
 
 TEST_F(WorkerTest, AsksTables) {
@@ -86,18 +107,28 @@ TEST_F(WorkerTest, SaysWhyItCannot) {
   EXPECT_NE(answer.detail.find("/nonexistent/table"), std::string::npos) << answer.detail;
 }
 
+TEST_F(WorkerTest, CarriesALargeValue) {
+  const std::string value(100000, 'v');
+  EXPECT_EQ(ask("inline:{ {a=" + value + "} }", "a").value, value);
+}
+
+TEST_F(WorkerTest, RefusesWhatIsNoJob) {
+  EXPECT_EQ(ask_bytes(std::string("\0", 1)).status, Status::config);
+  EXPECT_EQ(ask("inline:{ a=1 }", "a").status, Status::ok);
+}
+
 TEST_F(WorkerTest, EndsWithItsSocket) {
-  worker.socket.reset();
+  socket.reset();
   int status = -1;
-  ASSERT_EQ(waitpid(worker.pid, &status, 0), worker.pid);
+  ASSERT_EQ(waitpid(pid, &status, 0), pid);
   EXPECT_TRUE(WIFEXITED(status) && WEXITSTATUS(status) == 0);
-  worker.pid = -1;
+  pid = -1;
 }
 
 TEST_F(WorkerTest, EndsAtNonsense) {
-  ASSERT_EQ(send(worker.socket.get(), "\0", 1, 0), 1);
+  ASSERT_EQ(send(socket.get(), "\0", 1, 0), 1);
   char buffer[16];
-  EXPECT_EQ(recv(worker.socket.get(), buffer, sizeof buffer, 0), 0);
+  EXPECT_EQ(recv(socket.get(), buffer, sizeof buffer, 0), 0);
 }
 
 }  // namespace

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "daemon/jail.h"
+#include "process/jail.h"
 
 #include <errno.h>
-#include <grp.h>
 #include <pwd.h>
 #include <sys/prctl.h>
 #include <sys/resource.h>
@@ -13,14 +12,13 @@
 
 #include "core/fault.h"
 #include "core/text.h"
+#include "process/identity.h"
 
 namespace qv {
 
 namespace {
 
 constexpr std::uint64_t kMaxId = UINT32_MAX - 1;  // (uid_t)-1 means "leave it"
-constexpr uid_t kSameUid = static_cast<uid_t>(-1);
-constexpr gid_t kSameGid = static_cast<gid_t>(-1);
 
 Error config(std::string& detail, std::string why) {
   detail = std::move(why);
@@ -60,42 +58,6 @@ Error failed(std::string& detail, const char* call) {
   const Error error = errno_error(call);
   detail = "cannot give up rights";
   return error;
-}
-
-Result<void> change_root(const std::string& root, std::string& detail) {
-  if (root.empty()) return {};
-  if (chdir(root.c_str()) != 0 || chroot(root.c_str()) != 0 || chdir("/") != 0) {
-    const Error error = errno_error("chroot");
-    detail = root;
-    return error;
-  }
-  return {};
-}
-
-Result<void> become(const Account& account, std::string& detail) {
-  const gid_t gid = account.gid;
-  if (setgroups(1, &gid) != 0) return failed(detail, "setgroups");
-  if (setresgid(gid, gid, gid) != 0) return failed(detail, "setresgid");
-  if (setresuid(account.uid, account.uid, account.uid) != 0) return failed(detail, "setresuid");
-  return {};
-}
-
-// Whether all ids are the account's, and root's are out of reach.
-bool is_irrevocably(const Account& account) {
-  uid_t uids[3];
-  gid_t gids[3];
-  gid_t group = 0;
-  if (getresuid(&uids[0], &uids[1], &uids[2]) != 0) return false;
-  if (getresgid(&gids[0], &gids[1], &gids[2]) != 0) return false;
-  for (const uid_t uid : uids) {
-    if (uid != account.uid) return false;
-  }
-  for (const gid_t gid : gids) {
-    if (gid != account.gid) return false;
-  }
-  if (getgroups(1, &group) != 1 || group != account.gid) return false;
-  return setresuid(kSameUid, 0, kSameUid) != 0 && setresgid(kSameGid, 0, kSameGid) != 0 &&
-         setuid(0) != 0 && setgid(0) != 0 && setgroups(0, nullptr) != 0;
 }
 
 Result<void> limit(std::uint64_t open_files, std::string& detail) {
@@ -141,11 +103,10 @@ Result<void> enter_jail(const JailSettings& settings, std::string& detail) {
     if (settings.account.uid == 0 || settings.account.gid == 0) {
       return config(detail, "will not serve with root's uid or gid");
     }
-    QV_TRY_VOID(change_root(settings.root, detail));
-    QV_TRY_VOID(become(settings.account, detail));
-    if (!is_irrevocably(settings.account)) {
-      return config(detail, "gave up root's rights and could take them back");
-    }
+    detail = settings.root.empty() ? "cannot give up rights" : settings.root;
+    if (!settings.root.empty()) QV_TRY_VOID(process::change_root(settings.root.c_str()));
+    QV_TRY_VOID(process::become_for_good(settings.account));
+    detail.clear();
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(detail, "no_new_privs");
   return limit(settings.open_files, detail);

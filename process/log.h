@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// daemon/log.h - log lines that multilog and fail2ban can read, without ever waiting for them.
+// process/log.h - log lines that multilog and fail2ban can read, without ever waiting for them.
 //
 // A line is a word and then key=value fields: `verify result=notvalid why=unknown-user rcpt=a@b`.
 // Values are printable ASCII without blanks, quotes and backslashes; any other byte is \xHH
@@ -9,9 +9,9 @@
 // is dropped by the line and counted, and a later line says `log dropped=N`.
 //
 // Threads: none.  Blocking: none, but for regular files, which are written as files are.
-// Allocation: none per line.  Tests: tests/daemon/log_test.cc
-#ifndef QV_DAEMON_LOG_H_
-#define QV_DAEMON_LOG_H_
+// Allocation: none per line.  Tests: tests/process/log_test.cc
+#ifndef QV_PROCESS_LOG_H_
+#define QV_PROCESS_LOG_H_
 
 #include <array>
 #include <charconv>
@@ -101,4 +101,4 @@ class LogWriter {
 
 }  // namespace qv
 
-#endif  // QV_DAEMON_LOG_H_
+#endif  // QV_PROCESS_LOG_H_

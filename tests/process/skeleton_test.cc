@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // Whole daemons, each in a child of its own.
-#include "daemon/skeleton.h"
+#include "process/skeleton.h"
 
 #include <errno.h>
 #include <gtest/gtest.h>

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "daemon/counters.h"
+#include "process/counters.h"
 
 #include <gtest/gtest.h>
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "daemon/skeleton.h"
+#include "process/skeleton.h"
 
 #include <signal.h>
 #include <string.h>
@@ -47,7 +47,7 @@ int run_daemon(std::string_view program, Daemon& daemon, Loop& loop) {
     return kExitTemporary;
   }
   serve(daemon, loop);
-  return kExitOk;
+  return daemon.must_restart() ? kExitTemporary : kExitOk;
 }
 
 void say_fatal(std::string_view program, std::string_view detail, const Error& error) {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: 0BSD
-// daemon/jail.h - giving up rights, for good.
+// process/jail.h - giving up rights, for good.
 //
 // The only file of the daemons that calls the setuid family (tests/gates/privileges).  A process
 // that is not root keeps the ids it has and loses what it can: core files, new privileges.
 //
-// Threads: none.  Blocking: find_account() asks NSS.  Tests: tests/daemon/jail_test.cc
-#ifndef QV_DAEMON_JAIL_H_
-#define QV_DAEMON_JAIL_H_
+// Threads: none.  Blocking: find_account() asks NSS.  Tests: tests/process/jail_test.cc
+#ifndef QV_PROCESS_JAIL_H_
+#define QV_PROCESS_JAIL_H_
 
 #include <sys/types.h>
 
@@ -15,14 +15,12 @@
 #include <string_view>
 
 #include "core/result.h"
+#include "process/identity.h"
 
 namespace qv {
 
 // Whom a daemon becomes.
-struct Account {
-  uid_t uid = 0;
-  gid_t gid = 0;
-};
+using Account = process::Identity;
 
 // The account of a login name, or of ":uid:gid" in decimal, which needs no entry anywhere.
 // Fault::config where there is none and for uid 0 or gid 0, Fault::retry where NSS cannot tell;
@@ -47,4 +45,4 @@ struct JailSettings {
 
 }  // namespace qv
 
-#endif  // QV_DAEMON_JAIL_H_
+#endif  // QV_PROCESS_JAIL_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "daemon/log.h"
+#include "process/log.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>

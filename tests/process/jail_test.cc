@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // Each jail is entered in a child: there is no way back.
-#include "daemon/jail.h"
+#include "process/jail.h"
 
 #include <errno.h>
 #include <fcntl.h>

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// daemon/skeleton.h - what every daemon is, from start to end, with its rights in plain sight.
+// process/skeleton.h - what every daemon is, from start to end, with its rights in plain sight.
 //
 //   parse       settings and control files; nothing is opened that a request could reach
 //   pre_jail    with the rights it was started with: helpers forked, sockets bound, files opened
-//   (jail)      chroot, groups, gid, uid, proof, no-new-privs, limits: daemon/jail.h
+//   (jail)      chroot, groups, gid, uid, proof, no-new-privs, limits: process/jail.h
 //   post_jail   what the low-privilege account may open; timers and watches on the loop
 //   (serve)     the loop runs; SIGHUP calls reload(), SIGUSR1 log_counters(), SIGTERM and SIGINT
 //               stop it
@@ -13,16 +13,16 @@
 // supervisor starts it again.  Before serve SIGTERM simply ends the process; a SIGHUP or SIGUSR1
 // that comes early is carried out when the loop runs.  SIGPIPE is ignored throughout.
 //
-// Threads: none.  Tests: tests/daemon/skeleton_test.cc
-#ifndef QV_DAEMON_SKELETON_H_
-#define QV_DAEMON_SKELETON_H_
+// Threads: none.  Tests: tests/process/skeleton_test.cc
+#ifndef QV_PROCESS_SKELETON_H_
+#define QV_PROCESS_SKELETON_H_
 
 #include <string>
 #include <string_view>
 
 #include "core/result.h"
-#include "daemon/jail.h"
 #include "event/loop.h"
+#include "process/jail.h"
 
 namespace qv {
 
@@ -46,10 +46,21 @@ class Daemon {
   virtual void log_counters() = 0;
   // After the loop has ended and before the process does.
   virtual void finish() {}
+
+  // Stops the loop; the process then exits with 111, so that its supervisor starts it again: for
+  // what only a new start can mend, such as a spawner that is gone.
+  void end_for_restart(Loop& loop) {
+    must_restart_ = true;
+    loop.stop();
+  }
+  [[nodiscard]] bool must_restart() const { return must_restart_; }
+
+ private:
+  bool must_restart_ = false;
 };
 
 // Runs the phases, then `loop`, and returns the exit code: 0 after SIGTERM, SIGINT or loop.stop(),
-// 111 after a failed phase.  `program` begins the line that says why.
+// 111 after a failed phase and after end_for_restart().  `program` begins the line that says why.
 // REQUIRES: `loop` outlives `daemon` (declare it first in main).
 [[nodiscard]] int run_daemon(std::string_view program, Daemon& daemon, Loop& loop);
 
@@ -58,4 +69,4 @@ void say_fatal(std::string_view program, std::string_view detail, const Error& e
 
 }  // namespace qv
 
-#endif  // QV_DAEMON_SKELETON_H_
+#endif  // QV_PROCESS_SKELETON_H_

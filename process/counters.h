@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: 0BSD
-// daemon/counters.h - the log line that says what a daemon has counted.
+// process/counters.h - the log line that says what a daemon has counted.
 //
 // A room has a struct of numbers and a table that names them; log lines are written from the table,
 // so that a number that is counted is a number that is logged.
 //
-// Threads: none.  Tests: tests/daemon/counters_test.cc
-#ifndef QV_DAEMON_COUNTERS_H_
-#define QV_DAEMON_COUNTERS_H_
+// Threads: none.  Tests: tests/process/counters_test.cc
+#ifndef QV_PROCESS_COUNTERS_H_
+#define QV_PROCESS_COUNTERS_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string_view>
 
-#include "daemon/log.h"
+#include "process/log.h"
 
 namespace qv {
 
@@ -35,4 +35,4 @@ void add_counters(LogLine& line, const Counters& counters,
 
 }  // namespace qv
 
-#endif  // QV_DAEMON_COUNTERS_H_
+#endif  // QV_PROCESS_COUNTERS_H_

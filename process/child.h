@@ -1,0 +1,42 @@
+// SPDX-License-Identifier: 0BSD
+// process/child.h - forking a process that has one descriptor and dies with its parent.
+//
+// Threads: none.  Tests: tests/process/spawner_test.cc looks at /proc of the children.
+#ifndef QV_PROCESS_CHILD_H_
+#define QV_PROCESS_CHILD_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <functional>
+
+#include "core/fd.h"
+#include "core/result.h"
+#include "process/identity.h"
+
+namespace qv::process {
+
+struct Confinement {
+  const char* name = "qv-worker";  // for ps(1); at most 15 bytes
+  const char* directory = "/";     // nullptr: the parent's
+  std::uint64_t max_files = 64;    // RLIMIT_NOFILE, hard
+};
+
+// Forks; `run` is called in the child with `socket`, and the child exits with 0 when it returns.
+//
+// The child holds `socket`, standard error, and /dev/null as standard input and output; no signal
+// is blocked; SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGPIPE and SIGXFSZ are ignored, because what ends
+// it is the end of its parent or of its socket: a signal to a whole process group lets the parent
+// go first.  Umask 077, no core files, no new privileges; it is killed when its parent dies.
+//
+// Error: the errno of fork(2).  Where confinement fails the child exits with 111.
+[[nodiscard]] Result<pid_t> fork_child(Fd socket, const Confinement& confinement,
+                                       const std::function<void(Fd)>& run);
+
+// become_for_good() in a child of fork_child().  The kernel forgets with whom a process is to die
+// when its uid changes; this sees to it again.
+[[nodiscard]] Result<void> become_in_child(const Identity& who);
+
+}  // namespace qv::process
+
+#endif  // QV_PROCESS_CHILD_H_

@@ -1,0 +1,35 @@
+// SPDX-License-Identifier: 0BSD
+// process/identity.h - becoming somebody else, for good.
+//
+// The only file that calls the setuid family (tests/gates/privileges).
+//
+// Threads: none.  Tests: tests/process/identity_test.cc (as root)
+#ifndef QV_PROCESS_IDENTITY_H_
+#define QV_PROCESS_IDENTITY_H_
+
+#include <sys/types.h>
+
+#include "core/result.h"
+
+namespace qv::process {
+
+struct Identity {
+  uid_t uid = 0;
+  gid_t gid = 0;
+};
+
+// Gives up root's rights: no group but `gid`, all three uids and gids, and proof that none of it
+// can be taken back.  Without root's rights it succeeds only where this process is wholly `who`
+// already.  Fault::config: uid 0 or gid 0, no rights to change, a proof that failed; other errors
+// are those of the calls.  After an error the process must end: it may be neither here nor there.
+[[nodiscard]] Result<void> become_for_good(const Identity& who);
+
+// Changes the root directory to `path` and goes there.  REQUIRES: root's rights.
+[[nodiscard]] Result<void> change_root(const char* path);
+
+// Gives up the supplementary groups of a process that keeps root's rights; nothing for any other.
+[[nodiscard]] Result<void> drop_groups();
+
+}  // namespace qv::process
+
+#endif  // QV_PROCESS_IDENTITY_H_

@@ -1,0 +1,161 @@
+// SPDX-License-Identifier: 0BSD
+#include "process/spawner.h"
+
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <string.h>
+#include <sys/signalfd.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <array>
+#include <utility>
+#include <vector>
+
+#include "core/exit_code.h"
+
+namespace qv::process {
+
+namespace {
+
+struct Living {
+  std::uint64_t number;
+  pid_t pid;
+};
+
+class SpawnerProcess {
+ public:
+  SpawnerProcess(Fd socket, SpawnerSettings settings)
+      : socket_(std::move(socket)), settings_(std::move(settings)) {}
+
+  [[noreturn]] void run() {
+    watch_children();
+    for (;;) {
+      std::array<pollfd, 2> ready{{{socket_.get(), POLLIN, 0}, {children_.get(), POLLIN, 0}}};
+      if (poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) end(kExitTemporary);
+      // The dead first: their places may be what the next order needs.
+      if (ready[1].revents != 0) reap_children();
+      if (ready[0].revents != 0) follow_order();
+    }
+  }
+
+ private:
+  void watch_children() {
+    sigset_t mask;
+    sigemptyset(&mask);
+    sigaddset(&mask, SIGCHLD);
+    sigprocmask(SIG_BLOCK, &mask, nullptr);
+    children_.reset(signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK));
+    if (!children_.valid()) _exit(kExitTemporary);
+  }
+
+  // A closed socket and a message that is no order both end the spawner: there is no daemon of ours
+  // at the other end.
+  void follow_order() {
+    Result<Message> order = receive_message(socket_, Waiting::never);
+    if (!order.ok() && order.error().errnum == EAGAIN) return;
+    if (!order.ok()) end(order.error().fault == Fault::protocol ? kExitTemporary : kExitOk);
+    Message& message = order.value();
+    if (message.body.size() > kMaxSubject) end(kExitTemporary);
+    switch (static_cast<Order>(message.kind)) {
+      case Order::start:
+        return start_worker(message.serial, message.body, std::move(message.file));
+      case Order::kill:
+        return kill_worker(message.serial);
+    }
+    end(kExitTemporary);
+  }
+
+  void start_worker(std::uint64_t number, const std::string& subject, Fd socket) {
+    if (!socket.valid() || find(number) != living_.end())
+      return tell(Event::refused, number, EINVAL);
+    if (living_.size() >= settings_.max_processes) return tell(Event::refused, number, EAGAIN);
+    const Result<pid_t> pid = fork_child(
+        std::move(socket), settings_.confinement,
+        [this, &subject](Fd workers_end) { settings_.run(subject, std::move(workers_end)); });
+    if (!pid.ok()) return tell(Event::refused, number, pid.error().errnum);
+    living_.push_back({number, pid.value()});
+    tell(Event::started, number, pid.value());
+  }
+
+  // A number that is not there has ended, and the daemon has not read it yet.
+  void kill_worker(std::uint64_t number) {
+    const auto worker = find(number);
+    if (worker != living_.end()) ::kill(worker->pid, SIGKILL);
+  }
+
+  void reap_children() {
+    signalfd_siginfo unused{};
+    while (read(children_.get(), &unused, sizeof unused) > 0) {
+    }
+    for (;;) {
+      const pid_t pid = waitpid(-1, nullptr, WNOHANG);
+      if (pid <= 0) return;
+      for (auto worker = living_.begin(); worker != living_.end(); ++worker) {
+        if (worker->pid != pid) continue;
+        const std::uint64_t number = worker->number;
+        living_.erase(worker);
+        tell(Event::ended, number, 0);
+        break;
+      }
+    }
+  }
+
+  void tell(Event event, std::uint64_t number, std::int32_t detail) {
+    const Result<void> sent = send_message(socket_, static_cast<std::uint32_t>(event), number,
+                                           as_bytes(detail), -1, Waiting::allowed);
+    if (!sent.ok()) end(kExitOk);
+  }
+
+  [[noreturn]] void end(int code) {
+    for (const Living& worker : living_) ::kill(worker.pid, SIGKILL);
+    _exit(code);
+  }
+
+  std::vector<Living>::iterator find(std::uint64_t number) {
+    auto worker = living_.begin();
+    while (worker != living_.end() && worker->number != number) ++worker;
+    return worker;
+  }
+
+  Fd socket_;
+  SpawnerSettings settings_;
+  Fd children_;
+  std::vector<Living> living_;
+};
+
+}  // namespace
+
+Result<Spawner> start_spawner(SpawnerSettings settings) {
+  QV_TRY(Channel channel, open_channel());
+  Confinement confinement = settings.confinement;
+  confinement.name = "qv-spawner";
+  QV_TRY(const pid_t pid, fork_child(std::move(channel.theirs), confinement, [&](Fd socket) {
+           if (!drop_groups().ok()) _exit(kExitTemporary);
+           SpawnerProcess(std::move(socket), std::move(settings)).run();
+         }));
+  return Spawner{std::move(channel.ours), pid};
+}
+
+Result<void> send_order(const Fd& spawner, Order order, std::uint64_t worker,
+                        std::string_view subject, int socket) {
+  return send_message(spawner, static_cast<std::uint32_t>(order), worker, subject, socket,
+                      Waiting::never);
+}
+
+Result<News> receive_news(const Fd& spawner) {
+  QV_TRY(const Message message, receive_message(spawner, Waiting::never));
+  News news;
+  news.event = static_cast<Event>(message.kind);
+  news.worker = message.serial;
+  const bool known =
+      news.event == Event::started || news.event == Event::refused || news.event == Event::ended;
+  if (!known || message.body.size() != sizeof news.number || message.file.valid()) {
+    return Error{Fault::protocol, EPROTO, "news"};
+  }
+  memcpy(&news.number, message.body.data(), sizeof news.number);
+  return news;
+}
+
+}  // namespace qv::process

@@ -1,0 +1,210 @@
+// SPDX-License-Identifier: 0BSD
+#include "process/worker_set.h"
+
+#include <errno.h>
+#include <sys/wait.h>
+
+#include <algorithm>
+#include <iterator>
+#include <utility>
+
+namespace qv::process {
+
+namespace {
+
+// After a refusal, and while the spawner's socket is full: how long until it is tried again.
+constexpr std::int64_t kPauseUs = 250'000;
+
+bool must_wait(const Error& error) { return error.errnum == EAGAIN || error.errnum == EWOULDBLOCK; }
+
+}  // namespace
+
+WorkerSet::WorkerSet(Loop& loop, Spawner spawner, Events& events, Pool::Observer observer)
+    : loop_(loop), spawner_(std::move(spawner)), events_(events), observer_(std::move(observer)) {
+  if (!is_alive()) return;
+  watch_ = loop_.when_readable(spawner_.socket.get(), [this] { read_spawner(); });
+}
+
+WorkerSet::~WorkerSet() {
+  watch_.reset();
+  spawner_.socket.reset();
+  if (spawner_.pid > 0) waitpid(spawner_.pid, nullptr, WNOHANG);
+}
+
+void WorkerSet::notice(Notice what, pid_t pid, int errnum) const {
+  if (observer_) observer_(what, pid, errnum);
+}
+
+WorkerSet::Worker* WorkerSet::find(std::uint64_t number) {
+  for (Worker& worker : workers_) {
+    if (worker.number == number) return &worker;
+  }
+  return nullptr;
+}
+
+std::list<WorkerSet::Worker> WorkerSet::take_out(Worker& worker) {
+  std::list<Worker> out;
+  const auto at = std::find_if(workers_.begin(), workers_.end(),
+                               [&worker](const Worker& each) { return &each == &worker; });
+  out.splice(out.begin(), workers_, at);
+  return out;
+}
+
+WorkerSet::Worker* WorkerSet::start(const std::string& subject) {
+  if (!can_start()) return nullptr;
+  Result<Channel> channel = open_channel();
+  const std::uint64_t number = next_number_++;
+  if (!channel.ok() ||
+      !send_order(spawner_.socket, Order::start, number, subject, channel.value().theirs.get())
+           .ok()) {
+    pause_starts();
+    return nullptr;
+  }
+  Worker& worker = workers_.emplace_back();
+  worker.number = number;
+  worker.subject = subject;
+  worker.socket = std::move(channel.value().ours);
+  worker.watch = loop_.when_readable(worker.socket.get(), [this, &worker] { read_worker(worker); });
+  return &worker;
+}
+
+// A spawner that refuses is asked again when a worker has ended, or a moment later: not at every
+// job.
+void WorkerSet::pause_starts() {
+  if (pause_ != nullptr) return;
+  pause_ = loop_.after(kPauseUs, [this] {
+    pause_.reset();
+    send_kills();
+    events_.may_start();
+  });
+}
+
+void WorkerSet::send_kills() {
+  while (!kills_.empty() && send_order(spawner_.socket, Order::kill, kills_.back(), {}, -1).ok()) {
+    kills_.pop_back();
+  }
+  if (!kills_.empty()) pause_starts();
+}
+
+bool WorkerSet::send(Worker& worker, std::uint64_t serial, const Job& job) {
+  const Result<void> sent =
+      send_message(worker.socket, 0, serial, job.body, job.file.get(), Waiting::never);
+  if (!sent.ok()) {
+    // One that was never there: the spawner is refusing, and its news is on the way.
+    if (worker.pid < 0) pause_starts();
+    kill(worker, Notice::worker_died, sent.error().errnum);
+    return false;
+  }
+  ++worker.used;
+  worker.lanes.insert(job.lane);
+  return true;
+}
+
+std::list<WorkerSet::Worker> WorkerSet::take_and_kill(Worker& worker, Notice why, int errnum) {
+  notice(why, worker.pid, errnum);
+  std::list<Worker> gone = take_out(worker);
+  if (worker.has_ended) return gone;
+  dying_.insert(worker.number);
+  kills_.push_back(worker.number);
+  send_kills();
+  return gone;
+}
+
+void WorkerSet::kill(Worker& worker, Notice why, int errnum) {
+  take_and_kill(worker, why, errnum).clear();
+}
+
+void WorkerSet::release(Worker& worker) {
+  const std::list<Worker> gone = take_out(worker);
+  if (!worker.has_ended) dying_.insert(worker.number);
+}
+
+WorkerSet::Worker* WorkerSet::find_idle(const std::string& subject, const std::string& lane) {
+  Worker* found = nullptr;
+  for (auto worker = workers_.rbegin(); worker != workers_.rend(); ++worker) {
+    if (worker->task != nullptr || worker->subject != subject) continue;
+    if (worker->lanes.count(lane) != 0) return &*worker;
+    if (found == nullptr) found = &*worker;
+  }
+  return found;
+}
+
+WorkerSet::Worker* WorkerSet::longest_idle() {
+  for (Worker& worker : workers_) {
+    if (worker.task == nullptr) return &worker;
+  }
+  return nullptr;
+}
+
+std::size_t WorkerSet::idle() const {
+  return static_cast<std::size_t>(
+      std::count_if(workers_.begin(), workers_.end(),
+                    [](const Worker& worker) { return worker.task == nullptr; }));
+}
+
+void WorkerSet::read_spawner() {
+  const Result<News> news = receive_news(spawner_.socket);
+  if (!news.ok() && must_wait(news.error())) return;
+  if (!news.ok()) return lose_spawner();
+  follow(news.value());
+}
+
+void WorkerSet::follow(const News& news) {
+  Worker* worker = find(news.worker);
+  switch (news.event) {
+    case Event::started:
+      if (worker != nullptr) worker->pid = news.number;
+      return notice(Notice::worker_started, news.number, 0);
+    case Event::refused:
+      pause_starts();
+      dying_.erase(news.worker);
+      if (worker == nullptr) return;
+      worker->has_ended = true;
+      return lose(*worker, Notice::worker_refused, news.number, news.number);
+    case Event::ended:
+      // Its last answer may still lie in its socket, and the end of file behind it: that is where a
+      // worker is lost.
+      if (worker != nullptr) {
+        worker->has_ended = true;
+        return;
+      }
+      dying_.erase(news.worker);
+      std::erase(kills_, news.worker);
+      if (kills_.empty()) pause_.reset();
+      return events_.may_start();
+  }
+}
+
+void WorkerSet::read_worker(Worker& worker) {
+  Result<Message> answer = receive_message(worker.socket, Waiting::never);
+  if (answer.ok()) {
+    workers_.splice(workers_.end(), workers_,
+                    std::find_if(workers_.begin(), workers_.end(),
+                                 [&worker](const Worker& each) { return &each == &worker; }));
+    return events_.answered(worker, std::move(answer).value());
+  }
+  if (must_wait(answer.error())) return;
+  const bool garbled = answer.error().fault == Fault::protocol;
+  lose(worker, garbled ? Notice::worker_garbled : Notice::worker_died, 0, 0);
+}
+
+void WorkerSet::lose(Worker& worker, Notice why, int errnum, int refused) {
+  std::list<Worker> gone = take_and_kill(worker, why, errnum);
+  events_.lost(gone.front(), refused);
+}
+
+void WorkerSet::lose_spawner() {
+  watch_.reset();
+  pause_.reset();
+  spawner_.socket.reset();
+  if (spawner_.pid > 0 && waitpid(spawner_.pid, nullptr, WNOHANG) == spawner_.pid) {
+    spawner_.pid = -1;
+  }
+  workers_.clear();
+  dying_.clear();
+  kills_.clear();
+  notice(Notice::spawner_gone, spawner_.pid, 0);
+  events_.spawner_gone();
+}
+
+}  // namespace qv::process

@@ -1,0 +1,113 @@
+// SPDX-License-Identifier: 0BSD
+// process/worker_set.h - the workers as the daemon sees them: a number, a socket, living or dying.
+//
+// Starts and kills through the spawner, sends requests, receives answers.  What is asked of whom,
+// and until when, is the pool's business (process/pool.h).
+//
+// Threads: none; belongs to one event loop.  Blocking: none.  Owns: the spawner's socket and the
+// workers'.  Tests: tests/process/pool_test.cc
+#ifndef QV_PROCESS_WORKER_SET_H_
+#define QV_PROCESS_WORKER_SET_H_
+
+#include <sys/types.h>
+
+#include <cstdint>
+#include <list>
+#include <set>
+#include <string>
+#include <vector>
+
+#include "event/loop.h"
+#include "process/pool.h"
+
+namespace qv::process {
+
+struct Task;  // the pool's: a job and who waits for it
+
+class WorkerSet {
+ public:
+  struct Worker {
+    std::uint64_t number = 0;
+    std::string subject;
+    pid_t pid = -1;  // until the spawner has told it
+    Fd socket;
+    Loop::Owned watch;
+    bool has_ended = false;       // the spawner has told it
+    std::uint64_t used = 0;       // requests sent
+    std::set<std::string> lanes;  // of these: it probably has something open for them
+    Task* task = nullptr;         // what it is doing
+  };
+
+  // What happens; called from the loop only, each as the last thing its caller does: they may
+  // destroy the set.
+  class Events {
+   public:
+    virtual ~Events() = default;
+    Events() = default;
+    Events(const Events&) = delete;
+    Events& operator=(const Events&) = delete;
+
+    virtual void answered(Worker& worker, Message answer) = 0;
+    // The worker is gone, and `worker` is destroyed when this returns.  `refused`: the errno for
+    // which it was never started, or 0.
+    virtual void lost(Worker& worker, int refused) = 0;
+    // What a worker could not be started for may have changed.
+    virtual void may_start() = 0;
+    virtual void spawner_gone() = 0;
+  };
+
+  WorkerSet(Loop& loop, Spawner spawner, Events& events, Pool::Observer observer);
+  ~WorkerSet();
+  WorkerSet(const WorkerSet&) = delete;
+  WorkerSet& operator=(const WorkerSet&) = delete;
+
+  [[nodiscard]] bool is_alive() const { return spawner_.socket.valid(); }
+  // Serving; dying.
+  [[nodiscard]] std::size_t size() const { return workers_.size(); }
+  [[nodiscard]] std::size_t dying() const { return dying_.size(); }
+  // False for a moment after the spawner refused to start one.
+  [[nodiscard]] bool can_start() const { return is_alive() && pause_ == nullptr; }
+
+  // A worker that is being started and can be sent to at once; nullptr where none can be now.
+  [[nodiscard]] Worker* start(const std::string& subject);
+  // False where it is gone: it has been forgotten then.
+  [[nodiscard]] bool send(Worker& worker, std::uint64_t serial, const Job& job);
+  // Kills it: `worker` is destroyed.
+  void kill(Worker& worker, Notice why, int errnum);
+  // Lets it end by itself: `worker` is destroyed.
+  void release(Worker& worker);
+
+  // An idle worker of the subject, one that has served the lane if there is such; nullptr: none.
+  [[nodiscard]] Worker* find_idle(const std::string& subject, const std::string& lane);
+  // The idle worker that served longest ago, of whatever subject; nullptr: none.
+  [[nodiscard]] Worker* longest_idle();
+  [[nodiscard]] std::size_t idle() const;
+
+ private:
+  void read_spawner();
+  void follow(const News& news);
+  void read_worker(Worker& worker);
+  void lose(Worker& worker, Notice why, int errnum, int refused);
+  [[nodiscard]] std::list<Worker> take_out(Worker& worker);
+  std::list<Worker> take_and_kill(Worker& worker, Notice why, int errnum);
+  [[nodiscard]] Worker* find(std::uint64_t number);
+  void send_kills();
+  void pause_starts();
+  void lose_spawner();
+  void notice(Notice what, pid_t pid, int errnum) const;
+
+  Loop& loop_;
+  Spawner spawner_;
+  Events& events_;
+  Pool::Observer observer_;
+  std::uint64_t next_number_ = 1;
+  std::list<Worker> workers_;  // in the order of their last use
+  std::set<std::uint64_t> dying_;
+  std::vector<std::uint64_t> kills_;  // orders that the spawner's socket had no room for
+  Loop::Owned watch_;
+  Loop::Owned pause_;
+};
+
+}  // namespace qv::process
+
+#endif  // QV_PROCESS_WORKER_SET_H_
