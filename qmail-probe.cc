@@ -5,11 +5,11 @@
 #include <string_view>
 
 #include "core/exit_code.h"
-#include "daemon/skeleton.h"
 #include "event/libevent_loop.h"
 #include "probe/options.h"
 #include "probe/process.h"
 #include "probe/tools.h"
+#include "process/skeleton.h"
 
 namespace {
 

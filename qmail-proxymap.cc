@@ -5,8 +5,8 @@
 #include <string_view>
 
 #include "core/exit_code.h"
-#include "daemon/skeleton.h"
 #include "event/libevent_loop.h"
+#include "process/skeleton.h"
 #include "proxymap/options.h"
 #include "proxymap/process.h"
 

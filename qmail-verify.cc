@@ -7,8 +7,8 @@
 #include <string>
 
 #include "core/exit_code.h"
-#include "daemon/skeleton.h"
 #include "event/libevent_loop.h"
+#include "process/skeleton.h"
 #include "verify/explain.h"
 #include "verify/options.h"
 #include "verify/process.h"
@@ -30,8 +30,7 @@ int usage(FILE* out, int exit_code) {
 int serve() {
   qv::LibeventLoop loop;
   qv::VerifyDaemon daemon(loop);
-  const int ended = qv::run_daemon("qmail-verify", daemon, loop);
-  return daemon.helpers_lost() ? qv::kExitTemporary : ended;
+  return qv::run_daemon("qmail-verify", daemon, loop);
 }
 
 int explain(std::span<char* const> addresses) {
@@ -39,7 +38,6 @@ int explain(std::span<char* const> addresses) {
   qv::LibeventLoop loop;
   qv::Explain run(loop, addresses);
   const int started = qv::run_daemon("qmail-verify", run, loop);
-  if (run.helpers_lost()) return qv::kExitTemporary;
   return started == qv::kExitOk ? run.exit_code() : started;
 }
 

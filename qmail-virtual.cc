@@ -20,14 +20,14 @@
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "daemon/jail.h"
-#include "daemon/skeleton.h"
 #include "deliver/agent.h"
 #include "deliver/command.h"
 #include "deliver/lmtp_daemon.h"
 #include "deliver/lmtp_server.h"
 #include "deliver/settings.h"
 #include "deliver/tables.h"
+#include "process/jail.h"
+#include "process/skeleton.h"
 
 namespace {
 

@@ -10,9 +10,9 @@
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
-#include "daemon/log.h"
 #include "deliver/packets.h"
 #include "deliver/tables.h"
+#include "process/log.h"
 
 namespace qv {
 

@@ -14,8 +14,8 @@
 #include <memory>
 
 #include "core/result.h"
-#include "daemon/counters.h"
 #include "deliver/outcome.h"
+#include "process/counters.h"
 
 namespace qv {
 

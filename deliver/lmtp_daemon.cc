@@ -10,10 +10,10 @@
 #include "core/clock.h"
 #include "core/exit_code.h"
 #include "core/file.h"
-#include "daemon/log.h"
 #include "deliver/agent.h"
 #include "deliver/counters.h"
 #include "deliver/lmtp_server.h"
+#include "process/log.h"
 
 namespace qv {
 

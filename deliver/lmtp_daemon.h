@@ -23,8 +23,8 @@
 
 #include "core/fd.h"
 #include "core/result.h"
-#include "daemon/jail.h"
 #include "deliver/settings.h"
+#include "process/jail.h"
 
 namespace qv {
 

@@ -16,11 +16,10 @@
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "helper/become_owner.h"
-#include "helper/memory_file.h"
 #include "helper/records.h"
 #include "maps/cdb_file.h"
 #include "maps/owner_table.h"
+#include "process/memory_file.h"
 
 namespace qv::helper {
 
@@ -85,11 +84,11 @@ Result<Fd> list_home(const Fd& home, const ListLimits& limits) {
   Result<Directory> directory = open_listing(home);
   if (!directory.ok() && directory.error().errnum == EACCES) return Fd();
   if (!directory.ok()) return directory.error();
-  QV_TRY(Fd file, open_memory_file("home-index"));
+  QV_TRY(Fd file, process::open_memory_file("home-index"));
   QV_TRY(CdbBuilder builder, CdbBuilder::start(file.get()));
   QV_TRY(const Answer answer, write_index(directory.value().get(), limits, builder));
   if (answer == Answer::absent) return Fd();
-  QV_TRY_VOID(seal(file));
+  QV_TRY_VOID(process::seal(file));
   return file;
 }
 
@@ -97,9 +96,9 @@ Result<Fd> list_home(const Fd& home, const ListLimits& limits) {
 Result<Fd> copy_contents(const Fd& file) {
   std::string bytes(kMaxContents, '\0');
   QV_TRY(const std::size_t size, read_full(file.get(), bytes.data(), bytes.size()));
-  QV_TRY(Fd copy, open_memory_file("contents"));
+  QV_TRY(Fd copy, process::open_memory_file("contents"));
   QV_TRY_VOID(write_all(copy.get(), first_bytes(bytes, size)));
-  QV_TRY_VOID(seal(copy));
+  QV_TRY_VOID(process::seal(copy));
   return copy;
 }
 
@@ -108,29 +107,6 @@ Finding found_with(Fd file, const Stamp& stamp) {
   result.response.stamp = stamp;
   result.response.has_file = file.valid() ? Attached::sealed_copy : Attached::nothing;
   result.file = std::move(file);
-  return result;
-}
-
-Finding look_at_home_as_owner(const Request& request, const ListLimits& limits) {
-  const std::int64_t now_ns = wall_clock_ns();
-  Result<Fd> home = open_home(request);
-  if (!home.ok() && errno_means_absent(home.error().errnum)) return finding(Outcome::absent);
-  if (!home.ok()) return fault_finding(home.error());
-  struct stat st {};
-  if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
-
-  // Taken before the listing: a change while it is read shows in the next stamp.
-  const Stamp stamp = stamp_of(st, now_ns);
-  if (still_holds(request.have, stamp)) {
-    Finding same = finding(Outcome::unchanged);
-    same.response.stamp = stamp;
-    return same;
-  }
-  Result<Fd> index = list_home(home.value(), limits);
-  if (!index.ok()) return fault_finding(index.error());
-  // Whose it is matters to the passwd rule only: users/cdb may assign any directory.
-  Finding result = found_with(std::move(index).value(), stamp);
-  result.response.uid = st.st_uid;
   return result;
 }
 
@@ -155,45 +131,11 @@ Result<Fd> open_regular(const Request& request, struct stat& st) {
   return file;
 }
 
-Finding look_at_file_as_owner(const Request& request) {
-  const std::int64_t now_ns = wall_clock_ns();
-  struct stat st {};
-  const Result<Fd> opened = open_regular(request, st);
-  if (!opened.ok()) return fault_finding(opened.error());
-  const Fd& file = opened.value();
-  if (!file.valid()) return finding(Outcome::absent);
-
-  Fd contents;
-  if (request.want_contents == 1) {
-    Result<Fd> copy = copy_contents(file);
-    if (!copy.ok()) return fault_finding(copy.error());
-    contents = std::move(copy).value();
-  }
-  Finding result = found_with(std::move(contents), stamp_of(st, now_ns));
-  result.response.size = static_cast<std::uint64_t>(st.st_size);
-  return result;
-}
-
 Result<TableFinding> find_in_file(const Request& request, Fd file) {
   QV_TRY(const CdbFile table, CdbFile::map(std::move(file)));
   std::array<std::string_view, kMaxTableKeys> keys;
   const std::size_t count = split_keys(request, keys);
   return find_first_key(table, request.table, {keys.data(), count}, time(nullptr));
-}
-
-Finding look_into_table_as_owner(const Request& request) {
-  struct stat st {};
-  Result<Fd> file = open_regular(request, st);
-  if (!file.ok()) return fault_finding(file.error());
-  if (!file.value().valid()) return finding(Outcome::absent);
-  const Result<TableFinding> found = find_in_file(request, std::move(file).value());
-  if (!found.ok()) return fault_finding(found.error());
-  Finding result = finding(Outcome::found);
-  if (found.value().answer == Answer::found) {
-    result.response.key = static_cast<std::uint8_t>(found.value().key + 1);
-    result.response.mailbox = found.value().mailbox;
-  }
-  return result;
 }
 
 }  // namespace
@@ -217,18 +159,60 @@ Finding finding(Outcome outcome) {
 }
 
 Finding look_at_home(const Request& request, const ListLimits& limits) {
-  const AsOwner owner(request.uid, request.gid);
-  return look_at_home_as_owner(request, limits);
+  const std::int64_t now_ns = wall_clock_ns();
+  Result<Fd> home = open_home(request);
+  if (!home.ok() && errno_means_absent(home.error().errnum)) return finding(Outcome::absent);
+  if (!home.ok()) return fault_finding(home.error());
+  struct stat st {};
+  if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
+
+  // Taken before the listing: a change while it is read shows in the next stamp.
+  const Stamp stamp = stamp_of(st, now_ns);
+  if (still_holds(request.have, stamp)) {
+    Finding same = finding(Outcome::unchanged);
+    same.response.stamp = stamp;
+    return same;
+  }
+  Result<Fd> index = list_home(home.value(), limits);
+  if (!index.ok()) return fault_finding(index.error());
+  // Whose it is matters to the passwd rule only: users/cdb may assign any directory.
+  Finding result = found_with(std::move(index).value(), stamp);
+  result.response.uid = st.st_uid;
+  return result;
 }
 
 Finding look_at_file(const Request& request) {
-  const AsOwner owner(request.uid, request.gid);
-  return look_at_file_as_owner(request);
+  const std::int64_t now_ns = wall_clock_ns();
+  struct stat st {};
+  const Result<Fd> opened = open_regular(request, st);
+  if (!opened.ok()) return fault_finding(opened.error());
+  const Fd& file = opened.value();
+  if (!file.valid()) return finding(Outcome::absent);
+
+  Fd contents;
+  if (request.want_contents == 1) {
+    Result<Fd> copy = copy_contents(file);
+    if (!copy.ok()) return fault_finding(copy.error());
+    contents = std::move(copy).value();
+  }
+  Finding result = found_with(std::move(contents), stamp_of(st, now_ns));
+  result.response.size = static_cast<std::uint64_t>(st.st_size);
+  return result;
 }
 
 Finding look_into_table(const Request& request) {
-  const AsOwner owner(request.uid, request.gid);
-  return look_into_table_as_owner(request);
+  struct stat st {};
+  Result<Fd> file = open_regular(request, st);
+  if (!file.ok()) return fault_finding(file.error());
+  if (!file.value().valid()) return finding(Outcome::absent);
+  const Result<TableFinding> found = find_in_file(request, std::move(file).value());
+  if (!found.ok()) return fault_finding(found.error());
+  Finding result = finding(Outcome::found);
+  if (found.value().answer == Answer::found) {
+    result.response.key = static_cast<std::uint8_t>(found.value().key + 1);
+    result.response.mailbox = found.value().mailbox;
+  }
+  return result;
 }
 
 }  // namespace qv::helper

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// helper/home.h - the looks into a home directory, with the owner's rights.
+// helper/home.h - the looks into a home directory, with the rights of whoever calls.
 //
-// Called in a worker.  Blocking: as long as the file system takes; the front has a time limit and
-// kills.  Of the files only an owner's tables are interpreted, and no more of them is told than
-// which key is there.
+// Called in an agent (helper/agent.h), which is the owner.  Blocking: as long as the file system
+// takes; the pool has a time limit and kills.  Of the files only an owner's tables are interpreted,
+// and no more of them is told than which key is there.
 //
 // Threads: none.  Tests: tests/helper/home_test.cc
 #ifndef QV_HELPER_HOME_H_

@@ -13,9 +13,9 @@
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "helper/memory_file.h"
 #include "helper/records.h"
 #include "maps/cdb_file.h"
+#include "process/memory_file.h"
 
 namespace qv::helper {
 
@@ -69,7 +69,7 @@ Result<Snapshot> read_passwd(const char* path, const Stamp& have) {
 
 // add() keeps the order, and a reader finds the first: as getpwnam(3) does.
 Result<Fd> build_index(std::string_view text) {
-  QV_TRY(Fd file, open_memory_file("passwd-index"));
+  QV_TRY(Fd file, process::open_memory_file("passwd-index"));
   QV_TRY(CdbBuilder builder, CdbBuilder::start(file.get()));
   std::string value;
   while (!text.empty()) {
@@ -79,7 +79,7 @@ Result<Fd> build_index(std::string_view text) {
     QV_TRY_VOID(builder.add(entry.name, value));
   }
   QV_TRY_VOID(builder.finish());
-  QV_TRY_VOID(seal(file));
+  QV_TRY_VOID(process::seal(file));
   return file;
 }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // helper/passwd.h - the password file as a table, and single users by the system's NSS.
 //
-// Called in a worker, with the rights of whoever calls.  Blocking: NSS may ask a server.
+// Called in an agent, with the rights of whoever calls.  Blocking: NSS may ask a server.
 //
 // Threads: none.  Tests: tests/helper/passwd_test.cc
 #ifndef QV_HELPER_PASSWD_H_

@@ -27,16 +27,15 @@ const char* subject_of(Op op) {
 }  // namespace
 
 bool answers(const Response& response, const Request& request) {
-  if (response.serial != request.serial) return false;
   if (request.op != Op::home_table) return response.key == 0;
   std::array<std::string_view, kMaxTableKeys> keys;
   return response.key <= split_keys(request, keys) && response.has_file == Attached::nothing &&
          response.outcome != Outcome::unchanged;
 }
 
-Result<Reply> reply_from(const Request& request, const Response& response, Fd file) {
+Result<Reply> reply_from(Op asked, const Response& response, Fd file) {
   if (response.failed == 1) {
-    return Error{response.fault, response.errnum, subject_of(request.op)};
+    return Error{response.fault, response.errnum, subject_of(asked)};
   }
   Reply reply;
   reply.outcome = response.outcome;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // helper/reply.h - what the front learns from a worker's response.
 //
-// Pure.  Tests: tests/helper/crew_test.cc, tests/helper/pool_test.cc
+// Pure.  Tests: tests/helper/pool_test.cc
 #ifndef QV_HELPER_REPLY_H_
 #define QV_HELPER_REPLY_H_
 
@@ -38,7 +38,7 @@ struct Reply {
 [[nodiscard]] bool answers(const Response& response, const Request& request);
 
 // The reply, or the worker's fault, with a word for what it was asked about.
-[[nodiscard]] Result<Reply> reply_from(const Request& request, const Response& response, Fd file);
+[[nodiscard]] Result<Reply> reply_from(Op asked, const Response& response, Fd file);
 
 }  // namespace qv::helper
 

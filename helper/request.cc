@@ -7,6 +7,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "helper/account.h"
 
 namespace qv::helper {
 
@@ -92,7 +93,14 @@ bool is_zero(const std::uint8_t (&bytes)[size]) {
   return std::all_of(bytes, bytes + size, [](std::uint8_t byte) { return byte == 0; });
 }
 
-bool has_no_subject(const Request& r) { return r.uid == 0 && r.gid == 0 && r.home_length == 0; }
+bool has_no_subject(const Request& r) {
+  return r.uid == 0 && r.gid == 0 && r.home_length == 0 && r.account_length == 0;
+}
+
+bool has_subject(const Request& r) {
+  return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
+         is_account_name(r.account_view());
+}
 
 bool asks_no_table(const Request& r) { return r.keys_length == 0 && r.table == TableKind{}; }
 
@@ -104,15 +112,12 @@ bool fields_fit_op(const Request& r) {
       return has_no_subject(r) && can_be_login_name(r.name_view()) && r.want_contents == 0 &&
              asks_no_table(r);
     case Op::home_index:
-      return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
-             r.name_length == 0 && r.want_contents == 0 && asks_no_table(r);
+      return has_subject(r) && r.name_length == 0 && r.want_contents == 0 && asks_no_table(r);
     case Op::home_file:
-      return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
-             is_name_below_home(r.name_view()) && r.want_contents <= 1 &&
+      return has_subject(r) && is_name_below_home(r.name_view()) && r.want_contents <= 1 &&
              (r.want_contents == 0 || may_be_read(r.name_view())) && asks_no_table(r);
     case Op::home_table:
-      return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
-             r.want_contents == 0 && is_table_kind(r.table) &&
+      return has_subject(r) && r.want_contents == 0 && is_table_kind(r.table) &&
              is_table_name(r.table, r.name_view()) && are_keys(r.keys_view());
   }
   return false;  // a byte that is no Op
@@ -173,33 +178,36 @@ Result<Request> passwd_user_request(std::string_view name) {
   return request;
 }
 
-Result<Request> home_index_request(uid_t uid, gid_t gid, std::string_view home, const Stamp& have) {
-  if (!is_ordinary_owner(uid, gid) || !is_absolute_path(home)) return refused();
+Result<Request> home_index_request(const HomeOwner& owner, const Stamp& have) {
+  if (!is_ordinary_owner(owner.uid, owner.gid) || !is_absolute_path(owner.home) ||
+      !is_account_name(owner.account)) {
+    return refused();
+  }
   Request request;
   request.op = Op::home_index;
   request.have = have;
-  request.uid = uid;
-  request.gid = gid;
-  put(home, request.home, request.home_length);
+  request.uid = owner.uid;
+  request.gid = owner.gid;
+  put(owner.account, request.account, request.account_length);
+  put(owner.home, request.home, request.home_length);
   return request;
 }
 
-Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
-                                  std::string_view name, Contents contents) {
+Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
+                                  Contents contents) {
   if (!is_name_below_home(name)) return refused();
   if (contents == Contents::wanted && !may_be_read(name)) return refused();
-  QV_TRY(Request request, home_index_request(uid, gid, home, Stamp{}));
+  QV_TRY(Request request, home_index_request(owner, Stamp{}));
   request.op = Op::home_file;
   request.want_contents = contents == Contents::wanted ? 1 : 0;
   put(name, request.name, request.name_length);
   return request;
 }
 
-Result<Request> home_table_request(uid_t uid, gid_t gid, std::string_view home,
-                                   const TableQuestion& question) {
+Result<Request> home_table_request(const HomeOwner& owner, const TableQuestion& question) {
   if (!is_table_name(question.kind, question.name)) return refused();
   if (question.keys.empty() || question.keys.size() > kMaxTableKeys) return refused();
-  QV_TRY(Request request, home_index_request(uid, gid, home, Stamp{}));
+  QV_TRY(Request request, home_index_request(owner, Stamp{}));
   request.op = Op::home_table;
   request.table = question.kind;
   put(question.name, request.name, request.name_length);
@@ -223,6 +231,7 @@ Result<Request> validate(std::string_view message) {
   Request request;
   memcpy(&request, message.data(), sizeof request);
   if (!is_zero(request.unused) || request.keys_length > kMaxKeys || !is_whole(request.have) ||
+      !is_terminated(request.account, request.account_length) ||
       !is_terminated(request.home, request.home_length) ||
       !is_terminated(request.name, request.name_length) || !fields_fit_op(request)) {
     return refused();

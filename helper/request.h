@@ -1,10 +1,13 @@
 // SPDX-License-Identifier: 0BSD
-// helper/request.h - what the front may ask a worker, and what a worker may answer.
+// helper/request.h - what the front may ask an agent, and what an agent may answer.
 //
-// Both are of fixed size and go over a SOCK_SEQPACKET socketpair between processes of one program,
-// one message each way, as they lie in memory.  A worker runs with root's rights where the front
-// has none, so it believes nothing: validate() is the whole grammar, and everything outside it is
-// refused before anything is touched.
+// Both are of fixed size and are the bodies of messages (process/channel.h) between processes of
+// one program, as they lie in memory.  Neither side believes the other: validate() is the whole
+// grammar, and everything outside it is refused before anything is touched.
+//
+// An agent is one account for good, in the home that root's files give it (helper/account.h).  A
+// request names the account; the uid, gid and home that it holds as well are what the front takes
+// that account to be, and an agent that is something else does not answer.
 //
 //   passwd_index  all of the password file, as a cdb       found+file, unchanged
 //   passwd_user   one login name, by the system's NSS      found, absent
@@ -45,10 +48,12 @@ inline constexpr std::size_t kMaxContents = 65536;
 
 enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_file, home_table };
 
+// Longest name of an account, in bytes: of a key of users/cdb, and how it is to be found.
+inline constexpr std::size_t kMaxAccount = 2112;
+
 struct Request {
-  std::uint64_t serial = 0;  // set by the pool; comes back in the response
-  Stamp have;                // what the asker holds already; none: all zero
-  std::uint32_t uid = 0;     // the mailbox owner, for the look into a home; never 0 there
+  Stamp have;             // what the asker holds already; none: all zero
+  std::uint32_t uid = 0;  // the mailbox owner, for the look into a home; never 0 there
   std::uint32_t gid = 0;
   std::uint16_t home_length = 0;  // without the NUL
   std::uint16_t name_length = 0;
@@ -56,11 +61,14 @@ struct Request {
   Op op = Op::passwd_index;
   std::uint8_t want_contents = 0;        // home_file only: 1 to get what the file says
   TableKind table = TableKind::aliases;  // home_table only
-  std::uint8_t unused[7] = {};
+  std::uint8_t unused[5] = {};
+  std::uint16_t account_length = 0;  // the look into a home only
+  char account[kMaxAccount] = {};
   char home[kMaxPath] = {};
   char name[kMaxPath] = {};
   char keys[kMaxKeys] = {};
 
+  [[nodiscard]] std::string_view account_view() const { return {account, account_length}; }
   [[nodiscard]] std::string_view home_view() const { return {home, home_length}; }
   [[nodiscard]] std::string_view name_view() const { return {name, name_length}; }
   [[nodiscard]] std::string_view keys_view() const { return {keys, keys_length}; }
@@ -72,7 +80,6 @@ enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 enum class Attached : std::uint8_t { nothing = 0, sealed_copy };
 
 struct Response {
-  std::uint64_t serial = 0;
   Stamp stamp;             // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
   std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
@@ -110,29 +117,37 @@ static_assert(std::has_unique_object_representations_v<Response>);
 // One login name.  Fault::denied where it can be none.
 [[nodiscard]] Result<Request> passwd_user_request(std::string_view name);
 
-// The home directory of uid and gid.  Fault::denied for uid 0 or gid 0, and for a home that is not
-// absolute, too long or has a NUL in it.
-[[nodiscard]] Result<Request> home_index_request(uid_t uid, gid_t gid, std::string_view home,
-                                                 const Stamp& have);
+// Whose home: the account's name for the agent, and what the front takes it to be.
+struct HomeOwner {
+  std::string_view account;  // account_name() (helper/account.h) made it
+  uid_t uid = 0;
+  gid_t gid = 0;
+  std::string_view home;
+};
+
+// The home directory.  Fault::denied for uid 0 or gid 0, for a home that is not absolute, too long
+// or has a NUL in it, and for an account that is none.
+[[nodiscard]] Result<Request> home_index_request(const HomeOwner& owner, const Stamp& have);
 
 enum class Contents : std::uint8_t { not_wanted, wanted };
 
 // home/name.  Fault::denied as above, and for a name that is empty, absolute, too long, has a NUL
 // in it or a component ".."; and, where the
 // contents are wanted, for one that does not begin with ".qmail".
-[[nodiscard]] Result<Request> home_file_request(uid_t uid, gid_t gid, std::string_view home,
-                                                std::string_view name, Contents contents);
+[[nodiscard]] Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
+                                                Contents contents);
 
 // A question about the cdb question.name.  Fault::denied as above, but for an absolute name of a
 // table of aliases; and for no key, more than kMaxTableKeys, more than kMaxKeys bytes of them, or a
 // NUL in one.
-[[nodiscard]] Result<Request> home_table_request(uid_t uid, gid_t gid, std::string_view home,
+[[nodiscard]] Result<Request> home_table_request(const HomeOwner& owner,
                                                  const TableQuestion& question);
 
 // The keys of a request that validate() passed; how many.  They point into `request`.
 std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys);
 
-// ---- taking them (the worker), and answers (the pool) -------------------------------------------
+// ---- reading them (the agent), and answers (the front)
+// -------------------------------------------
 
 // A message of any bytes as a Request; Fault::protocol where the size is another, Fault::denied
 // where a field breaks the grammar.  The result's home and name are NUL-terminated.

@@ -18,7 +18,6 @@
 #include <vector>
 
 #include "cache/rules.h"
-#include "daemon/counters.h"
 #include "event/connect.h"
 #include "event/loop.h"
 #include "event/resolver.h"
@@ -28,6 +27,7 @@
 #include "probe/limits.h"
 #include "probe/rate.h"
 #include "probe/routes.h"
+#include "process/counters.h"
 
 namespace qv {
 

@@ -16,8 +16,6 @@
 
 #include "cache/lmdb_store.h"
 #include "core/fd.h"
-#include "daemon/log.h"
-#include "daemon/skeleton.h"
 #include "event/libevent_loop.h"
 #include "event/stream_server.h"
 #include "probe/cleanup.h"
@@ -27,6 +25,8 @@
 #include "probe/own_addresses.h"
 #include "probe/service.h"
 #include "probe/shared_records.h"
+#include "process/log.h"
+#include "process/skeleton.h"
 
 namespace qv {
 

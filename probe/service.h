@@ -35,12 +35,12 @@
 #include <vector>
 
 #include "cache/rules.h"
-#include "daemon/counters.h"
 #include "event/loop.h"
 #include "probe/driver.h"
 #include "probe/records.h"
 #include "probe/report.h"
 #include "probe/routes.h"
+#include "process/counters.h"
 
 namespace qv {
 

@@ -32,8 +32,7 @@ class Reading {
         lookups_(lookups),
         decision_(decision),
         trail_(trail),
-        owner_{delivery.owner.user.view(), delivery.owner.uid, delivery.owner.gid,
-               delivery.owner.home.view()} {
+        owner_(owner_of(delivery.owner)) {
     for (const std::string_view part : {delivery.owner.ext.view(), delivery.owner.rest}) {
       for (const char c : part) static_cast<void>(ext_.append(ascii_lower(c)));
     }

@@ -58,7 +58,7 @@ class Search {
   }
 
  private:
-  const Owner& owner_;
+  const Owner owner_;
   Lookups& lookups_;
   Decision& decision_;
   Trail* trail_;
@@ -92,8 +92,7 @@ Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& fo
          name.size() + kDefault.size() <= kMaxDotqmailName;
   QV_CHECK(fits);
 
-  const Owner asked{owner.user.view(), owner.uid, owner.gid, owner.home.view()};
-  Search search(asked, lookups, decision, trail);
+  Search search(owner_of(owner), lookups, decision, trail);
   Look there = Look::no;
   if (search.ask(name.view(), 11, there) == Next::stop) return Next::stop;
   found.exact = there == Look::yes;

@@ -26,12 +26,21 @@ inline constexpr std::size_t kMaxFileName = 255;  // bytes of one component of a
 
 enum class Look : std::uint8_t { yes, no, pending };
 
+// Where an owner was found.
+enum class OwnerSource : std::uint8_t {
+  passwd,
+  exact,     // users/cdb, the whole local part
+  wildcard,  // users/cdb, the beginning of one
+};
+
 // Whose mailbox: as users/cdb or passwd has it.  The views live until the next look-up call.
 struct Owner {
   std::string_view user;  // login name
   uid_t uid = 0;
   gid_t gid = 0;
   std::string_view home;
+  OwnerSource source = OwnerSource::passwd;
+  std::string_view matched = {};  // what the key of users/cdb holds, in any case of letters
 };
 
 // What a file says.  The view lives until the next look-up call other than find_key().

@@ -18,7 +18,8 @@ constexpr std::size_t kUserLimit = 32;  // qmail-getpw: a login name is shorter 
 
 // `owner` holds the record that was found.
 Next check_record(const UserRecord& owner, Decision& decision, Trail* trail) {
-  note(trail, "users/cdb: ", owner.exact ? "exact entry for " : "wildcard entry for ",
+  note(trail, "users/cdb: ",
+       owner.source == OwnerSource::exact ? "exact entry for " : "wildcard entry for ",
        Quoted{owner.matched}, ": user ", Quoted{owner.user.view()});
   decision.user.assign_cut(owner.user.view());
   if (owner.broken_at != 0) {
@@ -45,6 +46,8 @@ bool copy_entry(const Owner& entry, std::string_view dash, std::string_view rest
   owner.gid = entry.gid;
   owner.broken_at = 0;
   owner.rest = rest;
+  owner.source = OwnerSource::passwd;
+  owner.matched = {};
   return owner.user.append(entry.user) && owner.home.append(entry.home) && owner.dash.append(dash);
 }
 
@@ -54,8 +57,7 @@ Result<Look> is_mail_user(const UserRecord& owner, Lookups& lookups, Trail* trai
     note(trail, "passwd: ", Quoted{owner.user.view()}, " is uid 0 or has no home: passed over");
     return Look::no;
   }
-  const Owner asked{owner.user.view(), owner.uid, owner.gid, owner.home.view()};
-  const Result<Look> owns = lookups.owns_home(asked);
+  const Result<Look> owns = lookups.owns_home(owner_of(owner));
   if (!owns.ok()) {
     note(trail, "passwd: ", Quoted{owner.user.view()},
          ": cannot look at the home: ", std::string_view(owns.error().what));

@@ -130,17 +130,22 @@ class LocalKey {
 
 }  // namespace
 
+Owner owner_of(const UserRecord& record) {
+  return {record.user.view(), record.uid,    record.gid,
+          record.home.view(), record.source, record.matched};
+}
+
 Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, UserRecord& record,
                                 std::string_view& value) const {
   LocalKey key;
   if (!key.set(local)) return Error{Fault::config, 0, "local part too long"};
-  record.exact = true;
+  record.source = OwnerSource::exact;
   record.matched = local;
   record.rest = {};
   QV_TRY(const Answer exact, cdb.find(key.whole(), key.hash_of_first(local.size() + 2), value));
   if (exact == Answer::found) return exact;
 
-  record.exact = false;
+  record.source = OwnerSource::wildcard;
   for (std::size_t size = local.size();; --size) {
     const std::string_view prefix = key.first(size + 1);
     if (size == 0 || wildcards_.test(static_cast<unsigned char>(prefix.back()))) {

@@ -26,6 +26,7 @@
 
 #include "maps/map.h"
 #include "rcpt/fixed_text.h"
+#include "rcpt/lookups.h"
 #include "rcpt/watched_cdb.h"
 
 namespace qv {
@@ -53,10 +54,13 @@ struct UserRecord {
   std::uint8_t broken_at = 0;
 
   // How it was found.
-  bool exact = false;
-  std::string_view matched;  // the part of the local part that the key holds
+  OwnerSource source = OwnerSource::passwd;
+  std::string_view matched;  // the part of the local part that the key of users/cdb holds
   std::string_view rest;     // and what is to be appended to ext
 };
+
+// The owner of the mailbox, for look-ups; its views are into `record`.
+[[nodiscard]] Owner owner_of(const UserRecord& record);
 
 // Sets all but how it was found.
 void parse_user_record(std::string_view bytes, UserRecord& record);

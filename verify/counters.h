@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-#include "daemon/counters.h"
+#include "process/counters.h"
 
 namespace qv {
 
@@ -43,19 +43,6 @@ inline constexpr CounterName<VerifyCounters> kVerifyCounterNames[] = {
     {"waited", &VerifyCounters::waited, "questions that had to wait for a look-up"},
     {"no_room", &VerifyCounters::no_room, "undecided because too many were waiting"},
     {"overdue", &VerifyCounters::overdue, "undecided because their look-up took too long"},
-};
-
-// What became of the helper processes.
-struct HelperCounters {
-  std::uint64_t started = 0;
-  std::uint64_t lost = 0;
-  std::uint64_t refused = 0;
-};
-
-inline constexpr CounterName<HelperCounters> kHelperCounterNames[] = {
-    {"helpers_started", &HelperCounters::started, "helper processes started"},
-    {"helpers_lost", &HelperCounters::lost, "those that died, or were killed for being late"},
-    {"helpers_refused", &HelperCounters::refused, "those that could not be started"},
 };
 
 }  // namespace qv

@@ -18,8 +18,8 @@
 #include <string_view>
 #include <vector>
 
-#include "daemon/log.h"
 #include "event/loop.h"
+#include "process/log.h"
 #include "verify/cached_lookups.h"
 #include "verify/counters.h"
 #include "verify/judge.h"

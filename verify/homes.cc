@@ -12,6 +12,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
+#include "helper/account.h"
 
 namespace qv {
 
@@ -79,11 +80,36 @@ Result<void> take_index(Reply reply, std::optional<CdbFile>& names, helper::Inde
   return {};
 }
 
-// A look does not need the group of root, and must not have it.
-gid_t group_for_looking(const Owner& owner) {
-  constexpr gid_t kNoGroup = 65534;
-  return owner.gid == 0 ? kNoGroup : owner.gid;
+helper::AccountSource source_of(const Owner& owner) {
+  switch (owner.source) {
+    case OwnerSource::passwd:
+      return helper::AccountSource::passwd;
+    case OwnerSource::exact:
+      return helper::AccountSource::exact;
+    case OwnerSource::wildcard:
+      return helper::AccountSource::wildcard;
+  }
+  return helper::AccountSource::passwd;
 }
+
+// The owner as agents know it, by name; a key of users/cdb is in lower case.
+class AgentAccount {
+ public:
+  explicit AgentAccount(const Owner& owner)
+      : account_(helper::account_name(
+            source_of(owner), owner.source == OwnerSource::passwd ? owner.user : owner.matched)),
+        owner_{{}, owner.uid, helper::group_for_looking(owner.gid), owner.home} {
+    for (char& c : account_) c = ascii_lower(c);
+    owner_.account = account_;
+  }
+  AgentAccount(const AgentAccount&) = delete;
+  AgentAccount& operator=(const AgentAccount&) = delete;
+  [[nodiscard]] const helper::HomeOwner& owner() const { return owner_; }
+
+ private:
+  std::string account_;
+  helper::HomeOwner owner_;
+};
 
 Result<std::string> read_contents(const Fd& file) {
   std::string bytes(helper::kMaxContents, '\0');
@@ -100,7 +126,7 @@ Result<std::string> read_contents(const Fd& file) {
 Result<void> Homes::ask_home(const Owner& owner, Home& home) {
   const helper::Stamp have = home.names && !home.error ? home.stamp : helper::Stamp{};
   QV_TRY(const helper::Request request,
-         helper::home_index_request(owner.uid, group_for_looking(owner), owner.home, have));
+         helper::home_index_request(AgentAccount(owner).owner(), have));
   askers_.ask(home, request, [&home](Result<Reply> result) -> Result<void> {
     QV_TRY(Reply reply, std::move(result));
     if (reply.outcome == Outcome::unchanged) return {};
@@ -139,9 +165,8 @@ std::size_t Homes::longest_name(const Owner& owner) {
 }
 
 Result<void> Homes::ask_file(const Owner& owner, std::string_view name, Home& home, File& file) {
-  QV_TRY(const helper::Request request,
-         helper::home_file_request(owner.uid, group_for_looking(owner), owner.home, name,
-                                   helper::Contents::not_wanted));
+  QV_TRY(const helper::Request request, helper::home_file_request(AgentAccount(owner).owner(), name,
+                                                                  helper::Contents::not_wanted));
   if (!file.asking) ++home.busy_files;
   askers_.ask(file, request, [&home, &file](Result<Reply> result) -> Result<void> {
     --home.busy_files;
@@ -177,8 +202,7 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
 
 Result<void> Homes::ask_text(const Owner& owner, std::string_view name, Text& text) {
   QV_TRY(const helper::Request request,
-         helper::home_file_request(owner.uid, group_for_looking(owner), owner.home, name,
-                                   helper::Contents::wanted));
+         helper::home_file_request(AgentAccount(owner).owner(), name, helper::Contents::wanted));
   askers_.ask(text, request, [&text](Result<Reply> result) -> Result<void> {
     text.bytes.clear();
     QV_TRY(const Reply reply, std::move(result));
@@ -208,7 +232,7 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
 
 Result<void> Homes::ask_key(const Owner& owner, const TableQuestion& question, Key& key) {
   QV_TRY(const helper::Request request,
-         helper::home_table_request(owner.uid, group_for_looking(owner), owner.home, question));
+         helper::home_table_request(AgentAccount(owner).owner(), question));
   askers_.ask(key, request, [&key](Result<Reply> result) -> Result<void> {
     QV_TRY(const Reply reply, std::move(result));
     key.has_table = reply.outcome == Outcome::found;

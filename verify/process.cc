@@ -7,7 +7,9 @@
 #include <utility>
 
 #include "core/fault.h"
+#include "helper/agent.h"
 #include "maps/cdb_file.h"
+#include "process/notices.h"
 #include "udpbits.h"
 
 namespace qv {
@@ -42,24 +44,6 @@ Result<Fd> bind_one(const std::string& text) {
   return bound;
 }
 
-void count(helper::Notice notice, HelperCounters& helpers) {
-  switch (notice) {
-    case helper::Notice::worker_started:
-      ++helpers.started;
-      return;
-    case helper::Notice::worker_overdue:
-    case helper::Notice::worker_died:
-    case helper::Notice::worker_garbled:
-      ++helpers.lost;
-      return;
-    case helper::Notice::worker_refused:
-      ++helpers.refused;
-      return;
-    case helper::Notice::keeper_gone:
-      return;
-  }
-}
-
 }  // namespace
 
 Result<void> VerifyProcess::parse(std::string& detail) {
@@ -76,13 +60,13 @@ Result<void> VerifyProcess::parse(std::string& detail) {
 }
 
 Result<void> VerifyProcess::pre_jail(std::string& detail) {
-  detail = "helpers";
-  helper::KeeperSettings settings;
-  settings.account_uid = account_.uid;
-  settings.account_gid = account_.gid;
+  detail = "agents";
+  helper::AgentSettings settings;
+  settings.files.users_cdb = options_.qmailhome + "/users/cdb";
+  if (geteuid() == 0) settings.files.resolver = {account_.uid, account_.gid};
   // Those that hang and cannot be killed count: there must be room for others beside them.
   settings.max_processes = options_.helpers * 4;
-  QV_TRY(keeper_, helper::start_keeper(settings));
+  QV_TRY(spawner_, process::start_spawner(helper::agent_spawner(settings)));
   return {};
 }
 
@@ -95,30 +79,12 @@ JailSettings VerifyProcess::jail() const {
 Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
   guard_against_truncation();
   log_.emplace(loop_, STDERR_FILENO);
-  helper::PoolSettings settings;
+  process::PoolSettings settings;
   settings.workers = options_.helpers;
   settings.time_limit_us = options_.look_timeout_us;
-  pool_.emplace(loop_, std::move(keeper_), settings,
-                [this](helper::Notice notice, pid_t worker, int errnum) {
-                  note_helper(notice, worker, errnum);
-                });
+  pool_.emplace(loop_, std::move(spawner_), settings,
+                process::log_notices(*log_, [this] { end_for_restart(loop_); }));
   return {};
-}
-
-void VerifyProcess::note_helper(helper::Notice notice, pid_t worker, int errnum) {
-  count(notice, helpers_);
-  if (notice == helper::Notice::worker_started) return;
-  LogLine line("helper");
-  line.add("event", helper::notice_name(notice)).add("pid", worker);
-  if (errnum != 0) line.add("errno", errnum);
-  log_->write(line);
-  if (notice == helper::Notice::keeper_gone) give_up();
-}
-
-// The rights to start helpers went with the keeper; a new start has them.
-void VerifyProcess::give_up() {
-  helpers_lost_ = true;
-  loop_.stop();
 }
 
 Result<void> VerifyDaemon::bind_all(std::string& detail) {
@@ -163,14 +129,15 @@ Result<void> VerifyDaemon::post_jail(std::string& detail) {
 }
 
 void VerifyDaemon::log_counters() {
-  const helper::Pool::Counts looks = pool_->counts();
+  const process::PoolCounters& looks = pool_->counters();
   LogLine line("counters");
   add_counters(line, desk_->counters(), kVerifyCounterNames);
-  line.add("looks", looks.asked).add("looks_overdue", looks.overdue);
-  line.add("looks_refused", looks.overflowed).add("looks_retried", looks.retried);
-  add_counters(line, helpers_, kHelperCounterNames);
+  line.add("looks", looks.jobs).add("looks_overdue", looks.overdue);
+  line.add("looks_refused", looks.overflows).add("looks_retried", looks.retried);
+  line.add("helpers_started", looks.workers_started).add("helpers_lost", looks.workers_lost);
+  line.add("helpers_refused", looks.workers_refused);
   line.add("unsent", service_->unsent()).add("log_dropped", log_->dropped());
-  line.add("parked", desk_->parked()).add("helpers", looks.idle + looks.busy);
+  line.add("parked", desk_->parked()).add("helpers", pool_->workers());
   line.add("clients", streams_->clients()).add("accepted", streams_->accepted());
   log_->write(line);
 }

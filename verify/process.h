@@ -2,7 +2,7 @@
 // verify/process.h - qmail-verify as a process: the order in which it opens things and gives up
 // rights, for the daemon and for --explain alike.
 //
-//   pre_jail    keeper forked first, so that it never holds a socket; then sockets bound
+//   pre_jail    spawner forked first, so that it never holds a socket; then sockets bound
 //   post_jail   pool of helpers, control files, answers from here on
 #ifndef QV_VERIFY_PROCESS_H_
 #define QV_VERIFY_PROCESS_H_
@@ -13,11 +13,10 @@
 #include <vector>
 
 #include "core/fd.h"
-#include "daemon/log.h"
-#include "daemon/skeleton.h"
 #include "event/loop.h"
-#include "helper/keeper.h"
 #include "helper/pool.h"
+#include "process/log.h"
+#include "process/skeleton.h"
 #include "verify/counters.h"
 #include "verify/desk.h"
 #include "verify/options.h"
@@ -38,23 +37,13 @@ class VerifyProcess : public Daemon {
   void reload() override {}
   void log_counters() override {}
 
-  // The helpers are gone for good, and the loop was stopped: to be started again.
-  [[nodiscard]] bool helpers_lost() const { return helpers_lost_; }
-
  protected:
   Loop& loop_;
   Options options_;
   Account account_;
-  helper::Keeper keeper_;
+  process::Spawner spawner_;
   std::optional<LogWriter> log_;
   std::optional<helper::Pool> pool_;
-  HelperCounters helpers_;
-
- private:
-  void note_helper(helper::Notice notice, pid_t worker, int errnum);
-  void give_up();
-
-  bool helpers_lost_ = false;
 };
 
 class VerifyDaemon final : public VerifyProcess {

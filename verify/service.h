@@ -16,8 +16,8 @@
 #include <vector>
 
 #include "core/fd.h"
-#include "daemon/log.h"
 #include "event/loop.h"
+#include "process/log.h"
 #include "verify/datagram_socket.h"
 #include "verify/desk.h"
 #include "verify/options.h"

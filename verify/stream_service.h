@@ -21,10 +21,10 @@
 #include <string_view>
 
 #include "core/fd.h"
-#include "daemon/log.h"
 #include "event/listen.h"
 #include "event/loop.h"
 #include "event/stream_server.h"
+#include "process/log.h"
 #include "verify/desk.h"
 
 namespace qv {

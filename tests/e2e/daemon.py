@@ -129,15 +129,15 @@ class Signals(Daemon):
         lib.wait_until(lambda: not [p for p in family if os.path.exists("/proc/%d" % p)], 5,
                        "helpers gone")
 
-    def test_without_its_keeper_it_ends_to_be_started_again(self):
+    def test_without_its_spawner_it_ends_to_be_started_again(self):
         """Nobody else may start helpers: the supervisor has to, by starting all of it."""
         verify = self.start_verify(self.tree)
-        keeper = [p for p in descendants(verify.pid)
+        spawner = [p for p in descendants(verify.pid)
                   if int(proc_status(p)["PPid"][0]) == verify.pid]
-        self.assertEqual(len(keeper), 1)
-        os.kill(keeper[0], signal.SIGKILL)
+        self.assertEqual(len(spawner), 1)
+        os.kill(spawner[0], signal.SIGKILL)
         self.assertEqual(verify.wait(), 111, verify.log())
-        self.assertIn("helper event=keeper_gone", verify.log())
+        self.assertIn("worker event=spawner_gone", verify.log())
 
     def test_hup_reads_again(self):
         verify = self.start_verify(self.tree)

@@ -100,7 +100,7 @@ class Vpopmail(DotQmail):
         self.expect("eve@pop.example", NOT_VALID, "unknown-user")
         table = os.stat(os.path.join(self.homes["pop"][0], "vpasswd.cdb"))
         processes = [self.verify.pid, *lib.descendants(self.verify.pid)]
-        self.assertGreater(len(processes), 2, "front, keeper and workers")
+        self.assertGreater(len(processes), 2, "front, spawner and workers")
         for pid in processes:
             with self.subTest(pid=pid):
                 for fd in os.listdir("/proc/%d/fd" % pid):

@@ -4,9 +4,9 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 
-#include "helper/memory_file.h"
 #include "helper/records.h"
 #include "maps/cdb_file.h"
+#include "process/memory_file.h"
 #include "tests/helper/home_tree.h"
 
 namespace qv::helper {
@@ -32,7 +32,7 @@ TEST_F(PasswdIndex, HoldsEveryUserOnceAndTheFirstWins) {
   const Finding found = index();
   ASSERT_EQ(found.response.failed, 0);
   ASSERT_EQ(found.response.outcome, Outcome::found);
-  EXPECT_TRUE(is_sealed(found.file));
+  EXPECT_TRUE(process::is_sealed(found.file));
   const CdbFile table = CdbFile::map(Fd(dup(found.file.get()))).value();
   std::string_view value;
   ASSERT_EQ(table.find("joe", value).value(), Answer::found);

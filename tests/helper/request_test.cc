@@ -8,23 +8,28 @@
 #include <string>
 #include <vector>
 
-#include "helper/channel.h"
+#include "helper/account.h"
+#include "process/channel.h"
 
 namespace qv::helper {
 namespace {
 
 using namespace std::string_view_literals;
+using process::as_bytes;
+
+HomeOwner owner(uid_t uid = 1, gid_t gid = 1, std::string_view home = "/h") {
+  return {"p:u", uid, gid, home};
+}
 
 Request file_request() {
-  return home_file_request(1000, 100, "/home/u", ".qmail-x", Contents::not_wanted).value();
+  return home_file_request(owner(1000, 100, "/home/u"), ".qmail-x", Contents::not_wanted).value();
 }
 
 TEST(Request, WhatIsMadePassesAndSaysWhatItSaid) {
   Request made = file_request();
-  made.serial = 77;
   const Result<Request> taken = validate(as_bytes(made));
   ASSERT_TRUE(taken.ok());
-  EXPECT_EQ(taken.value().serial, 77U);
+  EXPECT_EQ(taken.value().account_view(), "p:u");
   EXPECT_EQ(taken.value().op, Op::home_file);
   EXPECT_EQ(taken.value().uid, 1000U);
   EXPECT_EQ(taken.value().gid, 100U);
@@ -33,7 +38,7 @@ TEST(Request, WhatIsMadePassesAndSaysWhatItSaid) {
 
   EXPECT_TRUE(validate(as_bytes(passwd_index_request(Stamp{}))).ok());
   EXPECT_TRUE(validate(as_bytes(passwd_user_request("root").value())).ok());
-  EXPECT_TRUE(validate(as_bytes(home_index_request(1, 1, "/h", Stamp{}).value())).ok());
+  EXPECT_TRUE(validate(as_bytes(home_index_request(owner(), Stamp{}).value())).ok());
 }
 
 struct NameCase {
@@ -69,7 +74,7 @@ TEST(Request, NamesStayBelowTheHome) {
       {too_long_home, ".qmail", false},
   };
   for (const NameCase& c : cases) {
-    const auto made = home_file_request(1, 1, c.home, c.name, Contents::not_wanted);
+    const auto made = home_file_request(owner(1, 1, c.home), c.name, Contents::not_wanted);
     EXPECT_EQ(made.ok(), c.allowed) << c.home << " " << c.name;
     if (!made.ok()) {
       EXPECT_EQ(made.error().fault, Fault::denied);
@@ -79,8 +84,8 @@ TEST(Request, NamesStayBelowTheHome) {
 
 TEST(Request, OnlyWhatConcernsMailIsRead) {
   for (const std::string_view name : {"x"sv, ".ssh/id_rsa"sv, "Maildir/new/1"sv, ".qmai"sv}) {
-    EXPECT_FALSE(home_file_request(1, 1, "/h", name, Contents::wanted).ok()) << name;
-    Request forged = home_file_request(1, 1, "/h", name, Contents::not_wanted).value();
+    EXPECT_FALSE(home_file_request(owner(), name, Contents::wanted).ok()) << name;
+    Request forged = home_file_request(owner(), name, Contents::not_wanted).value();
     forged.want_contents = 1;
     EXPECT_FALSE(validate(as_bytes(forged)).ok()) << name;
   }
@@ -88,7 +93,7 @@ TEST(Request, OnlyWhatConcernsMailIsRead) {
 
 Result<Request> table_request(std::string_view name, TableKind kind,
                               const std::vector<std::string_view>& keys) {
-  return home_table_request(1, 1, "/h", {name, kind, keys});
+  return home_table_request(owner(), {name, kind, keys});
 }
 
 TEST(Request, TablesAreNamedBelowAHomeOrFromTheRoot) {
@@ -152,7 +157,7 @@ TEST(Request, AForgedQuestionAboutATableIsRefused) {
       {"no end of the keys", [](Request& r) { r.keys_length -= 1; }},
       {"keys longer", [](Request& r) { r.keys_length += 3; }},
       {"keys behind the end", [](Request& r) { r.keys_length = kMaxKeys + 1; }},
-      {"unused", [](Request& r) { r.unused[6] = 1; }},
+      {"unused", [](Request& r) { r.unused[4] = 1; }},
       {"keys for a file", [](Request& r) { r.op = Op::home_file; }},
   };
   for (const auto& forgery : forgeries) {
@@ -168,13 +173,30 @@ TEST(Request, NobodyBecomesRoot) {
   const std::pair<uid_t, gid_t> refused[] = {
       {0, 100}, {100, 0}, {0, 0}, {static_cast<uid_t>(-1), 1}, {1, static_cast<gid_t>(-1)}};
   for (const auto& ids : refused) {
-    EXPECT_FALSE(home_index_request(ids.first, ids.second, "/h", Stamp{}).ok());
-    EXPECT_FALSE(home_file_request(ids.first, ids.second, "/h", "n", Contents::not_wanted).ok());
+    EXPECT_FALSE(home_index_request(owner(ids.first, ids.second), Stamp{}).ok());
+    EXPECT_FALSE(home_file_request(owner(ids.first, ids.second), "n", Contents::not_wanted).ok());
     Request forged = file_request();
     forged.uid = ids.first;
     forged.gid = ids.second;
     EXPECT_FALSE(validate(as_bytes(forged)).ok());
   }
+}
+
+TEST(Request, AnAccountIsNamedByALoginOrAKey) {
+  const std::string longest = "x:" + std::string(kMaxAccount - 3, 'k');
+  const std::pair<std::string_view, bool> cases[] = {
+      {"p:joe", true}, {"x:joe-list", true}, {"w:", true},     {"x:", true},     {longest, true},
+      {"p:", false},   {"", false},          {"p", false},     {"p:a/b", false}, {"q:joe", false},
+      {"joe", false},  {"x:a\0b"sv, false},  {"x;joe", false},
+  };
+  for (const auto& [account, allowed] : cases) {
+    EXPECT_EQ(home_index_request({account, 1, 1, "/h"}, Stamp{}).ok(), allowed) << account;
+    EXPECT_EQ(is_account_name(account), allowed) << account;
+  }
+  EXPECT_FALSE(is_account_name(longest + "k"));
+  EXPECT_EQ(account_name(AccountSource::passwd, "joe"), "p:joe");
+  EXPECT_EQ(account_name(AccountSource::exact, "joe"), "x:joe");
+  EXPECT_EQ(account_name(AccountSource::wildcard, "joe-"), "w:joe-");
 }
 
 TEST(Request, LoginNames) {
@@ -197,6 +219,10 @@ TEST(Request, AForgedFieldIsRefused) {
       {"flag", [](Request& r) { r.want_contents = 2; }},
       {"unused", [](Request& r) { r.unused[0] = 1; }},
       {"stamp", [](Request& r) { r.have.settled = 2; }},
+      {"no account", [](Request& r) { r.account_length = 0, r.account[0] = '\0'; }},
+      {"account length", [](Request& r) { r.account_length = kMaxAccount; }},
+      {"no source", [](Request& r) { r.account[0] = 'q'; }},
+      {"no login name", [](Request& r) { r.account[2] = '/'; }},
       {"home length", [](Request& r) { r.home_length = kMaxPath; }},
       {"home shorter", [](Request& r) { r.home_length -= 1; }},
       {"home longer", [](Request& r) { r.home_length += 1; }},

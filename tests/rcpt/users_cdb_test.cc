@@ -29,8 +29,8 @@ class UsersCdbTest : public testing::Test {
     if (!answer.ok()) return "fault";
     if (answer.value() == Answer::absent) return "-";
     if (record.broken_at != 0) return "broken " + std::to_string(record.broken_at);
-    return (record.exact ? "exact " : "") + std::string(record.user.view()) + "=" +
-           std::string(record.dash.view()) + "+" + std::string(record.ext.view()) + "|" +
+    return (record.source == OwnerSource::exact ? "exact " : "") + std::string(record.user.view()) +
+           "=" + std::string(record.dash.view()) + "+" + std::string(record.ext.view()) + "|" +
            std::string(record.rest);
   }
   // A wildcard entry that belongs to a user of this name.

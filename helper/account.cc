@@ -1,0 +1,164 @@
+// SPDX-License-Identifier: 0BSD
+#include "helper/account.h"
+
+#include <errno.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <utility>
+
+#include "core/fault.h"
+#include "core/file.h"
+#include "core/text.h"
+#include "helper/passwd.h"
+#include "helper/records.h"
+#include "helper/request.h"
+#include "maps/cdb_file.h"
+#include "process/channel.h"
+#include "process/child.h"
+#include "rcpt/users_cdb.h"
+
+namespace qv::helper {
+
+namespace {
+
+// No name service may make an agent of an account that a system has for itself.
+constexpr uid_t kLowestServiceUid = 100;
+
+Error no_such_account() { return {Fault::denied, ENOENT, "account"}; }
+
+Result<ServedAccount> served(uid_t uid, gid_t gid, std::string_view home) {
+  if (uid == 0 || home.empty()) return no_such_account();
+  return ServedAccount{{uid, group_for_looking(gid)}, std::string(home)};
+}
+
+char letter_of(AccountSource source) {
+  switch (source) {
+    case AccountSource::passwd:
+      return 'p';
+    case AccountSource::exact:
+      return 'x';
+    case AccountSource::wildcard:
+      return 'w';
+  }
+  return '?';
+}
+
+Result<ServedAccount> find_assigned(std::string key, const std::string& path) {
+  QV_TRY(Fd file, open_read(path.c_str()));
+  QV_TRY(const CdbFile cdb, CdbFile::map(std::move(file)));
+  std::string_view value;
+  QV_TRY(const Answer answer, cdb.find(key, value));
+  if (answer == Answer::absent) return no_such_account();
+  UserRecord record;
+  parse_user_record(value, record);
+  QV_TRY_VOID(cdb.still_whole());
+  if (record.broken_at != 0) return Error{Fault::config, EINVAL, "users/cdb"};
+  return served(record.uid, record.gid, record.home.view());
+}
+
+// The entry of that name, and whether the file has an entry of a uid.
+struct PasswdFile {
+  std::string text;
+
+  [[nodiscard]] bool find(std::string_view name, PasswdEntry& found) const {
+    for (std::string_view rest = text; !rest.empty();) {
+      if (parse_passwd_line(take_until(rest, '\n'), found) && found.name == name) return true;
+    }
+    return false;
+  }
+  [[nodiscard]] bool has_uid(uid_t uid) const {
+    PasswdEntry entry;
+    for (std::string_view rest = text; !rest.empty();) {
+      if (parse_passwd_line(take_until(rest, '\n'), entry) && entry.uid == uid) return true;
+    }
+    return false;
+  }
+};
+
+Result<PasswdFile> read_passwd(const std::string& path) {
+  QV_TRY(const Fd file, open_read(path.c_str()));
+  struct stat st {};
+  if (fstat(file.get(), &st) != 0) return errno_error("password file");
+  PasswdFile passwd;
+  passwd.text.resize(static_cast<std::size_t>(st.st_size));
+  QV_TRY(const std::size_t size, read_full(file.get(), passwd.text.data(), passwd.text.size()));
+  passwd.text.resize(size);
+  return passwd;
+}
+
+// Root does not run the modules of name services, which read what servers send: a process that
+// gives up its rights does, and answers with a Response.
+Result<Response> ask_name_services(const std::string& name, const AccountFiles& files) {
+  QV_TRY(const Request request, passwd_user_request(name));
+  QV_TRY(process::Channel channel, process::open_channel());
+  process::Confinement confinement;
+  confinement.name = "qv-resolver";
+  QV_TRY(const pid_t pid,
+         process::fork_child(std::move(channel.theirs), confinement, [&](Fd socket) {
+           if (geteuid() == 0 && !process::become_in_child(files.resolver).ok()) return;
+           const Finding found = find_passwd_user(request);
+           static_cast<void>(process::send_message(socket, 0, 0, process::as_bytes(found.response),
+                                                   -1, process::Waiting::allowed)
+                                 .ok());
+         }));
+  const Result<process::Message> answer =
+      process::receive_message(channel.ours, process::Waiting::allowed);
+  waitpid(pid, nullptr, 0);
+  if (!answer.ok()) return answer.error();
+  return validate_response(answer.value().body);
+}
+
+Result<ServedAccount> find_by_name_service(const std::string& name, const PasswdFile& passwd,
+                                           const AccountFiles& files) {
+  QV_TRY(const Response found, ask_name_services(name, files));
+  if (found.failed == 1) return Error{found.fault, found.errnum, "name service"};
+  if (found.outcome != Outcome::found) return no_such_account();
+  if (found.uid < kLowestServiceUid || passwd.has_uid(found.uid)) return no_such_account();
+  return served(found.uid, found.gid, found.home_view());
+}
+
+Result<ServedAccount> find_login(const std::string& name, const AccountFiles& files) {
+  QV_TRY(const PasswdFile passwd, read_passwd(files.passwd));
+  PasswdEntry entry;
+  if (passwd.find(name, entry)) return served(entry.uid, entry.gid, entry.home);
+  return find_by_name_service(name, passwd, files);
+}
+
+}  // namespace
+
+gid_t group_for_looking(gid_t gid) {
+  constexpr gid_t kNoGroup = 65534;
+  return gid == 0 ? kNoGroup : gid;
+}
+
+std::string account_name(AccountSource source, std::string_view name) {
+  std::string account(1, letter_of(source));
+  account += ':';
+  account += name;
+  return account;
+}
+
+bool is_account_name(std::string_view account) {
+  if (account.size() < 2 || account.size() >= kMaxAccount || account[1] != ':') return false;
+  if (find_byte(account, '\0') != account.size()) return false;
+  return account[0] == 'x' || account[0] == 'w' ||
+         (account[0] == 'p' && can_be_login_name(after_bytes(account, 2)));
+}
+
+Result<ServedAccount> find_served_account(std::string_view account, const AccountFiles& files) {
+  if (!is_account_name(account)) return Error{Fault::denied, EINVAL, "account"};
+  const std::string name(after_bytes(account, 2));
+  switch (account[0]) {
+    case 'x':
+      return find_assigned('!' + name + '\0', files.users_cdb);
+    case 'w':
+      return find_assigned('!' + name, files.users_cdb);
+    default:
+      return find_login(name, files);
+  }
+}
+
+}  // namespace qv::helper
