@@ -71,6 +71,7 @@ Next find_rules(std::string_view address, const Grounds& grounds, Rewritten& rew
 }  // namespace
 
 Decision decide(std::string_view address, const Grounds& grounds, Trail* trail) {
+  if (trail != nullptr) trail->begin();
   Decision decision;
   Rewritten rewritten;
   if (find_rules(address, grounds, rewritten, decision, trail) == Next::go_on) {

@@ -72,9 +72,14 @@ enum class Why : std::uint8_t {
 inline constexpr std::size_t kMaxReplyText = 400;  // bytes of text fit for an SMTP reply
 inline constexpr std::size_t kMaxShownUser = 32;   // bytes of controlling user in a reply
 
+// A look-up that is under way; whoever answers look-ups (rcpt/lookups.h) defines it.
+struct PendingLookup;
+
 struct Decision {
-  // A look-up is under way: decide again when it is known.  The rest means nothing then.
+  // A look-up is under way: decide again when its answer is there.  Of the rest only `waits_for`
+  // means something then, where whoever answers look-ups sets it.
   bool pending = false;
+  PendingLookup* waits_for = nullptr;
   Why why = Why::timeout;
   // The high nibble of the reply.  0 where the decision fell on the address or on a fault that no
   // position of the protocol names.

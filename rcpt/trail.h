@@ -18,6 +18,9 @@ class Trail {
   Trail(const Trail&) = delete;
   Trail& operator=(const Trail&) = delete;
 
+  // A run begins.  One that has to wait is run again from its beginning: only the last run counts.
+  virtual void begin() {}
+
   // One sentence of printable ASCII.  It begins with where the step was decided, and a colon:
   // "control/locals:3: ...", "users/cdb: ...", "passwd: ...".
   virtual void step(std::string_view sentence) = 0;

@@ -162,18 +162,24 @@ Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, User
   }
 }
 
-UsersCdb::Place UsersCdb::look_ahead(std::string_view local) const {
-  const Result<const CdbFile*> cdb = file_.current();
-  if (!cdb.ok() || cdb.value() == nullptr || cdb.value()->size() < kLargeTable) return {};
-  std::uint32_t hash = CdbFile::hash_on(CdbFile::kHashOfNothing, '!');
-  for (const char c : local) hash = CdbFile::hash_on(hash, ascii_lower(c));
-  hash = CdbFile::hash_on(hash, '\0');
-  cdb.value()->prefetch(hash, CdbFile::Ahead::slot);
-  return {cdb.value(), hash};
+CdbPrefetch::CdbPrefetch(const CdbFile* cdb, std::string_view before, std::string_view text,
+                         std::string_view after) {
+  if (cdb == nullptr || cdb->size() < kLargeTable) return;
+  cdb_ = cdb;
+  for (const char c : before) hash_ = CdbFile::hash_on(hash_, c);
+  for (const char c : text) hash_ = CdbFile::hash_on(hash_, ascii_lower(c));
+  for (const char c : after) hash_ = CdbFile::hash_on(hash_, c);
+  cdb_->prefetch(hash_, CdbFile::Ahead::slot);
 }
 
-void UsersCdb::look_further(const Place& place) {
-  if (place.cdb != nullptr) place.cdb->prefetch(place.hash, CdbFile::Ahead::record);
+void CdbPrefetch::fetch_record() const {
+  if (cdb_ != nullptr) cdb_->prefetch(hash_, CdbFile::Ahead::record);
+}
+
+CdbPrefetch UsersCdb::prefetch(std::string_view local) const {
+  const Result<const CdbFile*> cdb = file_.current();
+  if (!cdb.ok()) return {};
+  return CdbPrefetch(cdb.value(), "!", local, std::string_view("", 1));
 }
 
 Result<Answer> UsersCdb::find(std::string_view local, UserRecord& record) const {

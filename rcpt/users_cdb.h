@@ -65,6 +65,28 @@ struct UserRecord {
 // Sets all but how it was found.
 void parse_user_record(std::string_view bytes, UserRecord& record);
 
+// Fetches the memory that a look-up in a large cdb will read, before it is needed: a batch of
+// queries then waits for memory once and not one after the other.  Nothing is decided here: a wrong
+// guess costs a little time.
+class CdbPrefetch {
+ public:
+  // Nothing to fetch.
+  CdbPrefetch() = default;
+  // Begins to fetch the slot of the key: `before`, `text` in lower case, `after`.  Nothing where
+  // `cdb` is null or small enough to stay in the processor's caches.
+  CdbPrefetch(const CdbFile* cdb, std::string_view before, std::string_view text,
+              std::string_view after);
+  // Begins to fetch the record that the slot leads to.
+  void fetch_record() const;
+
+  [[nodiscard]] const CdbFile* table() const { return cdb_; }
+  [[nodiscard]] std::uint32_t hash() const { return hash_; }
+
+ private:
+  const CdbFile* cdb_ = nullptr;
+  std::uint32_t hash_ = CdbFile::kHashOfNothing;
+};
+
 class UsersCdb {
  public:
   // `path`: $QMAILHOME/users/cdb.  Opens nothing yet.
@@ -78,16 +100,8 @@ class UsersCdb {
   // unspecified.  Error: cannot say.  `record` holds views into `local`.
   [[nodiscard]] Result<Answer> find(std::string_view local, UserRecord& record) const;
 
-  // Where find() would look first, in a table too large for the processor's caches.
-  struct Place {
-    const CdbFile* cdb = nullptr;  // none: not worth it
-    std::uint32_t hash = 0;
-  };
-  // Asks for the memory of that place ahead of time; look_further() does so once more, for what it
-  // leads to.  A batch of questions then waits for memory once and not for each.  Nothing is
-  // decided here: a wrong guess costs a little time.  REQUIRES: no refresh() in between.
-  [[nodiscard]] Place look_ahead(std::string_view local) const;
-  static void look_further(const Place& place);
+  // REQUIRES: no refresh() before the CdbPrefetch is gone.
+  [[nodiscard]] CdbPrefetch prefetch(std::string_view local) const;
 
   // absent: there is no file.  Error: there is one that cannot be used.
   [[nodiscard]] Result<Answer> exists() const;

@@ -15,18 +15,6 @@ namespace qv {
 
 namespace {
 
-// Steps of one run.  A run that has to wait is run again from its beginning: only the last counts.
-class Steps final : public Trail {
- public:
-  void step(std::string_view sentence) override { steps_.emplace_back(sentence); }
-  void print() const {
-    for (const std::string& step : steps_) std::printf("  %s\n", step.c_str());
-  }
-
- private:
-  std::vector<std::string> steps_;
-};
-
 void print_problem(const Problem& problem) {
   std::fprintf(stderr, "qmail-verify: %s\n", to_string(problem).c_str());
 }
@@ -68,21 +56,17 @@ int exit_code_of(Verdict verdict) {
 
 }  // namespace
 
+void Explain::Steps::print() const {
+  for (const std::string& step : steps_) std::printf("  %s\n", step.c_str());
+}
+
 Result<void> Explain::post_jail(std::string& detail) {
   QV_TRY_VOID(VerifyProcess::post_jail(detail));
-  TableSettings tables;
-  tables.proxy = options_.proxymap;
-  tables.proxy_time_us = options_.look_timeout_us;
-  tables.notice = [](std::string_view line) {
+  const auto print_notice = [](std::string_view line) {
     std::fprintf(stderr, "qmail-verify: %s\n", std::string(line).c_str());
   };
-  lookups_.emplace(
-      loop_, *pool_, options_.cache_ttl_us, PasswdPaths{},
-      [this](std::uint32_t /*number*/) { decide(); }, tables, options_.next_hops);
-  judge_.emplace(options_);
-  std::vector<Problem> problems;
-  judge_->refresh(loop_.now_us(), problems);
-  for (const Problem& problem : problems) print_problem(problem);
+  verifier_.emplace(loop_, options_, *pool_, *log_, VerifierReports{print_problem, print_notice});
+  verifier_->refresh(loop_.now_us());
   turn_ = loop_.after(0, [this] { next(); });
   return {};
 }
@@ -92,26 +76,19 @@ void Explain::next() {
     loop_.stop();
     return;
   }
-  std::printf("%s\n", addresses_[at_]);
-  asked_at_us_ = loop_.now_us();
-  decide();
-}
-
-void Explain::decide() {
-  Steps steps;
-  lookups_->begin(asked_at_us_);
-  const Decision decision = judge_->decide(addresses_[at_], *lookups_, &steps);
-  if (decision.pending) {
-    lookups_->park(0);
-    return;
+  const char* address = addresses_[at_++];
+  std::printf("%s\n", address);
+  const std::int64_t now = loop_.now_us();
+  const auto done = [this](const Decision& decision) { report(decision); };
+  const Decision decision = verifier_->decide(address, now, &steps_);
+  if (!decision.pending ||
+      verifier_->park(decision, {address, now, done, &steps_}) == Verifier::Parked::no_room) {
+    report(decision);
   }
-  steps.print();
-  report(decision);
-  ++at_;
-  turn_ = loop_.after(0, [this] { next(); });
 }
 
 void Explain::report(const Decision& decision) {
+  steps_.print();
   const std::string user(decision.user.view());
   std::printf("  => %s (why=%s, position %d%s%s)\n",
               std::string(verdict_phrase(decision.verdict())).c_str(),
@@ -120,6 +97,7 @@ void Explain::report(const Decision& decision) {
   // 111 over 100 over 0: the least certain answer is the one to act on.
   const int code = exit_code_of(decision.verdict());
   if (code > exit_code_) exit_code_ = code;
+  turn_ = loop_.after(0, [this] { next(); });
 }
 
 int check_config() {
@@ -152,10 +130,13 @@ int check_config() {
     std::fprintf(stderr,
                  "qmail-verify: note: no account \"alias\": only users' addresses are valid\n");
   }
-  Judge judge(options);
-  judge.refresh(0, problems);
-  check_tables(judge.config().verifymaps, problems);
-  if (judge.config().verifyprobe.entries.size() > 0) look_for_probe(options.next_hops.address);
+  const QmailConfig config = load_config(options.qmailhome, problems);
+  UsersCdb(options.qmailhome + "/users/cdb").refresh(0, problems);
+  if (!options.fastforward_cdb.empty()) {
+    FastforwardCdb(options.fastforward_cdb).refresh(0, problems);
+  }
+  check_tables(config.verifymaps, problems);
+  if (config.verifyprobe.entries.size() > 0) look_for_probe(options.next_hops.address);
   for (const Problem& problem : problems) print_problem(problem);
   return problems.empty() ? kExitOk : kExitPermanent;
 }

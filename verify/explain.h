@@ -3,15 +3,18 @@
 #ifndef QV_VERIFY_EXPLAIN_H_
 #define QV_VERIFY_EXPLAIN_H_
 
+#include <optional>
 #include <span>
 #include <string>
+#include <string_view>
+#include <vector>
 
 #include "verify/process.h"
 
 namespace qv {
 
-// Decides about each address as the daemon would, with the daemon's rights, and prints the trail on
-// standard output.
+// Decides about each address as the daemon would, by the same code and with the same rights, and
+// prints each step on standard output.
 class Explain final : public VerifyProcess {
  public:
   // REQUIRES: `addresses` outlives this object.
@@ -20,19 +23,27 @@ class Explain final : public VerifyProcess {
 
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
 
-  // 0: all valid; 100: one is not; 111: one cannot be told.
+  // 0: all valid; 100: one is not; 111: one is undecided.
   [[nodiscard]] int exit_code() const { return exit_code_; }
 
  private:
+  class Steps final : public Trail {
+   public:
+    void begin() override { steps_.clear(); }
+    void step(std::string_view sentence) override { steps_.emplace_back(sentence); }
+    void print() const;
+
+   private:
+    std::vector<std::string> steps_;
+  };
+
   void next();
-  void decide();
   void report(const Decision& decision);
 
   std::span<char* const> addresses_;
   std::size_t at_ = 0;
-  std::int64_t asked_at_us_ = 0;
-  std::optional<CachedLookups> lookups_;
-  std::optional<Judge> judge_;
+  Steps steps_;
+  std::optional<Verifier> verifier_;
   Loop::Owned turn_;
   int exit_code_ = 0;
 };

@@ -68,18 +68,6 @@ class HomeKey {
   std::size_t used_ = 0;
 };
 
-Result<void> take_index(Reply reply, std::optional<CdbFile>& names, helper::IndexSummary& summary) {
-  names.reset();
-  if (!reply.file.valid()) return {};
-  QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
-  std::string_view value;
-  QV_TRY(const Answer answer, table.find({}, value));
-  if (answer != Answer::found) return Error{Fault::retry, 0, "home index without a summary"};
-  QV_TRY(summary, helper::decode_summary(value));
-  names = std::move(table);
-  return {};
-}
-
 helper::AccountSource source_of(const Owner& owner) {
   switch (owner.source) {
     case OwnerSource::passwd:
@@ -121,64 +109,72 @@ Result<std::string> read_contents(const Fd& file) {
   return bytes;
 }
 
+Result<helper::Request> file_request(const Owner& owner, std::string_view name,
+                                     helper::Contents contents) {
+  return helper::home_file_request(AgentAccount(owner).owner(), name, contents);
+}
+
 }  // namespace
 
-Result<void> Homes::ask_home(const Owner& owner, Home& home) {
-  const helper::Stamp have = home.names && !home.error ? home.stamp : helper::Stamp{};
-  QV_TRY(const helper::Request request,
-         helper::home_index_request(AgentAccount(owner).owner(), have));
-  askers_.ask(home, request, [&home](Result<Reply> result) -> Result<void> {
-    QV_TRY(Reply reply, std::move(result));
-    if (reply.outcome == Outcome::unchanged) return {};
-    home.exists = reply.outcome == Outcome::found;
-    home.owner = reply.uid;
-    home.stamp = reply.stamp;
-    return take_index(std::move(reply), home.names, home.summary);
-  });
+void Homes::forget() {
+  homes_.forget();
+  files_.forget();
+  texts_.forget();
+  keys_.forget();
+}
+
+Result<void> Homes::take_home(Reply reply, Home& home) {
+  if (reply.outcome == Outcome::unchanged) return {};
+  home.exists = reply.outcome == Outcome::found;
+  home.owner = reply.uid;
+  home.stamp = reply.stamp;
+  home.names.reset();
+  if (!reply.file.valid()) return {};
+  QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
+  std::string_view value;
+  QV_TRY(const Answer answer, table.find({}, value));
+  if (answer != Answer::found) return Error{Fault::retry, 0, "home index without a summary"};
+  QV_TRY(home.summary, helper::decode_summary(value));
+  home.names = std::move(table);
   return {};
 }
 
-Result<Homes::Home*> Homes::find(const Owner& owner) {
-  const HomeKey key(owner);
-  Home* home = homes_.find(key.view());
-  if (home == nullptr) home = &homes_.add(key.view());
-  if (!askers_.is_fresh(*home)) {
-    QV_TRY_VOID(ask_home(owner, *home));
-    askers_.need(*home);
-    return nullptr;
-  }
-  if (home->error) return *home->error;
-  return home;
+Result<const Homes::Home*> Homes::find_home(const Owner& owner) {
+  const auto make = [&owner](const CachedLookup<Home>::Entry& known) {
+    const bool has_index = known.value.names && !known.error;
+    return helper::home_index_request(AgentAccount(owner).owner(),
+                                      has_index ? known.value.stamp : helper::Stamp{});
+  };
+  return homes_.find_by_helper(HomeKey(owner).view(), make, take_home);
 }
 
 Result<Look> Homes::owns_home(const Owner& owner) {
-  QV_TRY(const Home* home, find(owner));
+  QV_TRY(const Home* home, find_home(owner));
   if (home == nullptr) return Look::pending;
   return home->exists && home->owner == owner.uid ? Look::yes : Look::no;
 }
 
 std::size_t Homes::longest_name(const Owner& owner) {
-  const HomeKey key(owner);
-  const Home* home = homes_.find(key.view());
-  const bool known = home != nullptr && askers_.is_fresh(*home) && home->names && !home->error;
-  return known ? home->summary.longest : kMaxFileName;
+  const Home* home = homes_.known(HomeKey(owner).view());
+  return home != nullptr && home->names ? home->summary.longest : kMaxFileName;
 }
 
-Result<void> Homes::ask_file(const Owner& owner, std::string_view name, Home& home, File& file) {
-  QV_TRY(const helper::Request request, helper::home_file_request(AgentAccount(owner).owner(), name,
-                                                                  helper::Contents::not_wanted));
-  if (!file.asking) ++home.busy_files;
-  askers_.ask(file, request, [&home, &file](Result<Reply> result) -> Result<void> {
-    --home.busy_files;
-    QV_TRY(const Reply reply, std::move(result));
-    file.exists = reply.outcome == Outcome::found;
-    return {};
-  });
+Result<void> Homes::take_file(Reply reply, File& file) {
+  file.exists = reply.outcome == Outcome::found;
+  return {};
+}
+
+Result<void> Homes::take_text(Reply reply, File& file) {
+  file.bytes.clear();
+  file.exists = reply.outcome == Outcome::found;
+  if (!file.exists) return {};
+  QV_TRY(file.bytes, read_contents(reply.file));
+  file.is_whole = reply.size <= file.bytes.size();
   return {};
 }
 
 Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
-  QV_TRY(Home * home, find(owner));
+  QV_TRY(const Home* home, find_home(owner));
   if (home == nullptr) return Look::pending;
   // A mailbox owner's home that is not there is more likely not mounted than gone (qmail-local
   // defers such a delivery, too).
@@ -189,72 +185,39 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
     QV_TRY(const Answer listed, home->names->find(entry, unused));
     if (listed == Answer::absent) return Look::no;
   }
-  File* file = home->files.find(name);
-  if (file == nullptr) file = &home->files.add(name);
-  if (!askers_.is_fresh(*file)) {
-    QV_TRY_VOID(ask_file(owner, name, *home, *file));
-    askers_.need(*file);
-    return Look::pending;
-  }
-  if (file->error) return *file->error;
+  const auto make = [&](const auto&) {
+    return file_request(owner, name, helper::Contents::not_wanted);
+  };
+  QV_TRY(const File* file, files_.find_by_helper(HomeKey(owner, name).view(), make, take_file));
+  if (file == nullptr) return Look::pending;
   return file->exists ? Look::yes : Look::no;
 }
 
-Result<void> Homes::ask_text(const Owner& owner, std::string_view name, Text& text) {
-  QV_TRY(const helper::Request request,
-         helper::home_file_request(AgentAccount(owner).owner(), name, helper::Contents::wanted));
-  askers_.ask(text, request, [&text](Result<Reply> result) -> Result<void> {
-    text.bytes.clear();
-    QV_TRY(const Reply reply, std::move(result));
-    text.exists = reply.outcome == Outcome::found;
-    if (!text.exists) return {};
-    QV_TRY(text.bytes, read_contents(reply.file));
-    text.is_whole = reply.size <= text.bytes.size();
-    return {};
-  });
-  return {};
-}
-
 Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileText& text) {
-  const HomeKey key(owner, name);
-  Text* known = texts_.find(key.view());
-  if (known == nullptr) known = &texts_.add(key.view());
-  if (!askers_.is_fresh(*known)) {
-    QV_TRY_VOID(ask_text(owner, name, *known));
-    askers_.need(*known);
-    return Look::pending;
-  }
-  if (known->error) return *known->error;
-  text.bytes = known->bytes;
-  text.is_whole = known->is_whole;
-  return known->exists ? Look::yes : Look::no;
+  const auto make = [&](const auto&) {
+    return file_request(owner, name, helper::Contents::wanted);
+  };
+  QV_TRY(const File* file, texts_.find_by_helper(HomeKey(owner, name).view(), make, take_text));
+  if (file == nullptr) return Look::pending;
+  text = {file->bytes, file->is_whole};
+  return file->exists ? Look::yes : Look::no;
 }
 
-Result<void> Homes::ask_key(const Owner& owner, const TableQuestion& question, Key& key) {
-  QV_TRY(const helper::Request request,
-         helper::home_table_request(AgentAccount(owner).owner(), question));
-  askers_.ask(key, request, [&key](Result<Reply> result) -> Result<void> {
-    QV_TRY(const Reply reply, std::move(result));
-    key.has_table = reply.outcome == Outcome::found;
-    key.finding = reply.table;
-    return {};
-  });
+Result<void> Homes::take_key(Reply reply, Key& key) {
+  key.has_table = reply.outcome == Outcome::found;
+  key.finding = reply.table;
   return {};
 }
 
 Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
                              TableFinding& finding) {
-  const HomeKey name(owner, question);
-  Key* known = keys_.find(name.view());
-  if (known == nullptr) known = &keys_.add(name.view());
-  if (!askers_.is_fresh(*known)) {
-    QV_TRY_VOID(ask_key(owner, question, *known));
-    askers_.need(*known);
-    return Look::pending;
-  }
-  if (known->error) return *known->error;
-  finding = known->finding;
-  return known->has_table ? Look::yes : Look::no;
+  const auto make = [&](const auto&) {
+    return helper::home_table_request(AgentAccount(owner).owner(), question);
+  };
+  QV_TRY(const Key* key, keys_.find_by_helper(HomeKey(owner, question).view(), make, take_key));
+  if (key == nullptr) return Look::pending;
+  finding = key->finding;
+  return key->has_table ? Look::yes : Look::no;
 }
 
 }  // namespace qv

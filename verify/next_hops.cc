@@ -80,8 +80,6 @@ NextHopAnswer failure(const Error& error) {
   return {Why::probe_error, "qmail-probe is not there"};
 }
 
-bool is_decided(Why why) { return verdict_of(why) != Verdict::defer; }
-
 }  // namespace
 
 Asker& NextHops::asker(std::optional<Asker>& which, std::size_t connections) {
@@ -94,65 +92,63 @@ Asker& NextHops::asker(std::optional<Asker>& which, std::size_t connections) {
   return *which;
 }
 
-// What is not decided must be heard by who waits for it, and by nobody who comes later.
-void NextHops::settle(Answer& answer, const NextHopAnswer& said) {
-  answer.why = said.why;
-  answer.text = first_bytes(said.text, kMaxReplyText);
+// A temporary result goes to the current waiters and is never remembered.
+void NextHops::settle(Entry& entry, const NextHopAnswer& said) {
+  entry.value.why = said.why;
+  entry.value.text = first_bytes(said.text, kMaxReplyText);
   const std::int64_t now = loop_.now_us();
-  askers_.settle(answer, is_decided(said.why) ? now : now - askers_.ttl_us(), {});
+  const bool is_decided = verdict_of(said.why) != Verdict::defer;
+  lookups_.settle(entry, is_decided ? now : now - lookups_.ttl_us(), {});
 }
 
-void NextHops::ask(std::string_view address, Answer& answer) {
-  if (answer.asking) return;
-  answer.asking = true;
-  answer.begun_us = loop_.now_us();
+void NextHops::ask(std::string_view address, Entry& entry) {
+  const std::int64_t end_us = loop_.now_us() + settings_.wait_us;
   std::string request;
   address_verify::append_query(request, address, 0);
   asker(quick_, kMaxAsking)
-      .ask(std::move(request), answer.begun_us + settings_.wait_us + kGraceUs,
-           [this, &answer, name = std::string(address)](const Result<std::string_view>& message) {
+      .ask(std::move(request), end_us + kGraceUs,
+           [this, &entry, end_us,
+            name = std::string(address)](const Result<std::string_view>& reply) {
              auto sense = Asker::Sense::nonsense;
              const NextHopAnswer said =
-                 message.ok() ? read_reply(message.value(), sense) : failure(message.error());
+                 reply.ok() ? read_reply(reply.value(), sense) : failure(reply.error());
              if (said.why == Why::probe_pending) {
-               wait(name, answer);
+               wait(name, entry, end_us);
              } else {
-               settle(answer, said);
+               settle(entry, said);
              }
              return sense;
            });
 }
 
-void NextHops::wait(const std::string& address, Answer& answer) {
+void NextHops::wait(const std::string& address, Entry& entry, std::int64_t end_us) {
   const NextHopAnswer pending{Why::probe_pending, "the next hop is being asked"};
-  const std::int64_t end_us = answer.begun_us + settings_.wait_us;
   const std::int64_t wait_ms = (end_us - loop_.now_us()) / kMillisecondUs;
-  if (wait_ms <= 0) return settle(answer, pending);
+  if (wait_ms <= 0) return settle(entry, pending);
   std::string request;
   address_verify::append_query(request, address, static_cast<std::uint32_t>(wait_ms));
   asker(patient_, kMaxWaiting)
       .ask(std::move(request), end_us + kGraceUs,
-           [this, &answer, pending](const Result<std::string_view>& message) {
+           [this, &entry, pending](const Result<std::string_view>& reply) {
              auto sense = Asker::Sense::nonsense;
-             if (message.ok()) {
-               settle(answer, read_reply(message.value(), sense));
+             if (reply.ok()) {
+               settle(entry, read_reply(reply.value(), sense));
                return sense;
              }
-             const int errnum = message.error().errnum;
+             const int errnum = reply.error().errnum;
              const bool late = errnum == ETIMEDOUT || errnum == EAGAIN;
-             settle(answer, late ? pending : failure(message.error()));
+             settle(entry, late ? pending : failure(reply.error()));
              return sense;
            });
 }
 
 Result<Look> NextHops::ask_next_hop(std::string_view address, NextHopAnswer& answer) {
-  Answer* known = answers_.find(address);
-  if (known == nullptr) known = &answers_.add(address);
-  if (!askers_.is_fresh(*known)) {
-    ask(address, *known);
-    askers_.need(*known);
-    return Look::pending;
-  }
+  const auto start = [&](Entry& entry) -> Result<void> {
+    ask(address, entry);
+    return {};
+  };
+  QV_TRY(const Answer* known, answers_.find(address, start));
+  if (known == nullptr) return Look::pending;
   answer = {known->why, known->text};
   return Look::yes;
 }

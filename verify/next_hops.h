@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: 0BSD
 // verify/next_hops.h - what the next hops of relay domains say, by way of qmail-probe.
 //
-// Each address is asked about twice at most: first for what qmail-probe knows, which it says at
-// once; where that is nothing yet, once more for what it finds out, until PROBE_WAIT is over.  The
-// second kind has connections of its own, so that a next hop that says nothing does not hold up
-// answers that are known.
+// An address is asked about at most twice: first for what qmail-probe knows, which it says at once;
+// where that is nothing yet, once more for what it finds out within PROBE_WAIT.  The second kind
+// has connections of its own, so that a silent next hop does not hold up answers that are known.
 //
-// A "yes" or "no" is remembered as long as a look into a home is; everything else is told to those
-// who wait for it and asked for again, so that what qmail-probe found out meanwhile is heard.
+// A yes or no is remembered as long as a look into a home is.  Anything else goes to the queries
+// that wait for it and is not remembered, so that what qmail-probe finds out is heard soon.
 //
 // Threads: none.  Blocking: never.  Bounded: answers, connections, questions, time.
 // Tests: tests/verify/next_hops_test.cc, tests/e2e/verifyprobe.py
@@ -24,8 +23,7 @@
 #include "event/listen.h"
 #include "event/loop.h"
 #include "rcpt/lookups.h"
-#include "verify/known.h"
-#include "verify/recent.h"
+#include "verify/cached_lookup.h"
 
 namespace qv {
 
@@ -44,32 +42,35 @@ class NextHops {
   // On top of PROBE_WAIT, for a qmail-probe that is late.
   static constexpr std::int64_t kGraceUs = 500000;
 
-  // REQUIRES: `askers` and `loop` outlive this object.
-  NextHops(Askers& askers, Loop& loop, NextHopSettings settings)
-      : askers_(askers), loop_(loop), settings_(std::move(settings)), answers_(kMaxAnswers) {}
+  // REQUIRES: `lookups` and `loop` outlive this object.
+  NextHops(PendingLookups& lookups, Loop& loop, NextHopSettings settings)
+      : lookups_(lookups),
+        loop_(loop),
+        settings_(std::move(settings)),
+        answers_(lookups, kMaxAnswers) {}
 
   // As in class Lookups.
   [[nodiscard]] Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& answer);
 
   // Forgets everything that nobody waits for.
-  void forget() { answers_.clear(); }
+  void forget() { answers_.forget(); }
 
  private:
-  struct Answer : Known {
+  struct Answer {
     Why why = Why::probe_error;
     std::string text;
-    std::int64_t begun_us = 0;
   };
+  using Entry = CachedLookup<Answer>::Entry;
 
-  void ask(std::string_view address, Answer& answer);
-  void wait(const std::string& address, Answer& answer);
-  void settle(Answer& answer, const NextHopAnswer& said);
+  void ask(std::string_view address, Entry& entry);
+  void wait(const std::string& address, Entry& entry, std::int64_t end_us);
+  void settle(Entry& entry, const NextHopAnswer& said);
   [[nodiscard]] Asker& asker(std::optional<Asker>& which, std::size_t connections);
 
-  Askers& askers_;
+  PendingLookups& lookups_;
   Loop& loop_;
   const NextHopSettings settings_;
-  Recent<Answer> answers_;
+  CachedLookup<Answer> answers_;
   // Made when they are wanted: most sites have no use for them.
   std::optional<Asker> quick_;
   std::optional<Asker> patient_;

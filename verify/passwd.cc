@@ -41,39 +41,37 @@ std::string read_text(const std::string& path) {
 }  // namespace
 
 void Passwd::forget() {
-  index_.at_us = Known::kNever;
-  sources_known_.at_us = Known::kNever;
-  names_.clear();
+  index_.at_us = PendingLookup::kNever;
+  sources_known_.at_us = PendingLookup::kNever;
+  names_.forget();
 }
 
 void Passwd::read_sources() {
-  if (askers_.is_fresh(sources_known_)) return;
-  askers_.set_fresh(sources_known_);
+  if (lookups_.is_fresh(sources_known_)) return;
+  lookups_.set_fresh(sources_known_);
   source_ = passwd_source(read_text(paths_.nsswitch), userdb_in_use());
 }
 
 Result<Look> Passwd::refresh() {
-  if (!askers_.is_fresh(index_) && index_.table) {
+  if (!lookups_.is_fresh(index_) && index_.table) {
     struct stat st {};
     if (stat(paths_.passwd.c_str(), &st) != 0) return errno_error("/etc/passwd");
     const helper::Stamp now = helper::stamp_of(st, helper::wall_clock_ns());
-    if (helper::still_holds(index_.stamp, now)) askers_.set_fresh(index_);
+    if (helper::still_holds(index_.stamp, now)) lookups_.set_fresh(index_);
   }
-  if (askers_.is_fresh(index_)) {
+  if (lookups_.is_fresh(index_)) {
     if (index_.error) return *index_.error;
     return Look::yes;
   }
   const helper::Stamp have = index_.table ? index_.stamp : helper::Stamp{};
-  askers_.ask(index_, helper::passwd_index_request(have),
-              [this](Result<Reply> result) -> Result<void> {
-                QV_TRY(Reply reply, std::move(result));
-                if (reply.outcome == Outcome::unchanged) return {};
-                QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
-                index_.table = std::move(table);
-                index_.stamp = reply.stamp;
-                return {};
-              });
-  askers_.need(index_);
+  lookups_.ask(index_, helper::passwd_index_request(have), [this](Reply reply) -> Result<void> {
+    if (reply.outcome == Outcome::unchanged) return {};
+    QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
+    index_.table = std::move(table);
+    index_.stamp = reply.stamp;
+    return {};
+  });
+  lookups_.wait_for(index_);
   return Look::pending;
 }
 
@@ -86,25 +84,21 @@ Result<Look> Passwd::find_in_index(std::string_view name, Owner& owner) const {
   return Look::yes;
 }
 
+Result<void> Passwd::take_name(Reply reply, Name& name) {
+  name.exists = reply.outcome == Outcome::found;
+  name.uid = reply.uid;
+  name.gid = reply.gid;
+  name.user = std::move(reply.user);
+  name.home = std::move(reply.home);
+  return {};
+}
+
 Result<Look> Passwd::find_by_name_service(std::string_view name, Owner& owner) {
-  Name* known = names_.find(name);
-  if (known == nullptr) known = &names_.add(name);
-  if (!askers_.is_fresh(*known)) {
-    Result<helper::Request> request = helper::passwd_user_request(name);
-    if (!request.ok()) return Look::no;  // no login name looks like that
-    askers_.ask(*known, request.value(), [known](Result<Reply> result) -> Result<void> {
-      QV_TRY(Reply reply, std::move(result));
-      known->exists = reply.outcome == Outcome::found;
-      known->uid = reply.uid;
-      known->gid = reply.gid;
-      known->user = std::move(reply.user);
-      known->home = std::move(reply.home);
-      return {};
-    });
-    askers_.need(*known);
-    return Look::pending;
-  }
-  if (known->error) return *known->error;
+  // Nothing that can be no login name is asked about.
+  if (!helper::can_be_login_name(name)) return Look::no;
+  const auto make = [name](const auto&) { return helper::passwd_user_request(name); };
+  QV_TRY(const Name* known, names_.find_by_helper(name, make, take_name));
+  if (known == nullptr) return Look::pending;
   if (!known->exists) return Look::no;
   owner = {known->user, known->uid, known->gid, known->home};
   return Look::yes;

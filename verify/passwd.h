@@ -4,7 +4,7 @@
 // A helper makes the file into a table (a sealed memfd), again whenever it has changed; whether a
 // name that is not in it is worth asking the name service for is what nsswitch.conf says.
 //
-// Threads: none.  Bounded: names remembered.  Tests: tests/verify/cached_lookups_test.cc
+// Threads: none.  Bounded: names remembered.  Tests: tests/verify/homes_test.cc
 #ifndef QV_VERIFY_PASSWD_H_
 #define QV_VERIFY_PASSWD_H_
 
@@ -15,9 +15,8 @@
 #include "core/result.h"
 #include "maps/cdb_file.h"
 #include "rcpt/lookups.h"
-#include "verify/known.h"
+#include "verify/cached_lookup.h"
 #include "verify/nsswitch.h"
-#include "verify/recent.h"
 
 namespace qv {
 
@@ -30,8 +29,8 @@ class Passwd {
  public:
   static constexpr std::size_t kMaxNames = 4096;  // asked of the name service and remembered
 
-  Passwd(Askers& askers, PasswdPaths paths)
-      : askers_(askers), paths_(std::move(paths)), names_(kMaxNames) {}
+  Passwd(PendingLookups& lookups, PasswdPaths paths)
+      : lookups_(lookups), paths_(std::move(paths)), names_(lookups, kMaxNames) {}
 
   // As in class Lookups.
   [[nodiscard]] Result<Look> find_user(std::string_view name, Owner& owner);
@@ -40,11 +39,11 @@ class Passwd {
   void forget();
 
  private:
-  struct Index : Known {
+  struct Index : PendingLookup {
     std::optional<CdbFile> table;
     helper::Stamp stamp;
   };
-  struct Name : Known {
+  struct Name {
     bool exists = false;
     uid_t uid = 0;
     gid_t gid = 0;
@@ -57,13 +56,14 @@ class Passwd {
   [[nodiscard]] Result<Look> find_in_index(std::string_view name, Owner& owner) const;
   [[nodiscard]] Result<Look> find_by_name_service(std::string_view name, Owner& owner);
   void read_sources();
+  static Result<void> take_name(helper::Reply reply, Name& name);
 
-  Askers& askers_;
+  PendingLookups& lookups_;
   PasswdPaths paths_;
   Index index_;
-  Known sources_known_;
+  PendingLookup sources_known_;
   PasswdSource source_ = PasswdSource::name_service;
-  Recent<Name> names_;
+  CachedLookup<Name> names_;
 };
 
 }  // namespace qv

@@ -115,29 +115,29 @@ JailSettings VerifyDaemon::jail() const {
 
 Result<void> VerifyDaemon::post_jail(std::string& detail) {
   QV_TRY_VOID(VerifyProcess::post_jail(detail));
-  desk_.emplace(loop_, options_, *pool_, *log_);
-  service_.emplace(loop_, options_, *desk_, *log_);
-  streams_.emplace(loop_, *desk_, *log_);
+  verifier_.emplace(loop_, options_, *pool_, *log_);
+  service_.emplace(loop_, options_, *verifier_, *log_);
+  streams_.emplace(loop_, *verifier_, *log_);
   LogLine line("start");
   line.add("version", QV_VERSION);
   for (const std::string& text : options_.listen) line.add("listen", text);
   log_->write(line);
   for (Fd& bound : bound_) QV_TRY_VOID(service_->serve(std::move(bound)));
   for (Listening& each : listening_) streams_->serve(std::move(each.fd), each.protocol);
-  desk_->refresh(loop_.now_us());
+  verifier_->refresh(loop_.now_us());
   return {};
 }
 
 void VerifyDaemon::log_counters() {
   const process::PoolCounters& looks = pool_->counters();
   LogLine line("counters");
-  add_counters(line, desk_->counters(), kVerifyCounterNames);
+  add_counters(line, verifier_->counters(), kVerifyCounterNames);
   line.add("looks", looks.jobs).add("looks_overdue", looks.overdue);
   line.add("looks_refused", looks.overflows).add("looks_retried", looks.retried);
   line.add("helpers_started", looks.workers_started).add("helpers_lost", looks.workers_lost);
   line.add("helpers_refused", looks.workers_refused);
   line.add("unsent", service_->unsent()).add("log_dropped", log_->dropped());
-  line.add("parked", desk_->parked()).add("helpers", pool_->workers());
+  line.add("parked", verifier_->parked()).add("helpers", pool_->workers());
   line.add("clients", streams_->clients()).add("accepted", streams_->accepted());
   log_->write(line);
 }

@@ -18,10 +18,10 @@
 #include "process/log.h"
 #include "process/skeleton.h"
 #include "verify/counters.h"
-#include "verify/desk.h"
 #include "verify/options.h"
 #include "verify/service.h"
 #include "verify/stream_service.h"
+#include "verify/verifier.h"
 
 namespace qv {
 
@@ -52,7 +52,7 @@ class VerifyDaemon final : public VerifyProcess {
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
-  void reload() override { desk_->reload(); }
+  void reload() override { verifier_->reload(); }
   void log_counters() override;
   [[nodiscard]] JailSettings jail() const override;
   void finish() override;
@@ -66,7 +66,7 @@ class VerifyDaemon final : public VerifyProcess {
   };
   std::vector<Fd> bound_;  // datagrams
   std::vector<Listening> listening_;
-  std::optional<Desk> desk_;
+  std::optional<Verifier> verifier_;
   std::optional<VerifyService> service_;
   std::optional<StreamService> streams_;
 };

@@ -37,37 +37,11 @@ struct VerifyService::Port {
 struct VerifyService::Incoming {
   datagram::Parsed form = datagram::Parsed::legacy;
   datagram::Query query;
-  UsersCdb::Place place;
+  CdbPrefetch prefetch;
 };
 
-// A query whose decision waits for a helper: the datagram as it came, parsed again at the end.
-class VerifyService::Parked final : public Desk::Waiter {
- public:
-  Parked(VerifyService& service, Port& port, int i, std::int64_t asked_at_us)
-      : service_(service),
-        port_(port),
-        peer_(port.socket.peer(i)),
-        bytes_(port.socket.bytes(i)),
-        asked_at_us_(asked_at_us) {
-    static_cast<void>(datagram::parse_query(bytes_, false, query_));
-  }
-  [[nodiscard]] std::string_view address() const override { return query_.address; }
-  void told(const Decision& decision) override {
-    service_.finish(port_, peer_, query_, decision, asked_at_us_);
-    service_.flush_soon();
-  }
-
- private:
-  VerifyService& service_;
-  Port& port_;
-  Peer peer_;
-  std::string bytes_;
-  datagram::Query query_;  // views into bytes_
-  std::int64_t asked_at_us_;
-};
-
-VerifyService::VerifyService(Loop& loop, const Options& options, Desk& desk, LogWriter& log)
-    : loop_(loop), options_(options), desk_(desk), log_(log) {}
+VerifyService::VerifyService(Loop& loop, const Options& options, Verifier& verifier, LogWriter& log)
+    : loop_(loop), options_(options), verifier_(verifier), log_(log) {}
 
 VerifyService::~VerifyService() = default;
 
@@ -103,16 +77,16 @@ void VerifyService::on_readable(Port& port) {
 void VerifyService::answer_batch(Port& port, int count) {
   if (count == 0) return;
   const std::int64_t now = loop_.now_us();
-  desk_.refresh(now);
+  verifier_.refresh(now);
   std::array<Incoming, DatagramSocket::kBatch> batch;
   const std::span<Incoming> came(batch.data(), static_cast<std::size_t>(count));
   int i = 0;
   for (Incoming& each : came) {
     each.form = datagram::parse_query(port.socket.bytes(i), port.socket.truncated(i), each.query);
-    each.place = desk_.look_ahead(each.query.address);
+    each.prefetch = verifier_.prefetch(each.query.address);
     ++i;
   }
-  for (const Incoming& each : came) UsersCdb::look_further(each.place);
+  for (const Incoming& each : came) each.prefetch.fetch_record();
   i = 0;
   for (const Incoming& each : came) answer_one(port, i++, each, now);
   port.socket.flush();
@@ -120,21 +94,33 @@ void VerifyService::answer_batch(Port& port, int count) {
 
 void VerifyService::answer_one(Port& port, int i, const Incoming& incoming, std::int64_t now) {
   const datagram::Query& query = incoming.query;
-  VerifyCounters& counters = desk_.counters();
+  VerifyCounters& counters = verifier_.counters();
   ++(query.id.empty() ? counters.legacy : counters.extended);
   if (incoming.form == datagram::Parsed::too_long) {
     ++counters.too_long;
     finish(port, port.socket.peer(i), query, decided_without_looking(Why::too_long), now);
     return;
   }
-  const Decision decision = desk_.decide(query.address, now);
+  const Decision decision = verifier_.decide(query.address, now);
   if (!decision.pending) {
     finish(port, port.socket.peer(i), query, decision, now);
     return;
   }
-  if (desk_.park(std::make_unique<Parked>(*this, port, i, now), now) == Desk::Parked::no_room) {
+  if (verifier_.park(decision, to_park(port, i, query.address, now)) == Verifier::Parked::no_room) {
     finish(port, port.socket.peer(i), query, decided_without_looking(Why::timeout), now);
   }
+}
+
+// The datagram as it came, parsed again when its decision is there.
+ParkedQuery VerifyService::to_park(Port& port, int i, std::string_view address, std::int64_t now) {
+  return {std::string(address), now,
+          [this, &port, peer = port.socket.peer(i), bytes = std::string(port.socket.bytes(i)),
+           now](const Decision& decision) {
+            datagram::Query query;
+            static_cast<void>(datagram::parse_query(bytes, false, query));
+            finish(port, peer, query, decision, now);
+            flush_soon();
+          }};
 }
 
 void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& query,
@@ -154,7 +140,7 @@ void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& 
     if (options_.legacytemp == LegacyTemp::silent) told = "nothing";
   }
   if (told == "nothing") {
-    ++desk_.counters().silent;
+    ++verifier_.counters().silent;
   } else {
     port.socket.commit(peer, datagram::encode_reply(reply, port.socket.prepare()));
   }
@@ -162,7 +148,7 @@ void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& 
   asked.address = query.address;
   asked.client = query.client;
   asked.at_us = asked_at_us;
-  desk_.note(asked, decision, told);
+  verifier_.record(asked, decision, told);
 }
 
 std::uint64_t VerifyService::unsent() const {

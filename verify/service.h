@@ -2,8 +2,8 @@
 // verify/service.h - datagrams in, datagrams out.
 //
 // Each datagram is parsed, decided and answered where it stands, a batch per system call; one whose
-// decision has to wait is parked at the desk.  Every query is answered exactly once, but for a
-// legacy one that cannot be told and LEGACYTEMP silent.
+// decision has to wait is parked with the verifier.  Every query is answered exactly once, except
+// an undecided legacy one under LEGACYTEMP silent.
 //
 // Threads: none.  Blocking: never, but for reading changed control files.
 // Manual: qmail-verify(8), qmail-verify-protocol(7).  Tests: tests/e2e/wire.py,
@@ -19,16 +19,16 @@
 #include "event/loop.h"
 #include "process/log.h"
 #include "verify/datagram_socket.h"
-#include "verify/desk.h"
 #include "verify/options.h"
+#include "verify/verifier.h"
 
 namespace qv {
 
 class VerifyService {
  public:
-  // REQUIRES: all four outlive this object, but for the desk: that must not turn while this object
-  // is gone and questions are parked.
-  VerifyService(Loop& loop, const Options& options, Desk& desk, LogWriter& log);
+  // REQUIRES: all outlive this object.  Do not run the loop after its destruction while queries are
+  // parked.
+  VerifyService(Loop& loop, const Options& options, Verifier& verifier, LogWriter& log);
   ~VerifyService();
   VerifyService(const VerifyService&) = delete;
   VerifyService& operator=(const VerifyService&) = delete;
@@ -41,20 +41,20 @@ class VerifyService {
 
  private:
   struct Port;
-  class Parked;
   struct Incoming;
 
   void watch(Port& port);
   void on_readable(Port& port);
   void answer_batch(Port& port, int count);
   void answer_one(Port& port, int i, const Incoming& incoming, std::int64_t now);
+  [[nodiscard]] ParkedQuery to_park(Port& port, int i, std::string_view address, std::int64_t now);
   void finish(Port& port, const Peer& peer, const datagram::Query& query, const Decision& decision,
               std::int64_t asked_at_us);
   void flush_soon();
 
   Loop& loop_;
   const Options& options_;
-  Desk& desk_;
+  Verifier& verifier_;
   LogWriter& log_;
   std::vector<std::unique_ptr<Port>> ports_;
   Loop::Owned flush_;

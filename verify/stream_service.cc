@@ -159,9 +159,6 @@ class StreamService::Session final : public StreamSession {
  public:
   Session(StreamService& service, Stream& stream, StreamProtocol protocol)
       : service_(service), stream_(stream), protocol_(protocol) {}
-  ~Session() override {
-    if (waiting_ != nullptr) waiting_->leave();
-  }
 
   std::size_t on_input(Stream& stream, std::string_view input) override {
     Question question;
@@ -184,58 +181,45 @@ class StreamService::Session final : public StreamSession {
   }
 
  private:
-  // A question that is parked; outlives a client that has gone.
-  class Waiting final : public Desk::Waiter {
-   public:
-    Waiting(Session& session, const Asked& asked)
-        : session_(&session),
-          address_(asked.address),
-          client_(asked.client),
-          helo_(asked.helo),
-          sender_(asked.sender),
-          at_us_(asked.at_us) {}
-    void leave() { session_ = nullptr; }
-    [[nodiscard]] std::string_view address() const override { return address_; }
-    void told(const Decision& decision) override {
-      if (session_ == nullptr) return;
-      session_->waiting_ = nullptr;
-      session_->answer({address_, client_, helo_, sender_, {}, at_us_}, decision);
-      session_->stream_.resume();
-    }
-
-   private:
-    Session* session_;
-    std::string address_, client_, helo_, sender_;
-    std::int64_t at_us_;
-  };
-
   void ask(Question& question) {
-    if (question.is_other) return answer_other(question.asked.address);
-    ++service_.desk_.counters().stream;
+    const Asked& asked = question.asked;
+    if (question.is_other) return answer_other(asked.address);
+    ++service_.verifier_.counters().stream;
     const std::int64_t now = service_.loop_.now_us();
     question.asked.at_us = now;
-    service_.desk_.refresh(now);
-    const Decision decision = service_.desk_.decide(question.asked.address, now);
-    if (!decision.pending) return answer(question.asked, decision);
-    auto waiting = std::make_unique<Waiting>(*this, question.asked);
-    Waiting* parked = waiting.get();
-    if (service_.desk_.park(std::move(waiting), now) == Desk::Parked::no_room) {
-      return answer(question.asked, decided_without_looking(Why::timeout));
+    service_.verifier_.refresh(now);
+    const Decision decision = service_.verifier_.decide(asked.address, now);
+    if (!decision.pending) return answer(asked, decision);
+    if (service_.verifier_.park(decision, to_park(asked)) == Verifier::Parked::no_room) {
+      return answer(asked, decided_without_looking(Why::timeout));
     }
-    waiting_ = parked;
     stream_.pause();
+  }
+
+  // It outlives a client that has gone.
+  ParkedQuery to_park(const Asked& asked) {
+    const auto copy = [](std::string_view text) { return std::string(text); };
+    return {copy(asked.address), asked.at_us,
+            [session = std::weak_ptr<Session*>(self_), address = copy(asked.address),
+             client = copy(asked.client), helo = copy(asked.helo), sender = copy(asked.sender),
+             at_us = asked.at_us](const Decision& decision) {
+              const std::shared_ptr<Session*> here = session.lock();
+              if (here == nullptr) return;
+              (*here)->answer({address, client, helo, sender, {}, at_us}, decision);
+              (*here)->stream_.resume();
+            }};
   }
 
   // A policy client may go on; a table does not have it.
   void answer_other(std::string_view key) {
-    ++service_.desk_.counters().other;
+    ++service_.verifier_.counters().other;
     Why why = protocol_ == StreamProtocol::policy ? Why::relay : Why::unknown_user;
     write(key, decided_without_looking(why));
   }
 
   void answer(Asked asked, const Decision& decision) {
     asked.via = protocol_name(protocol_);
-    service_.desk_.note(asked, decision);
+    service_.verifier_.record(asked, decision);
     write(asked.address, decision);
     service_.log_.flush();
   }
@@ -247,7 +231,7 @@ class StreamService::Session final : public StreamSession {
   }
 
   void complain() {
-    ++service_.desk_.counters().malformed;
+    ++service_.verifier_.counters().malformed;
     LogLine line("stream");
     service_.log_.write(line.add("event", "malformed").add("via", protocol_name(protocol_)));
     service_.log_.flush();
@@ -257,11 +241,11 @@ class StreamService::Session final : public StreamSession {
   Stream& stream_;
   StreamProtocol protocol_;
   policy::RequestScanner scanner_;
-  Waiting* waiting_ = nullptr;  // the desk's, until it is told
+  std::shared_ptr<Session*> self_ = std::make_shared<Session*>(this);  // for a parked query
 };
 
-StreamService::StreamService(Loop& loop, Desk& desk, LogWriter& log)
-    : loop_(loop), desk_(desk), log_(log), server_(loop, stream_limits()) {
+StreamService::StreamService(Loop& loop, Verifier& verifier, LogWriter& log)
+    : loop_(loop), verifier_(verifier), log_(log), server_(loop, stream_limits()) {
   server_.on_trouble([this](std::string_view what) {
     LogLine line("stream");
     log_.write(line.add("event", "trouble").add("problem", what));

@@ -25,7 +25,7 @@
 #include "event/loop.h"
 #include "event/stream_server.h"
 #include "process/log.h"
-#include "verify/desk.h"
+#include "verify/verifier.h"
 
 namespace qv {
 
@@ -51,7 +51,7 @@ class StreamService {
   static constexpr std::size_t kMaxClients = 20000;
 
   // REQUIRES: all three outlive this object.
-  StreamService(Loop& loop, Desk& desk, LogWriter& log);
+  StreamService(Loop& loop, Verifier& verifier, LogWriter& log);
 
   // Takes clients from a listening socket from now on.
   void serve(Fd listener, StreamProtocol protocol);
@@ -64,7 +64,7 @@ class StreamService {
   class Session;
 
   Loop& loop_;
-  Desk& desk_;
+  Verifier& verifier_;
   LogWriter& log_;
   StreamServer server_;
 };

@@ -14,9 +14,6 @@ namespace qv {
 
 namespace {
 
-// Bytes; what is smaller stays in the processor's caches by itself.
-constexpr std::uint64_t kLargeTable = 1u << 20;
-
 // A fault is told when it is another one, and again after a minute.
 constexpr std::int64_t kTellPauseUs = 1000000;
 constexpr std::int64_t kTellAgainUs = 60000000;
@@ -51,16 +48,13 @@ std::string reason_of(const Error& error, std::string_view table) {
 }  // namespace
 
 struct RecipientTables::Proxied {
-  struct Answered : Known {
-    Answer answer = Answer::absent;
-    std::string value;
-  };
-  Proxied(Loop& loop, StreamAddress address, const ProxyClientLimits& limits)
-      : answers(kMaxAnswers), client(loop, std::move(address), limits) {}
+  Proxied(Loop& loop, PendingLookups& lookups, StreamAddress address,
+          const ProxyClientLimits& limits)
+      : answers(lookups, kMaxAnswers), client(loop, std::move(address), limits) {}
 
   std::string table;  // without "proxy:"
   bool whole_only = false;
-  Recent<Answered> answers;
+  CachedLookup<Found> answers;
   std::size_t asking = 0;
   ProxyClient client;  // its questions write into the answers: it goes first
 };
@@ -73,8 +67,8 @@ struct RecipientTables::Table {
   std::int64_t told_us = 0;
 };
 
-RecipientTables::RecipientTables(Loop& loop, Askers& askers, TableSettings settings)
-    : loop_(loop), askers_(askers), settings_(std::move(settings)) {}
+RecipientTables::RecipientTables(Loop& loop, PendingLookups& lookups, TableSettings settings)
+    : loop_(loop), lookups_(lookups), settings_(std::move(settings)) {}
 
 RecipientTables::~RecipientTables() = default;
 
@@ -103,7 +97,7 @@ void RecipientTables::open(Table& table) {
     ProxyClientLimits limits;
     limits.queue = kMaxQuestions;
     limits.time_us = settings_.proxy_time_us;
-    table.proxied = std::make_unique<Proxied>(loop_, std::move(address).value(), limits);
+    table.proxied = std::make_unique<Proxied>(loop_, lookups_, std::move(address).value(), limits);
     table.proxied->table = inner;
     table.proxied->whole_only = kind_of(inner).pattern;
     return;
@@ -137,26 +131,20 @@ void RecipientTables::keep(const std::vector<VerifyMaps::Named>& named) {
   for (const std::string_view table : wanted) static_cast<void>(find(table));
 }
 
-bool RecipientTables::look_ahead(const VerifyMaps& maps, std::string_view address,
-                                 UsersCdb::Place& place) const {
+std::optional<CdbPrefetch> RecipientTables::prefetch(const VerifyMaps& maps,
+                                                     std::string_view address) const {
   const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
   std::optional<Constmap::Entry> entry = maps.entries.find_domain(domain);
   if (!entry) entry = maps.entries.find({});
-  if (!entry || entry->value.empty()) return false;
+  if (!entry || entry->value.empty()) return std::nullopt;
   const auto at = tables_.find(entry->value);
-  if (at == tables_.end() || !at->second->map) return true;
-  const CdbFile* cdb = at->second->map->cdb();
-  if (cdb == nullptr || cdb->size() < kLargeTable) return true;
-  std::uint32_t hash = CdbFile::kHashOfNothing;
-  for (const char c : address) hash = CdbFile::hash_on(hash, ascii_lower(c));
-  cdb->prefetch(hash, CdbFile::Ahead::slot);
-  place = {cdb, hash};
-  return true;
+  if (at == tables_.end() || !at->second->map) return CdbPrefetch();
+  return CdbPrefetch(at->second->map->cdb(), {}, address, {});
 }
 
 void RecipientTables::forget() {
   for (const auto& entry : tables_) {
-    if (entry.second->proxied) entry.second->proxied->answers.clear();
+    if (entry.second->proxied) entry.second->proxied->answers.forget();
   }
 }
 
@@ -187,15 +175,13 @@ Result<Look> RecipientTables::ask_local(Table& table, TableHit& hit) {
 Result<Look> RecipientTables::ask_proxied(Table& table, TableHit& hit) {
   Proxied& proxied = *table.proxied;
   hit.whole_only = proxied.whole_only;
+  const auto start = [&](CachedLookup<Found>::Entry& entry) -> Result<void> {
+    ask(table, hit.key, entry);
+    return {};
+  };
   while (keys_->next(hit.key)) {
-    Proxied::Answered* known = proxied.answers.find(hit.key);
-    if (known == nullptr) known = &proxied.answers.add(hit.key);
-    if (!askers_.is_fresh(*known)) {
-      if (!known->asking) ask(table, hit.key);
-      askers_.need(*known);
-      return Look::pending;
-    }
-    if (known->error) return *known->error;
+    QV_TRY(const Found* known, proxied.answers.find(hit.key, start));
+    if (known == nullptr) return Look::pending;
     if (known->answer == Answer::found) {
       hit.value = known->value;
       return Look::yes;
@@ -205,27 +191,23 @@ Result<Look> RecipientTables::ask_proxied(Table& table, TableHit& hit) {
   return Look::no;
 }
 
-void RecipientTables::ask(Table& table, std::string_view key) {
-  Proxied& proxied = *table.proxied;
-  Proxied::Answered& known = *proxied.answers.find(key);
-  ++proxied.asking;
-  known.asking = true;
+void RecipientTables::ask(Table& table, std::string_view key, CachedLookup<Found>::Entry& entry) {
+  ++table.proxied->asking;
   const std::int64_t now = loop_.now_us();
-  proxied.client.lookup(
-      proxied.table, MapOptions{}, key,
-      [this, &table, &known, now](const Result<Answer>& answer, std::string_view value) {
+  table.proxied->client.lookup(
+      table.proxied->table, MapOptions{}, key,
+      [this, &table, &entry, now](const Result<Answer>& answer, std::string_view value) {
         --table.proxied->asking;
         Result<void> taken;
         if (answer.ok()) {
-          known.answer = answer.value();
-          known.value = first_bytes(value, kMaxValue);
+          entry.value = {answer.value(), std::string(first_bytes(value, kMaxValue))};
           if (!table.told.empty()) tell(table, table.name + ": in service");
           table.told.clear();
         } else {
           taken = answer.error();
           tell_fault(table, table.name + ": " + reason_of(answer.error(), table.name));
         }
-        askers_.settle(known, now, taken);
+        lookups_.settle(entry, now, taken);
       });
 }
 

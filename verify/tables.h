@@ -30,8 +30,7 @@
 #include "rcpt/lookups.h"
 #include "rcpt/users_cdb.h"
 #include "rcpt/verifymaps.h"
-#include "verify/known.h"
-#include "verify/recent.h"
+#include "verify/cached_lookup.h"
 
 namespace qv {
 
@@ -48,7 +47,8 @@ class RecipientTables {
   static constexpr std::size_t kMaxQuestions = 500;  // waiting per proxied table
   static constexpr std::size_t kMaxValue = 512;      // bytes of a value that are remembered
 
-  RecipientTables(Loop& loop, Askers& askers, TableSettings settings);
+  // REQUIRES: `loop` and `lookups` outlive this object.
+  RecipientTables(Loop& loop, PendingLookups& lookups, TableSettings settings);
   ~RecipientTables();
   RecipientTables(const RecipientTables&) = delete;
   RecipientTables& operator=(const RecipientTables&) = delete;
@@ -60,10 +60,10 @@ class RecipientTables {
   [[nodiscard]] Result<Look> find_recipient(std::string_view table, std::string_view address,
                                             std::string_view delimiters, TableHit& hit);
 
-  // Asks for the memory in which a large cdb would be searched first for this address, of a domain
-  // that `maps` names (UsersCdb::look_ahead()).  False: it names none, qmail's own rules count.
-  [[nodiscard]] bool look_ahead(const VerifyMaps& maps, std::string_view address,
-                                UsersCdb::Place& place) const;
+  // Begins to fetch what a look-up of this address in a large cdb would read first, where `maps`
+  // names a table for its domain; nullopt: it names none, and qmail's own rules count.
+  [[nodiscard]] std::optional<CdbPrefetch> prefetch(const VerifyMaps& maps,
+                                                    std::string_view address) const;
 
   // Forgets what proxied tables have answered, but for what somebody waits for.
   void forget();
@@ -73,6 +73,10 @@ class RecipientTables {
  private:
   struct Table;
   struct Proxied;
+  struct Found {
+    Answer answer = Answer::absent;
+    std::string value;
+  };
   struct Hash {
     using is_transparent = void;
     std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
@@ -82,12 +86,12 @@ class RecipientTables {
   void open(Table& table);
   [[nodiscard]] Result<Look> ask_local(Table& table, TableHit& hit);
   [[nodiscard]] Result<Look> ask_proxied(Table& table, TableHit& hit);
-  void ask(Table& table, std::string_view key);
+  void ask(Table& table, std::string_view key, CachedLookup<Found>::Entry& entry);
   void tell(Table& table, std::string line);
   void tell_fault(Table& table, std::string line);
 
   Loop& loop_;
-  Askers& askers_;
+  PendingLookups& lookups_;
   TableSettings settings_;
   std::unordered_map<std::string, std::unique_ptr<Table>, Hash, std::equal_to<>> tables_;
   std::optional<AddressKeys> keys_;  // of the current question

@@ -213,31 +213,31 @@ TEST_F(UsersCdbTest, AFileCutShortIsAFaultBeforeThatIsNoticed) {
   EXPECT_EQ(find("joe"), "fault");
 }
 
-TEST_F(UsersCdbTest, LookingAheadIsForLargeTables) {
+TEST_F(UsersCdbTest, FetchingAheadIsForLargeTables) {
   build({exact("joe", "joe")});
   refresh();
-  EXPECT_EQ(users_.look_ahead("joe").cdb, nullptr);
+  EXPECT_EQ(users_.prefetch("joe").table(), nullptr);
   TestTree::Records many;
   for (int i = 0; i < 40000; ++i) many.push_back(exact("user" + std::to_string(i), "joe"));
   build(many);
   refresh();
-  const UsersCdb::Place place = users_.look_ahead("User7");
-  ASSERT_NE(place.cdb, nullptr);
-  EXPECT_EQ(place.hash, CdbFile::hash_of(exact_key("user7")));
-  UsersCdb::look_further(place);
+  const CdbPrefetch prefetch = users_.prefetch("User7");
+  ASSERT_NE(prefetch.table(), nullptr);
+  EXPECT_EQ(prefetch.hash(), CdbFile::hash_of(exact_key("user7")));
+  prefetch.fetch_record();
   EXPECT_EQ(find("user7"), "exact joe=+|");
-  UsersCdb::look_further(users_.look_ahead("nobody"));
+  users_.prefetch("nobody").fetch_record();
   EXPECT_EQ(find("nobody"), "-");
 }
 
-TEST_F(UsersCdbTest, LookingAheadSurvivesAFileCutShort) {
+TEST_F(UsersCdbTest, FetchingAheadSurvivesAFileCutShort) {
   guard_against_truncation();
   TestTree::Records many;
   for (int i = 0; i < 40000; ++i) many.push_back(exact("user" + std::to_string(i), "joe"));
   build(many);
   refresh();
   ASSERT_EQ(truncate(tree_.path("users/cdb").c_str(), 0), 0);
-  UsersCdb::look_further(users_.look_ahead("user7"));
+  users_.prefetch("user7").fetch_record();
   EXPECT_EQ(find("user7"), "fault");
 }
 

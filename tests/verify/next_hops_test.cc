@@ -40,11 +40,11 @@ class NextHopsTest : public testing::Test {
   void listen() { listener_ = listen_on(settings_.address, {}).value(); }
   void make(std::int64_t ttl_us) {
     hops_.reset();
-    askers_.emplace(loop_, pool_, ttl_us, [this](std::uint32_t number) { run_again(number); });
-    hops_.emplace(*askers_, loop_, settings_);
+    lookups_.emplace(loop_, pool_, ttl_us, [this](std::uint32_t number) { run_again(number); });
+    hops_.emplace(*lookups_, loop_, settings_);
   }
 
-  // A query as the desk has it: it is parked while it is pending, and run again.
+  // A query as the verifier has it: it is parked while it is pending, and run again.
   struct Query {
     std::string address;
     std::int64_t at_us;
@@ -59,11 +59,11 @@ class NextHopsTest : public testing::Test {
   }
   void run_again(std::uint32_t number) {
     Query& query = *std::next(queries_.begin(), number);
-    askers_->begin(query.at_us);
+    lookups_->begin(query.at_us);
     NextHopAnswer answer;
     const Result<Look> look = hops_->ask_next_hop(query.address, answer);
     ASSERT_TRUE(look.ok());
-    if (look.value() == Look::pending) return askers_->park(number);
+    if (look.value() == Look::pending) return lookups_->waits_for()->waiting.push_back(number);
     const char* verdicts[] = {" accept ", " reject ", " defer "};
     query.told = std::string(why_word(answer.why)) +
                  verdicts[static_cast<int>(verdict_of(answer.why))] + std::string(answer.text);
@@ -112,7 +112,7 @@ class NextHopsTest : public testing::Test {
   std::string directory_;
   NextHopSettings settings_;
   Fd listener_;
-  std::optional<Askers> askers_;
+  std::optional<PendingLookups> lookups_;
   std::optional<NextHops> hops_;
   std::list<Query> queries_;
 };

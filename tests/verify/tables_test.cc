@@ -25,17 +25,17 @@ class TablesTest : public testing::Test {
     settings.proxy_time_us = 2 * kSecond;
     settings.notice = [this](std::string_view line) { notices_ += std::string(line) + "\n"; };
     settings.clock = [this] { return loop_.now_us(); };
-    tables_.emplace(loop_, askers_, settings);
+    tables_.emplace(loop_, lookups_, settings);
   }
 
   // "yes VALUE by KEY", "no", "pending", "error".
   std::string look(std::string_view table, std::string_view address) {
-    askers_.begin(loop_.now_us());
+    lookups_.begin(loop_.now_us());
     TableHit hit;
     const Result<Look> look = tables_->find_recipient(table, address, "-+", hit);
     if (!look.ok()) return "error";
     if (look.value() == Look::pending) {
-      askers_.park(kNumber);
+      lookups_.waits_for()->waiting.push_back(kNumber);
       return "pending";
     }
     if (look.value() == Look::no) return hit.key.empty() ? "no" : "no, and yet a key";
@@ -84,7 +84,8 @@ class TablesTest : public testing::Test {
   FakeLoop loop_;
   helper::Pool pool_{loop_, helper::Keeper{}, {}, {}};
   std::vector<std::uint32_t> ready_;
-  Askers askers_{loop_, pool_, kSecond, [this](std::uint32_t number) { ready_.push_back(number); }};
+  PendingLookups lookups_{loop_, pool_, kSecond,
+                          [this](std::uint32_t number) { ready_.push_back(number); }};
   std::string notices_;
   std::optional<RecipientTables> tables_;
   Fd listener_;
@@ -224,7 +225,7 @@ TEST_F(TablesTest, AProxyThatDoesNotAnswerInTimeIsAFault) {
   const Fd proxy = accept();
   loop_.advance_us(3 * kSecond);
   EXPECT_EQ(ready_.size(), 1u);
-  askers_.begin(loop_.now_us() - 3 * kSecond);
+  lookups_.begin(loop_.now_us() - 3 * kSecond);
   TableHit hit;
   const Result<Look> late = tables_->find_recipient("proxy:cdb:/x", "a@e", "", hit);
   ASSERT_FALSE(late.ok());
@@ -252,7 +253,7 @@ TEST_F(TablesTest, ForgettingAsksAgain) {
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
 }
 
-TEST_F(TablesTest, LooksAheadInLargeCdbs) {
+TEST_F(TablesTest, FetchesAheadInLargeCdbs) {
   std::vector<std::pair<std::string, std::string>> records;
   records.emplace_back("u@a.example", "x");
   records.emplace_back("large", std::string(1u << 20, 'x'));
@@ -264,20 +265,14 @@ TEST_F(TablesTest, LooksAheadInLargeCdbs) {
       {".a.example:" + large, 1}, {"b.example:" + small, 2}, {"own.example:", 3}, {":" + large, 4}};
   std::vector<Problem> problems;
   const VerifyMaps maps = parse_verifymaps(lines, "", problems);
-  UsersCdb::Place place;
-  EXPECT_TRUE(tables_->look_ahead(maps, "U@x.a.example", place));
-  EXPECT_EQ(place.cdb, nullptr) << "not open";
+  EXPECT_EQ(tables_->prefetch(maps, "U@x.a.example").value().table(), nullptr) << "not open";
   tables_->keep(maps.named);
-  EXPECT_TRUE(tables_->look_ahead(maps, "u@b.example", place));
-  EXPECT_EQ(place.cdb, nullptr) << "small";
-  EXPECT_FALSE(tables_->look_ahead(maps, "u@own.example", place));
-  EXPECT_EQ(place.cdb, nullptr);
+  EXPECT_EQ(tables_->prefetch(maps, "u@b.example").value().table(), nullptr) << "small";
+  EXPECT_FALSE(tables_->prefetch(maps, "u@own.example").has_value());
   for (const char* address : {"U@A.Example", "u@x.a.example", "nobody", ""}) {
-    EXPECT_TRUE(tables_->look_ahead(maps, address, place)) << address;
-    ASSERT_NE(place.cdb, nullptr) << address;
+    ASSERT_NE(tables_->prefetch(maps, address).value().table(), nullptr) << address;
   }
-  EXPECT_TRUE(tables_->look_ahead(maps, "U@A.Example", place));
-  EXPECT_EQ(place.hash, CdbFile::hash_of("u@a.example"));
+  EXPECT_EQ(tables_->prefetch(maps, "U@A.Example").value().hash(), CdbFile::hash_of("u@a.example"));
 }
 
 TEST_F(TablesTest, CheckingNamesTheLine) {

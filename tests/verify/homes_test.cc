@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// The look-ups with real helper processes, on a password file and homes of the test's own.
-#include "verify/cached_lookups.h"
+// Look-ups by real helper processes, on a password file and homes of the test's own.
+#include "verify/homes.h"
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -15,13 +15,14 @@
 #include "core/file.h"
 #include "event/libevent_loop.h"
 #include "helper/keeper.h"
+#include "verify/passwd.h"
 
 namespace qv {
 namespace {
 
 constexpr std::int64_t kLongUs = std::int64_t{3600} * 1000000;
 
-class CachedLookupsTest : public testing::Test {
+class HomesTest : public testing::Test {
  protected:
   void SetUp() override {
     std::string name = testing::TempDir() + "lookups.XXXXXX";
@@ -66,8 +67,9 @@ class CachedLookupsTest : public testing::Test {
     ASSERT_TRUE(keeper.ok());
     pool_.emplace(loop_, std::move(keeper).value(), helper::PoolSettings{},
                   [](helper::Notice, pid_t, int) {});
-    lookups_.emplace(loop_, *pool_, ttl_us, PasswdPaths{top_ + "/passwd", top_ + "/nsswitch.conf"},
-                     [this](std::uint32_t) { loop_.stop(); });
+    lookups_.emplace(loop_, *pool_, ttl_us, [this](std::uint32_t) { loop_.stop(); });
+    homes_.emplace(*lookups_);
+    passwd_.emplace(*lookups_, PasswdPaths{top_ + "/passwd", top_ + "/nsswitch.conf"});
   }
 
   // Looks until it is no longer pending.
@@ -77,22 +79,22 @@ class CachedLookupsTest : public testing::Test {
       lookups_->begin(asked_at);
       Result<Look> result = look();
       if (!result.ok() || result.value() != Look::pending) return result;
-      lookups_->park(1);
+      lookups_->waits_for()->waiting.push_back(1);
       loop_.run();
     }
   }
   Result<Look> find_user(const std::string& name) {
-    return until_known([&] { return lookups_->find_user(name, owner_); });
+    return until_known([&] { return passwd_->find_user(name, owner_); });
   }
   Owner bob() {
     home_ = top_ + "/bob";
     return {"bob", uid_, gid_, home_};
   }
   Result<Look> has_file(const std::string& name) {
-    return until_known([&] { return lookups_->has_file(bob(), name); });
+    return until_known([&] { return homes_->has_file(bob(), name); });
   }
   Result<Look> owns_home() {
-    return until_known([&] { return lookups_->owns_home(bob()); });
+    return until_known([&] { return homes_->owns_home(bob()); });
   }
   std::uint64_t asked() const { return pool_->counts().asked; }
 
@@ -103,10 +105,12 @@ class CachedLookupsTest : public testing::Test {
   gid_t gid_ = 0;
   Owner owner_;
   std::optional<helper::Pool> pool_;
-  std::optional<CachedLookups> lookups_;
+  std::optional<PendingLookups> lookups_;
+  std::optional<Homes> homes_;
+  std::optional<Passwd> passwd_;
 };
 
-TEST_F(CachedLookupsTest, FindsUsersOfThePasswordFile) {
+TEST_F(HomesTest, FindsUsersOfThePasswordFile) {
   start(kLongUs);
   ASSERT_EQ(find_user("bob").value(), Look::yes);
   EXPECT_EQ(owner_.uid, uid_);
@@ -114,7 +118,7 @@ TEST_F(CachedLookupsTest, FindsUsersOfThePasswordFile) {
   EXPECT_EQ(find_user("alice").value(), Look::no);
 }
 
-TEST_F(CachedLookupsTest, UnknownNamesCostNoQuestion) {
+TEST_F(HomesTest, UnknownNamesCostNoQuestion) {
   start(kLongUs);
   ASSERT_EQ(find_user("bob").value(), Look::yes);
   const std::uint64_t before = asked();
@@ -122,7 +126,7 @@ TEST_F(CachedLookupsTest, UnknownNamesCostNoQuestion) {
   EXPECT_EQ(asked(), before);
 }
 
-TEST_F(CachedLookupsTest, AChangedPasswordFileIsNoticed) {
+TEST_F(HomesTest, AChangedPasswordFileIsNoticed) {
   start(0);
   ASSERT_EQ(find_user("bob").value(), Look::yes);
   write_passwd("alice");
@@ -130,13 +134,13 @@ TEST_F(CachedLookupsTest, AChangedPasswordFileIsNoticed) {
   EXPECT_EQ(find_user("alice").value(), Look::yes);
 }
 
-TEST_F(CachedLookupsTest, AMissingPasswordFileIsNoAbsence) {
+TEST_F(HomesTest, AMissingPasswordFileIsNoAbsence) {
   start(0);
   ASSERT_EQ(unlink((top_ + "/passwd").c_str()), 0);
   EXPECT_FALSE(find_user("bob").ok());
 }
 
-TEST_F(CachedLookupsTest, OtherSourcesAreAskedByTheHelper) {
+TEST_F(HomesTest, OtherSourcesAreAskedByTheHelper) {
   write_file("/nsswitch.conf", "passwd: ldap\n");
   start(kLongUs);
   // getpwnam(3) of this machine: root is everywhere, though bob is only in the test's file.
@@ -147,7 +151,7 @@ TEST_F(CachedLookupsTest, OtherSourcesAreAskedByTheHelper) {
   EXPECT_EQ(asked(), before);
 }
 
-TEST_F(CachedLookupsTest, FilesOfAHome) {
+TEST_F(HomesTest, FilesOfAHome) {
   write_file("/bob/.qmail-a", "");
   ASSERT_EQ(symlink(".qmail-a", (top_ + "/bob/.qmail-link").c_str()), 0);
   ASSERT_EQ(symlink("nowhere", (top_ + "/bob/.qmail-dangling").c_str()), 0);
@@ -161,7 +165,7 @@ TEST_F(CachedLookupsTest, FilesOfAHome) {
   EXPECT_EQ(has_file(".qmail-b").value(), Look::no);
 }
 
-TEST_F(CachedLookupsTest, ANameThatIsNotListedCostsNoQuestion) {
+TEST_F(HomesTest, ANameThatIsNotListedCostsNoQuestion) {
   write_file("/bob/.qmail-a", "");
   start(kLongUs);
   ASSERT_EQ(has_file(".qmail-a").value(), Look::yes);
@@ -173,7 +177,7 @@ TEST_F(CachedLookupsTest, ANameThatIsNotListedCostsNoQuestion) {
   EXPECT_EQ(asked(), before);
 }
 
-TEST_F(CachedLookupsTest, WithoutReuseEveryChangeIsSeen) {
+TEST_F(HomesTest, WithoutReuseEveryChangeIsSeen) {
   start(0);
   EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
   write_file("/bob/.qmail-a", "");
@@ -182,24 +186,24 @@ TEST_F(CachedLookupsTest, WithoutReuseEveryChangeIsSeen) {
   EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
 }
 
-TEST_F(CachedLookupsTest, ForgettingAsksAgain) {
+TEST_F(HomesTest, ForgettingAsksAgain) {
   start(kLongUs);
   EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
   write_file("/bob/.qmail-a", "");
   EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
-  lookups_->forget();
+  homes_->forget();
   EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
 }
 
 // The home is more likely not mounted than gone: its files are not absent, they cannot be seen.
-TEST_F(CachedLookupsTest, AHomeThatIsNotThere) {
+TEST_F(HomesTest, AHomeThatIsNotThere) {
   ASSERT_EQ(rmdir((top_ + "/bob").c_str()), 0);
   start(kLongUs);
   EXPECT_EQ(owns_home().value(), Look::no);
   EXPECT_FALSE(has_file(".qmail-a").ok());
 }
 
-TEST_F(CachedLookupsTest, AHomeThatIsAFile) {
+TEST_F(HomesTest, AHomeThatIsAFile) {
   ASSERT_EQ(rmdir((top_ + "/bob").c_str()), 0);
   write_file("/bob", "");
   start(kLongUs);
@@ -207,7 +211,7 @@ TEST_F(CachedLookupsTest, AHomeThatIsAFile) {
   EXPECT_FALSE(has_file(".qmail-a").ok());
 }
 
-TEST_F(CachedLookupsTest, AHomeOfSomebodyElse) {
+TEST_F(HomesTest, AHomeOfSomebodyElse) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to give a directory away";
   write_file("/bob/.qmail-a", "");
   ASSERT_EQ(chmod((top_ + "/bob").c_str(), 0755), 0);
@@ -220,7 +224,7 @@ TEST_F(CachedLookupsTest, AHomeOfSomebodyElse) {
 }
 
 // CVE-2020-3812: what a link shows is what its owner could see.
-TEST_F(CachedLookupsTest, ALinkIntoADirectoryThatTheOwnerCannotSearch) {
+TEST_F(HomesTest, ALinkIntoADirectoryThatTheOwnerCannotSearch) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root to make a directory that the owner cannot search";
   ASSERT_EQ(mkdir((top_ + "/secret").c_str(), 0700), 0);
   const Fd there(open((top_ + "/secret/there").c_str(), O_CREAT | O_WRONLY | O_CLOEXEC, 0644));
@@ -234,20 +238,20 @@ TEST_F(CachedLookupsTest, ALinkIntoADirectoryThatTheOwnerCannotSearch) {
   EXPECT_EQ(x.error().errnum, y.error().errnum);
 }
 
-TEST_F(CachedLookupsTest, AFileWithoutPermissionIsNoAbsence) {
+TEST_F(HomesTest, AFileWithoutPermissionIsNoAbsence) {
   write_file("/bob/.qmail-a", "");
   ASSERT_EQ(chmod((top_ + "/bob/.qmail-a").c_str(), 0), 0);
   start(kLongUs);
   EXPECT_FALSE(has_file(".qmail-a").ok());
 }
 
-TEST_F(CachedLookupsTest, ContentsOfAFile) {
+TEST_F(HomesTest, ContentsOfAFile) {
   write_file("/bob/.qmail-a", "|true\n");
   write_file("/bob/.qmail-big", std::string(70000, '#'));
   start(0);
   FileText text;
   const auto read = [&](const std::string& name) {
-    return until_known([&] { return lookups_->read_file(bob(), name, text); });
+    return until_known([&] { return homes_->read_file(bob(), name, text); });
   };
   ASSERT_EQ(read(".qmail-a").value(), Look::yes);
   EXPECT_EQ(text.bytes, "|true\n");
@@ -263,23 +267,23 @@ TEST_F(CachedLookupsTest, ContentsOfAFile) {
   EXPECT_FALSE(read(".qmail-a").ok());
 }
 
-TEST_F(CachedLookupsTest, ContentsAreReusedForAWhile) {
+TEST_F(HomesTest, ContentsAreReusedForAWhile) {
   write_file("/bob/.qmail-a", "one");
   start(kLongUs);
   FileText text;
   const auto read = [&] {
-    return until_known([&] { return lookups_->read_file(bob(), ".qmail-a", text); });
+    return until_known([&] { return homes_->read_file(bob(), ".qmail-a", text); });
   };
   ASSERT_EQ(read().value(), Look::yes);
   write_file("/bob/.qmail-a", "two");
   ASSERT_EQ(read().value(), Look::yes);
   EXPECT_EQ(text.bytes, "one");
-  lookups_->forget();
+  homes_->forget();
   ASSERT_EQ(read().value(), Look::yes);
   EXPECT_EQ(text.bytes, "two");
 }
 
-TEST_F(CachedLookupsTest, TablesOfAnOwner) {
+TEST_F(HomesTest, TablesOfAnOwner) {
   const auto write_table = [&](const std::string& key) {
     write_file("/bob/new.cdb", "");
     const Fd file(open((top_ + "/bob/new.cdb").c_str(), O_RDWR | O_CLOEXEC));
@@ -296,7 +300,7 @@ TEST_F(CachedLookupsTest, TablesOfAnOwner) {
     const std::string_view keys[] = {"-", key};
     TableFinding finding;
     const Result<Look> look = until_known([&] {
-      return lookups_->find_key(bob(), {name, TableKind::aliases, keys}, finding);
+      return homes_->find_key(bob(), {name, TableKind::aliases, keys}, finding);
     });
     if (!look.ok()) return "fault";
     if (look.value() == Look::no) return "no table";
@@ -315,7 +319,7 @@ TEST_F(CachedLookupsTest, TablesOfAnOwner) {
   EXPECT_EQ(find("t.cdb", "b"), "no table");
 }
 
-TEST_F(CachedLookupsTest, AnswersOfTablesAreReusedForAWhile) {
+TEST_F(HomesTest, AnswersOfTablesAreReusedForAWhile) {
   write_file("/bob/t.cdb", "");
   {
     const Fd file(open((top_ + "/bob/t.cdb").c_str(), O_RDWR | O_CLOEXEC));
@@ -327,7 +331,7 @@ TEST_F(CachedLookupsTest, AnswersOfTablesAreReusedForAWhile) {
   TableFinding finding;
   const auto find = [&](std::string_view first, std::string_view second, TableKind kind) {
     const std::string_view keys[] = {first, second};
-    return until_known([&] { return lookups_->find_key(bob(), {"t.cdb", kind, keys}, finding); });
+    return until_known([&] { return homes_->find_key(bob(), {"t.cdb", kind, keys}, finding); });
   };
   ASSERT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::yes);
   EXPECT_EQ(finding.mailbox, Mailbox::bounces);
@@ -340,22 +344,22 @@ TEST_F(CachedLookupsTest, AnswersOfTablesAreReusedForAWhile) {
   ASSERT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::yes);
   EXPECT_EQ(finding.mailbox, Mailbox::bounces);
   EXPECT_EQ(asked(), 3u);
-  lookups_->forget();
+  homes_->forget();
   EXPECT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::no);
 }
 
-TEST_F(CachedLookupsTest, RootsHomeIsNotLookedInto) {
+TEST_F(HomesTest, RootsHomeIsNotLookedInto) {
   start(kLongUs);
   Owner root{"root", 0, 0, "/root"};
-  EXPECT_FALSE(until_known([&] { return lookups_->has_file(root, ".qmail-a"); }).ok());
+  EXPECT_FALSE(until_known([&] { return homes_->has_file(root, ".qmail-a"); }).ok());
 }
 
-TEST_F(CachedLookupsTest, ManyWaitForOneQuestion) {
+TEST_F(HomesTest, ManyWaitForOneQuestion) {
   start(kLongUs);
   lookups_->begin(loop_.now_us());
   for (int i = 0; i < 10; ++i) {
-    ASSERT_EQ(lookups_->find_user("bob", owner_).value(), Look::pending);
-    lookups_->park(static_cast<std::uint32_t>(i));
+    ASSERT_EQ(passwd_->find_user("bob", owner_).value(), Look::pending);
+    lookups_->waits_for()->waiting.push_back(static_cast<std::uint32_t>(i));
   }
   EXPECT_EQ(asked(), 1u);
 }

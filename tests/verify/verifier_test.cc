@@ -1,10 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-#include "verify/desk.h"
+#include "verify/verifier.h"
 
 #include <gtest/gtest.h>
 
 #include <cstdio>
 #include <functional>
+#include <memory>
 #include <string>
 #include <vector>
 
@@ -17,9 +18,9 @@ namespace {
 constexpr std::int64_t kSecondUs = 1000000;
 constexpr std::int64_t kHelperUs = 60 * kSecondUs;  // helpers are given longer than a client waits
 
-class DeskTest : public testing::Test, public helper::FakeHelper {
+class VerifierTest : public testing::Test, public helper::FakeHelper {
  protected:
-  DeskTest() {
+  VerifierTest() {
     tree_.write("control/me", "me.example\n");
     tree_.write("control/locals", "l.example\n");
     for (const int user : {1, 2, 3}) {
@@ -38,51 +39,44 @@ class DeskTest : public testing::Test, public helper::FakeHelper {
     pool_ = std::make_unique<helper::Pool>(loop_, keeper(), settings, nullptr);
     log_file_ = std::tmpfile();
     log_ = std::make_unique<LogWriter>(loop_, fileno(log_file_));
-    desk_ = std::make_unique<Desk>(loop_, options_, *pool_, *log_);
-    desk_->refresh(loop_.now_us());
+    verifier_ = std::make_unique<Verifier>(loop_, options_, *pool_, *log_);
+    verifier_->refresh(loop_.now_us());
   }
-  ~DeskTest() override {
-    desk_.reset();
+  ~VerifierTest() override {
+    verifier_.reset();
     log_.reset();
     fclose(log_file_);
   }
 
-  // What a waiter was told, by its name.
+  // What a query was answered, by its name.
   struct Told {
     std::string name;
     Why why;
   };
-  class Client final : public Desk::Waiter {
-   public:
-    Client(DeskTest& test, std::string name, std::string address)
-        : test_(test), name_(std::move(name)), address_(std::move(address)) {
-      ++test_.waiting_;
-    }
-    ~Client() override { --test_.waiting_; }
-    std::string_view address() const override { return address_; }
-    void told(const Decision& decision) override {
-      EXPECT_FALSE(decision.pending);
-      test_.told_.push_back({name_, decision.why});
-      if (test_.when_told_) test_.when_told_();
-    }
-
-   private:
-    DeskTest& test_;
-    std::string name_;
-    std::string address_;
-  };
+  // Counts the queries that are not gone yet.
+  std::shared_ptr<void> present() {
+    ++waiting_;
+    return {nullptr, [this](void*) { --waiting_; }};
+  }
 
   bool is_pending(const std::string& address) {
-    return desk_->decide(address, loop_.now_us()).pending;
+    return verifier_->decide(address, loop_.now_us()).pending;
   }
   Why decided(const std::string& address) {
-    const Decision decision = desk_->decide(address, loop_.now_us());
+    const Decision decision = verifier_->decide(address, loop_.now_us());
     EXPECT_FALSE(decision.pending) << address;
     return decision.why;
   }
-  Desk::Parked ask(const std::string& name, const std::string& address) {
-    EXPECT_TRUE(is_pending(address)) << address;
-    return desk_->park(std::make_unique<Client>(*this, name, address), loop_.now_us());
+  Verifier::Parked ask(const std::string& name, const std::string& address) {
+    const std::int64_t now = loop_.now_us();
+    const Decision pending = verifier_->decide(address, now);
+    EXPECT_TRUE(pending.pending) << address;
+    return verifier_->park(pending,
+                           {address, now, [this, name, here = present()](const Decision& decision) {
+                              EXPECT_FALSE(decision.pending);
+                              told_.push_back({name, decision.why});
+                              if (when_told_) when_told_();
+                            }});
   }
   // The helper says of the next question that there is no such home.
   void answer_absent() {
@@ -105,21 +99,21 @@ class DeskTest : public testing::Test, public helper::FakeHelper {
   std::FILE* log_file_ = nullptr;
   std::unique_ptr<helper::Pool> pool_;
   std::unique_ptr<LogWriter> log_;
-  std::unique_ptr<Desk> desk_;
+  std::unique_ptr<Verifier> verifier_;
   std::vector<Told> told_;
-  int waiting_ = 0;  // clients that have not been destroyed
+  int waiting_ = 0;  // queries that have not been destroyed
   std::function<void()> when_told_;
 };
 
-TEST_F(DeskTest, WhatIsKnownIsDecidedAtOnce) {
+TEST_F(VerifierTest, WhatIsKnownIsDecidedAtOnce) {
   EXPECT_EQ(decided("x@elsewhere.example"), Why::relay);
   EXPECT_EQ(decided("@"), Why::syntax);
 }
 
-TEST_F(DeskTest, AWaiterIsToldOnceWhenTheHelperHasAnswered) {
-  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
-  EXPECT_EQ(ask("b", "u1-y@l.example"), Desk::Parked::yes);
-  EXPECT_EQ(ask("c", "u2-x@l.example"), Desk::Parked::yes);
+TEST_F(VerifierTest, AQueryIsCompletedOnceWhenTheHelperHasAnswered) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
+  EXPECT_EQ(ask("b", "u1-y@l.example"), Verifier::Parked::yes);
+  EXPECT_EQ(ask("c", "u2-x@l.example"), Verifier::Parked::yes);
   start_ordered();
   answer_absent();
   ASSERT_EQ(told_.size(), 2U) << "both wait for the same home";
@@ -133,11 +127,11 @@ TEST_F(DeskTest, AWaiterIsToldOnceWhenTheHelperHasAnswered) {
   EXPECT_EQ(told_.size(), 3U);
 }
 
-TEST_F(DeskTest, OverdueOnesAreToldTimeoutOnce) {
-  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+TEST_F(VerifierTest, OverdueOnesAreToldTimeoutOnce) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   loop_.advance_us(kSecondUs);
-  EXPECT_EQ(ask("b", "u2-x@l.example"), Desk::Parked::yes);
-  loop_.advance_us(Desk::kMaxParkedUs - kSecondUs - 1);
+  EXPECT_EQ(ask("b", "u2-x@l.example"), Verifier::Parked::yes);
+  loop_.advance_us(Verifier::kMaxParkedUs - kSecondUs - 1);
   EXPECT_TRUE(told_.empty());
   loop_.advance_us(kSecondUs / 2);
   ASSERT_EQ(told_.size(), 1U) << "the one that is due";
@@ -154,40 +148,40 @@ TEST_F(DeskTest, OverdueOnesAreToldTimeoutOnce) {
   EXPECT_EQ(decided("u1-x@l.example"), Why::home_error) << "but it is remembered";
 }
 
-TEST_F(DeskTest, AHelperThatNeverAnswersIsATimeout) {
-  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+TEST_F(VerifierTest, AHelperThatNeverAnswersIsATimeout) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   loop_.advance_us(kHelperUs + kSecondUs);
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].why, Why::timeout);
 }
 
-TEST_F(DeskTest, WhenAllPlacesAreTakenThereIsNoRoom) {
-  for (std::size_t i = 0; i < Desk::kMaxParked; ++i) {
-    ASSERT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes) << i;
+TEST_F(VerifierTest, WhenAllPlacesAreTakenThereIsNoRoom) {
+  for (std::size_t i = 0; i < Verifier::kMaxParked; ++i) {
+    ASSERT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes) << i;
   }
-  EXPECT_EQ(ask("late", "u2-x@l.example"), Desk::Parked::no_room);
-  EXPECT_EQ(waiting_, static_cast<int>(Desk::kMaxParked)) << "the late one is gone";
+  EXPECT_EQ(ask("late", "u2-x@l.example"), Verifier::Parked::no_room);
+  EXPECT_EQ(waiting_, static_cast<int>(Verifier::kMaxParked)) << "the late one is gone";
   EXPECT_TRUE(told_.empty()) << "and was not told";
   EXPECT_EQ(decided("x@elsewhere.example"), Why::relay) << "others are decided";
-  loop_.advance_us(Desk::kMaxParkedUs + kSecondUs);
-  EXPECT_EQ(told_.size(), Desk::kMaxParked);
-  EXPECT_EQ(ask("late", "u2-x@l.example"), Desk::Parked::no_room)
+  loop_.advance_us(Verifier::kMaxParkedUs + kSecondUs);
+  EXPECT_EQ(told_.size(), Verifier::kMaxParked);
+  EXPECT_EQ(ask("late", "u2-x@l.example"), Verifier::Parked::no_room)
       << "the places are taken until the helper has been heard of";
   start_ordered();
   answer_absent();
-  EXPECT_EQ(ask("late", "u2-y@l.example"), Desk::Parked::yes);
-  EXPECT_EQ(told_.size(), Desk::kMaxParked);
+  EXPECT_EQ(ask("late", "u2-y@l.example"), Verifier::Parked::yes);
+  EXPECT_EQ(told_.size(), Verifier::kMaxParked);
 }
 
-TEST_F(DeskTest, WhoIsToldMayAskTheNextQuestion) {
+TEST_F(VerifierTest, WhoIsToldMayAskTheNextQuestion) {
   int more = 100;
   when_told_ = [&] {
     for (int i = 0; i < 3 && more > 0; ++i, --more) {
-      EXPECT_EQ(ask("next", "u2-x@l.example"), Desk::Parked::yes);
+      EXPECT_EQ(ask("next", "u2-x@l.example"), Verifier::Parked::yes);
     }
   };
-  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
-  EXPECT_EQ(ask("b", "u1-x@l.example"), Desk::Parked::yes);
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
+  EXPECT_EQ(ask("b", "u1-x@l.example"), Verifier::Parked::yes);
   start_ordered();
   answer_absent();
   EXPECT_EQ(told_.size(), 2U);
@@ -198,47 +192,47 @@ TEST_F(DeskTest, WhoIsToldMayAskTheNextQuestion) {
   EXPECT_EQ(waiting_, 0);
 }
 
-TEST_F(DeskTest, ReloadForgetsWhatWasFoundOut) {
-  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+TEST_F(VerifierTest, ReloadForgetsWhatWasFoundOut) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   start_ordered();
   answer_absent();
   EXPECT_EQ(decided("u1-x@l.example"), Why::home_error);
-  desk_->reload();
+  verifier_->reload();
   EXPECT_TRUE(is_pending("u1-x@l.example"));
 }
 
-TEST_F(DeskTest, ReloadReadsFilesWithoutWaitingForASecondToPass) {
+TEST_F(VerifierTest, ReloadReadsFilesWithoutWaitingForASecondToPass) {
   EXPECT_EQ(decided("x@new.example"), Why::relay);
   tree_.replace("control/locals", "l.example\nnew.example\n");
-  desk_->refresh(loop_.now_us());
+  verifier_->refresh(loop_.now_us());
   EXPECT_EQ(decided("x@new.example"), Why::relay) << "looked at a moment ago";
-  desk_->reload();
+  verifier_->reload();
   EXPECT_TRUE(is_pending("u3-x@new.example"));
 }
 
-TEST_F(DeskTest, ReloadKeepsWhatSomebodyWaitsFor) {
-  EXPECT_EQ(ask("a", "u1-x@l.example"), Desk::Parked::yes);
+TEST_F(VerifierTest, ReloadKeepsWhatSomebodyWaitsFor) {
+  EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   start_ordered();
-  desk_->reload();
+  verifier_->reload();
   answer_absent();
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].why, Why::home_error);
 }
 
-TEST_F(DeskTest, AProblemOfAFileIsLogged) {
+TEST_F(VerifierTest, AProblemOfAFileIsLogged) {
   tree_.replace("users/cdb", "damaged");
-  desk_->reload();
+  verifier_->reload();
   EXPECT_NE(log().find("config file="), std::string::npos) << log();
 }
 
-TEST_F(DeskTest, TheLogHoldsWhatIsWanted) {
+TEST_F(VerifierTest, TheLogHoldsWhatIsWanted) {
   const auto note_both = [this] {
     Asked asked;
     asked.address = "a b@l.example";
     asked.client = "192.0.2.1";
     asked.at_us = loop_.now_us();
-    desk_->note(asked, decided_without_looking(Why::relay));
-    desk_->note(asked, decided_without_looking(Why::unknown_user), "ok");
+    verifier_->record(asked, decided_without_looking(Why::relay));
+    verifier_->record(asked, decided_without_looking(Why::unknown_user), "ok");
   };
   options_.log = LogWhat::none;
   note_both();

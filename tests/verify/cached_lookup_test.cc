@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "verify/recent.h"
+#include "verify/cached_lookup.h"
 
 #include <gtest/gtest.h>
 
@@ -12,8 +12,8 @@ struct Thing {
   [[nodiscard]] bool is_busy() const { return busy; }
 };
 
-TEST(Recent, DropsTheOneNotAskedForLongest) {
-  Recent<Thing> things(2);
+TEST(LruCache, DropsTheOneNotAskedForLongest) {
+  LruCache<Thing> things(2);
   things.add("a").number = 1;
   things.add("b").number = 2;
   ASSERT_NE(things.find("a"), nullptr);
@@ -24,8 +24,8 @@ TEST(Recent, DropsTheOneNotAskedForLongest) {
   EXPECT_EQ(things.find("c")->number, 3);
 }
 
-TEST(Recent, NeverDropsABusyOne) {
-  Recent<Thing> things(2);
+TEST(LruCache, NeverDropsABusyOne) {
+  LruCache<Thing> things(2);
   Thing& a = things.add("a");
   a.busy = true;
   things.add("b");
@@ -39,8 +39,8 @@ TEST(Recent, NeverDropsABusyOne) {
   EXPECT_EQ(things.size(), 0u);
 }
 
-TEST(Recent, HoldsMoreOnlyWhileAllAreBusy) {
-  Recent<Thing> things(1);
+TEST(LruCache, HoldsMoreOnlyWhileAllAreBusy) {
+  LruCache<Thing> things(1);
   things.add("a").busy = true;
   things.add("b").busy = true;
   EXPECT_EQ(things.size(), 2u);

@@ -1,0 +1,227 @@
+// SPDX-License-Identifier: 0BSD
+// verify/cached_lookup.h - look-ups whose answer takes a while: asked once, remembered for a while.
+//
+// A decision may use an answer that was asked for no longer than the time to live before its query
+// came in.  An older one is asked for again; the decision is pending meanwhile and is run again
+// when the answer is there.  Equal questions are joined: one is under way, however many wait.
+//
+// Threads: none.  Blocking: never.  Bounded: entries, but for those that somebody waits for.
+// Tests: tests/verify/cached_lookup_test.cc, tests/verify/homes_test.cc
+#ifndef QV_VERIFY_CACHED_LOOKUP_H_
+#define QV_VERIFY_CACHED_LOOKUP_H_
+
+#include <cerrno>
+#include <cstddef>
+#include <cstdint>
+#include <functional>
+#include <list>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "core/result.h"
+#include "event/loop.h"
+#include "helper/pool.h"
+#include "rcpt/lookups.h"
+
+namespace qv {
+
+// A bounded number of values by name; the one not asked for longest is dropped first.
+//
+// V has is_busy(): a busy value is never dropped, so there may be more than the limit while more
+// than the limit are busy.  Pointers to a value stay valid until it is dropped.
+template <class V>
+class LruCache {
+ public:
+  explicit LruCache(std::size_t limit) : limit_(limit) {}
+
+  // The value of that name, now the most recent; nullptr where there is none.
+  [[nodiscard]] V* find(std::string_view name) {
+    const auto hit = index_.find(name);
+    if (hit == index_.end()) return nullptr;
+    if (hit->second != order_.begin()) order_.splice(order_.begin(), order_, hit->second);
+    return &hit->second->value;
+  }
+
+  // A new value under that name.  REQUIRES: there is none.
+  V& add(std::string_view name) {
+    while (index_.size() >= limit_ && drop_one()) {
+    }
+    order_.emplace_front(std::string(name));
+    // The index's key is a view of the name in the list: list nodes do not move.
+    index_.emplace(order_.front().name, order_.begin());
+    return order_.front().value;
+  }
+
+  [[nodiscard]] std::size_t size() const { return index_.size(); }
+
+  // Drops every value that is not busy.
+  void clear() {
+    while (drop_one()) {
+    }
+  }
+
+ private:
+  struct Item {
+    explicit Item(std::string n) : name(std::move(n)) {}
+    std::string name;
+    V value;
+  };
+  using Order = std::list<Item>;
+
+  bool drop_one() {
+    for (auto item = order_.end(); item != order_.begin();) {
+      --item;
+      if (item->value.is_busy()) continue;
+      index_.erase(item->name);
+      order_.erase(item);
+      return true;
+    }
+    return false;
+  }
+
+  std::size_t limit_;
+  Order order_;
+  std::unordered_map<std::string_view, typename Order::iterator> index_;
+};
+
+// One answer: how old it is, and which decisions wait for it.
+struct PendingLookup {
+  static constexpr std::int64_t kNever = INT64_MIN / 2;
+
+  std::int64_t at_us = kNever;  // when the question was asked that gave the answer
+  bool asking = false;
+  std::optional<Error> error;          // why there is no answer
+  std::vector<std::uint32_t> waiting;  // parked decisions, by number
+
+  [[nodiscard]] bool is_busy() const { return asking || !waiting.empty(); }
+};
+
+// What all look-ups of one verifier share: the query that is being decided, and who asks.
+class PendingLookups {
+ public:
+  // A look-up that timed out is not tried again for this long: queries about a home that hangs are
+  // undecided at once, and the helpers are free for others.
+  static constexpr std::int64_t kHoldTimeoutUs = 5000000;
+
+  // Called with the number of each decision that is to be run again.
+  using Ready = std::function<void(std::uint32_t)>;
+
+  // `ttl_us`: see above.  REQUIRES: `loop` and `pool` outlive this object.
+  PendingLookups(Loop& loop, helper::Pool& pool, std::int64_t ttl_us, Ready ready)
+      : loop_(loop), pool_(pool), ttl_us_(ttl_us), ready_(std::move(ready)) {}
+
+  // Look-ups from here on are for a query that came in at this moment.
+  void begin(std::int64_t asked_at_us) { asked_at_us_ = asked_at_us; }
+
+  // May the current query use it?
+  [[nodiscard]] bool is_fresh(const PendingLookup& lookup) const {
+    const bool slow = lookup.error && lookup.error->errnum == ETIMEDOUT;
+    const std::int64_t ttl = slow && ttl_us_ < kHoldTimeoutUs ? kHoldTimeoutUs : ttl_us_;
+    return lookup.at_us >= asked_at_us_ - ttl;
+  }
+  void set_fresh(PendingLookup& lookup) const { lookup.at_us = asked_at_us_; }
+
+  // The current query cannot go on without it.
+  void wait_for(PendingLookup& lookup) { waits_for_ = &lookup; }
+  // What the current query waits for.  REQUIRES: a look-up for it has answered Look::pending.
+  [[nodiscard]] PendingLookup* waits_for() const { return waits_for_; }
+
+  // Asks a helper unless that is under way.  `take` gets the reply, stores it beside `lookup`, and
+  // returns the Error to remember instead, if any.
+  // REQUIRES: `lookup` outlives the question (is_busy()).
+  template <class Take>
+  void ask(PendingLookup& lookup, const helper::Request& request, Take take) {
+    if (lookup.asking) return;
+    lookup.asking = true;
+    const std::int64_t now = loop_.now_us();
+    pool_.ask(request, [this, &lookup, now, take](Result<helper::Reply> reply) {
+      settle(lookup, now, reply.ok() ? take(std::move(reply).value()) : reply.error());
+    });
+  }
+
+  // The answer is there, as old as `at_us`, or the Error to remember.  Runs again who waits.
+  void settle(PendingLookup& lookup, std::int64_t at_us, const Result<void>& taken) {
+    lookup.asking = false;
+    lookup.at_us = at_us;
+    lookup.error.reset();
+    if (!taken.ok()) lookup.error = taken.error();
+    // A decision that is run again may wait for the same look-up again, or be the last to need it.
+    for (const std::uint32_t number : std::exchange(lookup.waiting, {})) ready_(number);
+  }
+
+  [[nodiscard]] std::int64_t ttl_us() const { return ttl_us_; }
+
+ private:
+  Loop& loop_;
+  helper::Pool& pool_;
+  std::int64_t ttl_us_;
+  Ready ready_;
+  std::int64_t asked_at_us_ = 0;
+  PendingLookup* waits_for_ = nullptr;
+};
+
+// The answers of one kind, by key.
+template <class V>
+class CachedLookup {
+ public:
+  struct Entry : PendingLookup {
+    V value;
+  };
+
+  // REQUIRES: `lookups` outlives this object.
+  CachedLookup(PendingLookups& lookups, std::size_t limit) : lookups_(lookups), entries_(limit) {}
+
+  // The answer for `key`; nullptr: the current query has to wait for it; Error: there is none.
+  // The pointer is valid until the next find().  Where a question has to be asked, `start(entry)`
+  // asks it, never settles it at once, and returns the Error if it cannot be asked.
+  template <class Start>
+  [[nodiscard]] Result<const V*> find(std::string_view key, Start start) {
+    Entry* entry = entries_.find(key);
+    if (entry == nullptr) entry = &entries_.add(key);
+    if (!lookups_.is_fresh(*entry)) {
+      if (!entry->asking) QV_TRY_VOID(start(*entry));
+      entry->asking = true;
+      lookups_.wait_for(*entry);
+      return nullptr;
+    }
+    if (entry->error) return *entry->error;
+    return &entry->value;
+  }
+
+  // The same, asked of a helper: `make(entry)` returns the Result<helper::Request>, `take` stores
+  // the reply, or returns the Error to remember.
+  template <class Make>
+  [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Make make,
+                                                Result<void> (*take)(helper::Reply reply,
+                                                                     V& value)) {
+    return find(key, [&](Entry& entry) -> Result<void> {
+      QV_TRY(const helper::Request request, make(entry));
+      lookups_.ask(entry, request, [&entry, take](helper::Reply reply) {
+        return take(std::move(reply), entry.value);
+      });
+      return {};
+    });
+  }
+
+  // The answer if it is there, nullptr otherwise.
+  [[nodiscard]] const V* known(std::string_view key) {
+    const Entry* entry = entries_.find(key);
+    const bool usable = entry != nullptr && lookups_.is_fresh(*entry) && !entry->error;
+    return usable ? &entry->value : nullptr;
+  }
+
+  // Forgets everything that nobody waits for.
+  void forget() { entries_.clear(); }
+
+ private:
+  PendingLookups& lookups_;
+  LruCache<Entry> entries_;
+};
+
+}  // namespace qv
+
+#endif  // QV_VERIFY_CACHED_LOOKUP_H_

@@ -1,0 +1,200 @@
+// SPDX-License-Identifier: 0BSD
+#include "verify/verifier.h"
+
+#include <algorithm>
+#include <utility>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::int64_t kSweepUs = 500000;
+
+TableSettings table_settings(const Options& options, const VerifierReports& reports) {
+  TableSettings settings;
+  settings.proxy = options.proxymap;
+  settings.proxy_time_us = options.look_timeout_us;
+  settings.notice = reports.table;
+  return settings;
+}
+
+}  // namespace
+
+Decision decided_without_looking(Why why) {
+  Decision decision;
+  decision.why = why;
+  return decision;
+}
+
+std::string_view verdict_word(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::accept:
+      return "valid";
+    case Verdict::reject:
+      return "notvalid";
+    case Verdict::defer:
+      return "undecided";
+  }
+  return "undecided";
+}
+
+VerifierReports reports_to_log(LogWriter& log) {
+  return {[&log](const Problem& problem) {
+            LogLine line("config");
+            line.add("file", problem.where);
+            if (problem.line > 0) line.add("line", problem.line);
+            log.write(line.add("problem", problem.text));
+          },
+          [&log](std::string_view text) {
+            LogLine line("table");
+            log.write(line.add("notice", text));
+          }};
+}
+
+Verifier::Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log,
+                   VerifierReports reports)
+    : loop_(loop),
+      options_(options),
+      log_(log),
+      reports_(std::move(reports)),
+      config_(options.qmailhome),
+      users_(options.qmailhome + "/users/cdb"),
+      lookups_(loop, pool, options.cache_ttl_us,
+               [this](std::uint32_t number) { decide_again(number); }),
+      homes_(lookups_),
+      passwd_(lookups_, PasswdPaths{}),
+      tables_(loop, lookups_, table_settings(options, reports_)),
+      next_hops_(lookups_, loop, options.next_hops),
+      sweep_(loop.every(kSweepUs, [this] {
+        give_up_overdue();
+        refresh(loop_.now_us());
+      })) {
+  if (!options.fastforward_cdb.empty()) fastforward_.emplace(options.fastforward_cdb);
+}
+
+CdbPrefetch Verifier::prefetch(std::string_view address) const {
+  const VerifyMaps& maps = config_.config().verifymaps;
+  if (!maps.is_unused()) {
+    const std::optional<CdbPrefetch> table = tables_.prefetch(maps, address);
+    if (table) return *table;
+  }
+  // Most addresses are looked up by their local part.
+  return users_.prefetch(first_bytes(address, find_last_byte(address, '@')));
+}
+
+Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us, Trail* trail) {
+  lookups_.begin(asked_at_us);
+  const Grounds grounds{config_.config(), users_, *this, fastforward_ ? &*fastforward_ : nullptr,
+                        options_.dotqmail};
+  Decision decision = qv::decide(address, grounds, trail);
+  if (decision.pending) decision.waits_for = lookups_.waits_for();
+  return decision;
+}
+
+Verifier::Parked Verifier::park(const Decision& pending, ParkedQuery query) {
+  if (free_.empty() && parked_.size() < kMaxParked) {
+    free_.push_back(static_cast<std::uint32_t>(parked_.size()));
+    parked_.emplace_back();
+  }
+  if (free_.empty()) {
+    ++counters_.no_room;
+    return Parked::no_room;
+  }
+  ++counters_.waited;
+  const std::uint32_t number = free_.back();
+  free_.pop_back();
+  parked_[number] = std::move(query);
+  pending.waits_for->waiting.push_back(number);
+  return Parked::yes;
+}
+
+// A completion may bring the next query, which may be parked in turn: `parked_` may move.
+void Verifier::complete(ParkedQuery& query, const Decision& decision) {
+  const auto done = std::exchange(query.done, nullptr);
+  done(decision);
+}
+
+void Verifier::decide_again(std::uint32_t number) {
+  ParkedQuery& query = parked_[number];
+  if (query.done) {
+    const Decision decision = decide(query.address, query.asked_at_us, query.trail);
+    if (decision.pending) {
+      decision.waits_for->waiting.push_back(number);
+      return;
+    }
+    complete(query, decision);
+  }
+  free_.push_back(number);
+}
+
+// A parked query that is given up keeps its number until the look-up it waits for has ended.
+void Verifier::give_up_overdue() {
+  const std::int64_t now = loop_.now_us();
+  for (std::size_t i = 0; i < parked_.size(); ++i) {
+    if (!parked_[i].done || now - parked_[i].asked_at_us < kMaxParkedUs) continue;
+    ++counters_.overdue;
+    complete(parked_[i], decided_without_looking(Why::timeout));
+  }
+}
+
+std::size_t Verifier::parked() const {
+  return static_cast<std::size_t>(std::count_if(
+      parked_.begin(), parked_.end(), [](const ParkedQuery& query) { return bool{query.done}; }));
+}
+
+void Verifier::count(Verdict verdict) {
+  switch (verdict) {
+    case Verdict::accept:
+      ++counters_.valid;
+      return;
+    case Verdict::reject:
+      ++counters_.not_valid;
+      return;
+    case Verdict::defer:
+      ++counters_.undecided;
+      return;
+  }
+}
+
+void Verifier::record(const Asked& asked, const Decision& decision, std::string_view told) {
+  const Verdict verdict = decision.verdict();
+  count(verdict);
+  if (options_.log == LogWhat::none) return;
+  if (options_.log == LogWhat::reject && verdict == Verdict::accept) return;
+  LogLine line("verify");
+  line.add("result", verdict_word(verdict)).add("why", why_word(decision.why));
+  line.add("rcpt", asked.address);
+  if (!decision.user.empty()) line.add("user", decision.user.view());
+  if (!asked.client.empty()) line.add("client", asked.client);
+  line.add("pos", decision.position).add("us", loop_.now_us() - asked.at_us);
+  if (!told.empty()) line.add("told", told);
+  if (!asked.via.empty()) line.add("via", asked.via);
+  if (!asked.helo.empty()) line.add("helo", asked.helo);
+  if (!asked.sender.empty()) line.add("sender", asked.sender);
+  log_.write(line);
+}
+
+void Verifier::reload() {
+  config_.force();
+  users_.force();
+  if (fastforward_) fastforward_->force();
+  homes_.forget();
+  passwd_.forget();
+  tables_.forget();
+  next_hops_.forget();
+  refresh(loop_.now_us());
+  log_.flush();
+}
+
+void Verifier::refresh(std::int64_t now_us) {
+  std::vector<Problem> problems;
+  const Change change = config_.refresh(now_us, problems);
+  users_.refresh(now_us, problems);
+  if (fastforward_) fastforward_->refresh(now_us, problems);
+  if (change == Change::changed) tables_.keep(config_.config().verifymaps.named);
+  for (const Problem& problem : problems) reports_.problem(problem);
+}
+
+}  // namespace qv
