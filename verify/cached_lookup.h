@@ -88,6 +88,15 @@ class LruCache {
   std::unordered_map<std::string_view, typename Order::iterator> index_;
 };
 
+// What hangs as one: the homes of one owner, a table, a next hop, the name services.
+using Lane = std::uint64_t;
+enum class LaneKind : std::uint8_t { password_file, name_service, owner, table, next_hop };
+// `which` is an id, or a hash: two that meet in one lane share its places.
+constexpr Lane lane_of(LaneKind kind, std::uint64_t which) {
+  constexpr unsigned kBits = 56;
+  return static_cast<Lane>(kind) << kBits | (which & ((Lane{1} << kBits) - 1));
+}
+
 // One answer: how old it is, and which decisions wait for it.
 struct PendingLookup {
   static constexpr std::int64_t kNever = INT64_MIN / 2;
@@ -96,6 +105,7 @@ struct PendingLookup {
   bool asking = false;
   std::optional<Error> error;          // why there is no answer
   std::vector<std::uint32_t> waiting;  // parked decisions, by number
+  Lane lane = 0;
 
   [[nodiscard]] bool is_busy() const { return asking || !waiting.empty(); }
 };
@@ -178,10 +188,14 @@ class CachedLookup {
   // The answer for `key`; nullptr: the current query has to wait for it; Error: there is none.
   // The pointer is valid until the next find().  Where a question has to be asked, `start(entry)`
   // asks it, never settles it at once, and returns the Error if it cannot be asked.
+  // REQUIRES: a key has the same lane each time.
   template <class Start>
-  [[nodiscard]] Result<const V*> find(std::string_view key, Start start) {
+  [[nodiscard]] Result<const V*> find(std::string_view key, Lane lane, Start start) {
     Entry* entry = entries_.find(key);
-    if (entry == nullptr) entry = &entries_.add(key);
+    if (entry == nullptr) {
+      entry = &entries_.add(key);
+      entry->lane = lane;
+    }
     if (!lookups_.is_fresh(*entry)) {
       if (!entry->asking) QV_TRY_VOID(start(*entry));
       entry->asking = true;
@@ -195,10 +209,10 @@ class CachedLookup {
   // The same, asked of a helper: `make(entry)` returns the Result<helper::Request>, `take` stores
   // the reply, or returns the Error to remember.
   template <class Make>
-  [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Make make,
+  [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Lane lane, Make make,
                                                 Result<void> (*take)(helper::Reply reply,
                                                                      V& value)) {
-    return find(key, [&](Entry& entry) -> Result<void> {
+    return find(key, lane, [&](Entry& entry) -> Result<void> {
       QV_TRY(const helper::Request request, make(entry));
       lookups_.ask(entry, request, [&entry, take](helper::Reply reply) {
         return take(std::move(reply), entry.value);

@@ -99,6 +99,8 @@ class AgentAccount {
   helper::HomeOwner owner_;
 };
 
+Lane lane_of(const Owner& owner) { return lane_of(LaneKind::owner, owner.uid); }
+
 Result<std::string> read_contents(const Fd& file) {
   std::string bytes(helper::kMaxContents, '\0');
   // Its offset is where the helper stopped writing.
@@ -145,7 +147,7 @@ Result<const Homes::Home*> Homes::find_home(const Owner& owner) {
     return helper::home_index_request(AgentAccount(owner).owner(),
                                       has_index ? known.value.stamp : helper::Stamp{});
   };
-  return homes_.find_by_helper(HomeKey(owner).view(), make, take_home);
+  return homes_.find_by_helper(HomeKey(owner).view(), lane_of(owner), make, take_home);
 }
 
 Result<Look> Homes::owns_home(const Owner& owner) {
@@ -188,7 +190,8 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
   const auto make = [&](const auto&) {
     return file_request(owner, name, helper::Contents::not_wanted);
   };
-  QV_TRY(const File* file, files_.find_by_helper(HomeKey(owner, name).view(), make, take_file));
+  QV_TRY(const File* file,
+         files_.find_by_helper(HomeKey(owner, name).view(), lane_of(owner), make, take_file));
   if (file == nullptr) return Look::pending;
   return file->exists ? Look::yes : Look::no;
 }
@@ -197,7 +200,8 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
   const auto make = [&](const auto&) {
     return file_request(owner, name, helper::Contents::wanted);
   };
-  QV_TRY(const File* file, texts_.find_by_helper(HomeKey(owner, name).view(), make, take_text));
+  QV_TRY(const File* file,
+         texts_.find_by_helper(HomeKey(owner, name).view(), lane_of(owner), make, take_text));
   if (file == nullptr) return Look::pending;
   text = {file->bytes, file->is_whole};
   return file->exists ? Look::yes : Look::no;
@@ -214,7 +218,8 @@ Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
   const auto make = [&](const auto&) {
     return helper::home_table_request(AgentAccount(owner).owner(), question);
   };
-  QV_TRY(const Key* key, keys_.find_by_helper(HomeKey(owner, question).view(), make, take_key));
+  QV_TRY(const Key* key,
+         keys_.find_by_helper(HomeKey(owner, question).view(), lane_of(owner), make, take_key));
   if (key == nullptr) return Look::pending;
   finding = key->finding;
   return key->has_table ? Look::yes : Look::no;

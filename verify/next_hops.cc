@@ -2,6 +2,7 @@
 #include "verify/next_hops.h"
 
 #include <cerrno>
+#include <functional>
 #include <utility>
 
 #include "core/text.h"
@@ -147,7 +148,9 @@ Result<Look> NextHops::ask_next_hop(std::string_view address, NextHopAnswer& ans
     ask(address, entry);
     return {};
   };
-  QV_TRY(const Answer* known, answers_.find(address, start));
+  const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
+  const Lane lane = lane_of(LaneKind::next_hop, std::hash<std::string_view>{}(domain));
+  QV_TRY(const Answer* known, answers_.find(address, lane, start));
   if (known == nullptr) return Look::pending;
   answer = {known->why, known->text};
   return Look::yes;

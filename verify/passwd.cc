@@ -97,7 +97,8 @@ Result<Look> Passwd::find_by_name_service(std::string_view name, Owner& owner) {
   // Nothing that can be no login name is asked about.
   if (!helper::can_be_login_name(name)) return Look::no;
   const auto make = [name](const auto&) { return helper::passwd_user_request(name); };
-  QV_TRY(const Name* known, names_.find_by_helper(name, make, take_name));
+  QV_TRY(const Name* known,
+         names_.find_by_helper(name, lane_of(LaneKind::name_service, 0), make, take_name));
   if (known == nullptr) return Look::pending;
   if (!known->exists) return Look::no;
   owner = {known->user, known->uid, known->gid, known->home};

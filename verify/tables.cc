@@ -54,6 +54,7 @@ struct RecipientTables::Proxied {
 
   std::string table;  // without "proxy:"
   bool whole_only = false;
+  Lane lane = 0;
   CachedLookup<Found> answers;
   std::size_t asking = 0;
   ProxyClient client;  // its questions write into the answers: it goes first
@@ -99,6 +100,7 @@ void RecipientTables::open(Table& table) {
     limits.time_us = settings_.proxy_time_us;
     table.proxied = std::make_unique<Proxied>(loop_, lookups_, std::move(address).value(), limits);
     table.proxied->table = inner;
+    table.proxied->lane = lane_of(LaneKind::table, Hash{}(inner));
     table.proxied->whole_only = kind_of(inner).pattern;
     return;
   }
@@ -180,7 +182,7 @@ Result<Look> RecipientTables::ask_proxied(Table& table, TableHit& hit) {
     return {};
   };
   while (keys_->next(hit.key)) {
-    QV_TRY(const Found* known, proxied.answers.find(hit.key, start));
+    QV_TRY(const Found* known, proxied.answers.find(hit.key, proxied.lane, start));
     if (known == nullptr) return Look::pending;
     if (known->answer == Answer::found) {
       hit.value = known->value;

@@ -54,7 +54,7 @@ VerifierReports reports_to_log(LogWriter& log) {
 }
 
 Verifier::Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log,
-                   VerifierReports reports)
+                   VerifierReports reports, PasswdPaths paths)
     : loop_(loop),
       options_(options),
       log_(log),
@@ -64,7 +64,7 @@ Verifier::Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWr
       lookups_(loop, pool, options.cache_ttl_us,
                [this](std::uint32_t number) { decide_again(number); }),
       homes_(lookups_),
-      passwd_(lookups_, PasswdPaths{}),
+      passwd_(lookups_, std::move(paths)),
       tables_(loop, lookups_, table_settings(options, reports_)),
       next_hops_(lookups_, loop, options.next_hops),
       sweep_(loop.every(kSweepUs, [this] {
@@ -93,55 +93,70 @@ Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us, Tr
   return decision;
 }
 
+Verifier::Parked Verifier::wait(std::uint32_t number, PendingLookup& lookup) {
+  std::size_t& taken = lanes_[lookup.lane];
+  if (taken == kMaxParkedPerLane) {
+    ++counters_.no_room;
+    return Parked::no_room;
+  }
+  ++taken;
+  places_[number].lane = lookup.lane;
+  lookup.waiting.push_back(number);
+  return Parked::yes;
+}
+
 Verifier::Parked Verifier::park(const Decision& pending, ParkedQuery query) {
-  if (free_.empty() && parked_.size() < kMaxParked) {
-    free_.push_back(static_cast<std::uint32_t>(parked_.size()));
-    parked_.emplace_back();
+  if (free_.empty() && places_.size() < kMaxParked) {
+    free_.push_back(static_cast<std::uint32_t>(places_.size()));
+    places_.emplace_back();
   }
   if (free_.empty()) {
     ++counters_.no_room;
     return Parked::no_room;
   }
-  ++counters_.waited;
   const std::uint32_t number = free_.back();
+  if (wait(number, *pending.waits_for) == Parked::no_room) return Parked::no_room;
+  ++counters_.waited;
   free_.pop_back();
-  parked_[number] = std::move(query);
-  pending.waits_for->waiting.push_back(number);
+  places_[number].query = std::move(query);
   return Parked::yes;
 }
 
-// A completion may bring the next query, which may be parked in turn: `parked_` may move.
+// A completion may bring the next query, which may be parked in turn: `places_` may move.
 void Verifier::complete(ParkedQuery& query, const Decision& decision) {
   const auto done = std::exchange(query.done, nullptr);
   done(decision);
 }
 
 void Verifier::decide_again(std::uint32_t number) {
-  ParkedQuery& query = parked_[number];
+  const auto lane = lanes_.find(places_[number].lane);
+  if (--lane->second == 0) lanes_.erase(lane);
+  ParkedQuery& query = places_[number].query;
   if (query.done) {
-    const Decision decision = decide(query.address, query.asked_at_us, query.trail);
+    Decision decision = decide(query.address, query.asked_at_us, query.trail);
     if (decision.pending) {
-      decision.waits_for->waiting.push_back(number);
-      return;
+      if (wait(number, *decision.waits_for) == Parked::yes) return;
+      decision = decided_without_looking(Why::timeout);
     }
     complete(query, decision);
   }
   free_.push_back(number);
 }
 
-// A parked query that is given up keeps its number until the look-up it waits for has ended.
+// A query that is given up keeps its place until the look-up it waits for has ended.
 void Verifier::give_up_overdue() {
   const std::int64_t now = loop_.now_us();
-  for (std::size_t i = 0; i < parked_.size(); ++i) {
-    if (!parked_[i].done || now - parked_[i].asked_at_us < kMaxParkedUs) continue;
+  for (std::size_t i = 0; i < places_.size(); ++i) {
+    ParkedQuery& query = places_[i].query;
+    if (!query.done || now - query.asked_at_us < kMaxParkedUs) continue;
     ++counters_.overdue;
-    complete(parked_[i], decided_without_looking(Why::timeout));
+    complete(query, decided_without_looking(Why::timeout));
   }
 }
 
 std::size_t Verifier::parked() const {
   return static_cast<std::size_t>(std::count_if(
-      parked_.begin(), parked_.end(), [](const ParkedQuery& query) { return bool{query.done}; }));
+      places_.begin(), places_.end(), [](const Place& place) { return bool{place.query.done}; }));
 }
 
 void Verifier::count(Verdict verdict) {

@@ -6,7 +6,9 @@
 //
 // A query whose decision has to wait for a look-up is parked - a bounded number of them, none for
 // longer than kMaxParkedUs - and decided again when the answer is there; nobody waits for it
-// meanwhile.  Each parked query is completed exactly once.
+// meanwhile.  Each parked query is completed exactly once.  Queries that wait for the same lane
+// (verify/cached_lookup.h) get a share of the places and no more: while one home or table hangs,
+// further queries about it are undecided at once, and all others are parked and answered.
 //
 // Threads: none.  Blocking: never, but for reading changed control files.
 // Tests: tests/verify/verifier_test.cc, tests/e2e/daemon.py, tests/e2e/streams.py
@@ -18,6 +20,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <unordered_map>
 #include <vector>
 
 #include "process/log.h"
@@ -67,13 +70,16 @@ struct VerifierReports {
 
 class Verifier final : private Lookups {
  public:
-  static constexpr std::size_t kMaxParked = 2048;
+  static constexpr std::size_t kMaxParked = 4096;
+  // A quarter: enough for a burst, as a lane that works is emptied many times a second; and when
+  // three lanes hang there are still places.
+  static constexpr std::size_t kMaxParkedPerLane = kMaxParked / 4;
   // Less than the 5 s a client waits by default.
   static constexpr std::int64_t kMaxParkedUs = 4000000;
 
   // REQUIRES: all outlive this object.  Reads no file yet.
   Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log,
-           VerifierReports reports);
+           VerifierReports reports, PasswdPaths paths = {});
   Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log)
       : Verifier(loop, options, pool, log, reports_to_log(log)) {}
 
@@ -86,7 +92,8 @@ class Verifier final : private Lookups {
 
   enum class Parked : std::uint8_t { yes, no_room };
   // REQUIRES: `pending` is, and is the last decision that was made.
-  // no_room: the query is gone and is not completed; the answer is Why::timeout.
+  // no_room: too many wait, in all or in this lane; the query is gone and is not completed.  The
+  // answer is Why::timeout.
   [[nodiscard]] Parked park(const Decision& pending, ParkedQuery query);
 
   // A query is answered.  Counts it and logs one line, where LOG wants it; the line goes out with
@@ -128,6 +135,12 @@ class Verifier final : private Lookups {
     return next_hops_.ask_next_hop(address, answer);
   }
 
+  struct Place {
+    ParkedQuery query;  // without `done`: the place is free, or the query was given up
+    Lane lane = 0;      // that it counts in; not free
+  };
+
+  [[nodiscard]] Parked wait(std::uint32_t number, PendingLookup& lookup);
   void decide_again(std::uint32_t number);
   void give_up_overdue();
   void complete(ParkedQuery& query, const Decision& decision);
@@ -149,8 +162,9 @@ class Verifier final : private Lookups {
   NextHops next_hops_;
 
   VerifyCounters counters_;
-  std::vector<ParkedQuery> parked_;  // without `done`: free, or given up
+  std::vector<Place> places_;
   std::vector<std::uint32_t> free_;
+  std::unordered_map<Lane, std::size_t> lanes_;  // places taken in each, if any
   Loop::Owned sweep_;
 };
 

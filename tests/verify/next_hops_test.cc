@@ -297,6 +297,16 @@ TEST_F(NextHopsTest, OneQuestionForAllWhoWait) {
   EXPECT_EQ(late.told, "probe accept ");
 }
 
+TEST_F(NextHopsTest, EachDomainIsALaneOfItsOwn) {
+  const auto lane = [this](const char* address) {
+    ask(address);
+    return lookups_->waits_for()->lane;
+  };
+  const Lane of_x = lane("joe@x");
+  EXPECT_EQ(lane("ann@x"), of_x);
+  EXPECT_NE(lane("joe@y"), of_x);
+}
+
 TEST_F(NextHopsTest, SilenceDoesNotHoldUpWhatIsKnown) {
   ask("0@x");
   const Fd quick = accept();

@@ -183,6 +183,15 @@ TEST_F(TablesTest, AProxiedTableIsAskedKeyByKeyWhileTheDecisionIsParked) {
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending") << "no longer than CACHETTL";
 }
 
+TEST_F(TablesTest, EachProxiedTableIsALaneOfItsOwn) {
+  const auto lane = [this](const char* table, const char* address) {
+    EXPECT_EQ(look(table, address), "pending");
+    return lookups_.waits_for()->lane;
+  };
+  EXPECT_EQ(lane("proxy:cdb:/x", "a@e"), lane("proxy:cdb:/x", "b@f"));
+  EXPECT_NE(lane("proxy:cdb:/x", "a@e"), lane("proxy:cdb:/y", "a@e"));
+}
+
 TEST_F(TablesTest, TwoThatWaitForOneKeyAskOnce) {
   listen();
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");

@@ -23,7 +23,8 @@ class VerifierTest : public testing::Test, public helper::FakeHelper {
   VerifierTest() {
     tree_.write("control/me", "me.example\n");
     tree_.write("control/locals", "l.example\n");
-    for (const int user : {1, 2, 3}) {
+    tree_.write("nsswitch.conf", "passwd: ldap\n");
+    for (const int user : {1, 2, 3, 4, 5}) {
       const std::string name = "u" + std::to_string(user);
       const std::string id = std::to_string(1000 + user);
       users_.emplace_back("!" + name + "-",
@@ -34,12 +35,14 @@ class VerifierTest : public testing::Test, public helper::FakeHelper {
     options_.qmailhome = tree_.root();
     options_.cache_ttl_us = 3600 * kSecondUs;
     helper::PoolSettings settings;
-    settings.workers = 1;
+    settings.workers = 2;
     settings.time_limit_us = kHelperUs;
     pool_ = std::make_unique<helper::Pool>(loop_, keeper(), settings, nullptr);
     log_file_ = std::tmpfile();
     log_ = std::make_unique<LogWriter>(loop_, fileno(log_file_));
-    verifier_ = std::make_unique<Verifier>(loop_, options_, *pool_, *log_);
+    verifier_ =
+        std::make_unique<Verifier>(loop_, options_, *pool_, *log_, reports_to_log(*log_),
+                                   PasswdPaths{tree_.path("passwd"), tree_.path("nsswitch.conf")});
     verifier_->refresh(loop_.now_us());
   }
   ~VerifierTest() override {
@@ -157,20 +160,69 @@ TEST_F(VerifierTest, AHelperThatNeverAnswersIsATimeout) {
 
 TEST_F(VerifierTest, WhenAllPlacesAreTakenThereIsNoRoom) {
   for (std::size_t i = 0; i < Verifier::kMaxParked; ++i) {
-    ASSERT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes) << i;
+    const std::string user = std::to_string(1 + i / Verifier::kMaxParkedPerLane);
+    ASSERT_EQ(ask("a", "u" + user + "-x@l.example"), Verifier::Parked::yes) << i;
   }
-  EXPECT_EQ(ask("late", "u2-x@l.example"), Verifier::Parked::no_room);
+  EXPECT_EQ(ask("late", "u5-x@l.example"), Verifier::Parked::no_room);
   EXPECT_EQ(waiting_, static_cast<int>(Verifier::kMaxParked)) << "the late one is gone";
   EXPECT_TRUE(told_.empty()) << "and was not told";
   EXPECT_EQ(decided("x@elsewhere.example"), Why::relay) << "others are decided";
   loop_.advance_us(Verifier::kMaxParkedUs + kSecondUs);
   EXPECT_EQ(told_.size(), Verifier::kMaxParked);
-  EXPECT_EQ(ask("late", "u2-x@l.example"), Verifier::Parked::no_room)
+  EXPECT_EQ(ask("late", "u5-x@l.example"), Verifier::Parked::no_room)
       << "the places are taken until the helper has been heard of";
   start_ordered();
   answer_absent();
-  EXPECT_EQ(ask("late", "u2-y@l.example"), Verifier::Parked::yes);
+  EXPECT_EQ(ask("late", "u5-y@l.example"), Verifier::Parked::yes);
   EXPECT_EQ(told_.size(), Verifier::kMaxParked);
+}
+
+// One home hangs.  Queries about it fill their share and no more; another home is looked into.
+TEST_F(VerifierTest, AnOwnerWhoseHomeHangsGetsAShareOfThePlaces) {
+  for (std::size_t i = 0; i < Verifier::kMaxParkedPerLane; ++i) {
+    ASSERT_EQ(ask("hung", "u1-" + std::to_string(i) + "@l.example"), Verifier::Parked::yes) << i;
+  }
+  start_ordered();
+  const Fd hung = std::move(worker_);
+  EXPECT_EQ(ask("late", "u1-late@l.example"), Verifier::Parked::no_room);
+  EXPECT_EQ(verifier_->counters().no_room, 1U);
+  EXPECT_EQ(ask("other", "u2-x@l.example"), Verifier::Parked::yes);
+  start_ordered();
+  answer_absent();
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].name, "other");
+  EXPECT_EQ(told_[0].why, Why::home_error) << "looked at";
+  loop_.advance_us(kHelperUs + kSecondUs);
+  EXPECT_EQ(told_.size(), 1U + Verifier::kMaxParkedPerLane);
+  EXPECT_EQ(decided("u1-late@l.example"), Why::timeout) << "not tried again for a while";
+  loop_.advance_us(2 * kHelperUs);
+  verifier_->reload();
+  EXPECT_EQ(ask("later", "u1-x@l.example"), Verifier::Parked::yes) << "the places are free again";
+}
+
+// A query that waited for one thing and now waits for another counts in the other's share.
+TEST_F(VerifierTest, AQueryThatComesIntoAFullLaneIsUndecided) {
+  ASSERT_EQ(ask("joe", "joe@l.example"), Verifier::Parked::yes);
+  start_ordered();
+  const helper::Request asked = taken();
+  ASSERT_EQ(asked.op, helper::Op::passwd_user);
+  for (std::size_t i = 0; i < Verifier::kMaxParkedPerLane; ++i) {
+    ASSERT_EQ(ask("hung", "u1-x@l.example"), Verifier::Parked::yes) << i;
+  }
+  helper::Response response;
+  response.serial = asked.serial;
+  response.outcome = helper::Outcome::found;
+  response.uid = 1001;
+  response.gid = 1001;
+  response.user_length = static_cast<std::uint16_t>(std::string("joe").copy(response.user, 3));
+  response.home_length = static_cast<std::uint16_t>(std::string("/joe").copy(response.home, 4));
+  respond(helper::as_bytes(response));
+  ASSERT_EQ(told_.size(), 1U);
+  EXPECT_EQ(told_[0].name, "joe");
+  EXPECT_EQ(told_[0].why, Why::timeout);
+  EXPECT_EQ(verifier_->parked(), Verifier::kMaxParkedPerLane);
+  EXPECT_EQ(ask("late", "u1-x@l.example"), Verifier::Parked::no_room);
+  EXPECT_EQ(ask("other", "u2-x@l.example"), Verifier::Parked::yes);
 }
 
 TEST_F(VerifierTest, WhoIsToldMayAskTheNextQuestion) {
