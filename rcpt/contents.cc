@@ -1,12 +1,10 @@
 // SPDX-License-Identifier: 0BSD
-#include "rcpt/contents.h"
-
 #include <cerrno>
 #include <optional>
 
 #include "core/text.h"
 #include "rcpt/dotqmail_text.h"
-#include "rcpt/fastforward.h"
+#include "rcpt/steps.h"
 
 namespace qv {
 
@@ -25,14 +23,8 @@ using Extension = FixedText<kMaxStoredExt + kMaxLocal>;
 
 class Reading {
  public:
-  Reading(const Delivery& delivery, const DotqmailPolicy& policy, Lookups& lookups,
-          Decision& decision, Trail* trail)
-      : delivery_(delivery),
-        policy_(policy),
-        lookups_(lookups),
-        decision_(decision),
-        trail_(trail),
-        owner_(owner_of(delivery.owner)) {
+  Reading(DecisionRun& run, const Delivery& delivery)
+      : run_(run), delivery_(delivery), owner_(owner_of(delivery.owner)) {
     for (const std::string_view part : {delivery.owner.ext.view(), delivery.owner.rest}) {
       for (const char c : part) static_cast<void>(ext_.append(ascii_lower(c)));
     }
@@ -40,9 +32,8 @@ class Reading {
 
   [[nodiscard]] Next run() {
     FileText text;
-    const Result<Look> look = lookups_.read_file(owner_, delivery_.file.name.view(), text);
-    if (!look.ok()) return fault(look.error(), Why::home_error);
-    if (look.value() == Look::pending) return pending(decision_);
+    const Result<Look> look = run_.in.lookups.read_file(owner_, delivery_.file.name.view(), text);
+    if (run_.answered(look, Why::home_error, fault_position()) == Next::stop) return Next::stop;
     // Gone since it was looked for: it was there when the question came.
     if (look.value() == Look::no) return Next::go_on;
     // What stands behind the last newline may be half a line.
@@ -64,13 +55,13 @@ class Reading {
       const bool delivers = line_.kind == Kind::file || line_.kind == Kind::program;
       if (line_.kind == Kind::blank_first || (only_addresses && delivers)) {
         say("qmail-local defers a file with a line such as this");
-        return decided(decision_, Why::home_error, fault_position());
+        return run_.decided(Why::home_error, fault_position());
       }
       if (line_.kind == Kind::list) only_addresses = true;
       if (line_.kind == Kind::program) exit = call(parse_dotqmail_command(line_.text));
     }
     if (exit == Exit::decided) return Next::stop;
-    return taken_by_ ? decided(decision_, *taken_by_, position()) : Next::go_on;
+    return taken_by_ ? run_.decided(*taken_by_, position()) : Next::go_on;
   }
 
   [[nodiscard]] Exit call(const DotqmailCommand& command) {
@@ -86,7 +77,7 @@ class Reading {
         return fastforward(command);
       case Program::bounce:
         say("bouncesaying: ", Quoted{command.text.view()});
-        decision_.text = command.text;
+        run_.decision.text = command.text;
         return refuse(Why::bounced);
     }
     return Exit::last;
@@ -96,7 +87,7 @@ class Reading {
     const std::string_view user = ext_.view();
     // vpopmail tries what stands before the first '-', too.
     const std::string_view keys[] = {user, first_bytes(user, find_byte(user, '-'))};
-    const bool tries_both = policy_.users_have_extensions && keys[1].size() < user.size();
+    const bool tries_both = run_.in.policy.users_have_extensions && keys[1].size() < user.size();
     std::optional<TableFinding> users;
     const TableQuestion question{
         "vpasswd.cdb", TableKind::vpasswd, {keys, tries_both ? std::size_t{2} : 1}};
@@ -112,8 +103,8 @@ class Reading {
         return refuse(Why::unknown_user);
       case Otherwise::discard:
         say("vdelivermail: delete: mail for nobody is ",
-            std::string_view(policy_.discard_accepts ? "taken and discarded" : "not taken"));
-        return policy_.discard_accepts ? Exit::ok : refuse(Why::unknown_user);
+            run_.in.policy.discard_accepts ? "taken and discarded" : "not taken");
+        return run_.in.policy.discard_accepts ? Exit::ok : refuse(Why::unknown_user);
       case Otherwise::deliver:
         say("vdelivermail: mail for nobody is delivered");
         return Exit::ok;
@@ -167,7 +158,7 @@ class Reading {
     if (!aliases) return cannot_tell(Error{Fault::config, ENOENT, "fastforward's table"});
     const bool found = aliases->answer == Answer::found;
     say("fastforward: ", Quoted{user}, "@", Quoted{delivery_.host},
-        std::string_view(found ? " is in " : " is not in "), Quoted{command.table.view()});
+        found ? " is in " : " is not in ", Quoted{command.table.view()});
     if (found) taken_by_ = Why::alias;
     if (found) return command.pass_through ? Exit::last : Exit::ok;
     return command.pass_through ? Exit::ok : refuse(Why::unknown_user);
@@ -183,14 +174,11 @@ class Reading {
   // go_on: `finding`, none where there is no such table.
   [[nodiscard]] Next find_key(const TableQuestion& question, std::optional<TableFinding>& finding) {
     TableFinding found;
-    const Result<Look> look = lookups_.find_key(owner_, question, found);
-    if (look.ok() && look.value() == Look::pending) return pending(decision_);
-    if (look.ok()) {
-      if (look.value() == Look::yes) finding = found;
-      return Next::go_on;
-    }
-    say(Quoted{question.name}, ": ", std::string_view(look.error().what));
-    return fault(look.error(), Why::table_error);
+    const Result<Look> look = run_.in.lookups.find_key(owner_, question, found);
+    if (!look.ok()) say(Quoted{question.name}, ": ", look.error().what);
+    if (run_.answered(look, Why::table_error, fault_position()) == Next::stop) return Next::stop;
+    if (look.value() == Look::yes) finding = found;
+    return Next::go_on;
   }
 
   // Those that are not there, up to the one that is.
@@ -198,38 +186,31 @@ class Reading {
                 const TableFinding& finding) {
     for (std::size_t i = 0; i < question.keys.size(); ++i) {
       const bool found = finding.answer == Answer::found && finding.key == i;
-      say(program, Quoted{question.keys[i]}, std::string_view(found ? " is in " : " is not in "),
-          question.name);
+      say(program, Quoted{question.keys[i]}, found ? " is in " : " is not in ", question.name);
       if (found) return;
     }
   }
 
   [[nodiscard]] Exit cannot_tell(const Error& error) {
-    say(std::string_view(error.what));
-    static_cast<void>(fault(error, Why::table_error));
+    say(error.what);
+    static_cast<void>(run_.failed(error, Why::table_error, fault_position()));
     return Exit::decided;
   }
   [[nodiscard]] Exit refuse(Why why) {
-    static_cast<void>(decided(decision_, why, position()));
+    static_cast<void>(run_.decided(why, position()));
     return Exit::decided;
-  }
-  [[nodiscard]] Next fault(const Error& error, Why otherwise) {
-    return failed(decision_, error, otherwise, fault_position());
   }
   [[nodiscard]] std::uint8_t position() const { return delivery_.file.exact ? 10 : 12; }
   [[nodiscard]] std::uint8_t fault_position() const { return delivery_.file.exact ? 11 : 13; }
 
   template <class... Pieces>
   void say(const Pieces&... pieces) {
-    note(trail_, "home: ", Quoted{owner_.home}, ": ", Quoted{delivery_.file.name.view()}, ", line ",
-         line_.number, ": ", pieces...);
+    run_.explain("home: ", Quoted{owner_.home}, ": ", Quoted{delivery_.file.name.view()}, ", line ",
+                 line_.number, ": ", pieces...);
   }
 
+  DecisionRun& run_;
   const Delivery& delivery_;
-  const DotqmailPolicy& policy_;
-  Lookups& lookups_;
-  Decision& decision_;
-  Trail* trail_;
   Owner owner_;
   Extension ext_;  // lower-cased
   DotqmailLine line_;
@@ -238,9 +219,8 @@ class Reading {
 
 }  // namespace
 
-Next judge_contents(const Delivery& delivery, const DotqmailPolicy& policy, Lookups& lookups,
-                    Decision& decision, Trail* trail) {
-  return Reading(delivery, policy, lookups, decision, trail).run();
+Next judge_contents(DecisionRun& run, const Delivery& delivery) {
+  return Reading(run, delivery).run();
 }
 
 }  // namespace qv

@@ -3,30 +3,38 @@
 //
 // qmail's own rules, in qmail's order: qmail-send's rewriting, qmail-lspawn's users/cdb,
 // qmail-getpw's passwd search, qmail-local's .qmail search (protocol, section 2).  What qmail would
-// deliver is valid, what it would bounce is not, and whatever cannot be looked at is "cannot tell
-// now": no fault falls through to valid.
+// deliver is valid, what it would bounce is not, and whatever cannot be looked at is undecided: no
+// fault falls through to valid.
 //
-// A pure function of its arguments: no I/O of its own, and no allocation without a Trail.  While a
-// look-up says pending, so does the decision; it is then asked again from the beginning.
+// A relay domain that control/verifyprobe names is decided by its next hop.
 //
-// Threads: none.  Manual: qmail-verify(8).  Tests: tests/rcpt/decide_test.cc, fuzz_address.cc
+// A pure function of its arguments: no I/O of its own, and no allocation without an Explanation.
+// While a look-up says pending, so does the decision; it is then run again from the beginning.
+//
+// Threads: none.  Manual: qmail-verify(8).  Tests: tests/rcpt/decide_test.cc, next_hop_test.cc,
+// fuzz_address.cc
 #ifndef QV_RCPT_DECIDE_H_
 #define QV_RCPT_DECIDE_H_
 
 #include <string_view>
 
 #include "rcpt/config.h"
-#include "rcpt/contents.h"
 #include "rcpt/decision.h"
+#include "rcpt/explanation.h"
 #include "rcpt/fastforward.h"
 #include "rcpt/lookups.h"
-#include "rcpt/trail.h"
 #include "rcpt/users_cdb.h"
 
 namespace qv {
 
-// What a decision goes by.
-struct Grounds {
+// How much of .qmail files counts.
+struct DotqmailPolicy {
+  bool read = false;                   // false: that there is a file says enough
+  bool discard_accepts = false;        // `vdelivermail '' delete` takes mail for nobody
+  bool users_have_extensions = false;  // vpopmail built so: user-anything is user's
+};
+
+struct DecisionInputs {
   const QmailConfig& config;
   const UsersCdb& users;
   Lookups& lookups;
@@ -36,9 +44,9 @@ struct Grounds {
   DotqmailPolicy policy{};
 };
 
-// `address` ends at its first NUL, if it has one.  `trail`, where not null, is told each step.
-[[nodiscard]] Decision decide(std::string_view address, const Grounds& grounds,
-                              Trail* trail = nullptr);
+// `address` ends at its first NUL, if it has one.  `explanation`, where not null, gets each step.
+[[nodiscard]] Decision decide(std::string_view address, const DecisionInputs& inputs,
+                              Explanation* explanation = nullptr);
 
 }  // namespace qv
 

@@ -1,10 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "rcpt/dotqmail.h"
-
-#include <cstdint>
-
 #include "core/check.h"
 #include "core/text.h"
+#include "rcpt/steps.h"
 
 namespace qv {
 
@@ -33,36 +30,32 @@ bool append_safely(std::string_view ext, Name& name) {
 
 class Search {
  public:
-  Search(const Owner& owner, Lookups& lookups, Decision& decision, Trail* trail)
-      : owner_(owner), lookups_(lookups), decision_(decision), trail_(trail) {}
+  Search(DecisionRun& run, const Owner& owner) : run_(run), owner_(owner) {}
 
   // go_on: `there` says whether the file exists.
   Next ask(std::string_view name, std::uint8_t position_of_fault, Look& there) {
     there = Look::no;
     if (!may_exist(name, longest_)) return Next::go_on;
     if (++asked_ > kMaxNamesAsked) {
-      note(trail_, "home: too many names to look for");
-      return decided(decision_, Why::home_error, position_of_fault);
+      run_.explain("home: too many names to look for");
+      return run_.decided(Why::home_error, position_of_fault);
     }
-    const Result<Look> answer = lookups_.has_file(owner_, name);
+    const Result<Look> answer = run_.in.lookups.has_file(owner_, name);
     if (!answer.ok()) {
-      note(trail_, "home: ", Quoted{owner_.home}, ": cannot look for ", Quoted{name}, ": ",
-           std::string_view(answer.error().what));
-      return failed(decision_, answer.error(), Why::home_error, position_of_fault);
+      run_.explain("home: ", Quoted{owner_.home}, ": cannot look for ", Quoted{name}, ": ",
+                   answer.error().what);
     }
+    if (run_.answered(answer, Why::home_error, position_of_fault) == Next::stop) return Next::stop;
     there = answer.value();
-    if (there == Look::pending) return pending(decision_);
-    note(trail_, "home: ", Quoted{owner_.home}, there == Look::yes ? " has " : " does not have ",
-         Quoted{name});
+    run_.explain("home: ", Quoted{owner_.home}, there == Look::yes ? " has " : " does not have ",
+                 Quoted{name});
     return Next::go_on;
   }
 
  private:
+  DecisionRun& run_;
   const Owner owner_;
-  Lookups& lookups_;
-  Decision& decision_;
-  Trail* trail_;
-  std::size_t longest_ = lookups_.longest_name(owner_);
+  std::size_t longest_ = run_.in.lookups.longest_name(owner_);
   int asked_ = 0;
 };
 
@@ -82,8 +75,7 @@ Next search_defaults(Search& search, std::string_view full, std::size_t base, Na
 
 }  // namespace
 
-Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& found,
-                     Decision& decision, Trail* trail) {
+Next search_dotqmail(DecisionRun& run, const UserRecord& owner, DotqmailFile& found) {
   Name& name = found.name;
   name.clear();
   bool fits = name.append(".qmail") && name.append(owner.dash.view());
@@ -92,7 +84,7 @@ Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& fo
          name.size() + kDefault.size() <= kMaxDotqmailName;
   QV_CHECK(fits);
 
-  Search search(owner_of(owner), lookups, decision, trail);
+  Search search(run, owner_of(owner));
   Look there = Look::no;
   if (search.ask(name.view(), 11, there) == Next::stop) return Next::stop;
   found.exact = there == Look::yes;
@@ -100,7 +92,7 @@ Next search_dotqmail(const UserRecord& owner, Lookups& lookups, DotqmailFile& fo
     const Name full = name;
     if (search_defaults(search, full.view(), base, name, there) == Next::stop) return Next::stop;
   }
-  if (there != Look::yes) return decided(decision, Why::unknown_user, 14);
+  if (there != Look::yes) return run.decided(Why::unknown_user, 14);
   if (!found.exact) found.default_at = name.size() - base - kDefault.size();
   found.is_catch_all = name.view() == kCatchAll;
   return Next::go_on;

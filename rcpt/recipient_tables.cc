@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-#include "rcpt/recipient_tables.h"
-
-#include <cstdint>
 #include <optional>
 
 #include "core/text.h"
 #include "maps/address_keys.h"
+#include "rcpt/steps.h"
 
 namespace qv {
 
@@ -45,51 +43,44 @@ std::string_view take_word(std::string_view& rest) {
 
 using Entry = Constmap::Entry;
 
-// Every key that was tried and is not there, for --explain.
-void note_misses(std::string_view address, std::string_view delimiters, const TableHit& hit,
-                 std::string_view table, Trail* trail) {
-  if (trail == nullptr) return;
-  AddressKeys keys(address, delimiters);
+// Every key that was tried and is not there.
+void explain_misses(const DecisionRun& run, std::string_view address, const TableHit& hit,
+                    std::string_view table) {
+  if (run.explanation == nullptr) return;
+  AddressKeys keys(address, run.in.config.delimiters.name);
   for (std::string_view key; keys.next(key) && key != hit.key;) {
-    note(trail, table, ": ", Quoted{key}, " is not there");
+    run.explain(table, ": ", Quoted{key}, " is not there");
     if (hit.whole_only) return;
   }
 }
 
-Next take_hit(const TableHit& hit, std::string_view table, Decision& decision, Trail* trail) {
+Next take_hit(DecisionRun& run, const TableHit& hit, std::string_view table) {
   const TableWord word = parse_table_word(hit.value);
-  decision.text.assign_printable(word.text);
-  note(trail, table, ": ", Quoted{hit.key}, " is there, value ", Quoted{hit.value});
+  run.decision.text.assign_printable(word.text);
+  run.explain(table, ": ", Quoted{hit.key}, " is there, value ", Quoted{hit.value});
   const bool is_catch_all = !hit.key.empty() && hit.key.front() == '@';
   const Why why = word.why == Why::table && is_catch_all ? Why::default_file : word.why;
-  return decided(decision, why, 0);
+  return run.decided(why, 0);
 }
 
-Next ask(const Entry& entry, const Rewritten& rewritten, const QmailConfig& config,
-         Lookups& lookups, Decision& decision, Trail* trail) {
-  const std::string_view file = config.verifymaps.file;
-  const auto line = static_cast<std::uint64_t>(entry.line);
+Next ask(DecisionRun& run, const Entry& entry, const Rewritten& rewritten) {
+  const std::string_view file = run.in.config.verifymaps.file;
   if (entry.value == VerifyMaps::kMistaken) {
-    note(trail, file, ":", line, ": key ", Quoted{entry.key}, " has no table");
-    return decided(decision, Why::control_error, 0);
+    run.explain(file, ":", entry.line, ": key ", Quoted{entry.key}, " has no table");
+    return run.decided(Why::control_error, 0);
   }
-  if (!config.delimiters.usable) {
-    note(trail, config.delimiters.file, ": cannot be used now, and is needed to decide");
-    return decided(decision, Why::control_error, 0);
-  }
+  const ControlName& delimiters = run.in.config.delimiters;
+  if (!delimiters.usable) return run.not_usable(delimiters.file);
   const std::string_view address = rewritten.address.view();
-  const std::string_view delimiters = config.delimiters.name;
-  note(trail, file, ":", line, ": key ", Quoted{entry.key}, ", table ", Quoted{entry.value});
+  run.explain(file, ":", entry.line, ": key ", Quoted{entry.key}, ", table ", Quoted{entry.value});
   TableHit hit;
-  const Result<Look> look = lookups.find_recipient(entry.value, address, delimiters, hit);
-  if (!look.ok()) {
-    note(trail, entry.value, ": ", std::string_view(look.error().what));
-    return failed(decision, look.error(), Why::table_error, 0);
-  }
-  if (look.value() == Look::pending) return pending(decision);
-  note_misses(address, delimiters, hit, entry.value, trail);
-  if (look.value() == Look::no) return decided(decision, Why::unknown_user, 0);
-  return take_hit(hit, entry.value, decision, trail);
+  const Result<Look> look =
+      run.in.lookups.find_recipient(entry.value, address, delimiters.name, hit);
+  if (!look.ok()) run.explain(entry.value, ": ", look.error().what);
+  if (run.answered(look, Why::table_error, 0) == Next::stop) return Next::stop;
+  explain_misses(run, address, hit, entry.value);
+  if (look.value() == Look::no) return run.decided(Why::unknown_user, 0);
+  return take_hit(run, hit, entry.value);
 }
 
 }  // namespace
@@ -109,29 +100,24 @@ TableWord parse_table_word(std::string_view value) {
   return {refuses ? Why::refused : Why::deferred, rest};
 }
 
-Next ask_named_table(const Rewritten& rewritten, const QmailConfig& config, Lookups& lookups,
-                     Decision& decision, Trail* trail) {
-  const VerifyMaps& maps = config.verifymaps;
+Next ask_named_table(DecisionRun& run, const Rewritten& rewritten) {
+  const VerifyMaps& maps = run.in.config.verifymaps;
   if (maps.is_unused()) return Next::go_on;
-  if (!maps.usable) {
-    note(trail, maps.file, ": cannot be used now, and is needed to decide");
-    return decided(decision, Why::control_error, 0);
-  }
+  if (!maps.usable) return run.not_usable(maps.file);
   const std::optional<Entry> entry = maps.entries.find_domain(rewritten.domain());
   if (!entry) return Next::go_on;
-  if (!entry->value.empty()) return ask(*entry, rewritten, config, lookups, decision, trail);
-  note(trail, maps.file, ":", static_cast<std::uint64_t>(entry->line), ": key ", Quoted{entry->key},
-       " leaves it to qmail's own rules");
+  if (!entry->value.empty()) return ask(run, *entry, rewritten);
+  run.explain(maps.file, ":", entry->line, ": key ", Quoted{entry->key},
+              " leaves it to qmail's own rules");
   return Next::go_on;
 }
 
-Next ask_table_of_all(const Rewritten& rewritten, const QmailConfig& config, Lookups& lookups,
-                      Decision& decision, Trail* trail) {
-  const VerifyMaps& maps = config.verifymaps;
+Next ask_table_of_all(DecisionRun& run, const Rewritten& rewritten) {
+  const VerifyMaps& maps = run.in.config.verifymaps;
   if (maps.is_unused() || maps.entries.find_domain(rewritten.domain())) return Next::go_on;
   const std::optional<Entry> entry = maps.entries.find({});
   if (!entry || entry->value.empty()) return Next::go_on;
-  return ask(*entry, rewritten, config, lookups, decision, trail);
+  return ask(run, *entry, rewritten);
 }
 
 }  // namespace qv

@@ -27,7 +27,7 @@ class Explain final : public VerifyProcess {
   [[nodiscard]] int exit_code() const { return exit_code_; }
 
  private:
-  class Steps final : public Trail {
+  class Steps final : public Explanation {
    public:
     void begin() override { steps_.clear(); }
     void step(std::string_view sentence) override { steps_.emplace_back(sentence); }

@@ -11,7 +11,7 @@
 #include <vector>
 
 #include "control/settings.h"
-#include "rcpt/contents.h"
+#include "rcpt/decide.h"
 #include "verify/next_hops.h"
 
 namespace qv {

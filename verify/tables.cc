@@ -8,7 +8,6 @@
 #include "maps/map_kind.h"
 #include "maps/proxy_address.h"
 #include "maps/source.h"
-#include "rcpt/recipient_tables.h"
 
 namespace qv {
 

@@ -84,11 +84,12 @@ CdbPrefetch Verifier::prefetch(std::string_view address) const {
   return users_.prefetch(first_bytes(address, find_last_byte(address, '@')));
 }
 
-Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us, Trail* trail) {
+Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us,
+                          Explanation* explanation) {
   lookups_.begin(asked_at_us);
-  const Grounds grounds{config_.config(), users_, *this, fastforward_ ? &*fastforward_ : nullptr,
-                        options_.dotqmail};
-  Decision decision = qv::decide(address, grounds, trail);
+  const DecisionInputs inputs{config_.config(), users_, *this,
+                              fastforward_ ? &*fastforward_ : nullptr, options_.dotqmail};
+  Decision decision = qv::decide(address, inputs, explanation);
   if (decision.pending) decision.waits_for = lookups_.waits_for();
   return decision;
 }
@@ -133,7 +134,7 @@ void Verifier::decide_again(std::uint32_t number) {
   if (--lane->second == 0) lanes_.erase(lane);
   ParkedQuery& query = places_[number].query;
   if (query.done) {
-    Decision decision = decide(query.address, query.asked_at_us, query.trail);
+    Decision decision = decide(query.address, query.asked_at_us, query.explanation);
     if (decision.pending) {
       if (wait(number, *decision.waits_for) == Parked::yes) return;
       decision = decided_without_looking(Why::timeout);

@@ -23,8 +23,8 @@
 #include <unordered_map>
 #include <vector>
 
-#include "process/log.h"
 #include "event/loop.h"
+#include "process/log.h"
 #include "rcpt/config.h"
 #include "rcpt/decide.h"
 #include "verify/cached_lookup.h"
@@ -58,7 +58,7 @@ struct ParkedQuery {
   std::string address;
   std::int64_t asked_at_us = 0;
   std::function<void(const Decision&)> done;  // called from the loop, once
-  Trail* trail = nullptr;                     // outlives the query
+  Explanation* explanation = nullptr;         // outlives the query
 };
 
 // Where the verifier says what is wrong with files and tables.
@@ -88,7 +88,7 @@ class Verifier final : private Lookups {
 
   // The decision about a query that came in at this moment; it may be pending.
   [[nodiscard]] Decision decide(std::string_view address, std::int64_t asked_at_us,
-                                Trail* trail = nullptr);
+                                Explanation* explanation = nullptr);
 
   enum class Parked : std::uint8_t { yes, no_room };
   // REQUIRES: `pending` is, and is the last decision that was made.

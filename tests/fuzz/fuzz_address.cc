@@ -97,7 +97,7 @@ class SmallSystem final : public Lookups {
   }
 };
 
-class Printable final : public Trail {
+class Printable final : public Explanation {
  public:
   void step(std::string_view sentence) override {
     for (const char c : sentence) require(is_printable(c));
@@ -176,8 +176,8 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   }
 
   SmallSystem same;
-  Printable trail;
-  const Decision again = decide(address, {config, users, same}, &trail);
+  Printable steps;
+  const Decision again = decide(address, {config, users, same}, &steps);
   require(again.why == decision.why && again.position == decision.position &&
           again.user.view() == decision.user.view() && same.asked == system.asked);
   return 0;

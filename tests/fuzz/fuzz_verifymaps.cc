@@ -12,7 +12,7 @@
 #include "maps/memory_table.h"
 #include "maps/qmail_names.h"
 #include "maps/spec.h"
-#include "rcpt/recipient_tables.h"
+#include "rcpt/steps.h"
 
 namespace {
 

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: 0BSD
 // What .qmail files say, on trees laid out as those products lay them out.
-#include "rcpt/contents.h"
-
 #include <gtest/gtest.h>
 
 #include <list>
@@ -16,7 +14,7 @@ namespace {
 
 using namespace std::string_literals;
 
-class CollectedTrail final : public Trail {
+class CollectedSteps final : public Explanation {
  public:
   void step(std::string_view sentence) override { text += std::string(sentence) + "\n"; }
   std::string text;
@@ -44,9 +42,9 @@ class ContentsTest : public testing::Test {
     tables_.push_back(CdbFile::open(tree_.path(file).c_str()).value());
     system_.add_table(path, &tables_.back());
   }
-  Decision run(std::string_view address, Trail* trail = nullptr) {
+  Decision run(std::string_view address, Explanation* explanation = nullptr) {
     system_.asked.clear();
-    return decide(address, {config_, users_, system_, nullptr, policy_}, trail);
+    return decide(address, {config_, users_, system_, nullptr, policy_}, explanation);
   }
   std::string judge(std::string_view address) {
     const Decision decision = run(address);
@@ -263,14 +261,14 @@ TEST_F(Fastforward, WhatIsLateIsAskedForAgainAndEndsTheSame) {
   EXPECT_GT(runs, 4);
 }
 
-TEST_F(Fastforward, TheTrailNamesFileAndLine) {
+TEST_F(Fastforward, TheExplanationNamesFileAndLine) {
   system_.add_file("/joe/.qmail-v-default", "#\n|fastforward -d /etc/a.cdb\n");
-  CollectedTrail trail;
-  static_cast<void>(run("x@v.example", &trail));
-  EXPECT_NE(trail.text.find("home: \"/joe\": \".qmail-v-default\", line 2: fastforward: \"x\"@"
+  CollectedSteps steps;
+  static_cast<void>(run("x@v.example", &steps));
+  EXPECT_NE(steps.text.find("home: \"/joe\": \".qmail-v-default\", line 2: fastforward: \"x\"@"
                             "\"v.example\" is in \"/etc/a.cdb\"\n"),
             std::string::npos)
-      << trail.text;
+      << steps.text;
 }
 
 }  // namespace

@@ -6,15 +6,14 @@
 
 #include <algorithm>
 
-#include "rcpt/dotqmail.h"
-#include "rcpt/rewrite.h"
+#include "rcpt/steps.h"
 #include "tests/fakes/fake_lookups.h"
 #include "tests/fakes/test_tree.h"
 
 namespace qv {
 namespace {
 
-class CollectedTrail final : public Trail {
+class CollectedSteps final : public Explanation {
  public:
   void step(std::string_view sentence) override { text += std::string(sentence) + "\n"; }
   std::string text;
@@ -75,9 +74,9 @@ class DecideTest : public testing::Test {
     users_.force();
     static_cast<void>(users_.refresh(0, problems));
   }
-  Decision run(std::string_view address, Trail* trail = nullptr) {
+  Decision run(std::string_view address, Explanation* explanation = nullptr) {
     system_.asked.clear();
-    return decide(address, {config_, users_, system_, fastforward_}, trail);
+    return decide(address, {config_, users_, system_, fastforward_}, explanation);
   }
   std::string judge(std::string_view address) {
     load();
@@ -546,7 +545,7 @@ TEST_F(FastforwardTest, ATableThatIsNoneCannotTell) {
   EXPECT_EQ(judge("one@local.example"), "table-error 12 alias");
 }
 
-// ---- pending and trail -------------------------------------------------------------------------
+// ---- pending and explained -------------------------------------------------------------------
 
 TEST_F(DecideTest, AskedUntilItIsKnownItDecidesTheSame) {
   load();
@@ -564,7 +563,7 @@ TEST_F(DecideTest, AskedUntilItIsKnownItDecidesTheSame) {
   }
 }
 
-TEST_F(DecideTest, TheTrailNamesFileAndLine) {
+TEST_F(DecideTest, TheExplanationNamesFileAndLine) {
   load();
   const struct {
     const char* address;
@@ -589,20 +588,20 @@ TEST_F(DecideTest, TheTrailNamesFileAndLine) {
       {"j\n@local.example", "address: \"j\\x0a@local.example\" is empty or holds a control"},
   };
   for (const auto& row : rows) {
-    CollectedTrail trail;
-    static_cast<void>(run(row.address, &trail));
-    EXPECT_NE(trail.text.find(row.sentence), std::string::npos) << row.sentence << trail.text;
+    CollectedSteps steps;
+    static_cast<void>(run(row.address, &steps));
+    EXPECT_NE(steps.text.find(row.sentence), std::string::npos) << row.sentence << steps.text;
   }
 }
 
-TEST_F(DecideTest, TheTrailChangesNothing) {
+TEST_F(DecideTest, TheExplanationChangesNothing) {
   load();
   for (const char* address :
        {"joe@local.example", "who", "a@b.example", "\n", "a%b%c@hack.example"}) {
-    CollectedTrail trail;
+    CollectedSteps steps;
     const std::string without = show(run(address));
-    EXPECT_EQ(show(run(address, &trail)), without);
-    EXPECT_TRUE(std::all_of(trail.text.begin(), trail.text.end(),
+    EXPECT_EQ(show(run(address, &steps)), without);
+    EXPECT_TRUE(std::all_of(steps.text.begin(), steps.text.end(),
                             [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
   }
 }

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: 0BSD
 // Relay domains whose next hop is asked.
-#include "rcpt/next_hop.h"
-
 #include <gtest/gtest.h>
 
 #include "rcpt/decide.h"
@@ -11,7 +9,7 @@
 namespace qv {
 namespace {
 
-class Collected final : public Trail {
+class Collected final : public Explanation {
  public:
   void step(std::string_view sentence) override { text += std::string(sentence) + "\n"; }
   std::string text;
@@ -26,13 +24,13 @@ class NextHopTest : public testing::Test {
     tree_.write("control/verifyprobe",
                 "x.example:127.0.0.1\n.y.example:mx\nnot.example:mx\nme.example:mx\n");
   }
-  Decision decide(std::string_view address, Trail* trail = nullptr) {
+  Decision decide(std::string_view address, Explanation* explanation = nullptr) {
     std::vector<Problem> problems;
     const QmailConfig config = load_config(tree_.root(), problems);
     UsersCdb users(tree_.path("users/cdb"));
     static_cast<void>(users.refresh(0, problems));
     system_.asked.clear();
-    return qv::decide(address, {config, users, system_}, trail);
+    return qv::decide(address, {config, users, system_}, explanation);
   }
   // "reject probe 1 text": verdict, word, position, reply.
   std::string judge(std::string_view address) {
@@ -120,15 +118,15 @@ TEST_F(NextHopTest, AFileThatCannotBeUsedLetsNothingThrough) {
   EXPECT_EQ(judge("a@z.example"), "defer control-error 0 ");
 }
 
-TEST_F(NextHopTest, TheTrailSaysWhoWasAsked) {
+TEST_F(NextHopTest, TheExplanationSaysWhoWasAsked) {
   system_.set_next_hop("none@sub.y.example", Why::next_hop_refuses, "550 \x01");
-  Collected trail;
-  static_cast<void>(decide("none@sub.y.example", &trail));
-  EXPECT_NE(trail.text.find("control/verifyprobe:2: key \".y.example\": the next hop is asked\n"
+  Collected steps;
+  static_cast<void>(decide("none@sub.y.example", &steps));
+  EXPECT_NE(steps.text.find("control/verifyprobe:2: key \".y.example\": the next hop is asked\n"
                             "qmail-probe: \"none@sub.y.example\": 550 ?\n"
                             "verdict: probe: the server that the domain is relayed to refuses"),
             std::string::npos)
-      << trail.text;
+      << steps.text;
 }
 
 }  // namespace

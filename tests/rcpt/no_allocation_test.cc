@@ -79,7 +79,7 @@ TEST(Decide, AllocatesNothing) {
   system.table = &cdb;
   DotqmailPolicy policy;
   policy.read = true;
-  const Grounds grounds{config, users, system, &table, policy};
+  const DecisionInputs inputs{config, users, system, &table, policy};
   const std::string hostile = std::string(880, '-') + "@me.example";
   const std::string_view addresses[] = {"assigned@me.example",
                                         "wild-x@me.example",
@@ -95,7 +95,7 @@ TEST(Decide, AllocatesNothing) {
                                         "\n"};
   const long before = allocations;
   for (const std::string_view address : addresses) {
-    static_cast<void>(decide(address, grounds));
+    static_cast<void>(decide(address, inputs));
   }
   EXPECT_EQ(allocations, before);
   EXPECT_GT(before, 0) << "the counter counts";

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "rcpt/recipient_tables.h"
-
 #include <gtest/gtest.h>
 
-#include "rcpt/decide.h"
+#include "rcpt/steps.h"
 #include "tests/fakes/fake_lookups.h"
 #include "tests/fakes/test_tree.h"
 
@@ -57,7 +55,7 @@ TEST(TableWord, RefusesAndDefersAsAnAccessTableDoes) {
   }
 }
 
-class CollectedTrail final : public Trail {
+class CollectedSteps final : public Explanation {
  public:
   void step(std::string_view sentence) override { text += std::string(sentence) + "\n"; }
   std::string text;
@@ -80,12 +78,12 @@ class RecipientTablesTest : public testing::Test {
   }
   void verifymaps(std::string_view text) { control("verifymaps", text); }
 
-  Decision run(std::string_view address, Trail* trail = nullptr) {
+  Decision run(std::string_view address, Explanation* explanation = nullptr) {
     std::vector<Problem> problems;
     config_ = load_config(tree_.root(), problems);
     users_.force();
     static_cast<void>(users_.refresh(0, problems));
-    return decide(address, {config_, users_, system_}, trail);
+    return decide(address, {config_, users_, system_}, explanation);
   }
   // "table 0", as in the reply; "pending".
   std::string judge(std::string_view address) {
@@ -243,7 +241,7 @@ TEST_F(RecipientTablesTest, DelimitersCanBeSet) {
   EXPECT_EQ(judge("joe@me.example"), "local 9");
 }
 
-TEST_F(RecipientTablesTest, TheTrailNamesTableAndKeys) {
+TEST_F(RecipientTablesTest, TheExplanationNamesTableAndKeys) {
   verifymaps("# x\na.example:cdb:/a\n.b.example:regexp:/b\nown.example:\n");
   system_.add_pattern_table("regexp:/b");
   const struct {
@@ -263,9 +261,9 @@ TEST_F(RecipientTablesTest, TheTrailNamesTableAndKeys) {
        "control/verifymaps:4: key \"own.example\" leaves it to qmail's own rules\ncontrol/me: "},
   };
   for (const auto& row : rows) {
-    CollectedTrail trail;
-    static_cast<void>(run(row.address, &trail));
-    EXPECT_NE(trail.text.find(row.sentences), std::string::npos) << row.sentences << trail.text;
+    CollectedSteps steps;
+    static_cast<void>(run(row.address, &steps));
+    EXPECT_NE(steps.text.find(row.sentences), std::string::npos) << row.sentences << steps.text;
   }
 }
 

@@ -14,7 +14,7 @@
 
 #include "core/file.h"
 #include "event/libevent_loop.h"
-#include "helper/keeper.h"
+#include "helper/agent.h"
 #include "verify/passwd.h"
 
 namespace qv {
@@ -61,12 +61,11 @@ class HomesTest : public testing::Test {
 
   // With this much time to live for what was found out.
   void start(std::int64_t ttl_us) {
-    helper::KeeperSettings settings;
-    settings.passwd_path = top_ + "/passwd";
-    Result<helper::Keeper> keeper = helper::start_keeper(settings);
-    ASSERT_TRUE(keeper.ok());
-    pool_.emplace(loop_, std::move(keeper).value(), helper::PoolSettings{},
-                  [](helper::Notice, pid_t, int) {});
+    helper::AgentSettings settings;
+    settings.files.passwd = top_ + "/passwd";
+    Result<process::Spawner> spawner = process::start_spawner(helper::agent_spawner(settings));
+    ASSERT_TRUE(spawner.ok());
+    pool_.emplace(loop_, std::move(spawner).value(), process::PoolSettings{}, nullptr);
     lookups_.emplace(loop_, *pool_, ttl_us, [this](std::uint32_t) { loop_.stop(); });
     homes_.emplace(*lookups_);
     passwd_.emplace(*lookups_, PasswdPaths{top_ + "/passwd", top_ + "/nsswitch.conf"});
@@ -96,7 +95,7 @@ class HomesTest : public testing::Test {
   Result<Look> owns_home() {
     return until_known([&] { return homes_->owns_home(bob()); });
   }
-  std::uint64_t asked() const { return pool_->counts().asked; }
+  std::uint64_t asked() const { return pool_->counters().jobs; }
 
   LibeventLoop loop_;
   std::string top_;

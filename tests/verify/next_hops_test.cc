@@ -10,7 +10,7 @@
 #include <map>
 #include <optional>
 
-#include "helper/keeper.h"
+#include "helper/pool.h"
 #include "tests/fakes/fake_loop.h"
 #include "verify/options.h"
 #include "wire/address_verify.h"
@@ -108,7 +108,7 @@ class NextHopsTest : public testing::Test {
   }
 
   FakeLoop loop_;
-  helper::Pool pool_{loop_, helper::Keeper(), helper::PoolSettings{}, {}};
+  helper::Pool pool_{loop_, process::Spawner(), process::PoolSettings{}, {}};
   std::string directory_;
   NextHopSettings settings_;
   Fd listener_;

@@ -9,7 +9,7 @@
 #include <string>
 #include <vector>
 
-#include "tests/fakes/fake_helper.h"
+#include "tests/fakes/fake_spawner.h"
 #include "tests/fakes/test_tree.h"
 
 namespace qv {
@@ -18,7 +18,7 @@ namespace {
 constexpr std::int64_t kSecondUs = 1000000;
 constexpr std::int64_t kHelperUs = 60 * kSecondUs;  // helpers are given longer than a client waits
 
-class VerifierTest : public testing::Test, public helper::FakeHelper {
+class VerifierTest : public testing::Test {
  protected:
   VerifierTest() {
     tree_.write("control/me", "me.example\n");
@@ -34,10 +34,10 @@ class VerifierTest : public testing::Test, public helper::FakeHelper {
     tree_.write_cdb("users/cdb", users_);
     options_.qmailhome = tree_.root();
     options_.cache_ttl_us = 3600 * kSecondUs;
-    helper::PoolSettings settings;
+    process::PoolSettings settings;
     settings.workers = 2;
     settings.time_limit_us = kHelperUs;
-    pool_ = std::make_unique<helper::Pool>(loop_, keeper(), settings, nullptr);
+    pool_ = std::make_unique<helper::Pool>(loop_, fake_.spawner(), settings, nullptr);
     log_file_ = std::tmpfile();
     log_ = std::make_unique<LogWriter>(loop_, fileno(log_file_));
     verifier_ =
@@ -81,12 +81,20 @@ class VerifierTest : public testing::Test, public helper::FakeHelper {
                               if (when_told_) when_told_();
                             }});
   }
-  // The helper says of the next question that there is no such home.
+  // What the agent that was started last is asked, and its answer.
+  helper::Request taken() {
+    fake_.turn();
+    return helper::validate(fake_.request_at(fake_.workers.size() - 1).body).value();
+  }
+  void respond(const helper::Response& response) {
+    fake_.answer(fake_.workers.size() - 1, process::as_bytes(response));
+  }
+  // It says that there is no such home.
   void answer_absent() {
     helper::Response response;
-    response.serial = taken().serial;
+    static_cast<void>(taken());
     response.outcome = helper::Outcome::absent;
-    respond(helper::as_bytes(response));
+    respond(response);
   }
   std::string log() {
     log_->flush();
@@ -117,7 +125,7 @@ TEST_F(VerifierTest, AQueryIsCompletedOnceWhenTheHelperHasAnswered) {
   EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   EXPECT_EQ(ask("b", "u1-y@l.example"), Verifier::Parked::yes);
   EXPECT_EQ(ask("c", "u2-x@l.example"), Verifier::Parked::yes);
-  start_ordered();
+  fake_.turn();
   answer_absent();
   ASSERT_EQ(told_.size(), 2U) << "both wait for the same home";
   EXPECT_EQ(told_[0].name + told_[1].name, "ab");
@@ -143,7 +151,7 @@ TEST_F(VerifierTest, OverdueOnesAreToldTimeoutOnce) {
   EXPECT_EQ(waiting_, 1);
   loop_.advance_us(kSecondUs);
   EXPECT_EQ(told_.size(), 2U);
-  start_ordered();
+  fake_.turn();
   answer_absent();
   answer_absent();
   loop_.advance_us(kHelperUs);
@@ -171,7 +179,7 @@ TEST_F(VerifierTest, WhenAllPlacesAreTakenThereIsNoRoom) {
   EXPECT_EQ(told_.size(), Verifier::kMaxParked);
   EXPECT_EQ(ask("late", "u5-x@l.example"), Verifier::Parked::no_room)
       << "the places are taken until the helper has been heard of";
-  start_ordered();
+  fake_.turn();
   answer_absent();
   EXPECT_EQ(ask("late", "u5-y@l.example"), Verifier::Parked::yes);
   EXPECT_EQ(told_.size(), Verifier::kMaxParked);
@@ -182,12 +190,11 @@ TEST_F(VerifierTest, AnOwnerWhoseHomeHangsGetsAShareOfThePlaces) {
   for (std::size_t i = 0; i < Verifier::kMaxParkedPerLane; ++i) {
     ASSERT_EQ(ask("hung", "u1-" + std::to_string(i) + "@l.example"), Verifier::Parked::yes) << i;
   }
-  start_ordered();
-  const Fd hung = std::move(worker_);
+  fake_.turn();
   EXPECT_EQ(ask("late", "u1-late@l.example"), Verifier::Parked::no_room);
   EXPECT_EQ(verifier_->counters().no_room, 1U);
   EXPECT_EQ(ask("other", "u2-x@l.example"), Verifier::Parked::yes);
-  start_ordered();
+  fake_.turn();
   answer_absent();
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].name, "other");
@@ -203,20 +210,19 @@ TEST_F(VerifierTest, AnOwnerWhoseHomeHangsGetsAShareOfThePlaces) {
 // A query that waited for one thing and now waits for another counts in the other's share.
 TEST_F(VerifierTest, AQueryThatComesIntoAFullLaneIsUndecided) {
   ASSERT_EQ(ask("joe", "joe@l.example"), Verifier::Parked::yes);
-  start_ordered();
+  fake_.turn();
   const helper::Request asked = taken();
   ASSERT_EQ(asked.op, helper::Op::passwd_user);
   for (std::size_t i = 0; i < Verifier::kMaxParkedPerLane; ++i) {
     ASSERT_EQ(ask("hung", "u1-x@l.example"), Verifier::Parked::yes) << i;
   }
   helper::Response response;
-  response.serial = asked.serial;
   response.outcome = helper::Outcome::found;
   response.uid = 1001;
   response.gid = 1001;
   response.user_length = static_cast<std::uint16_t>(std::string("joe").copy(response.user, 3));
   response.home_length = static_cast<std::uint16_t>(std::string("/joe").copy(response.home, 4));
-  respond(helper::as_bytes(response));
+  respond(response);
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].name, "joe");
   EXPECT_EQ(told_[0].why, Why::timeout);
@@ -234,7 +240,7 @@ TEST_F(VerifierTest, WhoIsToldMayAskTheNextQuestion) {
   };
   EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   EXPECT_EQ(ask("b", "u1-x@l.example"), Verifier::Parked::yes);
-  start_ordered();
+  fake_.turn();
   answer_absent();
   EXPECT_EQ(told_.size(), 2U);
   EXPECT_EQ(waiting_, 6);
@@ -246,7 +252,7 @@ TEST_F(VerifierTest, WhoIsToldMayAskTheNextQuestion) {
 
 TEST_F(VerifierTest, ReloadForgetsWhatWasFoundOut) {
   EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
-  start_ordered();
+  fake_.turn();
   answer_absent();
   EXPECT_EQ(decided("u1-x@l.example"), Why::home_error);
   verifier_->reload();
@@ -264,7 +270,7 @@ TEST_F(VerifierTest, ReloadReadsFilesWithoutWaitingForASecondToPass) {
 
 TEST_F(VerifierTest, ReloadKeepsWhatSomebodyWaitsFor) {
   EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
-  start_ordered();
+  fake_.turn();
   verifier_->reload();
   answer_absent();
   ASSERT_EQ(told_.size(), 1U);
