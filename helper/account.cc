@@ -34,13 +34,13 @@ Result<ServedAccount> served(uid_t uid, gid_t gid, std::string_view home) {
   return ServedAccount{{uid, group_for_looking(gid)}, std::string(home)};
 }
 
-char letter_of(AccountSource source) {
+char letter_of(OwnerSource source) {
   switch (source) {
-    case AccountSource::passwd:
+    case OwnerSource::passwd:
       return 'p';
-    case AccountSource::exact:
+    case OwnerSource::exact:
       return 'x';
-    case AccountSource::wildcard:
+    case OwnerSource::wildcard:
       return 'w';
   }
   return '?';
@@ -134,7 +134,7 @@ gid_t group_for_looking(gid_t gid) {
   return gid == 0 ? kNoGroup : gid;
 }
 
-std::string account_name(AccountSource source, std::string_view name) {
+std::string account_name(OwnerSource source, std::string_view name) {
   std::string account(1, letter_of(source));
   account += ':';
   account += name;

@@ -11,24 +11,18 @@
 #ifndef QV_HELPER_ACCOUNT_H_
 #define QV_HELPER_ACCOUNT_H_
 
-#include <cstdint>
 #include <string>
 #include <string_view>
 
 #include "core/result.h"
 #include "process/identity.h"
+#include "rcpt/lookups.h"
 
 namespace qv::helper {
 
-// Where the account is found.
-enum class AccountSource : std::uint8_t {
-  passwd,    // a login name
-  exact,     // users/cdb: `!` + name + NUL
-  wildcard,  // users/cdb: `!` + name
-};
-
-// The name for an order to the spawner, and whether text is one.
-[[nodiscard]] std::string account_name(AccountSource source, std::string_view name);
+// The name for an order to the spawner: of a login, or of what a key of users/cdb holds.  And
+// whether text is one.
+[[nodiscard]] std::string account_name(OwnerSource source, std::string_view name);
 [[nodiscard]] bool is_account_name(std::string_view account);
 
 // A look needs no group of root's, and must not have it: 65534 in its place.

@@ -68,24 +68,12 @@ class HomeKey {
   std::size_t used_ = 0;
 };
 
-helper::AccountSource source_of(const Owner& owner) {
-  switch (owner.source) {
-    case OwnerSource::passwd:
-      return helper::AccountSource::passwd;
-    case OwnerSource::exact:
-      return helper::AccountSource::exact;
-    case OwnerSource::wildcard:
-      return helper::AccountSource::wildcard;
-  }
-  return helper::AccountSource::passwd;
-}
-
 // The owner as agents know it, by name; a key of users/cdb is in lower case.
 class AgentAccount {
  public:
   explicit AgentAccount(const Owner& owner)
       : account_(helper::account_name(
-            source_of(owner), owner.source == OwnerSource::passwd ? owner.user : owner.matched)),
+            owner.source, owner.source == OwnerSource::passwd ? owner.user : owner.matched)),
         owner_{{}, owner.uid, helper::group_for_looking(owner.gid), owner.home} {
     for (char& c : account_) c = ascii_lower(c);
     owner_.account = account_;

@@ -194,9 +194,9 @@ TEST(Request, AnAccountIsNamedByALoginOrAKey) {
     EXPECT_EQ(is_account_name(account), allowed) << account;
   }
   EXPECT_FALSE(is_account_name(longest + "k"));
-  EXPECT_EQ(account_name(AccountSource::passwd, "joe"), "p:joe");
-  EXPECT_EQ(account_name(AccountSource::exact, "joe"), "x:joe");
-  EXPECT_EQ(account_name(AccountSource::wildcard, "joe-"), "w:joe-");
+  EXPECT_EQ(account_name(OwnerSource::passwd, "joe"), "p:joe");
+  EXPECT_EQ(account_name(OwnerSource::exact, "joe"), "x:joe");
+  EXPECT_EQ(account_name(OwnerSource::wildcard, "joe-"), "w:joe-");
 }
 
 TEST(Request, LoginNames) {
