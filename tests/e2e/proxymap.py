@@ -605,9 +605,16 @@ class Databases(ProxyTest):
         proxy = self.start_proxy()
         client = self.connect(proxy)
         client.send(encode("request", "lookup", "table", self.table, "flags", "0", "key", "k"))
-        worker = lib.wait_until(lambda: children(proxy.pid), 5)[0]
+        spawner = children(proxy.pid)[0]
+        worker = lib.wait_until(lambda: children(spawner), 5)[0]
         os.kill(worker, signal.SIGKILL)
         self.assertEqual(client.receive(), [("status", OK), ("value", "v")])
+
+    def test_without_its_spawner_it_ends_to_be_started_again(self):
+        proxy = self.start_proxy()
+        os.kill(children(proxy.pid)[0], signal.SIGKILL)
+        self.assertEqual(proxy.wait(), 111, proxy.log())
+        self.assertIn("worker event=spawner_gone", proxy.log())
 
 
 class Writes(ProxyTest):
