@@ -18,15 +18,38 @@ namespace qv {
 
 namespace {
 
-constexpr unsigned kCheckSeconds = 60;
-constexpr std::size_t kSmallestMap = std::size_t{64} << 20;
-// Pages are half full at worst, and a commit writes those it touches anew.
-constexpr std::size_t kMapBytesPerEntry = 4096;
 // So many changes may wait for a disk that does not take them.
 constexpr std::size_t kMaxUnwritten = 20000;
 
 std::string_view without_nul(std::string_view s) {
   return !s.empty() && s.back() == '\0' ? first_bytes(s, s.size() - 1) : s;
+}
+
+// Visits the entries after `after`, a thousand at a time, so that a slow visitor locks nobody out.
+Result<void> walk_env(LmdbEnv& env, std::string_view after, const CacheStore::Visitor& visitor) {
+  constexpr std::size_t kAtATime = 1000;
+  std::vector<std::pair<std::string, std::string>> some;
+  std::string last(after);
+  do {
+    some.clear();
+    QV_TRY(const int code, env.read([&](MDB_txn* txn, MDB_dbi dbi) {
+      LmdbCursor cursor(txn, dbi);
+      MDB_val key{};
+      MDB_val value{};
+      int found = cursor.get_after(last, key, value);
+      for (; found == 0; found = cursor.get(key, value, MDB_NEXT)) {
+        some.emplace_back(from_lmdb(key), from_lmdb(value));
+        if (some.size() == kAtATime) break;
+      }
+      return found;
+    }));
+    if (code != 0 && code != MDB_NOTFOUND) return lmdb_error(code, "read the cache");
+    for (const auto& [key, value] : some) {
+      if (visitor(key, value) == CacheStore::Walk::stop) return {};
+    }
+    if (!some.empty()) last = some.back().first;
+  } while (some.size() == kAtATime);
+  return {};
 }
 
 }  // namespace
@@ -35,31 +58,26 @@ Result<std::unique_ptr<LmdbStore>> LmdbStore::open(const std::string& path,
                                                    std::size_t max_entries) {
   QV_CHECK(max_entries >= 1);
   std::unique_ptr<LmdbStore> store(new LmdbStore(path, max_entries));
-  struct stat file {};
-  // An empty file is one that is about to be made.
-  if (stat(path.c_str(), &file) == 0 && file.st_size > 0) {
-    const Result<void> checked =
-        LmdbFile::check_in_child(path, LmdbFile::Access::read_write, kCheckSeconds);
-    if (!checked.ok()) {
-      if (checked.error().fault != Fault::protocol) return checked.error();
-      QV_TRY_VOID(store->begin_afresh(checked.error()));
-      return store;
-    }
-  }
   const Result<void> opened = store->open_env();
-  if (!opened.ok() && opened.error().fault == Fault::protocol) {
-    QV_TRY_VOID(store->begin_afresh(opened.error()));
-    return store;
-  }
-  if (!opened.ok()) return opened.error();
+  if (opened.ok()) return store;
+  if (!means_damage(opened.error())) return opened.error();
+  QV_TRY_VOID(store->begin_afresh(opened.error()));
   return store;
 }
 
 Result<void> LmdbStore::open_env() {
-  const std::size_t map_bytes = std::max(kSmallestMap, max_entries_ * kMapBytesPerEntry);
-  QV_TRY(LmdbFile env, LmdbFile::open(path_, LmdbFile::Access::read_write, map_bytes));
-  QV_TRY(size_, env.entries());
+  std::string detail;
+  QV_TRY(LmdbEnv env, LmdbEnv::open(path_, LmdbMode::make, detail));
   env_.emplace(std::move(env));
+  return count_entries();
+}
+
+Result<void> LmdbStore::count_entries() {
+  MDB_stat stat{};
+  QV_TRY(const int code,
+         env_->read([&](MDB_txn* txn, MDB_dbi dbi) { return mdb_stat(txn, dbi, &stat); }));
+  if (code != 0) return lmdb_error(code, "read the cache");
+  size_ = stat.ms_entries;
   return {};
 }
 
@@ -69,15 +87,13 @@ Result<void> LmdbStore::begin_afresh(const Error& why) {
   size_ = 0;
   const std::string aside = path_ + ".damaged";
   if (rename(path_.c_str(), aside.c_str()) != 0 && errno != ENOENT) return errno_error("rename");
-  // The lock file belongs to the old file's pages.
-  unlink((path_ + "-lock").c_str());
   notice_ = "the verification cache " + path_ + " is damaged (" + why.what + "): set aside as " +
             aside + ", beginning with an empty one";
   return open_env();
 }
 
 Error LmdbStore::after(Error error) {
-  if (error.fault != Fault::protocol) return error;
+  if (!means_damage(error)) return error;
   const Result<void> afresh = begin_afresh(error);
   return afresh.ok() ? Error{Fault::retry, 0, error.what} : afresh.error();
 }
@@ -89,10 +105,19 @@ Result<Answer> LmdbStore::lookup(std::string_view key, std::string& value) {
     value = *change->second;
     return Answer::found;
   }
+  if (key.empty() || key.size() > LmdbEnv::kMaxKey) return Answer::absent;
   if (!env_) QV_TRY_VOID(open_env());
-  Result<Answer> found = env_->get(key, value);
-  if (!found.ok()) return after(found.error());
-  return found;
+  const Result<int> code = env_->read([&](MDB_txn* txn, MDB_dbi dbi) {
+    MDB_val wanted = to_lmdb(key);
+    MDB_val found{};
+    const int got = mdb_get(txn, dbi, &wanted, &found);
+    if (got == 0) value = from_lmdb(found);
+    return got;
+  });
+  if (!code.ok()) return after(code.error());
+  if (code.value() == MDB_NOTFOUND) return Answer::absent;
+  if (code.value() != 0) return after(lmdb_error(code.value(), "read the cache"));
+  return Answer::found;
 }
 
 Result<void> LmdbStore::note_change(std::string_view key, std::optional<std::string> value) {
@@ -126,20 +151,11 @@ Result<Answer> LmdbStore::erase(std::string_view key) {
 
 Result<void> LmdbStore::flush() {
   if (!env_) QV_TRY_VOID(open_env());
-  if (!unwritten_.empty()) {
-    std::vector<LmdbFile::Change> changes;
-    changes.reserve(unwritten_.size());
-    for (const auto& [key, value] : unwritten_) {
-      changes.push_back({key, value ? std::optional<std::string_view>(*value) : std::nullopt});
-    }
-    const Result<void> written = env_->commit(changes);
-    if (!written.ok()) return after(written.error());
-    unwritten_.clear();
-  }
+  QV_TRY_VOID(write_changes(unwritten_));
+  unwritten_.clear();
   // The tools write to the same file: count again.
-  const Result<std::size_t> entries = env_->entries();
-  if (!entries.ok()) return after(entries.error());
-  size_ = entries.value();
+  const Result<void> counted = count_entries();
+  if (!counted.ok()) return after(counted.error());
   return forget_surplus();
 }
 
@@ -147,38 +163,47 @@ Result<void> LmdbStore::forget_surplus() {
   const std::size_t surplus = eviction_count(size_, max_entries_);
   if (surplus == 0) return {};
   Eviction eviction;
-  const Result<void> walked = env_->walk({}, [&](std::string_view key, std::string_view value) {
-    eviction.consider(key, value);
-    return LmdbFile::Walk::go_on;
-  });
+  const Result<void> walked =
+      walk_env(*env_, {}, [&](std::string_view key, std::string_view value) {
+        eviction.consider(key, value);
+        return Walk::go_on;
+      });
   if (!walked.ok()) return after(walked.error());
-  const std::vector<std::string> keys = eviction.take_least(surplus);
-  std::vector<LmdbFile::Change> changes;
-  changes.reserve(keys.size());
-  for (const std::string& key : keys) changes.push_back({key, std::nullopt});
-  const Result<void> written = env_->commit(changes);
-  if (!written.ok()) return after(written.error());
-  size_ -= keys.size();
+  Changes gone;
+  for (std::string& key : eviction.take_least(surplus)) gone.emplace(std::move(key), std::nullopt);
+  QV_TRY_VOID(write_changes(gone));
+  size_ -= gone.size();
+  return {};
+}
+
+Result<void> LmdbStore::write_changes(const Changes& changes) {
+  if (changes.empty()) return {};
+  const Result<int> code = env_->change([&](MDB_txn* txn, MDB_dbi dbi) {
+    for (const auto& [key, value] : changes) {
+      MDB_val k = to_lmdb(key);
+      MDB_val v = to_lmdb(value ? std::string_view(*value) : std::string_view());
+      const int done = value ? mdb_put(txn, dbi, &k, &v, 0) : mdb_del(txn, dbi, &k, nullptr);
+      if (done != 0 && done != MDB_NOTFOUND) return done;
+    }
+    return 0;
+  });
+  if (!code.ok()) return after(code.error());
+  if (code.value() != 0) return after(lmdb_error(code.value(), "write the cache"));
   return {};
 }
 
 Result<void> LmdbStore::walk(std::string_view after_key, const Visitor& visitor) {
   QV_TRY_VOID(flush());
-  const Result<void> walked =
-      env_->walk(after_key, [&](std::string_view key, std::string_view value) {
-        return visitor(key, value) == Walk::stop ? LmdbFile::Walk::stop : LmdbFile::Walk::go_on;
-      });
+  const Result<void> walked = walk_env(*env_, after_key, visitor);
   if (!walked.ok()) return after(walked.error());
   return {};
 }
 
 Result<void> walk_lmdb_file(const std::string& path, const CacheStore::Visitor& visitor) {
-  constexpr std::size_t kMapBytes = std::size_t{1} << 30;
-  QV_TRY_VOID(LmdbFile::check_in_child(path, LmdbFile::Access::read_only, kCheckSeconds));
-  QV_TRY(LmdbFile table, LmdbFile::open(path, LmdbFile::Access::read_only, kMapBytes));
-  return table.walk({}, [&](std::string_view key, std::string_view value) {
-    const CacheStore::Walk next = visitor(without_nul(key), without_nul(value));
-    return next == CacheStore::Walk::stop ? LmdbFile::Walk::stop : LmdbFile::Walk::go_on;
+  std::string detail;
+  QV_TRY(LmdbEnv env, LmdbEnv::open(path, LmdbMode::read, detail));
+  return walk_env(env, {}, [&](std::string_view key, std::string_view value) {
+    return visitor(without_nul(key), without_nul(value));
   });
 }
 

@@ -13,8 +13,8 @@
 #include <optional>
 #include <string>
 
-#include "cache/lmdb_file.h"
 #include "cache/store.h"
+#include "maps/lmdb_env.h"
 
 namespace qv {
 
@@ -39,18 +39,24 @@ class LmdbStore final : public CacheStore {
   LmdbStore(std::string path, std::size_t max_entries)
       : path_(std::move(path)), max_entries_(max_entries) {}
 
+  // By key; nullopt: erase it.
+  using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
+
   [[nodiscard]] Result<void> open_env();
   [[nodiscard]] Result<void> begin_afresh(const Error& why);
   // The Error; where it says that the file is damaged a new one has been begun.
   [[nodiscard]] Error after(Error error);
   [[nodiscard]] Result<void> note_change(std::string_view key, std::optional<std::string> value);
   [[nodiscard]] Result<void> forget_surplus();
+  [[nodiscard]] Result<void> count_entries();
+  // Makes all changes, or none.
+  [[nodiscard]] Result<void> write_changes(const Changes& changes);
 
   std::string path_;
   std::size_t max_entries_;
-  std::optional<LmdbFile> env_;
+  std::optional<LmdbEnv> env_;
   // Invariant: what the store answers is env_ with these changes made to it.
-  std::map<std::string, std::optional<std::string>, std::less<>> unwritten_;
+  Changes unwritten_;
   std::size_t size_ = 0;
   std::string notice_;
 };

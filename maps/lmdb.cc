@@ -15,10 +15,8 @@ namespace qv {
 
 namespace {
 
-constexpr std::size_t kMaxKey = 511;  // bytes, LMDB's own limit
-
-// Neither of them is in any LMDB file.
-bool can_be_key(std::string_view key) { return !key.empty() && key.size() <= kMaxKey; }
+// Neither an empty key nor a longer one is in any LMDB file.
+bool can_be_key(std::string_view key) { return !key.empty() && key.size() <= LmdbEnv::kMaxKey; }
 
 std::string_view without_nul(std::string_view s) {
   if (!s.empty() && s.back() == '\0') s.remove_suffix(1);
@@ -31,7 +29,7 @@ class LmdbMap final : public Map {
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     const std::string ended = std::string(key) + '\0';
-    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+    QV_TRY(const int code, env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
       MDB_val k = to_lmdb(key);
       MDB_val v{};
       int found = can_be_key(key) ? mdb_get(txn, dbi, &k, &v) : MDB_NOTFOUND;
@@ -48,7 +46,7 @@ class LmdbMap final : public Map {
   // In one transaction, and with one lock.
   void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
     std::size_t done = 0;
-    const Result<int> code = env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+    const Result<int> code = env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
       const bool nul = ends_with_nul(txn, dbi);
       std::string ended;
       for (; done < keys.size(); ++done) {
@@ -59,7 +57,7 @@ class LmdbMap final : public Map {
           told(done, Answer::found, from_lmdb(v));
           continue;
         }
-        if (found == MDB_NOTFOUND && nul && keys[done].size() < kMaxKey) {
+        if (found == MDB_NOTFOUND && nul && keys[done].size() < LmdbEnv::kMaxKey) {
           ended.assign(keys[done]) += '\0';
           k = to_lmdb(ended);
           found = mdb_get(txn, dbi, &k, &v);
@@ -73,7 +71,7 @@ class LmdbMap final : public Map {
 
   Result<Answer> update(std::string_view key, std::string_view value) override {
     Answer was = Answer::absent;
-    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+    QV_TRY(const int code, env_.change([&](MDB_txn* txn, MDB_dbi dbi) {
       const std::string tail(ends_with_nul(txn, dbi) ? 1 : 0, '\0');
       const std::string whole_key = std::string(key) + tail;
       const std::string whole_value = std::string(value) + tail;
@@ -90,7 +88,7 @@ class LmdbMap final : public Map {
   }
 
   Result<Answer> erase(std::string_view key) override {
-    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+    QV_TRY(const int code, env_.change([&](MDB_txn* txn, MDB_dbi dbi) {
       const std::string ended = std::string(key) + '\0';
       MDB_val k = to_lmdb(key);
       const int gone = can_be_key(key) ? mdb_del(txn, dbi, &k, nullptr) : MDB_NOTFOUND;
@@ -104,13 +102,12 @@ class LmdbMap final : public Map {
   // Each step is a look-up of its own, so that a long walk holds no lock: it goes on behind the key
   // it gave last.
   Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
-    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
-      MDB_cursor* cursor = nullptr;
-      if (const int opened = mdb_cursor_open(txn, dbi, &cursor); opened != 0) return opened;
-      MDB_val k = to_lmdb(walk_);
+    QV_TRY(const int code, env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
+      LmdbCursor cursor(txn, dbi);
+      if (step == Step::first) walk_.clear();
+      MDB_val k{};
       MDB_val v{};
-      const int found = seek(cursor, step, k, v);
-      mdb_cursor_close(cursor);
+      const int found = cursor.get_after(walk_, k, v);
       if (found != 0) return found;
       walk_ = from_lmdb(k);
       const bool nul = walk_.back() == '\0';
@@ -124,7 +121,7 @@ class LmdbMap final : public Map {
   bool is_empty() override {
     MDB_stat stat{};
     const Result<int> code =
-        env_.run([&](MDB_txn* txn, MDB_dbi dbi) { return mdb_stat(txn, dbi, &stat); });
+        env_.read([&](MDB_txn* txn, MDB_dbi dbi) { return mdb_stat(txn, dbi, &stat); });
     return code.ok() && code.value() == 0 && stat.ms_entries == 0;
   }
 
@@ -137,20 +134,11 @@ class LmdbMap final : public Map {
     return Answer::found;
   }
 
-  int seek(MDB_cursor* cursor, Step step, MDB_val& k, MDB_val& v) const {
-    if (step == Step::first || walk_.empty()) return mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-    const int found = mdb_cursor_get(cursor, &k, &v, MDB_SET_RANGE);
-    if (found != 0 || from_lmdb(k) != walk_) return found;
-    return mdb_cursor_get(cursor, &k, &v, MDB_NEXT);
-  }
-
   static bool ends_with_nul(MDB_txn* txn, MDB_dbi dbi) {
-    MDB_cursor* cursor = nullptr;
-    if (mdb_cursor_open(txn, dbi, &cursor) != 0) return false;
+    LmdbCursor cursor(txn, dbi);
     MDB_val k{};
     MDB_val v{};
-    const int found = mdb_cursor_get(cursor, &k, &v, MDB_FIRST);
-    mdb_cursor_close(cursor);
+    const int found = cursor.get_after({}, k, v);
     return found == 0 && k.mv_size > 0 && from_lmdb(k).back() == '\0';
   }
 
@@ -194,7 +182,7 @@ class LmdbTableBuilder final : public TableBuilder {
     // A batch that did not fit is written again, and its duplicates are then told of only once.
     std::vector<std::string> left_out;
     std::uint64_t added = 0;
-    QV_TRY(const int code, env_.run([&](MDB_txn* txn, MDB_dbi dbi) {
+    QV_TRY(const int code, env_.change([&](MDB_txn* txn, MDB_dbi dbi) {
       left_out.clear();
       added = 0;
       for (const Entry& entry : entries_) {
@@ -236,7 +224,7 @@ class LmdbTableBuilder final : public TableBuilder {
 
 Result<std::unique_ptr<TableBuilder>> begin_lmdb(AtomicFile file, Duplicates duplicates,
                                                  DuplicateNotice notice, std::string& detail) {
-  QV_TRY(LmdbEnv env, LmdbEnv::open(file.temporary_path(), LmdbMode::create, detail));
+  QV_TRY(LmdbEnv env, LmdbEnv::open(file.temporary_path(), LmdbMode::build, detail));
   return std::unique_ptr<TableBuilder>(std::make_unique<LmdbTableBuilder>(
       std::move(file), std::move(env), duplicates, std::move(notice)));
 }

@@ -157,9 +157,9 @@ TEST_F(StoreFile, WhatAnotherProcessErasesIsGoneHereToo) {
   fill(10);
   const pid_t tool = fork();
   if (tool == 0) {
-    auto env = LmdbFile::open(path_, LmdbFile::Access::read_write, 1 << 20);
-    const LmdbFile::Change change{"user3@x.example", std::nullopt};
-    _exit(env.ok() && env.value().commit({&change, 1}).ok() ? 0 : 1);
+    auto store = LmdbStore::open(path_, 10000);
+    const bool erased = store.ok() && store.value()->erase("user3@x.example").ok();
+    _exit(erased && store.value()->flush().ok() ? 0 : 1);
   }
   int status = 0;
   waitpid(tool, &status, 0);
@@ -167,6 +167,48 @@ TEST_F(StoreFile, WhatAnotherProcessErasesIsGoneHereToo) {
   EXPECT_EQ(get("user3@x.example"), "(absent)");
   EXPECT_TRUE(store_->flush().ok());
   EXPECT_EQ(store_->size(), 9u);
+}
+
+TEST_F(StoreFile, TakesOverAFileThatAnotherProcessHasGrown) {
+  open();
+  fill(10);
+  const pid_t tool = fork();
+  if (tool == 0) {
+    auto store = LmdbStore::open(path_, 10000000);
+    bool good = store.ok();
+    // More than the map of 16 MiB that both have begun with.
+    for (int i = 0; good && i < 5000; ++i) {
+      good = store.value()->put("big" + std::to_string(i), std::string(5000, 'x')).ok();
+    }
+    _exit(good && store.value()->flush().ok() ? 0 : 1);
+  }
+  int status = 0;
+  waitpid(tool, &status, 0);
+  ASSERT_EQ(status, 0);
+  EXPECT_EQ(get("big4999"), std::string(5000, 'x'));
+  EXPECT_EQ(get("user9@x.example"), "0:0:5:250 ok");
+  EXPECT_TRUE(store_->put("late@x", "0:0:5:").ok());
+  EXPECT_TRUE(store_->flush().ok());
+  EXPECT_EQ(store_->size(), 5011u);
+  EXPECT_EQ(store_->take_notice(), "");
+}
+
+TEST_F(StoreFile, OneThatMayNotBeReadIsNoDamagedOne) {
+  open();
+  fill(10);
+  store_.reset();
+  fs::permissions(directory_, fs::perms(0755));
+  ASSERT_EQ(chmod(path_.c_str(), 0), 0);
+  const pid_t other = fork();
+  if (other == 0) {
+    if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(9);
+    const auto opened = LmdbStore::open(path_, 10);
+    _exit(opened.ok() ? 8 : static_cast<int>(opened.error().fault));
+  }
+  int status = 0;
+  waitpid(other, &status, 0);
+  EXPECT_EQ(WEXITSTATUS(status), static_cast<int>(Fault::config));
+  EXPECT_FALSE(fs::exists(path_ + ".damaged"));
 }
 
 }  // namespace
