@@ -72,12 +72,15 @@ CDB_CFLAGS := $(call pkg_cflags,libcdb)
 CDB_LIBS   := $(or $(call pkg_libs,libcdb),-lcdb)
 
 # A table type says in a line `//@ needs: NAME...` which packages (pkg-config names) it needs; it is
-# left out where one of them is missing.
-MAPS_CHOICE := $(shell sh tools/choose-maps $(PKG_CONFIG) maps)
+# left out where one of them is missing.  One that needs more than every program may load becomes a
+# module, which is loaded when a table of that type is named (maps/registry.h).
+MAPS_BASE_PKGS := lmdb libpcre2-8
+MAPS_CHOICE := $(shell sh tools/choose-maps $(PKG_CONFIG) maps $(MAPS_BASE_PKGS))
 chosen_maps = $(patsubst $(1):%,%,$(filter $(1):%,$(MAPS_CHOICE)))
 MAPS_SOURCES := $(call chosen_maps,map)
 MAPS_NEEDY := $(call chosen_maps,needy)
 MAPS_TYPES := $(call chosen_maps,type)
+MAPS_MODULES := $(call chosen_maps,module)
 MAPS_LEFT_OUT := $(call chosen_maps,without)
 MAPS_PKGS := $(sort $(call chosen_maps,pkg))
 
@@ -148,22 +151,23 @@ below = $(sort $(1) $(foreach room,$(MAY_$(1)),$(call below,$(room))))
 archives = $(patsubst %,$(B)/rooms/%.a,$(filter $(foreach room,$(1),$(call below,$(room))),$(ROOMS)))
 
 PROGRAMS := $(filter-out $(HOOK_TOP),$(basename $(wildcard *.cc)))
-FULL_BINARY := $(B)/bin/qmail-virtual-full
-PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%) $(FULL_BINARY)
+PROGRAM_BINARIES := $(PROGRAMS:%=$(B)/bin/%)
+MODULES := $(MAPS_MODULES:%=$(B)/lib/qmail-verify/maps/%.so)
 
 HOOK_ARCHIVE := $(B)/lib/libverifyrcpt.a
 HOOK_LIBS := $(HOOK_ARCHIVE) $(B)/lib/libverifyrcpt.so
 
 .DELETE_ON_ERROR:
-.SECONDARY: $(PROGRAMS:%=$(O)/%.o)
+.SECONDARY: $(PROGRAMS:%=$(O)/%.o) $(MAPS_MODULES:%=$(O)/modules/%.o) $(MAPS_MODULES:%=$(O)/modules/%.cc)
 
-all: $(HOOK_LIBS) $(PROGRAM_BINARIES) hooks $(B)/config.txt
+all: $(HOOK_LIBS) $(PROGRAM_BINARIES) $(MODULES) hooks $(B)/config.txt
 	@:; $(foreach left,$(MAPS_LEFT_OUT),echo "left out: $(left)";)
 
 # Which compiler, flags and tables this build was made with.
 $(B)/config.txt: $(call chosen,$(O)/config,$(CXX) $(TIER1) $(MAPS_CHOICE))
 	@mkdir -p $(@D)
 	@{ $(CXX) --version | head -n 1; echo "flags: $(TIER1)"; echo "maps: $(MAPS_TYPES)"; \
+	  echo "modules: $(MAPS_MODULES)"; \
 	  echo "left out: $(MAPS_LEFT_OUT)"; } >$@
 
 FLAGS := $(call chosen,$(O)/flags,$(call without_ccache,$(CXX)) $(filter-out -Werror,$(TIER0) $(TIER1)) $(CXXFLAGS) $(CPPFLAGS))
@@ -183,18 +187,16 @@ $(O)/%.o: %.cc $(FLAGS)
 $(O)/%.o: $(O)/%.cc $(FLAGS)
 	$(call say,CXX $<)$(CXX) $(TIER1) $(CXXFLAGS) $(CPPFLAGS) -c $< -o $@
 
-# One row per table type that was found.
-$(O)/registry.cc: $(call chosen,$(O)/types,$(MAPS_TYPES)) tools/make-registry
-	@sh tools/make-registry $(MAPS_TYPES) >$@
+# The table of types, and what a module says of itself.  Programs and modules know by the checksum of
+# the headers they share whether they belong together.
+MAPS_INTERFACE := $(VERSION)-$(word 1,$(shell cat maps/map.h maps/source.h core/result.h | cksum))
+MAPS_REGISTRY := $(MAPS_INTERFACE) $(PREFIX)/lib/qmail-verify/maps
+$(O)/registry.cc: $(call chosen,$(O)/types,$(MAPS_REGISTRY) $(MAPS_TYPES) -- $(MAPS_MODULES)) tools/make-registry
+	@sh tools/make-registry $(MAPS_REGISTRY) $(MAPS_TYPES) -- $(MAPS_MODULES) >$@
 
-# qmail-virtual may be started for every message, and five sixths of that took loading what clients
-# of databases need.  It has the other table types, and where its settings name one of these it runs
-# qmail-virtual-full, which is the same program with all.
-ELSEWHERE_TYPES := $(filter ldap mysql pgsql redis sqlite,$(MAPS_TYPES))
-STATIC_RUNTIME = $(if $(filter release debug,$(MODE)),$(if $(findstring /,$(shell $(CXX) -print-file-name=libstdc++.a)),-static-libstdc++ -static-libgcc))
-
-$(O)/registry_lean.cc: $(O)/types tools/make-registry
-	@sh tools/make-registry $(filter-out $(ELSEWHERE_TYPES),$(MAPS_TYPES)) -- $(ELSEWHERE_TYPES) >$@
+$(O)/modules/%.cc: $(O)/types tools/make-registry
+	@mkdir -p $(@D)
+	@sh tools/make-registry -m $(MAPS_INTERFACE) $* >$@
 
 # $(call archive,FILE,OBJECTS)
 define archive
@@ -225,18 +227,21 @@ LINKED := $(call chosen,$(O)/linked,$(call without_ccache,$(CXX)) $(LINK) $(LDFL
 # $(call link,LIBRARIES): the objects and archives among the prerequisites make the target.
 link = $(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(PKG_LIBS) $(LDLIBS)
 
-# The registry stands before the archives, so that the one in there is not taken.
-$(B)/bin/qmail-virtual: $(O)/qmail-virtual.o $(O)/registry_lean.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
-	@mkdir -p $(@D)
-	$(call link,$(STATIC_RUNTIME)) $(split_debug)
-
-$(FULL_BINARY): $(O)/qmail-virtual.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
-	@mkdir -p $(@D)
-	$(call link) $(split_debug)
+# qmail-virtual may be started for every message: it loads as little as it can.
+$(B)/bin/qmail-virtual: LDFLAGS += $(if $(filter release debug,$(MODE)),$(if $(findstring /,$(shell \
+	$(CXX) -print-file-name=libstdc++.a)),-static-libstdc++ -static-libgcc))
 
 $(B)/bin/%: $(O)/%.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
 	@mkdir -p $(@D)
 	$(call link) $(split_debug)
+
+# A module has a copy of its own of what it uses of ours, and shows one symbol.  What sanitizers leave
+# undefined is in the program.
+LINK_MODULE := $(filter-out -pie,$(LINK)) -shared $(if $(filter asan,$(MODE)),,-Wl,-z,defs) \
+	-Wl,--version-script=maps/module.exports
+$(MODULES): $(B)/lib/qmail-verify/maps/%.so: $(O)/modules/%.o $(call archives,maps) maps/module.exports $(LINKED)
+	@mkdir -p $(@D)
+	$(call say,LD  $@)$(CXX) $(LINK_MODULE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) $(LDLIBS) $(split_debug)
 
 # ---- hooks -------------------------------------------------------------------------------------
 
@@ -273,7 +278,7 @@ $(eval $(call archive,$(FAKES),$(call test_objects,fakes/)))
 # than what is shipped, so it is linked: the archives of the rooms under test and those below.
 define test_binary
 $(B)/tests/$(1)_test: $(2) $(FAKES) $(call archives,$(3)) $(HOOK_ARCHIVE) $(LINKED) \
-    $(call chosen,$(O)/$(1)_test.parts,$(2) $(3))
+    $(call chosen,$(O)/$(1)_test.parts,$(2) $(3)) | $(MODULES)
 	@mkdir -p $$(@D)
 	$$(call link,$$(GTEST_LIBS))
 endef

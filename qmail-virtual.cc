@@ -116,48 +116,18 @@ std::string host_name() {
   return names.nodename;
 }
 
-// This program is linked without the table types that need a client library of a database, because
-// a process for each message cannot wait until those are loaded.  Where a setting names one, the
-// same program with all types goes on from here (Makefile).  Returns where there is no need to, or,
-// with a problem, where that cannot be run.
-void run_full_program(const DeliverSettings& settings, char** argv,
-                      std::vector<Problem>& problems) {
-  if (!problems.empty() || !needs_other_types(settings)) return;
-  char self[4096];
-  const ssize_t size = readlink("/proc/self/exe", self, sizeof self);
-  const std::string path =
-      (size > 0 ? std::string(self, static_cast<std::size_t>(size)) : argv[0]) + "-full";
-  execv(path.c_str(), argv);
-  problems.push_back({path, 0, std::string("cannot be run: ") + strerror(errno)});
-}
-
 // nullopt where something is wrong, which is then said.
-std::optional<DeliverSettings> settings_for(const Options& options, const std::string& home,
-                                            char** argv) {
+std::optional<DeliverSettings> settings_for(const Options& options, const std::string& home) {
   std::vector<Problem> problems;
   DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-  run_full_program(settings, argv, problems);
   if (problems.empty()) return settings;
   complain(problems);
   return std::nullopt;
 }
 
-// The same for a process that is running: it cannot become the program with all table types.
-std::optional<DeliverSettings> settings_again(const Options& options, const std::string& home) {
-  std::vector<Problem> problems;
-  DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-  if (needs_other_types(settings)) {
-    problems.push_back({"tables", 0, "one is of a type that takes a restart, not a SIGHUP"});
-  }
-  if (problems.empty()) return settings;
-  complain(problems);
-  return std::nullopt;
-}
-
-int check_config(const Options& options, const std::string& home, char** argv) {
+int check_config(const Options& options, const std::string& home) {
   std::vector<Problem> problems;
   const DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-  run_full_program(settings, argv, problems);
   check_tables(settings, problems);
   complain(problems);
   return problems.empty() ? kExitOk : kExitTemporary;
@@ -170,11 +140,10 @@ int misconfigured() {
   return kExitTemporary;
 }
 
-int deliver_one(const Options& options, const std::string& home, char** argv) {
+int deliver_one(const Options& options, const std::string& home) {
   hold_log();
   std::vector<Problem> problems;
   const DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-  run_full_program(settings, argv, problems);
   std::string problem;
   const std::optional<std::vector<Envelope>> envelopes =
       envelopes_of(options.envelope, settings.recipient_words, from_environment, problem);
@@ -199,9 +168,8 @@ std::optional<Account> account_for(const Settings& environment) {
   return std::nullopt;
 }
 
-int serve_one(const Options& options, const Settings& environment, const std::string& home,
-              char** argv) {
-  const std::optional<DeliverSettings> settings = settings_for(options, home, argv);
+int serve_one(const Options& options, const Settings& environment, const std::string& home) {
+  const std::optional<DeliverSettings> settings = settings_for(options, home);
   if (!settings) return kExitTemporary;
   const std::optional<Account> account = account_for(environment);
   if (!account) return kExitTemporary;
@@ -262,9 +230,8 @@ std::vector<Fd> open_listeners(const Settings& environment, std::vector<Problem>
   return listeners;
 }
 
-int serve_many(const Options& options, const Settings& environment, const std::string& home,
-               char** argv) {
-  if (!settings_for(options, home, argv)) return kExitTemporary;
+int serve_many(const Options& options, const Settings& environment, const std::string& home) {
+  if (!settings_for(options, home)) return kExitTemporary;
   const std::optional<Account> account = account_for(environment);
   if (!account) return kExitTemporary;
   std::vector<Problem> problems;
@@ -272,7 +239,7 @@ int serve_many(const Options& options, const Settings& environment, const std::s
   complain(problems);
   if (!problems.empty()) return kExitTemporary;
   return run_lmtp_daemon(listeners, host_name(), *account,
-                         [&options, &home] { return settings_again(options, home); });
+                         [&options, &home] { return settings_for(options, home); });
 }
 
 int help() {
@@ -296,13 +263,13 @@ int main(int argc, char** argv) {
   const std::string& home = environment.text("QMAILHOME");
   switch (options.way) {
     case Way::command:
-      return deliver_one(options, home, argv);
+      return deliver_one(options, home);
     case Way::lmtp:
-      return serve_one(options, environment, home, argv);
+      return serve_one(options, environment, home);
     case Way::daemon:
-      return serve_many(options, environment, home, argv);
+      return serve_many(options, environment, home);
     case Way::check_config:
-      return check_config(options, home, argv);
+      return check_config(options, home);
     case Way::help:
       return help();
     case Way::version:

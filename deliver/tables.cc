@@ -5,7 +5,6 @@
 
 #include "core/text.h"
 #include "maps/open.h"
-#include "maps/registry.h"
 #include "maps/spec.h"
 
 namespace qv {
@@ -77,25 +76,6 @@ RecipientTables open_tables(const DeliverSettings& settings, const TableNotice& 
   const std::vector<Named> named = named_tables(settings);
   for (std::size_t i = 0; i < named.size(); ++i) open_list(named[i], *lists[i], notice);
   return tables;
-}
-
-bool names_table_type(std::string_view tables, std::string_view type) {
-  const std::string wanted = std::string(type) + ":";
-  for (std::size_t at = tables.find(wanted); at != std::string_view::npos;
-       at = tables.find(wanted, at + 1)) {
-    const char before = at == 0 ? ' ' : ascii_lower(tables[at - 1]);
-    if (!is_digit(before) && before != '_' && (before < 'a' || before > 'z')) return true;
-  }
-  return false;
-}
-
-bool needs_other_types(const DeliverSettings& settings) {
-  for (const Named& named : named_tables(settings)) {
-    for (const std::string_view type : map_types_elsewhere()) {
-      if (names_table_type(named.text, type)) return true;
-    }
-  }
-  return false;
 }
 
 void check_tables(const DeliverSettings& settings, std::vector<Problem>& problems) {

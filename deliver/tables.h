@@ -27,13 +27,6 @@ using TableNotice = std::function<void(std::string_view)>;
 [[nodiscard]] RecipientTables open_tables(const DeliverSettings& settings,
                                           const TableNotice& notice);
 
-// Does a list of tables name this type, also within another table such as a unionmap?  A word that
-// only looks so counts, too.
-[[nodiscard]] bool names_table_type(std::string_view tables, std::string_view type);
-
-// Do the settings name a type that this program was linked without (maps/registry.h)?
-[[nodiscard]] bool needs_other_types(const DeliverSettings& settings);
-
 // Opens each table once and adds to `problems` what is wrong with it.
 void check_tables(const DeliverSettings& settings, std::vector<Problem>& problems);
 

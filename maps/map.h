@@ -86,6 +86,8 @@ struct Traits {
   bool networked = false;  // lookup() may wait for another process
   bool writable = false;   // update() and erase() work
   bool listable = false;   // sequence() works
+
+  friend bool operator==(const Traits&, const Traits&) = default;
 };
 
 // How a table is to be opened; each can come with a request to a proxy.

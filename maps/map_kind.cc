@@ -17,9 +17,9 @@ MapKind kind_within(std::string_view table, int depth) {
   std::string_view type;
   std::string_view name;
   if (!split_type(strip_braces(table), type, name)) return kind;
-  const MapType* found = find_map_type(type);
-  if (found == nullptr) return kind;
-  kind = {found->traits.networked, found->traits.pattern, true};
+  const std::optional<Traits> found = traits_of(type);
+  if (!found) return kind;
+  kind = {found->networked, found->pattern, true};
   const bool is_pipe = type == "pipemap";
   if ((type != "unionmap" && !is_pipe) || depth == kMaxNesting) return kind;
   std::vector<std::string_view> members;

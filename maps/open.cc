@@ -5,7 +5,6 @@
 
 #include "core/text.h"
 #include "maps/bytes.h"
-#include "maps/registry.h"
 #include "maps/spec.h"
 
 namespace qv {
@@ -104,22 +103,6 @@ class FailMap final : public Map {
 
 }  // namespace
 
-const MapType* find_map_type(std::string_view name) {
-  for (const MapType* type : map_types()) {
-    if (type->name == name) return type;
-  }
-  return nullptr;
-}
-
-std::string map_type_names() {
-  std::string out;
-  for (const MapType* type : map_types()) {
-    if (!out.empty()) out += ' ';
-    out += type->name;
-  }
-  return out;
-}
-
 Result<std::unique_ptr<Map>> open_map(std::string_view text, const MapOptions& options,
                                       std::string& detail) {
   detail.clear();
@@ -131,12 +114,8 @@ Result<std::unique_ptr<Map>> open_map(std::string_view text, const MapOptions& o
              "\" is not a table: write type:name, with a type out of: " + map_type_names();
     return Error{Fault::config, 0, "table name"};
   }
-  const MapType* type = find_map_type(type_name);
-  if (type == nullptr) {
-    detail = "there is no table type \"" + std::string(type_name) +
-             "\" in this build, which has: " + map_type_names();
-    return Error{Fault::config, 0, "table type"};
-  }
+  const MapType* type = find_map_type(type_name, &detail);
+  if (type == nullptr) return Error{Fault::config, 0, "table type"};
   if (options.for_update && !type->traits.writable) {
     detail = "tables of type " + std::string(type_name) + " cannot be written";
     return Error{Fault::denied, 0, "table not writable"};

@@ -15,6 +15,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -23,15 +24,20 @@
 
 namespace qv {
 
-// The type of that name, or nullptr where this build has none.
-[[nodiscard]] const MapType* find_map_type(std::string_view name);
+// The type of that name, loaded where it is a module; nullptr, and the reason in `why`, where this
+// build has none or its module is missing or of another version.
+[[nodiscard]] const MapType* find_map_type(std::string_view name, std::string* why = nullptr);
+
+// The traits of the type of that name, found without loading anything; nullopt: there is none.
+[[nodiscard]] std::optional<Traits> traits_of(std::string_view name);
 
 // The names of all types, separated by one space.
 [[nodiscard]] std::string map_type_names();
 
-// Opens `type:name`.  Errors: no such syntax, type not built in (config, `detail` names the types
-// there are), for_update with a type that cannot write (denied), and what the type says.
-// On success `detail` holds warnings, mostly none.
+// Opens `type:name`.  Errors: no such syntax, no such type (config, `detail` names the types
+// there are), a module that is missing or of another version (config, `detail` names the file),
+// for_update with a type that cannot write (denied), and what the type says. On success `detail`
+// holds warnings, mostly none.
 [[nodiscard]] Result<std::unique_ptr<Map>> open_map(std::string_view text,
                                                     const MapOptions& options, std::string& detail);
 

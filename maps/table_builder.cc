@@ -3,7 +3,6 @@
 
 #include <utility>
 
-#include "maps/open.h"
 #include "maps/registry.h"
 #include "maps/spec.h"
 
@@ -13,7 +12,7 @@ namespace {
 
 std::string buildable_types() {
   std::string out;
-  for (const MapType* type : map_types()) {
+  for (const MapType* type : built_in_types()) {
     if (type->begin != nullptr) out += " " + std::string(type->name);
   }
   return out;
@@ -29,7 +28,11 @@ Result<std::unique_ptr<TableBuilder>> TableBuilder::begin(std::string_view targe
   std::string_view type_name;
   std::string_view name;
   const bool good = split_type(strip_braces(target), type_name, name) && !name.empty();
-  const MapType* type = good ? find_map_type(type_name) : nullptr;
+  // What is built is a file of ours: no module is loaded to be told that it builds none.
+  const MapType* type = nullptr;
+  for (const MapType* each : built_in_types()) {
+    if (good && each->name == type_name) type = each;
+  }
   if (type == nullptr || type->begin == nullptr) {
     detail = std::string(target) +
              ": a table that can be built is type:name, with a type out of:" + buildable_types();

@@ -10,7 +10,6 @@
 #include "core/text.h"
 #include "maps/address_keys.h"
 #include "maps/open.h"
-#include "maps/registry.h"
 #include "maps/tool.h"
 
 namespace qv::tool {
@@ -189,9 +188,16 @@ int list(Arguments arguments) {
 int types(Arguments arguments) {
   if (!arguments.empty()) return usage("", "types");
   std::string out;
-  for (const MapType* type : map_types()) {
-    std::string line(type->name);
+  const std::string names = map_type_names();
+  for (std::string_view rest = names; !rest.empty();) {
+    std::string line(take_until(rest, ' '));
+    std::string why;
+    const MapType* const type = find_map_type(line, &why);
     line.resize(line.size() < 12 ? 12 : line.size() + 1, ' ');
+    if (type == nullptr) {
+      out += line + "(" + why + ")\n";
+      continue;
+    }
     line += type->help;
     const Traits& traits = type->traits;
     std::string words;

@@ -38,8 +38,8 @@ Table& Tables::add(std::string_view name) {
 MapOptions Tables::options(const Table& table, bool no_substitution) const {
   MapOptions out;
   out.no_substitution = no_substitution;
-  const MapType* type = find_map_type(table.type());
-  out.for_update = for_update_ && type != nullptr && type->traits.writable;
+  const std::optional<Traits> traits = traits_of(table.type());
+  out.for_update = for_update_ && traits && traits->writable;
   return out;
 }
 

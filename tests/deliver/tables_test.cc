@@ -87,19 +87,5 @@ TEST_F(TablesTest, MistakesInTheListAreOnes) {
   EXPECT_EQ(problems(), 2u);
 }
 
-TEST(TableTypes, AreFoundWhereverTheyAreNamed) {
-  for (const char* names :
-       {"ldap:/x", "cdb:/y, ldap:/x", "unionmap:{cdb:/y,ldap:/x}", "proxy:ldap:/x", "{ldap:/x}"}) {
-    EXPECT_TRUE(names_table_type(names, "ldap")) << names;
-  }
-  for (const char* other : {"", "cdb:/ldap", "openldap:/x", "x_ldap:/x", "ldap", "cdb:/ldaps:/"}) {
-    EXPECT_FALSE(names_table_type(other, "ldap")) << other;
-  }
-  // The tests are linked with all types.
-  DeliverSettings settings;
-  settings.mailbox_maps = "ldap:/x";
-  EXPECT_FALSE(needs_other_types(settings));
-}
-
 }  // namespace
 }  // namespace qv

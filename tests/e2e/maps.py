@@ -6,6 +6,7 @@ tinycdb's cdb, Postfix's postmap, fastforward's setforward."""
 import os
 import pty
 import random
+import re
 import select
 import shutil
 import subprocess
@@ -41,6 +42,67 @@ class MapTest(unittest.TestCase):
 
     def get(self, *words, data=None):
         return self.run_map("get", *words, data=data)[:2]
+
+
+class Modules(MapTest):
+    """Types in files of their own, beside a program of the test's."""
+
+    def setUp(self):
+        super().setUp()
+        self.program = self.path("bin/qmail-map")
+        self.modules = self.path("lib/qmail-verify/maps")
+        built = os.path.join(os.path.dirname(lib.program("qmail-map")), "../lib/qmail-verify/maps")
+        os.mkdir(self.path("bin"))
+        shutil.copy(lib.program("qmail-map"), self.program)
+        shutil.copytree(built, self.modules)
+        self.write("t.cf", "query = SELECT '%s'\nhosts = unix:/nonexistent\ndbname = x\n")
+
+    def ask(self, kind):
+        done = subprocess.run([self.program, "get", "%s:%s" % (kind, self.path("t.cf")), "key"],
+                              timeout=60, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+        self.assertEqual((done.returncode, done.stdout), (111, ""))
+        return done.stderr
+
+    def test_each_is_loaded(self):
+        for module in os.listdir(self.modules):
+            if module.endswith(".so"):
+                self.assertNotIn("/maps/", self.ask(module[:-3]))
+        # What it says then is about the table, or its server.
+        self.assertIn("/nonexistent", self.ask("pgsql"))
+
+    def test_a_missing_one_is_named(self):
+        if os.path.exists("/usr/local/lib/qmail-verify/maps/pgsql.so"):
+            self.skipTest("it is installed")
+        os.unlink(self.modules + "/pgsql.so")
+        self.assertRegex(self.ask("pgsql"), "tables of type pgsql need /.*/qmail-verify/maps/pgsql.so, "
+                         "which is not installed")
+        types = subprocess.run([self.program, "types"], check=True, stdout=subprocess.PIPE, text=True)
+        self.assertRegex(types.stdout, r"(?m)^pgsql +\(.*not installed\)$")
+        self.assertRegex(types.stdout, r"(?m)^sqlite +/path")
+
+    def test_one_of_another_version_is_refused(self):
+        path = self.modules + "/pgsql.so"
+        with open(path, "rb") as f:
+            module = f.read()
+        version = re.search(rb"\0(\d+\.[\d.]+-\d+)\0", module).group(1)
+        with open(path, "wb") as f:
+            f.write(module.replace(b"\0" + version, b"\x009" + version[1:]))
+        self.assertRegex(self.ask("pgsql"), r"maps/pgsql.so belongs to another version of qmail-verify "
+                         r"\(9%s\), this program is of %s" % (version[1:].decode(), version.decode()))
+
+    def test_what_is_no_module_of_the_type_is_refused(self):
+        shutil.copy(self.modules + "/sqlite.so", self.modules + "/pgsql.so")
+        self.assertIn("pgsql.so is no module of tables of type pgsql", self.ask("pgsql"))
+        with open(self.modules + "/pgsql.so", "w", encoding="ascii") as f:
+            f.write("this is no library")
+        self.assertRegex(self.ask("pgsql"), "pgsql.so, which cannot be loaded: .*pgsql.so: ")
+        with open(self.modules + "/pgsql.so", "wb"):
+            pass
+        self.assertRegex(self.ask("pgsql"), "pgsql.so, which cannot be loaded: .*pgsql.so: ")
+
+    def test_a_type_that_nobody_has_is_not_looked_for(self):
+        shutil.copy(self.modules + "/sqlite.so", self.modules + "/other.so")
+        self.assertIn("there is no table type \"other\"", self.ask("other"))
 
 
 class Build(MapTest):
