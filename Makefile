@@ -21,7 +21,7 @@ B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
 
 # Each room stands before the rooms it may include, which is the order a linker wants.
-ROOMS := proxymap deliver probe cache verify helper rcpt maps process event control wire core
+ROOMS := proxymap deliver probe cache verify helper rcpt maps/tool maps/types maps process event control wire core
 # What a room may include besides itself (tests/gates/layers holds it; ARCHITECTURE says why), and is
 # linked with.
 MAY_core     :=
@@ -30,6 +30,8 @@ MAY_control  := core
 MAY_event    := core control
 MAY_process  := core control event
 MAY_maps     := core control wire event
+MAY_maps/types := core wire event maps
+MAY_maps/tool  := core maps maps/types
 MAY_rcpt     := core control maps
 MAY_helper   := core control event process maps rcpt
 MAY_verify   := core wire control event process maps rcpt helper udpbits
@@ -40,8 +42,11 @@ MAY_proxymap := core wire control event process maps
 # Rooms that only the tests of a room need.
 TESTS_MAY_control := maps
 TESTS_MAY_event   := probe
-TESTS_MAY_maps    := proxymap
+TESTS_MAY_maps    := maps/tool proxymap
 TESTS_MAY_deliver := rcpt
+# What a room is linked with that it may not include: the table of types (registry.cc) is what maps/
+# opens tables by.  Those two need each other, so the linker is told of all archives as a group.
+WITH_maps := maps/types
 # Top-level sources that belong to the hook library, not programs of their own.
 HOOK_TOP := verifyrcpt verifyask verifyvalue sockbits udpbits
 
@@ -75,7 +80,7 @@ CDB_LIBS   := $(or $(call pkg_libs,libcdb),-lcdb)
 # left out where one of them is missing.  One that needs more than every program may load becomes a
 # module, which is loaded when a table of that type is named (maps/registry.h).
 MAPS_BASE_PKGS := lmdb libpcre2-8
-MAPS_CHOICE := $(shell sh tools/choose-maps $(PKG_CONFIG) maps $(MAPS_BASE_PKGS))
+MAPS_CHOICE := $(shell sh tools/choose-maps $(PKG_CONFIG) "$(MAPS_BASE_PKGS)" maps maps/types maps/tool)
 chosen_maps = $(patsubst $(1):%,%,$(filter $(1):%,$(MAPS_CHOICE)))
 MAPS_SOURCES := $(call chosen_maps,map)
 MAPS_NEEDY := $(call chosen_maps,needy)
@@ -142,12 +147,12 @@ without_ccache = $(filter-out ccache,$(1))
 TIER0_SOURCES := $(wildcard core/*.cc wire/datagram.cc) $(addsuffix .cc,$(HOOK_TOP))
 TIER0_OBJECTS := $(TIER0_SOURCES:%.cc=$(O)/%.o)
 
-room_sources = $(if $(filter maps,$(1)),$(MAPS_SOURCES),$(wildcard $(1)/*.cc))
-room_objects = $(patsubst %.cc,$(O)/%.o,$(call room_sources,$(1)) $(if $(filter maps,$(1)),registry.cc))
+room_sources = $(if $(filter maps maps/%,$(1)),$(filter $(wildcard $(1)/*.cc),$(MAPS_SOURCES)),$(wildcard $(1)/*.cc))
+room_objects = $(patsubst %.cc,$(O)/%.o,$(call room_sources,$(1)) $(if $(filter maps/types,$(1)),registry.cc))
 ROOM_SOURCES := $(foreach room,$(ROOMS),$(call room_sources,$(room)))
 ROOM_ARCHIVES := $(ROOMS:%=$(B)/rooms/%.a)
 # A room and those below it, in the linker's order.
-below = $(sort $(1) $(foreach room,$(MAY_$(1)),$(call below,$(room))))
+below = $(sort $(1) $(WITH_$(1)) $(foreach room,$(MAY_$(1)),$(call below,$(room))))
 archives = $(patsubst %,$(B)/rooms/%.a,$(filter $(foreach room,$(1),$(call below,$(room))),$(ROOMS)))
 
 PROGRAMS := $(filter-out $(HOOK_TOP),$(basename $(wildcard *.cc)))
@@ -224,8 +229,9 @@ split_debug = $(if $(filter release,$(MODE)),&& mkdir -p $(@D)/.debug && \
 	$(OBJCOPY) --strip-unneeded --add-gnu-debuglink=$(@D)/.debug/$(@F).debug $@)
 
 LINKED := $(call chosen,$(O)/linked,$(call without_ccache,$(CXX)) $(LINK) $(LDFLAGS) $(PKG_LIBS) $(LDLIBS))
+group = -Wl,--start-group $(filter %.a,$(1)) -Wl,--end-group
 # $(call link,LIBRARIES): the objects and archives among the prerequisites make the target.
-link = $(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(1) $(PKG_LIBS) $(LDLIBS)
+link = $(call say,LD  $@)$(CXX) $(LINK) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call group,$^) $(1) $(PKG_LIBS) $(LDLIBS)
 
 # qmail-virtual may be started for every message: it loads as little as it can.
 $(B)/bin/qmail-virtual: LDFLAGS += $(if $(filter release debug,$(MODE)),$(if $(findstring /,$(shell \
@@ -238,10 +244,10 @@ $(B)/bin/%: $(O)/%.o $(ROOM_ARCHIVES) $(HOOK_ARCHIVE) $(LINKED)
 # A module has a copy of its own of what it uses of ours, and shows one symbol.  What sanitizers leave
 # undefined is in the program.
 LINK_MODULE := $(filter-out -pie,$(LINK)) -shared $(if $(filter asan,$(MODE)),,-Wl,-z,defs) \
-	-Wl,--version-script=maps/module.exports
-$(MODULES): $(B)/lib/qmail-verify/maps/%.so: $(O)/modules/%.o $(call archives,maps) maps/module.exports $(LINKED)
+	-Wl,--version-script=maps/types/module.exports
+$(MODULES): $(B)/lib/qmail-verify/maps/%.so: $(O)/modules/%.o $(call archives,maps) maps/types/module.exports $(LINKED)
 	@mkdir -p $(@D)
-	$(call say,LD  $@)$(CXX) $(LINK_MODULE) $(LDFLAGS) -o $@ $(filter %.o %.a,$^) $(PKG_LIBS) $(LDLIBS) $(split_debug)
+	$(call say,LD  $@)$(CXX) $(LINK_MODULE) $(LDFLAGS) -o $@ $(filter %.o,$^) $(call group,$^) $(PKG_LIBS) $(LDLIBS) $(split_debug)
 
 # ---- hooks -------------------------------------------------------------------------------------
 
@@ -416,7 +422,7 @@ tidy:
 	@CXX="$(CXX)" sh tools/deps build tidy
 	+@$(SUBMAKE) -k tidy-check
 tidy-check: $(TIDY_STAMPS)
-build/tidy/%.ok: %.cc .clang-tidy $(wildcard *.h */*.h)
+build/tidy/%.ok: %.cc .clang-tidy $(wildcard *.h */*.h */*/*.h)
 	@mkdir -p $(@D)
 	$(call say,TIDY $<)clang-tidy --quiet $< -- $(filter-out -MMD -MP,$(TIER1)) $(MAPS_CFLAGS) \
 		2>$(@:.ok=.err) && touch $@ || { cat $(@:.ok=.err); exit 1; }

@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "core/exit_code.h"
-#include "maps/tool.h"
+#include "maps/tool/tool.h"
 
 namespace {
 

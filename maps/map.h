@@ -120,7 +120,7 @@ using BeginTable = Result<std::unique_ptr<TableBuilder>> (*)(AtomicFile file, Du
                                                              DuplicateNotice notice,
                                                              std::string& detail);
 
-// One constant per type, `map_type_<type>` in maps/<type>.cc; the build collects them.
+// One constant per type, `map_type_<type>` in maps/types/<type>.cc; the build collects them.
 struct MapType {
   std::string_view name;
   Traits traits;

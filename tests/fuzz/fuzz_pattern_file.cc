@@ -8,7 +8,7 @@
 
 #include "core/text.h"
 #include "maps/open.h"
-#include "maps/pattern_table.h"
+#include "maps/types/pattern_table.h"
 
 namespace {
 

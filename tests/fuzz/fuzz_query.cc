@@ -5,9 +5,9 @@
 #include <cstdlib>
 #include <string>
 
-#include "maps/query_config.h"
+#include "maps/types/query_config.h"
 #include "maps/spec.h"
-#include "maps/sql_query.h"
+#include "maps/types/sql_query.h"
 
 namespace {
 

@@ -8,7 +8,7 @@
 
 #include "core/text.h"
 #include "maps/open.h"
-#include "maps/required_text.h"
+#include "maps/types/required_text.h"
 
 namespace {
 

@@ -9,8 +9,8 @@
 
 #include "core/text.h"
 #include "maps/address_keys.h"
-#include "maps/memory_table.h"
-#include "maps/qmail_names.h"
+#include "maps/types/memory_table.h"
+#include "maps/types/qmail_names.h"
 #include "maps/spec.h"
 #include "rcpt/steps.h"
 

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "maps/cdb_writer.h"
+#include "maps/types/cdb_writer.h"
 #include "tests/maps/scratch.h"
 
 namespace qv {

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "maps/open.h"
-#include "maps/users_assign.h"
+#include "maps/tool/users_assign.h"
 #include "tests/maps/cdb_maker.h"
 
 namespace qv {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include <gtest/gtest.h>
 
-#include "maps/query_config.h"
-#include "maps/query_template.h"
-#include "maps/sql_query.h"
+#include "maps/types/query_config.h"
+#include "maps/types/query_template.h"
+#include "maps/types/sql_query.h"
 
 namespace qv {
 namespace {

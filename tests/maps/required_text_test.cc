@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/required_text.h"
+#include "maps/types/required_text.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -8,7 +8,7 @@
 #include <random>
 #include <string>
 
-#include "maps/grams.h"
+#include "maps/types/grams.h"
 #include "maps/open.h"
 #include "tests/maps/scratch.h"
 

@@ -5,8 +5,8 @@
 
 #include "core/fd.h"
 #include "core/file.h"
-#include "maps/logical_lines.h"
-#include "maps/text_entry.h"
+#include "maps/types/logical_lines.h"
+#include "maps/types/text_entry.h"
 
 namespace qv {
 namespace {

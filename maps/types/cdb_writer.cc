@@ -1,0 +1,262 @@
+// SPDX-License-Identifier: 0BSD
+#include "maps/types/cdb_writer.h"
+
+#include <errno.h>
+#include <string.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <utility>
+
+#include "core/fault.h"
+#include "core/file.h"
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+constexpr std::uint64_t kHeaderSize = 2048;
+constexpr std::size_t kBuffer = std::size_t{1} << 20;
+constexpr std::uint64_t kMaxFile = UINT32_MAX;
+
+std::uint32_t hash_of(std::string_view key) {
+  std::uint32_t hash = 5381;
+  for (const char c : key) hash = ((hash << 5) + hash) ^ static_cast<unsigned char>(c);
+  return hash;
+}
+
+// Compilers make one store of it where that is the machine's order.
+inline char* pack(std::uint32_t number, char* out) {
+  out[0] = static_cast<char>(number);
+  out[1] = static_cast<char>(number >> 8);
+  out[2] = static_cast<char>(number >> 16);
+  out[3] = static_cast<char>(number >> 24);
+  return out + 4;
+}
+
+std::uint32_t unpack(const char* in) {
+  std::uint32_t number = 0;
+  for (int i = 3; i >= 0; --i) number = (number << 8) | static_cast<unsigned char>(in[i]);
+  return number;
+}
+
+Error too_large() { return {Fault::config, EFBIG, "a cdb holds at most 4 GiB"}; }
+
+Result<void> read_at(int fd, char* out, std::size_t size, std::uint64_t offset) {
+  while (size > 0) {
+    const ssize_t n = pread(fd, out, size, static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("read cdb");
+    if (n == 0) return Error{Fault::retry, EIO, "read cdb"};
+    out += n;
+    size -= static_cast<std::size_t>(n);
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset) {
+  while (!bytes.empty()) {
+    const ssize_t n = pwrite(fd, bytes.data(), bytes.size(), static_cast<off_t>(offset));
+    if (n < 0 && errno == EINTR) continue;
+    if (n < 0) return errno_error("write cdb");
+    bytes = after_bytes(bytes, static_cast<std::size_t>(n));
+    offset += static_cast<std::uint64_t>(n);
+  }
+  return {};
+}
+
+}  // namespace
+
+void CdbWriter::Bucket::push(Entry entry) {
+  if (count % kChunk == 0) chunks.push_back(std::make_unique<Chunk>());
+  (*chunks.back())[count % kChunk] = entry;
+  ++count;
+}
+
+CdbWriter::CdbWriter(int fd)
+    : fd_(fd), position_(kHeaderSize), buffer_(std::make_unique<char[]>(kBuffer)) {}
+
+Result<void> CdbWriter::flush() {
+  const std::size_t size = std::exchange(filled_, 0);
+  return write_at(fd_, {buffer_.get(), size}, position_ - size);
+}
+
+// Where `size` more bytes can be put; they then count as written.  REQUIRES: size <= kBuffer.
+Result<char*> CdbWriter::room(std::size_t size) {
+  if (kBuffer - filled_ < size) QV_TRY_VOID(flush());
+  char* out = buffer_.get() + filled_;
+  filled_ += size;
+  position_ += size;
+  return out;
+}
+
+Result<void> CdbWriter::put_large(std::string_view bytes) {
+  QV_TRY_VOID(flush());
+  position_ += bytes.size();
+  return write_at(fd_, bytes, position_ - bytes.size());
+}
+
+Result<void> CdbWriter::add(std::string_view key, std::string_view value) {
+  // What the tables will need counts as well.
+  const std::uint64_t tables = 16 * (records_ + 1);
+  if (key.size() > kMaxFile || value.size() > kMaxFile ||
+      position_ + 8 + key.size() + value.size() + tables > kMaxFile) {
+    return too_large();
+  }
+  const std::uint32_t hash = hash_of(key);
+  buckets_[hash & 255].push({hash, static_cast<std::uint32_t>(position_)});
+  ++records_;
+  const bool large = key.size() + value.size() + 8 > kBuffer;
+  QV_TRY(char* out, room(large ? 8 : 8 + key.size() + value.size()));
+  out = pack(static_cast<std::uint32_t>(key.size()), out);
+  out = pack(static_cast<std::uint32_t>(value.size()), out);
+  if (large) {
+    QV_TRY_VOID(put_large(key));
+    return put_large(value);
+  }
+  out = std::copy(key.begin(), key.end(), out);
+  std::copy(value.begin(), value.end(), out);
+  return {};
+}
+
+Result<std::string> CdbWriter::read_key(std::uint32_t position) {
+  char sizes[8];
+  QV_TRY_VOID(read_at(fd_, sizes, sizeof sizes, position));
+  std::string key(unpack(sizes), '\0');
+  QV_TRY_VOID(read_at(fd_, key.data(), key.size(), std::uint64_t{position} + 8));
+  return key;
+}
+
+Result<std::uint64_t> CdbWriter::record_size(std::uint32_t position) {
+  char sizes[8];
+  QV_TRY_VOID(read_at(fd_, sizes, sizeof sizes, position));
+  return std::uint64_t{8} + unpack(sizes) + unpack(sizes + 4);
+}
+
+// The slot for an entry: an empty one, or the one that holds the same key.
+Result<std::size_t> CdbWriter::find_slot(const std::vector<Entry>& table, const Entry& entry,
+                                         Duplicates duplicates) {
+  std::size_t slot = (entry.hash >> 8) % table.size();
+  for (; table[slot].position != 0; slot = slot + 1 == table.size() ? 0 : slot + 1) {
+    if (table[slot].hash != entry.hash || duplicates == Duplicates::keep_all) continue;
+    QV_TRY(const std::string here, read_key(table[slot].position));
+    QV_TRY(const std::string mine, read_key(entry.position));
+    if (here == mine) break;
+  }
+  return slot;
+}
+
+// Puts the entries of a bucket into their slots.  One whose key is there already is dead, or takes
+// the place of the other, which then is.
+Result<void> CdbWriter::fill_table(Bucket& bucket, std::vector<Entry>& table, Duplicates duplicates,
+                                   const DuplicateNotice& notice) {
+  table.assign(bucket.count * 2, Entry{0, 0});
+  const std::size_t dead_before = dead_.size();
+  for (std::size_t i = 0; i < bucket.count; ++i) {
+    const Entry& entry = bucket.at(i);
+    QV_TRY(const std::size_t slot, find_slot(table, entry, duplicates));
+    if (table[slot].position == 0) {
+      table[slot] = entry;
+      continue;
+    }
+    QV_TRY(const std::string key, read_key(entry.position));
+    notice(key);
+    const bool last = duplicates == Duplicates::keep_last;
+    dead_.push_back(last ? table[slot].position : entry.position);
+    if (last) table[slot] = entry;
+  }
+  if (dead_.size() != dead_before) keep_only(bucket, table);
+  return {};
+}
+
+void CdbWriter::keep_only(Bucket& bucket, const std::vector<Entry>& table) {
+  std::vector<Entry> kept;
+  for (const Entry& slot : table) {
+    if (slot.position != 0) kept.push_back(slot);
+  }
+  std::sort(kept.begin(), kept.end(),
+            [](const Entry& a, const Entry& b) { return a.position < b.position; });
+  bucket.count = kept.size();
+  for (std::size_t i = 0; i < kept.size(); ++i) bucket.at(i) = kept[i];
+}
+
+// Writes a table behind the other for each bucket.  Once a dead record has shown, what is written
+// will be written again.
+Result<void> CdbWriter::write_tables(Duplicates duplicates, const DuplicateNotice& notice) {
+  std::vector<Entry> table;
+  for (std::size_t b = 0; b < buckets_.size(); ++b) {
+    QV_TRY_VOID(fill_table(buckets_[b], table, duplicates, notice));
+    header_[b] = {static_cast<std::uint32_t>(position_), static_cast<std::uint32_t>(table.size())};
+    if (!dead_.empty()) continue;
+    for (std::size_t i = 0; i < table.size();) {
+      const std::size_t end = std::min(table.size(), i + kBuffer / 8);
+      QV_TRY(char* out, room(8 * (end - i)));
+      for (; i < end; ++i) out = pack(table[i].position, pack(table[i].hash, out));
+    }
+  }
+  return flush();
+}
+
+// Closes the gaps that the dead records leave and moves the entries after them.
+Result<void> CdbWriter::remove_dead() {
+  std::sort(dead_.begin(), dead_.end());
+  std::vector<std::uint64_t> ends;     // of each dead record
+  std::vector<std::uint64_t> removed;  // bytes up to and with it
+  for (const std::uint32_t position : dead_) {
+    QV_TRY(const std::uint64_t size, record_size(position));
+    ends.push_back(position + size);
+    removed.push_back((removed.empty() ? 0 : removed.back()) + size);
+  }
+  std::string block(kBuffer, '\0');
+  for (std::size_t d = 0; d < dead_.size(); ++d) {
+    const std::uint64_t end = d + 1 < dead_.size() ? dead_[d + 1] : end_of_records_;
+    for (std::uint64_t from = ends[d]; from < end;) {
+      const std::size_t size = std::min<std::uint64_t>(block.size(), end - from);
+      QV_TRY_VOID(read_at(fd_, block.data(), size, from));
+      QV_TRY_VOID(write_at(fd_, {block.data(), size}, from - removed[d]));
+      from += size;
+    }
+  }
+  for (Bucket& bucket : buckets_) {
+    for (std::size_t i = 0; i < bucket.count; ++i) {
+      Entry& entry = bucket.at(i);
+      const auto next = std::upper_bound(dead_.begin(), dead_.end(), entry.position);
+      if (next == dead_.begin()) continue;
+      const auto before = static_cast<std::size_t>(next - dead_.begin()) - 1;
+      entry.position -= static_cast<std::uint32_t>(removed[before]);
+    }
+  }
+  records_ -= dead_.size();
+  end_of_records_ -= removed.back();
+  dead_.clear();
+  return {};
+}
+
+Result<void> CdbWriter::write_header() {
+  std::string header;
+  for (const auto& [position, slots] : header_) {
+    char pair[8];
+    pack(position, pair);
+    pack(slots, pair + 4);
+    header.append(pair, sizeof pair);
+  }
+  return write_at(fd_, header, 0);
+}
+
+Result<void> CdbWriter::finish(Duplicates duplicates, const DuplicateNotice& notice) {
+  QV_TRY_VOID(flush());
+  end_of_records_ = position_;
+  QV_TRY_VOID(write_tables(duplicates, notice));
+  if (!dead_.empty()) {
+    QV_TRY_VOID(remove_dead());
+    position_ = end_of_records_;
+    // Nothing is there twice any more.
+    QV_TRY_VOID(write_tables(Duplicates::keep_all, notice));
+    if (ftruncate(fd_, static_cast<off_t>(position_)) != 0) return errno_error("truncate cdb");
+  }
+  return write_header();
+}
+
+}  // namespace qv

@@ -1,0 +1,162 @@
+// SPDX-License-Identifier: 0BSD
+#include "maps/types/required_text.h"
+
+#include <utility>
+
+#include "core/text.h"
+
+namespace qv {
+
+namespace {
+
+bool is_one_of(char c, std::string_view set) { return find_byte(set, c) != set.size(); }
+
+bool is_letter_or_digit(char c) {
+  const char lower = ascii_lower(c);
+  return is_digit(c) || (lower >= 'a' && lower <= 'z');
+}
+
+// Stands for itself outside classes.
+bool is_plain(char c) { return is_letter_or_digit(c) || is_one_of(c, " !\"#%&',-/:;<=>@_`~"); }
+
+// Every function that returns bool returns false to give up.
+class Scanner {
+ public:
+  explicit Scanner(std::string_view pattern) : rest_(pattern) {}
+
+  bool scan() {
+    while (!rest_.empty()) {
+      if (!atom()) return false;
+    }
+    end_text();
+    return depth_ == 0;
+  }
+  std::vector<std::string> take() { return std::move(texts_); }
+
+ private:
+  bool atom() {
+    const char c = take_byte();
+    switch (c) {
+      case '(':
+        return open_group();
+      case ')':
+        end_text();
+        return depth_-- > 0 && quantifier();
+      case '|':
+        return depth_ > 0;
+      case '[':
+        end_text();
+        return rest_of_class() && quantifier();
+      case '.':
+        end_text();
+        return quantifier();
+      case '^':
+      case '$':
+        end_text();
+        return true;
+      case '\\':
+        return escape();
+      default:
+        return is_plain(c) && literal(c);
+    }
+  }
+
+  bool open_group() {
+    end_text();
+    ++depth_;
+    if (rest_.empty() || rest_.front() == '*') return false;
+    if (rest_.front() != '?') return true;
+    if (!starts_with(rest_, "?:")) return false;
+    rest_.remove_prefix(2);
+    return true;
+  }
+
+  // Up to its ']'; one that comes first is part of it.
+  bool rest_of_class() {
+    if (starts_with(rest_, "^")) rest_.remove_prefix(1);
+    if (starts_with(rest_, "]")) rest_.remove_prefix(1);
+    while (!rest_.empty()) {
+      const char c = take_byte();
+      if (c == ']') return true;
+      if (c == '[') return false;
+      if (c != '\\') continue;
+      if (rest_.empty()) return false;
+      const char escaped = take_byte();
+      if (is_letter_or_digit(escaped) && !is_one_of(escaped, "dDwWsS")) return false;
+    }
+    return false;
+  }
+
+  bool escape() {
+    if (rest_.empty()) return false;
+    const char c = take_byte();
+    if (is_one_of(c, "dDwWsS")) {
+      end_text();
+      return quantifier();
+    }
+    if (is_one_of(c, "bBAzZ")) {
+      end_text();
+      return true;
+    }
+    const bool is_punctuation = is_printable(c) && !is_letter_or_digit(c) && c != '_';
+    return is_punctuation && literal(c);
+  }
+
+  bool literal(char c) {
+    if (depth_ > 0) return quantifier();
+    text_ += ascii_lower(c);
+    if (!at_quantifier()) return true;
+    // Once is enough to stand here, but what follows need not follow this one.
+    if (rest_.front() != '+') text_.pop_back();
+    end_text();
+    return quantifier();
+  }
+
+  bool at_quantifier() const { return !rest_.empty() && is_one_of(rest_.front(), "*+?{"); }
+
+  // Of what stands before; one behind a quantifier or an anchor is no atom, and given up.
+  bool quantifier() {
+    if (!at_quantifier()) return true;
+    if (take_byte() == '{' && !rest_of_range()) return false;
+    // Lazy, possessive.
+    if (starts_with(rest_, "?") || starts_with(rest_, "+")) rest_.remove_prefix(1);
+    return true;
+  }
+
+  // `2}`, `2,}` or `2,3}`: any other brace is none, or stands for itself.
+  bool rest_of_range() {
+    if (rest_.empty() || !is_digit(rest_.front())) return false;
+    take_digits();
+    if (starts_with(rest_, ",")) rest_.remove_prefix(1);
+    take_digits();
+    return !rest_.empty() && take_byte() == '}';
+  }
+  void take_digits() {
+    while (!rest_.empty() && is_digit(rest_.front())) rest_.remove_prefix(1);
+  }
+
+  char take_byte() {
+    const char c = rest_.front();
+    rest_.remove_prefix(1);
+    return c;
+  }
+
+  void end_text() {
+    if (!text_.empty()) texts_.push_back(std::exchange(text_, {}));
+  }
+
+  std::string_view rest_;
+  int depth_ = 0;
+  std::string text_;  // outside groups: what stands here for sure, one after the other
+  std::vector<std::string> texts_;
+};
+
+}  // namespace
+
+std::vector<std::string> required_texts(std::string_view pattern) {
+  Scanner scanner(pattern);
+  if (!scanner.scan()) return {};
+  return scanner.take();
+}
+
+}  // namespace qv
