@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/homes.h"
 
-#include <string.h>
 #include <unistd.h>
 
 #include <array>
@@ -20,53 +19,6 @@ namespace {
 
 using helper::Outcome;
 using helper::Reply;
-
-// "uid:gid:home", the name a home is remembered by, or "uid:gid:home NUL name", that of something
-// its owner reads, or "... NUL name NUL kind:key NUL key NUL", that of keys of a table, without an
-// allocation.
-class HomeKey {
- public:
-  explicit HomeKey(const Owner& owner) {
-    put_number(owner.uid);
-    put_number(owner.gid);
-    put(owner.home);
-  }
-  HomeKey(const Owner& owner, std::string_view name) : HomeKey(owner) {
-    bytes_[used_++] = '\0';
-    put(name);
-  }
-  HomeKey(const Owner& owner, const TableQuestion& question) : HomeKey(owner, question.name) {
-    bytes_[used_++] = '\0';
-    put_number(static_cast<std::uint32_t>(question.kind));
-    // More than a request may hold is kept apart from all that it may.
-    std::size_t room = helper::kMaxKeys + 1;
-    for (const std::string_view key : question.keys) room -= put_key(key, room);
-  }
-  [[nodiscard]] std::string_view view() const { return {bytes_.data(), used_}; }
-
- private:
-  // What is longer is refused by the helper's grammar, and never known.
-  void put(std::string_view text) {
-    const std::string_view head = first_bytes(text, helper::kMaxPath);
-    if (!head.empty()) memcpy(bytes_.data() + used_, head.data(), head.size());
-    used_ += head.size();
-  }
-  std::size_t put_key(std::string_view key, std::size_t room) {
-    const std::string_view head = first_bytes(key, room);
-    if (!head.empty()) memcpy(bytes_.data() + used_, head.data(), head.size());
-    used_ += head.size();
-    if (head.size() == room) return room;
-    bytes_[used_++] = '\0';
-    return head.size() + 1;
-  }
-  void put_number(std::uint32_t number) {
-    char* begin = bytes_.data() + used_;
-    used_ += static_cast<std::size_t>(std::to_chars(begin, begin + 10, number).ptr - begin);
-    bytes_[used_++] = ':';
-  }
-  std::array<char, 40 + 2 * helper::kMaxPath + helper::kMaxKeys> bytes_;
-  std::size_t used_ = 0;
-};
 
 // The owner as agents know it, by name; a key of users/cdb is in lower case.
 class AgentAccount {
@@ -106,6 +58,18 @@ Result<helper::Request> file_request(const Owner& owner, std::string_view name,
 
 }  // namespace
 
+// In a buffer that stays, so that it is not allocated anew for each.
+std::string_view Homes::key_of(const Owner& owner, std::initializer_list<std::string_view> rest) {
+  std::array<char, 24> ids;
+  char* end = std::to_chars(ids.data(), ids.data() + 11, owner.uid).ptr;
+  *end++ = ':';
+  end = std::to_chars(end, end + 11, owner.gid).ptr;
+  key_.assign(ids.data(), end);
+  key_.append(":").append(owner.home);
+  for (const std::string_view part : rest) key_.append(1, '\0').append(part);
+  return key_;
+}
+
 void Homes::forget() {
   homes_.forget();
   files_.forget();
@@ -135,7 +99,7 @@ Result<const Homes::Home*> Homes::find_home(const Owner& owner) {
     return helper::home_index_request(AgentAccount(owner).owner(),
                                       has_index ? known.value.stamp : helper::Stamp{});
   };
-  return homes_.find_by_helper(HomeKey(owner).view(), lane_of(owner), make, take_home);
+  return homes_.find_by_helper(key_of(owner, {}), lane_of(owner), make, take_home);
 }
 
 Result<Look> Homes::owns_home(const Owner& owner) {
@@ -145,7 +109,7 @@ Result<Look> Homes::owns_home(const Owner& owner) {
 }
 
 std::size_t Homes::longest_name(const Owner& owner) {
-  const Home* home = homes_.known(HomeKey(owner).view());
+  const Home* home = homes_.known(key_of(owner, {}));
   return home != nullptr && home->names ? home->summary.longest : kMaxFileName;
 }
 
@@ -179,7 +143,7 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
     return file_request(owner, name, helper::Contents::not_wanted);
   };
   QV_TRY(const File* file,
-         files_.find_by_helper(HomeKey(owner, name).view(), lane_of(owner), make, take_file));
+         files_.find_by_helper(key_of(owner, {name}), lane_of(owner), make, take_file));
   if (file == nullptr) return Look::pending;
   return file->exists ? Look::yes : Look::no;
 }
@@ -189,7 +153,7 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
     return file_request(owner, name, helper::Contents::wanted);
   };
   QV_TRY(const File* file,
-         texts_.find_by_helper(HomeKey(owner, name).view(), lane_of(owner), make, take_text));
+         texts_.find_by_helper(key_of(owner, {name}), lane_of(owner), make, take_text));
   if (file == nullptr) return Look::pending;
   text = {file->bytes, file->is_whole};
   return file->exists ? Look::yes : Look::no;
@@ -206,8 +170,10 @@ Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
   const auto make = [&](const auto&) {
     return helper::home_table_request(AgentAccount(owner).owner(), question);
   };
-  QV_TRY(const Key* key,
-         keys_.find_by_helper(HomeKey(owner, question).view(), lane_of(owner), make, take_key));
+  const char kind = static_cast<char>('0' + static_cast<int>(question.kind));
+  key_of(owner, {question.name, std::string_view(&kind, 1)});
+  for (const std::string_view key : question.keys) key_.append(1, '\0').append(key);
+  QV_TRY(const Key* key, keys_.find_by_helper(key_, lane_of(owner), make, take_key));
   if (key == nullptr) return Look::pending;
   finding = key->finding;
   return key->has_table ? Look::yes : Look::no;

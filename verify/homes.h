@@ -13,6 +13,7 @@
 #ifndef QV_VERIFY_HOMES_H_
 #define QV_VERIFY_HOMES_H_
 
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -67,6 +68,8 @@ class Homes {
     TableFinding finding;
   };
 
+  // "uid:gid:home", and behind a NUL each what of it is asked; valid until the next call.
+  std::string_view key_of(const Owner& owner, std::initializer_list<std::string_view> rest);
   [[nodiscard]] Result<const Home*> find_home(const Owner& owner);
   static Result<void> take_home(helper::Reply reply, Home& home);
   static Result<void> take_file(helper::Reply reply, File& file);
@@ -77,6 +80,7 @@ class Homes {
   CachedLookup<File> files_;  // is there such a file?
   CachedLookup<File> texts_;  // and what does it say?
   CachedLookup<Key> keys_;
+  std::string key_;
 };
 
 }  // namespace qv

@@ -4,10 +4,12 @@
 // A helper makes the file into a table (a sealed memfd), again whenever it has changed; whether a
 // name that is not in it is worth asking the name service for is what nsswitch.conf says.
 //
-// Threads: none.  Bounded: names remembered.  Tests: tests/verify/homes_test.cc
+// Threads: none.  Bounded: names remembered.  Tests: tests/verify/homes_test.cc,
+// nsswitch_test.cc
 #ifndef QV_VERIFY_PASSWD_H_
 #define QV_VERIFY_PASSWD_H_
 
+#include <cstdint>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -16,7 +18,6 @@
 #include "maps/cdb_file.h"
 #include "rcpt/lookups.h"
 #include "verify/cached_lookup.h"
-#include "verify/nsswitch.h"
 
 namespace qv {
 
@@ -24,6 +25,19 @@ struct PasswdPaths {
   std::string passwd = "/etc/passwd";
   std::string nsswitch = "/etc/nsswitch.conf";
 };
+
+// Who has to be asked whether a login name exists: getpwnam(3) may ask a directory server, and
+// /etc/passwd can be remembered whole.
+enum class PasswdSource : std::uint8_t {
+  files_only,    // /etc/passwd is all there is
+  files_first,   // a name in /etc/passwd is found there; any other has to be asked for
+  name_service,  // every name has to be asked for
+};
+
+// From the text of nsswitch.conf; empty text, or none about passwd, is glibc's default: files.
+// `systemd` is passed over unless `userdb` says that it serves more than the names of services
+// (systemd-homed is running, or user records are installed: nss-systemd(8)).
+[[nodiscard]] PasswdSource passwd_source(std::string_view nsswitch, bool userdb);
 
 class Passwd {
  public:

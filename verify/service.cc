@@ -13,18 +13,6 @@ namespace {
 // Batches taken from one socket before the loop turns to the others.
 constexpr int kBatchesPerTurn = 16;
 
-datagram::Result to_result(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::accept:
-      return datagram::Result::valid;
-    case Verdict::reject:
-      return datagram::Result::not_valid;
-    case Verdict::defer:
-      return datagram::Result::undecided;
-  }
-  return datagram::Result::undecided;
-}
-
 }  // namespace
 
 struct VerifyService::Port {
@@ -126,7 +114,7 @@ ParkedQuery VerifyService::to_park(Port& port, int i, std::string_view address, 
 void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& query,
                            const Decision& decision, std::int64_t asked_at_us) {
   datagram::Reply reply;
-  reply.result = to_result(decision.verdict());
+  reply.result = names_of(decision.verdict()).result;
   reply.position = decision.position;
   reply.user = decision.user.view();
   reply.id = query.id;
@@ -135,8 +123,9 @@ void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& 
   std::string_view told;
   if (query.id.empty() && reply.result == datagram::Result::undecided) {
     const bool ok = options_.legacytemp == LegacyTemp::ok;
-    reply.result = ok ? datagram::Result::valid : datagram::Result::not_valid;
-    told = verdict_word(ok ? Verdict::accept : Verdict::reject);
+    const VerdictNames& names = names_of(ok ? Verdict::accept : Verdict::reject);
+    reply.result = names.result;
+    told = names.word;
     if (options_.legacytemp == LegacyTemp::silent) told = "nothing";
   }
   if (told == "nothing") {

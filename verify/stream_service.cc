@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/stream_service.h"
 
+#include <iterator>
 #include <memory>
+#include <optional>
 #include <utility>
 
 #include "core/text.h"
@@ -15,20 +17,23 @@ namespace {
 
 constexpr std::int64_t kSecondUs = 1000000;
 
+// By StreamProtocol.
+constexpr std::string_view kProtocolNames[] = {"policy", "socketmap", "tcp_table"};
+
 constexpr std::string_view protocol_name(StreamProtocol protocol) {
-  switch (protocol) {
-    case StreamProtocol::policy:
-      return "policy";
-    case StreamProtocol::socketmap:
-      return "socketmap";
-    case StreamProtocol::tcp_table:
-      return "tcp_table";
-  }
-  return "policy";
+  return kProtocolNames[static_cast<std::size_t>(protocol)];
 }
 
-constexpr StreamProtocol kProtocols[] = {StreamProtocol::policy, StreamProtocol::socketmap,
-                                         StreamProtocol::tcp_table};
+// The protocol that a word of LISTEN begins with, if any.
+std::optional<StreamProtocol> protocol_of(std::string_view word) {
+  const std::string_view first = first_bytes(word, find_byte(word, ':'));
+  for (std::uint8_t i = 0; i < std::size(kProtocolNames); ++i) {
+    if (first == kProtocolNames[i] && first.size() < word.size()) {
+      return static_cast<StreamProtocol>(i);
+    }
+  }
+  return std::nullopt;
+}
 
 // Postfix closes idle connections itself, policy's after 300 s; ours last longer.
 StreamServerLimits stream_limits() {
@@ -46,40 +51,6 @@ StreamServerLimits stream_limits() {
 std::string_view enhanced_code(Why why) {
   if (why == Why::syntax || why == Why::too_long) return "5.1.3 ";
   return why == Why::disabled ? "5.2.1 " : "5.1.1 ";
-}
-
-void append_policy(std::string& out, const Decision& decision) {
-  const std::string text(decision.reply_text());
-  switch (decision.verdict()) {
-    case Verdict::accept:
-      return policy::append_reply(out, "DUNNO");
-    case Verdict::reject:
-      return policy::append_reply(out, "550 " + std::string(enhanced_code(decision.why)) + text);
-    case Verdict::defer:
-      return policy::append_reply(out, "DEFER_IF_PERMIT 4.3.0 " + text);
-  }
-}
-
-void append_socketmap(std::string& out, std::string_view key, const Decision& decision) {
-  switch (decision.verdict()) {
-    case Verdict::accept:
-      return socketmap::append_reply(out, {socketmap::Status::ok, key});
-    case Verdict::reject:
-      return socketmap::append_reply(out, {socketmap::Status::not_found, ""});
-    case Verdict::defer:
-      return socketmap::append_reply(out, {socketmap::Status::temporary, decision.reply_text()});
-  }
-}
-
-void append_tcp_table(std::string& out, std::string_view key, const Decision& decision) {
-  switch (decision.verdict()) {
-    case Verdict::accept:
-      return tcp_table::append_reply(out, tcp_table::Status::found, key);
-    case Verdict::reject:
-      return tcp_table::append_reply(out, tcp_table::Status::not_found, decision.reply_text());
-    case Verdict::defer:
-      return tcp_table::append_reply(out, tcp_table::Status::retry, decision.reply_text());
-  }
 }
 
 // One request, whatever its protocol.  The views live as long as the input and `decoded`.
@@ -127,31 +98,40 @@ Frame take_key(StreamProtocol protocol, std::string_view input, Question& questi
 }  // namespace
 
 ListenKind listen_kind(std::string_view word) {
-  for (const StreamProtocol protocol : kProtocols) {
-    if (starts_with(word, std::string(protocol_name(protocol)) + ":")) return ListenKind::stream;
-  }
-  return ListenKind::datagram;
+  return protocol_of(word) ? ListenKind::stream : ListenKind::datagram;
 }
 
 Result<StreamEntry> parse_stream_entry(std::string_view word) {
-  const std::string_view name = take_until(word, ':');
   StreamEntry entry;
-  for (const StreamProtocol protocol : kProtocols) {
-    if (protocol_name(protocol) == name) entry.protocol = protocol;
-  }
+  entry.protocol = protocol_of(word).value_or(StreamProtocol::policy);
+  static_cast<void>(take_until(word, ':'));
   QV_TRY(entry.address, parse_stream_address(word));
   return entry;
 }
 
 void append_answer(std::string& out, StreamProtocol protocol, std::string_view key,
                    const Decision& decision) {
+  const Verdict verdict = decision.verdict();
+  const std::string_view text = decision.reply_text();
+  const bool accepts = verdict == Verdict::accept;
+  const bool refuses = verdict == Verdict::reject;
   switch (protocol) {
-    case StreamProtocol::policy:
-      return append_policy(out, decision);
-    case StreamProtocol::socketmap:
-      return append_socketmap(out, key, decision);
-    case StreamProtocol::tcp_table:
-      return append_tcp_table(out, key, decision);
+    case StreamProtocol::policy: {
+      std::string action = accepts ? "DUNNO" : refuses ? "550 " : "DEFER_IF_PERMIT 4.3.0 ";
+      if (refuses) action += enhanced_code(decision.why);
+      return policy::append_reply(out, action.append(text));
+    }
+    case StreamProtocol::socketmap: {
+      using socketmap::Status;
+      const Status status = accepts ? Status::ok : refuses ? Status::not_found : Status::temporary;
+      const std::string_view said = accepts ? key : refuses ? std::string_view() : text;
+      return socketmap::append_reply(out, {status, said});
+    }
+    case StreamProtocol::tcp_table: {
+      using tcp_table::Status;
+      const Status status = accepts ? Status::found : refuses ? Status::not_found : Status::retry;
+      return tcp_table::append_reply(out, status, accepts ? key : text);
+    }
   }
 }
 

@@ -28,16 +28,21 @@ Decision decided_without_looking(Why why) {
   return decision;
 }
 
-std::string_view verdict_word(Verdict verdict) {
+const VerdictNames& names_of(Verdict verdict) {
+  static constexpr VerdictNames kValid{"valid", datagram::Result::valid, &VerifyCounters::valid};
+  static constexpr VerdictNames kNotValid{"notvalid", datagram::Result::not_valid,
+                                          &VerifyCounters::not_valid};
+  static constexpr VerdictNames kUndecided{"undecided", datagram::Result::undecided,
+                                           &VerifyCounters::undecided};
   switch (verdict) {
     case Verdict::accept:
-      return "valid";
+      return kValid;
     case Verdict::reject:
-      return "notvalid";
+      return kNotValid;
     case Verdict::defer:
-      return "undecided";
+      break;
   }
-  return "undecided";
+  return kUndecided;
 }
 
 VerifierReports reports_to_log(LogWriter& log) {
@@ -160,27 +165,14 @@ std::size_t Verifier::parked() const {
       places_.begin(), places_.end(), [](const Place& place) { return bool{place.query.done}; }));
 }
 
-void Verifier::count(Verdict verdict) {
-  switch (verdict) {
-    case Verdict::accept:
-      ++counters_.valid;
-      return;
-    case Verdict::reject:
-      ++counters_.not_valid;
-      return;
-    case Verdict::defer:
-      ++counters_.undecided;
-      return;
-  }
-}
-
 void Verifier::record(const Asked& asked, const Decision& decision, std::string_view told) {
   const Verdict verdict = decision.verdict();
-  count(verdict);
+  const VerdictNames& names = names_of(verdict);
+  ++(counters_.*names.counter);
   if (options_.log == LogWhat::none) return;
   if (options_.log == LogWhat::reject && verdict == Verdict::accept) return;
   LogLine line("verify");
-  line.add("result", verdict_word(verdict)).add("why", why_word(decision.why));
+  line.add("result", names.word).add("why", why_word(decision.why));
   line.add("rcpt", asked.address);
   if (!decision.user.empty()) line.add("user", decision.user.view());
   if (!asked.client.empty()) line.add("client", asked.client);

@@ -34,6 +34,7 @@
 #include "verify/options.h"
 #include "verify/passwd.h"
 #include "verify/tables.h"
+#include "wire/datagram.h"
 
 namespace qv {
 
@@ -50,8 +51,13 @@ struct Asked {
 // A decision that needs no look-up.
 [[nodiscard]] Decision decided_without_looking(Why why);
 
-// "valid", "notvalid", "undecided".
-[[nodiscard]] std::string_view verdict_word(Verdict verdict);
+// What a verdict is called and counted as.
+struct VerdictNames {
+  std::string_view word;  // in the log: "valid", "notvalid", "undecided"
+  datagram::Result result;
+  std::uint64_t VerifyCounters::*counter;
+};
+[[nodiscard]] const VerdictNames& names_of(Verdict verdict);
 
 // A query that waits to be decided.
 struct ParkedQuery {
@@ -144,7 +150,6 @@ class Verifier final : private Lookups {
   void decide_again(std::uint32_t number);
   void give_up_overdue();
   void complete(ParkedQuery& query, const Decision& decision);
-  void count(Verdict verdict);
 
   Loop& loop_;
   const Options& options_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "verify/nsswitch.h"
-
 #include <gtest/gtest.h>
+
+#include "verify/passwd.h"
 
 namespace qv {
 namespace {
