@@ -4,8 +4,10 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/tcp.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 
+#include <algorithm>
 #include <utility>
 
 namespace qv {
@@ -23,6 +25,13 @@ bool no_descriptors(int errnum) {
 }
 
 }  // namespace
+
+std::size_t clients_that_fit(std::size_t wanted, std::size_t spare) {
+  rlimit files{};
+  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
+  const std::size_t limit = files.rlim_cur;
+  return std::min(wanted, limit - std::min(spare, limit / 2));
+}
 
 // One connection; passes everything on to its session, and tells the server when it is over.
 class StreamServer::Client final : public Stream::User {
@@ -77,7 +86,7 @@ void StreamServer::on_connections(Listener& listener) {
     Fd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.valid()) {
       if (full) evict(*longest_idle());
-      admit(std::move(fd), listener.factory);
+      add(std::move(fd), listener.factory);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
@@ -91,7 +100,7 @@ void StreamServer::on_connections(Listener& listener) {
   }
 }
 
-void StreamServer::admit(Fd fd, const Factory& factory) {
+void StreamServer::add(Fd fd, const Factory& factory) {
   // Fails on a Unix socket, where there is nothing to turn off.
   const int on = 1;
   setsockopt(fd.get(), IPPROTO_TCP, TCP_NODELAY, &on, sizeof on);
@@ -112,7 +121,7 @@ StreamServer::Client* StreamServer::longest_idle() {
   Client* longest = nullptr;
   std::int64_t since_us = loop_.now_us() - kEvictableUs;
   for (Client& client : clients_) {
-    if (client.stream.idle_since_us() > since_us) continue;
+    if (client.stream.idle_since_us() > since_us || client.session->is_busy()) continue;
     since_us = client.stream.idle_since_us();
     longest = &client;
   }
@@ -121,7 +130,19 @@ StreamServer::Client* StreamServer::longest_idle() {
 
 void StreamServer::evict(Client& client) {
   ++counters_.evicted;
-  client.stream.end(StreamEnd::idle);
+  end(client, StreamEnd::idle);
+}
+
+void StreamServer::end(Client& client, StreamEnd why) {
+  const std::string_view words = client.session->last_words(why);
+  if (!words.empty() && client.stream.unsent() == 0) {
+    static_cast<void>(::send(client.stream.fd(), words.data(), words.size(), MSG_NOSIGNAL));
+  }
+  client.stream.end(why);
+}
+
+void StreamServer::each_session(const std::function<void(StreamSession&)>& act) {
+  for (Client& client : clients_) act(*client.session);
 }
 
 // A listener that stays readable would keep the loop from sleeping.
@@ -139,9 +160,8 @@ void StreamServer::wait_for_room(std::string_view why) {
 void StreamServer::look_around() {
   const std::int64_t now = loop_.now_us();
   for (auto at = clients_.begin(); at != clients_.end();) {
-    Stream& stream = at->stream;
-    ++at;
-    if (const std::optional<StreamEnd> why = stream.overdue(now)) stream.end(*why);
+    Client& client = *at++;
+    if (const std::optional<StreamEnd> why = client.stream.overdue(now)) end(client, *why);
   }
 }
 

@@ -4,7 +4,8 @@
 // A StreamSession is one client's side of a conversation; the server makes one per connection and
 // forgets it when the connection ends.  Clients that break a limit of StreamLimits are dropped by a
 // look around once a second.  When there is no place, or no descriptor, for a newcomer, whoever has
-// been idle longest goes; where nobody is idle, newcomers wait in the backlog.
+// been idle longest goes; where nobody is idle, newcomers wait in the backlog.  A client that is
+// ended by the server gets the last words of its session first, as far as they fit into its socket.
 //
 // Threads: none; one Loop.  Memory: under 1 KiB per silent client, besides what its session needs.
 // Tests: tests/event/stream_server_test.cc
@@ -37,6 +38,11 @@ class StreamSession {
   virtual std::size_t on_input(Stream& stream, std::string_view input) = 0;
   virtual void on_last_input(Stream& /*stream*/, std::string_view /*rest*/) {}
   virtual void on_end(Stream& /*stream*/, StreamEnd /*why*/) {}
+
+  // What the client is told before the server ends its stream for `why`: idle or too_slow.
+  [[nodiscard]] virtual std::string_view last_words(StreamEnd /*why*/) const { return {}; }
+  // True while the client must not lose its place to a newcomer, although its stream is silent.
+  [[nodiscard]] virtual bool is_busy() const { return false; }
 };
 
 struct StreamServerLimits {
@@ -44,6 +50,10 @@ struct StreamServerLimits {
   int accept_batch = 64;  // connections taken before the clients that are there get a turn
   StreamLimits stream;
 };
+
+// How many clients there may be, at most `wanted`, so that `spare` descriptors, or half of all
+// where that is less, are left for everything else.
+[[nodiscard]] std::size_t clients_that_fit(std::size_t wanted, std::size_t spare);
 
 // Counted since the start.
 struct StreamServerCounters {
@@ -72,9 +82,16 @@ class StreamServer {
 
   // Takes connections from `listener` (listen_on(); several are fine).
   void serve(Fd listener, Factory factory);
+  // Serves a stream socket that is connected already; non-blocking.
+  void add(Fd client, const Factory& factory);
   // Takes no more connections; those there stay.
   void stop_listening();
   void on_trouble(Trouble trouble) { trouble_ = std::move(trouble); }
+  // From now on, for the clients that are there, too.
+  void set_limits(const StreamServerLimits& limits) { limits_ = limits; }
+  // Calls `act` with the session of each client.  It must not end a stream; Stream::close() is
+  // fine.
+  void each_session(const std::function<void(StreamSession&)>& act);
 
   [[nodiscard]] std::size_t clients() const { return clients_.size(); }
   [[nodiscard]] const StreamServerCounters& counters() const { return counters_; }
@@ -89,9 +106,9 @@ class StreamServer {
   using Clients = std::list<Client>;
 
   void on_connections(Listener& listener);
-  void admit(Fd fd, const Factory& factory);
   [[nodiscard]] Client* longest_idle();
   void evict(Client& client);
+  static void end(Client& client, StreamEnd why);
   void wait_for_room(std::string_view why);
   void watch(Listener& listener);
   void look_around();
@@ -99,7 +116,7 @@ class StreamServer {
   void forget(Client& client);
 
   Loop& loop_;
-  const StreamServerLimits limits_;
+  StreamServerLimits limits_;
   StreamServerCounters counters_;
   Trouble trouble_;
   std::int64_t trouble_told_us_ = 0;

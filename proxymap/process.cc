@@ -2,11 +2,9 @@
 #include "proxymap/process.h"
 
 #include <stdio.h>
-#include <sys/resource.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <utility>
 
 #include "core/exit_code.h"
@@ -39,15 +37,6 @@ std::unordered_map<std::string, CacheLimits> read_cache_file(std::vector<Problem
   }
   if (!lines.value()) return {};
   return parse_cache_lines(kCacheMaps, *lines.value(), problems);
-}
-
-// How many clients there may be, so that descriptors are left for tables and workers: a proxy full
-// of clients that cannot open its tables would be of no use.
-std::size_t client_limit(std::size_t wanted) {
-  rlimit files{};
-  if (getrlimit(RLIMIT_NOFILE, &files) != 0 || files.rlim_cur == RLIM_INFINITY) return wanted;
-  const std::uint64_t limit = files.rlim_cur;
-  return std::min<std::uint64_t>(wanted, limit - std::min(kOtherDescriptors, limit / 2));
 }
 
 void add_if_any(LogLine& line, std::string_view key, std::string_view value) {
@@ -123,7 +112,8 @@ Result<void> ProxymapDaemon::start_workers() {
 }
 
 void ProxymapDaemon::start_serving() {
-  options_.server.max_clients = client_limit(options_.server.max_clients);
+  // A proxy full of clients that could not open its tables would be of no use.
+  options_.server.max_clients = clients_that_fit(options_.server.max_clients, kOtherDescriptors);
   server_.emplace(loop_, options_.server);
   server_->on_trouble([this](std::string_view what) { log_event({.detail = what}); });
   const AttributeLimits limits{.message = options_.max_message, .name = 64};

@@ -26,6 +26,13 @@ class EchoSession final : public StreamSession {
     stream.write(input.substr(0, end + 1));
     return end + 1;
   }
+  std::string_view last_words(StreamEnd why) const override {
+    return has_last_words && why == StreamEnd::idle ? "bye\n" : "";
+  }
+  bool is_busy() const override { return busy; }
+
+  bool has_last_words = false;
+  bool busy = false;
 
  private:
   int& living_;
@@ -163,6 +170,57 @@ TEST_F(StreamServerTest, TheLongestIdleMakesRoom) {
   EXPECT_EQ(get_from(second), "hi\n");
   EXPECT_EQ(get_from(second), "nothing");
   EXPECT_EQ(get_from(third), "hi\n");
+}
+
+TEST_F(StreamServerTest, ABusySessionKeepsItsPlace) {
+  limits.max_clients = 2;
+  start();
+  const Fd first = connect();
+  server->each_session([](StreamSession& s) { static_cast<EchoSession&>(s).busy = true; });
+  loop.advance_us(kSecond);
+  const Fd second = connect();
+  loop.advance_us(kSecond);
+  const Fd third = connect();
+  EXPECT_EQ(get_from(first), "hi\n");
+  EXPECT_EQ(get_from(first), "nothing");
+  EXPECT_EQ(get_from(second), "hi\n");
+  EXPECT_EQ(get_from(second), "");  // closed
+}
+
+TEST_F(StreamServerTest, LastWordsGoToWhomTheServerEnds) {
+  limits.stream.idle_us = 10 * kSecond;
+  start();
+  const Fd client = connect();
+  server->each_session(
+      [](StreamSession& s) { static_cast<EchoSession&>(s).has_last_words = true; });
+  loop.advance_us(9 * kSecond);
+  EXPECT_EQ(get_from(client), "hi\n");
+  EXPECT_EQ(get_from(client), "nothing");
+  loop.advance_us(2 * kSecond);
+  EXPECT_EQ(get_from(client), "bye\n");
+  EXPECT_EQ(get_from(client), "");
+}
+
+TEST_F(StreamServerTest, NewLimitsHoldForTheClientsThatAreThere) {
+  start();
+  const Fd client = connect();
+  loop.advance_us(9 * kSecond);
+  EXPECT_EQ(server->clients(), 1u);
+  limits.stream.idle_us = 10 * kSecond;
+  server->set_limits(limits);
+  loop.advance_us(2 * kSecond);
+  EXPECT_EQ(server->clients(), 0u);
+}
+
+TEST_F(StreamServerTest, ServesASocketThatIsConnectedAlready) {
+  start();
+  int pair[2];
+  ASSERT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+  const Fd ours(pair[0]);
+  server->add(Fd(pair[1]), [this](Stream&) { return std::make_unique<EchoSession>(living); });
+  send_to(ours, "hello\n");
+  loop.make_readable(pair[1]);
+  EXPECT_EQ(get_from(ours), "hello\n");
 }
 
 TEST_F(StreamServerTest, NewcomersWaitWhereNobodyIsIdle) {
