@@ -47,12 +47,13 @@ bool add_recipient(std::vector<Envelope>& envelopes, Envelope envelope) {
 }
 
 // A file can be read again and again; a pipe has to become one first.
-Result<MessageSource> source_of(int input, const std::string& spool_directory, Fd& spool) {
+Result<MessageSource> source_of(int input, const std::string& spool_directory, Fd& spooled) {
   const off_t at = lseek(input, 0, SEEK_CUR);
   if (at >= 0) return MessageSource{input, at};
-  QV_TRY(spool, open_spool(spool_directory));
-  QV_TRY_VOID(spool_all(input, spool.get()));
-  return MessageSource{spool.get(), 0};
+  Spool spool(spool_directory);
+  QV_TRY_VOID(spool.append_all(input));
+  QV_TRY(spooled, spool.finish());
+  return MessageSource{spooled.get(), 0};
 }
 
 // The worst first: retry, refuse.
@@ -146,8 +147,8 @@ std::optional<std::vector<Envelope>> envelopes_of(const CommandEnvelope& given,
 }
 
 int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int input) {
-  Fd spool;
-  const Result<MessageSource> source = source_of(input, agent.settings().spool_directory, spool);
+  Fd spooled;
+  const Result<MessageSource> source = source_of(input, agent.settings().spool_directory, spooled);
   std::vector<Ended> ended;
   if (!source.ok()) {
     for (const Envelope& envelope : envelopes) {

@@ -1,22 +1,52 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/spool.h - a file without a name, for a message on its way.
+// deliver/spool.h - a message on its way, kept for the processes that deliver it.
 //
-// The file is gone when it is closed, also after a crash.  Tests: tests/deliver/writers_test.cc
+// What is small is in a memfd that is sealed when the message is whole; what is larger is in a file
+// without a name.  Whoever gets the descriptor can read the message and cannot change it.  A spool
+// is for one message and is never used again; it is gone when its descriptors are closed, also
+// after a crash.
+//
+// Threads: none.  Blocking: as the file system does.  Tests: tests/deliver/spool_test.cc
 #ifndef QV_DELIVER_SPOOL_H_
 #define QV_DELIVER_SPOOL_H_
 
+#include <cstddef>
 #include <string>
+#include <string_view>
 
 #include "core/fd.h"
 #include "core/result.h"
 
 namespace qv {
 
+class Spool {
+ public:
+  static constexpr std::size_t kMaxMemory = 65536;  // bytes; a larger message is in a file
+
+  // Nothing is opened before there is something to keep.  `directory` is where files go.
+  explicit Spool(std::string directory) : directory_(std::move(directory)) {}
+
+  // Error: the rest of the message cannot be kept; nothing more may be appended.
+  [[nodiscard]] Result<void> append(std::string_view bytes);
+
+  // Copies `from` (a pipe, a socket) to its end.  Blocking.
+  [[nodiscard]] Result<void> append_all(int from);
+
+  // The whole message, to be read at any offset.  Once, as the last call.
+  [[nodiscard]] Result<Fd> finish();
+
+ private:
+  [[nodiscard]] Result<void> open_memory();
+  [[nodiscard]] Result<void> move_to_file();
+
+  std::string directory_;
+  Fd file_;
+  Fd reader_;  // of the same file, read-only; unset while the message is in memory
+  std::size_t size_ = 0;
+};
+
 // A new, empty, nameless file in `directory`, readable and writable by this process only.
 [[nodiscard]] Result<Fd> open_spool(const std::string& directory);
-
-// Copies `from` (a pipe, a socket) to its end into `to`.
-[[nodiscard]] Result<void> spool_all(int from, int to);
 
 }  // namespace qv
 

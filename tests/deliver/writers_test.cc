@@ -12,7 +12,6 @@
 #include <functional>
 
 #include "deliver/as_user.h"
-#include "deliver/spool.h"
 #include "tests/deliver/mailbox_dir.h"
 
 namespace qv {
@@ -286,23 +285,6 @@ TEST(AsUser, RefusesRootAndWhoItCannotBe) {
               return again.ok() || again.error().fault != Fault::config ? 2 : 0;
             }),
             0);
-}
-
-TEST(Spool, IsAFileWithoutAName) {
-  MailboxDir dir;
-  const Result<Fd> spool = open_spool(dir.path(""));
-  ASSERT_TRUE(spool.ok());
-  EXPECT_TRUE(dir.list("").empty());
-  EXPECT_FALSE(open_spool(dir.path("none")).ok());
-  int pipes[2];
-  ASSERT_EQ(pipe(pipes), 0);
-  ASSERT_EQ(write(pipes[1], "hello", 5), 5);
-  close(pipes[1]);
-  ASSERT_TRUE(spool_all(pipes[0], spool.value().get()).ok());
-  close(pipes[0]);
-  char text[6] = {};
-  EXPECT_EQ(pread(spool.value().get(), text, 5, 0), 5);
-  EXPECT_STREQ(text, "hello");
 }
 
 }  // namespace
