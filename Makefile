@@ -21,7 +21,7 @@ B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
 
 # Each room stands before the rooms it may include, which is the order a linker wants.
-ROOMS := proxymap deliver probe cache verify helper rcpt maps/tool maps/types maps process event control wire core
+ROOMS := proxymap lmtp deliver probe cache verify helper rcpt maps/tool maps/types maps process event control wire core
 # What a room may include besides itself (tests/gates/layers holds it; ARCHITECTURE says why), and is
 # linked with.
 MAY_core     :=
@@ -37,7 +37,8 @@ MAY_helper   := core control event process maps rcpt
 MAY_verify   := core wire control event process maps rcpt helper udpbits
 MAY_cache    := core control maps
 MAY_probe    := core wire control event process cache
-MAY_deliver  := core control wire maps process
+MAY_deliver  := core control maps process
+MAY_lmtp     := core wire control event process deliver
 MAY_proxymap := core wire control event process maps
 # Rooms that only the tests of a room need.
 TESTS_MAY_control := maps

@@ -10,8 +10,10 @@
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
+#include "deliver/broker.h"
 #include "deliver/packets.h"
 #include "deliver/tables.h"
+#include "deliver/writing.h"
 #include "process/log.h"
 
 namespace qv {
@@ -45,8 +47,8 @@ void log_notice(std::string_view key, std::string_view value) {
   say(line);
 }
 
-void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                  std::int64_t milliseconds) {
+LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
+                      std::int64_t milliseconds) {
   LogLine line("deliver");
   line.add("status", delivery_name(outcome.delivery)).add("code", outcome.code);
   line.add("to", envelope.recipient).add("from", envelope.sender);
@@ -55,21 +57,23 @@ void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcom
   if (!mailbox.path.empty() && may_tell) line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
   line.add("bytes", outcome.bytes).add("ms", milliseconds);
   if (outcome.delivery != Delivery::done) line.add("why", outcome.text);
+  return line;
+}
+
+void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
+                  std::int64_t milliseconds) {
+  LogLine line = delivery_line(envelope, mailbox, outcome, milliseconds);
   say(line);
 }
 
 Agent::Agent(const DeliverSettings& settings, std::string host)
     : settings_(settings),
-      tables_(open_tables(settings, [](std::string_view notice) { log_notice("table", notice); })),
-      writers_(settings, std::move(host)) {}
-
-Agent::Agent(const DeliverSettings& settings, BrokerClient broker)
-    : settings_(settings),
-      broker_(std::move(broker)),
-      writers_(settings, [this](const Job& job) { return broker_->hire(job); }) {}
+      host_(std::move(host)),
+      tables_(open_tables(settings, [](std::string_view notice) { log_notice("table", notice); })) {
+  signal(SIGCHLD, SIG_IGN);
+}
 
 Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
-  if (broker_) return broker_->find(recipient, mailbox);
   std::string detail;
   const Result<Answer> answer = find_mailbox(settings_, tables_, recipient, mailbox, detail);
   if (answer.ok() && answer.value() == Answer::found) return done(0);
@@ -81,29 +85,58 @@ Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
   return retry("4.3.0", "mailbox look-up is not possible now");
 }
 
-Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host) {
+Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host,
+                       const ReadSettings& read_settings) {
   QV_TRY(auto pair, packet_pair());
   const pid_t child = fork();
   if (child < 0) return errno_error("fork");
   if (child > 0) return std::move(pair.first);
+  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1}) signal(number, SIG_IGN);
   keep_only(pair.second.release());
-  for (const int number : {SIGHUP, SIGINT, SIGTERM}) signal(number, SIG_IGN);
-  signal(SIGPIPE, SIG_IGN);
-  Agent agent(settings, host);
-  serve_broker(settings, host, kOnlySocket, [&agent](std::string_view recipient, Mailbox& mailbox) {
-    return agent.find(recipient, mailbox);
-  });
+  DeliverSettings now = settings;
+  std::optional<Agent> agent(std::in_place, now, host);
+  const auto find = [&agent](std::string_view recipient, Mailbox& mailbox) {
+    return agent->find(recipient, mailbox);
+  };
+  const auto read_again = [&] {
+    std::optional<DeliverSettings> fresh = read_settings();
+    if (!fresh) return retry("4.3.5", "the settings hold mistakes");
+    agent.reset();
+    now = *std::move(fresh);
+    agent.emplace(now, host);
+    return done(0);
+  };
+  serve_broker(kOnlySocket, {now, host, find, read_again});
   _exit(kExitOk);
+}
+
+Outcome Agent::write(const Job& job, int message) {
+  std::string packet = kDeliver + encode_job(job);
+  if (packet.size() > kMaxPacket) return retry("4.3.5", "envelope or path is too long");
+  const bool is_theirs = writer_.valid() && uid_ == job.mailbox.uid && gid_ == job.mailbox.gid;
+  bool is_sent = is_theirs && send_packet(writer_.get(), packet, message);
+  if (!is_sent) {
+    Result<Writer> writer = fork_writer(settings_, host_, job.mailbox.uid, job.mailbox.gid);
+    if (!writer.ok()) return outcome_from(writer.error());
+    writer_ = std::move(writer.value().socket);
+    uid_ = job.mailbox.uid;
+    gid_ = job.mailbox.gid;
+    is_sent = send_packet(writer_.get(), packet, message);
+  }
+  Fd none;
+  const bool answered = is_sent && receive_packet(writer_.get(), packet, none);
+  const std::optional<Outcome> outcome =
+      answered ? decode_outcome(packet) : std::optional<Outcome>{};
+  if (outcome) return *outcome;
+  writer_.reset();
+  return retry("4.3.0", "delivery process died");
 }
 
 Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
   const std::int64_t begin = monotonic_us();
   Job job{envelope, {}, message.start, 0};
   Outcome outcome = find(envelope.recipient, job.mailbox);
-  if (outcome.delivery == Delivery::done) {
-    const Result<int> writer = writers_.start(job, message.fd);
-    outcome = writer.ok() ? writers_.finish(writer.value()) : outcome_from(writer.error());
-  }
+  if (outcome.delivery == Delivery::done) outcome = write(job, message.fd);
   log_delivery(envelope, job.mailbox, outcome, (monotonic_us() - begin) / 1000);
   return outcome;
 }

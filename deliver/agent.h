@@ -10,55 +10,62 @@
 #define QV_DELIVER_AGENT_H_
 
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 #include <string_view>
 
-#include "deliver/broker.h"
+#include "core/fd.h"
+#include "core/result.h"
+#include "daemon/log.h"
 #include "deliver/job.h"
 #include "deliver/lookup.h"
 #include "deliver/outcome.h"
 #include "deliver/settings.h"
-#include "deliver/writers.h"
 
 namespace qv {
 
 class Agent {
  public:
   // REQUIRES: `settings` outlives this object.
-  Agent(const DeliverSettings& settings, std::string host);  // asks the tables, and forks writers
-  Agent(const DeliverSettings& settings, BrokerClient broker);  // has the broker do both
+  Agent(const DeliverSettings& settings, std::string host);
 
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
   // Where the mail for a recipient goes.  Delivery::done: `mailbox` is set.  refuse: there is no
-  // such recipient.  retry: cannot tell now; a line in the log says why.
+  // such recipient.  retry: undecided; a line in the log says why.
   [[nodiscard]] Outcome find(std::string_view recipient, Mailbox& mailbox);
 
   // The whole of it, one line in the log included.
   [[nodiscard]] Outcome deliver(const Envelope& envelope, const MessageSource& message);
 
-  // False once nothing can be delivered any more.
-  [[nodiscard]] bool is_able() const { return !broker_ || broker_->is_there(); }
-
-  [[nodiscard]] Writers& writers() { return writers_; }
   [[nodiscard]] const DeliverSettings& settings() const { return settings_; }
 
  private:
+  [[nodiscard]] Outcome write(const Job& job, int message);
+
   const DeliverSettings& settings_;
+  std::string host_;
   RecipientTables tables_;
-  std::optional<BrokerClient> broker_;
-  Writers writers_;
+  Fd writer_;  // of the latest recipient, kept for the next one of the same uid and gid
+  uid_t uid_ = 0;
+  gid_t gid_ = 0;
 };
+
+// Reads the settings, or says what is wrong with them and gives nothing.
+using ReadSettings = std::function<std::optional<DeliverSettings>()>;
 
 // Forks a broker (deliver/broker.h) that keeps the rights of this process, and of what it holds
 // only standard error.  SIGTERM, SIGINT and SIGHUP are not for it: it ends when its client has
 // ended.
-[[nodiscard]] Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host);
+[[nodiscard]] Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host,
+                                     const ReadSettings& read_settings);
 
 // `deliver status=done code=2.0.0 to=... from=... mailbox=... bytes=... ms=...`; `why` holds the
 // text where it was not delivered.
+[[nodiscard]] LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
+                                    const Outcome& outcome, std::int64_t milliseconds);
 void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
                   std::int64_t milliseconds);
 

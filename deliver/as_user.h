@@ -4,7 +4,7 @@
 // The only file of this room that calls the setuid family (tests/gates/privileges).  Called in a
 // child that was forked for it; the parent keeps its rights and never touches a mailbox.
 //
-// Threads: none.  Tests: tests/deliver/writers_test.cc
+// Threads: none.  Tests: tests/deliver/as_user_test.cc
 #ifndef QV_DELIVER_AS_USER_H_
 #define QV_DELIVER_AS_USER_H_
 

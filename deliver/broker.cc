@@ -2,11 +2,14 @@
 #include "deliver/broker.h"
 
 #include <signal.h>
+#include <sys/syscall.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
-#include <optional>
 #include <utility>
 
 #include "core/text.h"
+#include "deliver/job.h"
 #include "deliver/packets.h"
 #include "deliver/writing.h"
 
@@ -14,76 +17,78 @@ namespace qv {
 
 namespace {
 
-constexpr char kFind = 'f';
-constexpr char kHire = 'h';
+constexpr std::uint64_t kMaxPid = INT32_MAX;
+constexpr std::size_t kMaxMailbox = kMaxPacket - 4096;  // with three addresses it is still a packet
 
-// False where the request is none, or nobody takes the answer.
-bool answer(const DeliverSettings& settings, const std::string& host, int socket,
-            const FindMailbox& find, std::string_view request) {
-  const char kind = request.front();
-  if (kind != kFind && kind != kHire) return false;
-  Job job;
-  job.envelope.recipient = std::string(after_bytes(request, 1));
-  Outcome outcome = find(job.envelope.recipient, job.mailbox);
-  Fd writer;
-  if (kind == kHire && outcome.delivery == Delivery::done) {
-    Result<Fd> forked = fork_writer(settings, host, job.mailbox.uid, job.mailbox.gid);
-    if (forked.ok()) {
-      writer = std::move(forked).value();
-    } else {
-      outcome = outcome_from(forked.error());
-    }
+// Ends a process that this one has started, and no other: what is checked and what is ended is one
+// process, even if its number is another's by now.
+void end_writer(std::string_view number) {
+  std::uint64_t pid = 0;
+  if (!parse_decimal(number, kMaxPid, pid) || pid == 0) return;
+  const Fd process(static_cast<int>(syscall(SYS_pidfd_open, static_cast<pid_t>(pid), 0)));
+  siginfo_t info{};
+  if (waitid(P_PIDFD, static_cast<id_t>(process.get()), &info, WEXITED | WNOHANG | WNOWAIT) != 0) {
+    return;
   }
-  return send_packet(socket, join_two(encode_outcome(outcome), encode_job(job)), writer.get());
+  syscall(SYS_pidfd_send_signal, process.get(), SIGKILL, nullptr, 0);
+}
+
+BrokerReply answer(const BrokerDuties& duties, char kind, std::string_view recipient, Fd& socket) {
+  BrokerReply reply;
+  if (kind == kReadSettings) {
+    reply.outcome = duties.read_settings();
+    return reply;
+  }
+  reply.outcome = duties.find(recipient, reply.mailbox);
+  if (reply.mailbox.path.size() > kMaxMailbox) return {retry("4.3.5", "path is too long"), {}, 0};
+  if (kind != kStartWriter || reply.outcome.delivery != Delivery::done) return reply;
+  Result<Writer> writer =
+      fork_writer(duties.settings, duties.host, reply.mailbox.uid, reply.mailbox.gid);
+  if (writer.ok()) {
+    socket = std::move(writer.value().socket);
+    reply.writer = writer.value().pid;
+  } else {
+    reply.outcome = outcome_from(writer.error());
+  }
+  return reply;
 }
 
 }  // namespace
 
-void serve_broker(const DeliverSettings& settings, const std::string& host, int socket,
-                  const FindMailbox& find) {
+std::string encode_reply(const BrokerReply& reply) {
+  Job job;
+  job.mailbox = reply.mailbox;
+  return join_two(std::to_string(reply.writer),
+                  join_two(encode_outcome(reply.outcome), encode_job(job)));
+}
+
+std::optional<BrokerReply> decode_reply(std::string_view bytes) {
+  std::string_view writer;
+  std::string_view outcome;
+  std::string_view job;
+  std::uint64_t pid = 0;
+  if (!split_two(bytes, writer, bytes) || !split_two(bytes, outcome, job)) return std::nullopt;
+  std::optional<Outcome> decoded = decode_outcome(outcome);
+  std::optional<Job> of = decode_job(job);
+  if (!decoded || !of || !parse_decimal(writer, kMaxPid, pid)) return std::nullopt;
+  return BrokerReply{*std::move(decoded), std::move(of->mailbox), static_cast<pid_t>(pid)};
+}
+
+void serve_broker(int socket, const BrokerDuties& duties) {
   signal(SIGCHLD, SIG_IGN);
   std::string request;
   for (Fd none; receive_packet(socket, request, none); none.reset()) {
-    if (!answer(settings, host, socket, find, request)) return;
-  }
-}
-
-Outcome BrokerClient::ask(char kind, std::string_view recipient, Mailbox& mailbox, Fd& writer) {
-  std::string packet(1, kind);
-  packet += recipient;
-  const bool answered = is_there() && packet.size() < kMaxJob &&
-                        send_packet(socket_.get(), packet) &&
-                        receive_packet(socket_.get(), packet, writer);
-  std::string_view first;
-  std::string_view second;
-  if (answered && split_two(packet, first, second)) {
-    const std::optional<Outcome> outcome = decode_outcome(first);
-    std::optional<Job> job = decode_job(second);
-    if (outcome && job) {
-      mailbox = std::move(job->mailbox);
-      return *outcome;
+    const char kind = request.front();
+    const std::string_view rest = after_bytes(request, 1);
+    if (kind == kEndWriter) {
+      end_writer(rest);
+      continue;
     }
+    if (kind != kFindMailbox && kind != kStartWriter && kind != kReadSettings) return;
+    Fd writer;
+    const BrokerReply reply = answer(duties, kind, rest, writer);
+    if (!send_packet(socket, encode_reply(reply), writer.get())) return;
   }
-  socket_.reset();
-  return retry("4.3.0", "mailbox look-up is not possible now");
-}
-
-Outcome BrokerClient::find(std::string_view recipient, Mailbox& mailbox) {
-  Fd none;
-  return ask(kFind, recipient, mailbox, none);
-}
-
-Result<Fd> BrokerClient::hire(const Job& job) {
-  Mailbox mailbox;
-  Fd writer;
-  const Outcome outcome = ask(kHire, job.envelope.recipient, mailbox, writer);
-  if (outcome.delivery != Delivery::done || !writer.valid()) {
-    return Error{Fault::retry, 0, "delivery process cannot be started"};
-  }
-  if (mailbox.uid != job.mailbox.uid || mailbox.gid != job.mailbox.gid) {
-    return Error{Fault::retry, 0, "mailbox has a new owner"};
-  }
-  return writer;
 }
 
 }  // namespace qv

@@ -1,64 +1,68 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/broker.h - the rights of an LMTP process, kept away from the process that clients talk
+// deliver/broker.h - the rights of an LMTP service, kept away from the process that clients talk
 // to.
 //
-// Started as root, the process that reads what clients send has become an account without rights
-// (VIRTUALUSER).  What it cannot do any more it asks its broker for, which is root and never sees a
-// byte of a client but the recipient's address: where the mail for a recipient goes, by the tables,
-// and a writer for that recipient, whose uid and gid the broker takes from the tables again.  A
-// writer believes of a job only what the tables could say (deliver/writing.h).
+// The process that reads what clients send has become an account without rights (VIRTUALUSER). What
+// it cannot do any more it asks its broker for, which is root, where the service was started by
+// root, and never sees a byte of a client but the recipient's address: where the mail for a
+// recipient goes, by the tables, and a writer for that recipient, whose uid and gid the broker
+// takes from the tables again.  A writer believes of a job only what the tables could say
+// (deliver/writing.h).
 //
-// Who has taken over the front can therefore do what a client can: have mail written to mailboxes,
-// and make some, below virtual_mailbox_base.
+// Whoever has taken over the front can therefore do what a client can: have mail written to
+// mailboxes, and make some, below virtual_mailbox_base; and end writers.
 //
-//   request   'f' recipient               where does its mail go?
-//             'h' recipient               a writer for it
-//   reply     an Outcome and a Job whose mailbox is it, joined; with 'h' the writer's socket
+//   request   'f' recipient     where does its mail go?
+//             'h' recipient     a writer for it
+//             'k' process id    ends a writer; not answered
+//             's'               reads the settings again
+//   reply     a BrokerReply; to 'h' with the writer's socket
 //
-// Threads: none.  Blocking: the client's calls wait for the broker, which waits for the tables.
-// Tests: tests/deliver/broker_test.cc, tests/e2e/deliver.py
+// Replies come in the order of the requests.
+//
+// Threads: none.  Tests: tests/deliver/broker_test.cc, tests/e2e/deliver.py
 #ifndef QV_DELIVER_BROKER_H_
 #define QV_DELIVER_BROKER_H_
 
+#include <sys/types.h>
+
 #include <functional>
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/fd.h"
-#include "core/result.h"
-#include "deliver/job.h"
 #include "deliver/lookup.h"
 #include "deliver/outcome.h"
 #include "deliver/settings.h"
 
 namespace qv {
 
-// As Agent::find().
-using FindMailbox = std::function<Outcome(std::string_view recipient, Mailbox& mailbox)>;
+inline constexpr char kFindMailbox = 'f';
+inline constexpr char kStartWriter = 'h';
+inline constexpr char kEndWriter = 'k';
+inline constexpr char kReadSettings = 's';
 
-// Answers over `socket` until its other end is closed.
-void serve_broker(const DeliverSettings& settings, const std::string& host, int socket,
-                  const FindMailbox& find);
-
-class BrokerClient {
- public:
-  explicit BrokerClient(Fd socket) : socket_(std::move(socket)) {}
-
-  // As Agent::find(); retry where there is no broker any more.
-  [[nodiscard]] Outcome find(std::string_view recipient, Mailbox& mailbox);
-
-  // A writer for the recipient of a job.  Error: there is none, or the tables say another uid or
-  // gid by now.
-  [[nodiscard]] Result<Fd> hire(const Job& job);
-
-  // False once the broker is gone: nothing can be delivered any more.
-  [[nodiscard]] bool is_there() const { return socket_.valid(); }
-
- private:
-  [[nodiscard]] Outcome ask(char kind, std::string_view recipient, Mailbox& mailbox, Fd& writer);
-
-  Fd socket_;
+struct BrokerReply {
+  Outcome outcome;
+  Mailbox mailbox;   // done: of the recipient
+  pid_t writer = 0;  // done, to 'h'
 };
+
+[[nodiscard]] std::string encode_reply(const BrokerReply& reply);
+[[nodiscard]] std::optional<BrokerReply> decode_reply(std::string_view bytes);
+
+// What a broker answers from.
+struct BrokerDuties {
+  const DeliverSettings& settings;  // as they are now
+  const std::string& host;
+  std::function<Outcome(std::string_view recipient, Mailbox& mailbox)> find;  // as Agent::find()
+  // done: `settings` are the new ones.
+  std::function<Outcome()> read_settings;
+};
+
+// Answers over `socket` until its other end is closed, or says something else.
+void serve_broker(int socket, const BrokerDuties& duties);
 
 }  // namespace qv
 

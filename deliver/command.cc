@@ -51,6 +51,7 @@ Result<MessageSource> source_of(int input, const std::string& spool_directory, F
   const off_t at = lseek(input, 0, SEEK_CUR);
   if (at >= 0) return MessageSource{input, at};
   Spool spool(spool_directory);
+  QV_TRY_VOID(spool.open(0));
   QV_TRY_VOID(spool.append_all(input));
   QV_TRY(spooled, spool.finish());
   return MessageSource{spooled.get(), 0};

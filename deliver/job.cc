@@ -6,6 +6,7 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "deliver/maildir.h"
 #include "deliver/mbox.h"
 
 namespace qv {
@@ -64,9 +65,6 @@ std::uint64_t mbox_limit(const DeliverSettings& settings, const Mailbox& mailbox
   return mailbox.quota.bytes != 0 ? mailbox.quota.bytes : settings.mailbox_limit;
 }
 
-Outcome refuse_line_ends() { return refuse("5.6.0", "address holds a line end or a NUL"); }
-Outcome refuse_loop() { return refuse("5.4.6", "mail is looping"); }
-
 Outcome to_mbox(Files& files, const DeliverSettings& settings, const Job& job,
                 const MessageSource& source) {
   MboxTarget target;
@@ -100,37 +98,15 @@ Outcome find_room(Files& files, const DeliverSettings& settings, const Job& job)
 
 Outcome perform(Files& files, const DeliverSettings& settings, std::string_view host,
                 const Job& job, int message) {
-  if (!is_clean(job.envelope)) return refuse_line_ends();
+  if (!is_clean(job.envelope)) return refuse("5.6.0", "address holds a line end or a NUL");
   const MessageSource source{message, job.start};
   const Result<Looping> loop = find_loop(files, source, job.envelope.recipient);
   if (!loop.ok()) return outcome_from(loop.error());
-  if (loop.value() == Looping::found) return refuse_loop();
+  if (loop.value() == Looping::found) return refuse("5.4.6", "mail is looping");
   if (job.mailbox.is_maildir()) {
     return deliver_maildir(files, maildir_of(files, settings, host, job), job.envelope, source);
   }
   return to_mbox(files, settings, job, source);
-}
-
-Incoming::Incoming(Files& files, const DeliverSettings& settings, std::string_view host,
-                   const Job& job)
-    : loop_(job.envelope.recipient), delivery_(files, maildir_of(files, settings, host, job)) {
-  if (is_clean(job.envelope)) {
-    delivery_.begin(job.envelope);
-  } else {
-    refused_ = refuse_line_ends();
-  }
-}
-
-void Incoming::add(std::string_view piece) {
-  if (refused_) return;
-  loop_.add(piece);
-  delivery_.add(piece);
-}
-
-Outcome Incoming::finish() {
-  if (refused_) return *refused_;
-  if (loop_.result() == Looping::found) return refuse_loop();
-  return delivery_.finish();
 }
 
 std::string encode_job(const Job& job) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/job.h - one delivery to one mailbox: what it needs, and doing it.
 //
-// perform() and Incoming run in a process that is the recipient already.  A Job and an Outcome can
+// perform() runs in a process that is the recipient already.  A Job and an Outcome can
 // be sent there and back as bytes.
 //
 // Threads: none.  Tests: tests/deliver/job_test.cc
@@ -14,7 +14,6 @@
 
 #include "deliver/files.h"
 #include "deliver/lookup.h"
-#include "deliver/maildir.h"
 #include "deliver/message.h"
 #include "deliver/outcome.h"
 #include "deliver/settings.h"
@@ -38,21 +37,6 @@ struct Job {
 // delivers to the maildir, its subfolder, or the mbox.
 [[nodiscard]] Outcome perform(Files& files, const DeliverSettings& settings, std::string_view host,
                               const Job& job, int message);
-
-// The same for a message that is still arriving and ends in a maildir: it is written there as it
-// comes.  Destroyed before finish() it leaves nothing.
-class Incoming {
- public:
-  // REQUIRES: job.mailbox.is_maildir(); job.start is of no meaning.
-  Incoming(Files& files, const DeliverSettings& settings, std::string_view host, const Job& job);
-  void add(std::string_view piece);
-  [[nodiscard]] Outcome finish();
-
- private:
-  std::optional<Outcome> refused_;
-  LoopFinder loop_;
-  MaildirDelivery delivery_;
-};
 
 // Length-prefixed fields; any bytes.  nullopt where the bytes are no such thing.
 [[nodiscard]] std::string encode_job(const Job& job);

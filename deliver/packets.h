@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/packets.h - what the processes of a delivery say to each other: packets, and descriptors.
 //
-// Over socket pairs of type SOCK_SEQPACKET.  What a packet to a writer begins with is here; one to
-// and from the broker is in deliver/broker.cc.
+// Over socket pairs of type SOCK_SEQPACKET.  What a packet to a writer begins with is here; what a
+// broker is asked is in deliver/broker.h.
 //
-// Threads: none.  Tests: tests/deliver/writers_test.cc, tests/deliver/broker_test.cc
+// Threads: none.  Tests: tests/deliver/broker_test.cc
 #ifndef QV_DELIVER_PACKETS_H_
 #define QV_DELIVER_PACKETS_H_
 
@@ -18,18 +18,10 @@
 
 namespace qv {
 
-inline constexpr std::size_t kMaxPiece = 16384;  // bytes of a message in one packet
-inline constexpr std::size_t kMaxJob = 32768;    // three addresses and two paths
-inline constexpr std::size_t kMaxPacket = 16 + kMaxJob + kMaxPiece;
+inline constexpr std::size_t kMaxPacket = 32768;  // three addresses and two paths
 
-// Whole and begin go on with the length of the job, a colon, the job, and what there is of the
-// body.
-inline constexpr char kFromFile = 'f';  // a job; the message is a descriptor
-inline constexpr char kRoom = 'r';      // a job; only whether there is room
-inline constexpr char kWhole = 'w';     // a job, and all of its message
-inline constexpr char kBegin = 'b';     // a job, and the beginning of its message
-inline constexpr char kMore = 'p';      // more of the message
-inline constexpr char kLast = 'l';      // the rest of the message
+inline constexpr char kDeliver = 'd';  // a job; the message is a descriptor
+inline constexpr char kRoom = 'r';     // a job; only whether there is room
 
 // Two ends, close-on-exec.
 [[nodiscard]] Result<std::pair<Fd, Fd>> packet_pair();

@@ -121,19 +121,39 @@ constexpr std::array kTable = {
             "recipients of a message over LMTP"},
     Setting{"virtual_connection_limit",
             SettingType::number,
-            "1000",
+            "10000",
             1,
-            100000,
+            1000000,
             {},
-            "LMTP connections of one worker process"},
+            "LMTP connections"},
     Setting{"virtual_writer_limit",
             SettingType::number,
-            "32",
+            "64",
             1,
             1000,
             {},
-            "deliveries at the same time, in one worker process"},
-    Setting{"virtual_workers", SettingType::number, "2", 1, 256, {}, "LMTP worker processes"},
+            "deliveries at the same time; of one account at most half"},
+    Setting{"virtual_destination_concurrency_limit",
+            SettingType::number,
+            "8",
+            1,
+            1000,
+            {},
+            "deliveries at the same time to one mailbox"},
+    Setting{"virtual_time_limit",
+            SettingType::text,
+            "120s",
+            0,
+            0,
+            {},
+            "time a delivery over LMTP may take, and may wait for its turn"},
+    Setting{"virtual_workers",
+            SettingType::number,
+            "1",
+            1,
+            256,
+            {},
+            "without effect since one process serves all LMTP clients"},
     Setting{"virtual_timeout",
             SettingType::text,
             "300s",
@@ -206,7 +226,8 @@ DeliverSettings take_values(const Settings& settings, std::vector<Problem>& prob
   out.recipient_limit = settings.number("virtual_recipient_limit");
   out.connection_limit = settings.number("virtual_connection_limit");
   out.writer_limit = settings.number("virtual_writer_limit");
-  out.workers = settings.number("virtual_workers");
+  out.mailbox_concurrency = settings.number("virtual_destination_concurrency_limit");
+  read_seconds(settings, "virtual_time_limit", out.time_limit, problems);
   read_seconds(settings, "virtual_timeout", out.timeout, problems);
   return out;
 }

@@ -38,10 +38,11 @@ struct DeliverSettings {
   std::string spool_directory;
   std::uint64_t message_limit = 0;  // message_size_limit: bytes; 0: none
   std::uint64_t recipient_limit = 1000;
-  std::uint64_t connection_limit = 1000;
-  std::uint64_t writer_limit = 32;
-  std::uint64_t workers = 2;
-  std::uint64_t timeout = 300;  // seconds a client may be silent
+  std::uint64_t connection_limit = 10000;
+  std::uint64_t writer_limit = 64;
+  std::uint64_t mailbox_concurrency = 8;
+  std::uint64_t time_limit = 120;  // seconds a delivery may take
+  std::uint64_t timeout = 300;     // seconds a client may be silent
 };
 
 // The table for --help and for the manual.

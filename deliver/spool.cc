@@ -40,9 +40,11 @@ Result<void> open_unnamed(const std::string& directory, Fd& writer, Fd& reader) 
 
 }  // namespace
 
-Result<void> Spool::open_memory() {
-  file_.reset(::memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING));
-  if (file_.valid()) return {};
+Result<void> Spool::open(std::uint64_t expected) {
+  if (expected <= kMaxMemory) {
+    file_.reset(::memfd_create("message", MFD_CLOEXEC | MFD_ALLOW_SEALING));
+    if (file_.valid()) return {};
+  }
   return open_unnamed(directory_, file_, reader_);
 }
 
@@ -59,7 +61,6 @@ Result<void> Spool::move_to_file() {
 }
 
 Result<void> Spool::append(std::string_view bytes) {
-  if (!file_.valid()) QV_TRY_VOID(open_memory());
   if (!reader_.valid() && size_ + bytes.size() > kMaxMemory) QV_TRY_VOID(move_to_file());
   const Result<void> written = write_all(file_.get(), bytes);
   if (!written.ok()) return Error{Fault::retry, written.error().errnum, "store the message"};
@@ -77,16 +78,9 @@ Result<void> Spool::append_all(int from) {
 }
 
 Result<Fd> Spool::finish() {
-  if (!file_.valid()) QV_TRY_VOID(open_memory());  // an empty message
   if (reader_.valid()) return std::move(reader_);
   if (::fcntl(file_.get(), F_ADD_SEALS, kSeals) != 0) return errno_error("seal the message");
   return std::move(file_);
-}
-
-Result<Fd> open_spool(const std::string& directory) {
-  Fd file(::open(directory.c_str(), O_TMPFILE | O_RDWR | O_CLOEXEC, 0600));
-  if (!file.valid()) return errno_error("make a spool file");
-  return file;
 }
 
 }  // namespace qv

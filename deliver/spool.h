@@ -11,6 +11,7 @@
 #define QV_DELIVER_SPOOL_H_
 
 #include <cstddef>
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -23,8 +24,12 @@ class Spool {
  public:
   static constexpr std::size_t kMaxMemory = 65536;  // bytes; a larger message is in a file
 
-  // Nothing is opened before there is something to keep.  `directory` is where files go.
+  // `directory` is where files go.
   explicit Spool(std::string directory) : directory_(std::move(directory)) {}
+
+  // Makes the place for a message of about `expected` bytes.  Once, as the first call.
+  // Error: no message can be kept.
+  [[nodiscard]] Result<void> open(std::uint64_t expected);
 
   // Error: the rest of the message cannot be kept; nothing more may be appended.
   [[nodiscard]] Result<void> append(std::string_view bytes);
@@ -36,7 +41,6 @@ class Spool {
   [[nodiscard]] Result<Fd> finish();
 
  private:
-  [[nodiscard]] Result<void> open_memory();
   [[nodiscard]] Result<void> move_to_file();
 
   std::string directory_;
@@ -44,9 +48,6 @@ class Spool {
   Fd reader_;  // of the same file, read-only; unset while the message is in memory
   std::size_t size_ = 0;
 };
-
-// A new, empty, nameless file in `directory`, readable and writable by this process only.
-[[nodiscard]] Result<Fd> open_spool(const std::string& directory);
 
 }  // namespace qv
 

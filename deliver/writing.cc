@@ -19,115 +19,42 @@ namespace qv {
 
 namespace {
 
-// The packets of one sender, in a process that is one recipient.
-class Writing {
- public:
-  Writing(const DeliverSettings& settings, const std::string& host, uid_t uid, gid_t gid,
-          Result<void> become)
-      : settings_(settings), host_(host), uid_(uid), gid_(gid), become_(become) {}
-
-  // False where the packet is none that can come now.
-  bool take(std::string_view packet, Fd message);
-  // What became of the last job, once.
-  std::optional<Outcome> take_outcome() { return std::exchange(outcome_, std::nullopt); }
-  [[nodiscard]] bool is_the_user() const { return become_.ok(); }
-
- private:
-  bool take_file(std::string_view packet, Fd message);
-  bool take_question(std::string_view packet);
-  bool take_begin(std::string_view packet);
-  bool take_piece(std::string_view piece);
-  bool end();
-  [[nodiscard]] bool is_ours(const std::optional<Job>& job) const;
-
-  SystemFiles files_;
-  const DeliverSettings& settings_;
-  const std::string& host_;
-  uid_t uid_;
-  gid_t gid_;
-  Result<void> become_;
-  std::optional<Incoming> incoming_;
-  bool began_ = false;
-  std::optional<Outcome> outcome_;
+// What a writer is, and may do.
+struct Writing {
+  const DeliverSettings& settings;
+  const std::string& host;
+  uid_t uid;
+  gid_t gid;
+  Result<void> become;
 };
 
-bool Writing::take(std::string_view packet, Fd message) {
-  const char kind = packet.front();
-  packet = after_bytes(packet, 1);
-  switch (kind) {
-    case kFromFile:
-      return !began_ && take_file(packet, std::move(message));
-    case kRoom:
-      return !began_ && take_question(packet);
-    case kWhole:
-      return !began_ && take_begin(packet) && end();
-    case kBegin:
-      return !began_ && take_begin(packet);
-    case kMore:
-      return began_ && take_piece(packet);
-    case kLast:
-      return began_ && take_piece(packet) && end();
-    default:
-      return false;
-  }
-}
-
 // The sender may have been taken over by a client: what it may ask for is what the tables can say.
-bool Writing::is_ours(const std::optional<Job>& job) const {
-  if (!job || job->mailbox.uid != uid_ || job->mailbox.gid != gid_) return false;
-  const std::string& path = job->mailbox.path;
-  if (!starts_with(path, settings_.mailbox_base + "/")) return false;
+bool is_ours(const Writing& writing, const Job& job) {
+  if (job.mailbox.uid != writing.uid || job.mailbox.gid != writing.gid) return false;
+  const std::string& path = job.mailbox.path;
+  if (!starts_with(path, writing.settings.mailbox_base + "/")) return false;
   if ((path + "/").find("/../") != std::string::npos) return false;
-  return job->mailbox.folder.find('/') == std::string::npos && job->mailbox.folder != "..";
+  return job.mailbox.folder.find('/') == std::string::npos && job.mailbox.folder != "..";
 }
 
-bool Writing::take_file(std::string_view packet, Fd message) {
-  const std::optional<Job> job = decode_job(packet);
-  if (!is_ours(job)) return false;
-  outcome_ = become_.ok() ? perform(files_, settings_, host_, *job, message.get())
-                          : outcome_from(become_.error());
-  return true;
+// How the job of a packet ended; nullopt where the packet is none.
+std::optional<Outcome> work(const Writing& writing, std::string_view packet, Fd message) {
+  const char kind = packet.front();
+  const std::optional<Job> job = decode_job(after_bytes(packet, 1));
+  if (!job || !is_ours(writing, *job) || (kind != kDeliver && kind != kRoom)) return std::nullopt;
+  if (!writing.become.ok()) return outcome_from(writing.become.error());
+  SystemFiles files;
+  if (kind == kRoom) return find_room(files, writing.settings, *job);
+  return perform(files, writing.settings, writing.host, *job, message.get());
 }
 
-bool Writing::take_question(std::string_view packet) {
-  const std::optional<Job> job = decode_job(packet);
-  if (!is_ours(job)) return false;
-  outcome_ = become_.ok() ? find_room(files_, settings_, *job) : outcome_from(become_.error());
-  return true;
-}
-
-bool Writing::take_begin(std::string_view packet) {
-  std::string_view encoded;
-  std::string_view body;
-  if (!split_two(packet, encoded, body)) return false;
-  const std::optional<Job> job = decode_job(encoded);
-  if (!is_ours(job) || !job->mailbox.is_maildir()) return false;
-  began_ = true;
-  if (become_.ok()) incoming_.emplace(files_, settings_, host_, *job);
-  return take_piece(body);
-}
-
-bool Writing::take_piece(std::string_view piece) {
-  if (incoming_) incoming_->add(piece);
-  return true;
-}
-
-bool Writing::end() {
-  outcome_ = incoming_ ? incoming_->finish() : outcome_from(become_.error());
-  incoming_.reset();
-  began_ = false;
-  return true;
-}
-
-// Until there is no sender any more.  What has begun then goes with `writing`: nothing stays of it.
-void write_mailboxes(Writing& writing) {
+// Until there is no sender any more.
+void write_mailboxes(const Writing& writing) {
   std::string packet;
   for (Fd message; receive_packet(kOnlySocket, packet, message);) {
-    if (!writing.take(packet, std::move(message))) return;
-    const std::optional<Outcome> outcome = writing.take_outcome();
-    if (!outcome) continue;
-    if (!send_packet(kOnlySocket, encode_outcome(*outcome), -1)) return;
-    if (!writing.is_the_user()) return;
+    const std::optional<Outcome> outcome = work(writing, packet, std::move(message));
+    if (!outcome || !send_packet(kOnlySocket, encode_outcome(*outcome), -1)) return;
+    if (!writing.become.ok()) return;
   }
 }
 
@@ -139,19 +66,16 @@ void write_mailboxes(Writing& writing) {
   signal(SIGTERM, SIG_IGN);
   signal(SIGPIPE, SIG_IGN);
   signal(SIGXFSZ, SIG_IGN);
-  const Result<void> become = become_user(uid, gid);
+  const Writing writing{settings, host, uid, gid, become_user(uid, gid)};
   if (chdir("/") != 0) _exit(111);
-  {
-    Writing writing(settings, host, uid, gid, become);
-    write_mailboxes(writing);
-  }
+  write_mailboxes(writing);
   _exit(0);
 }
 
 }  // namespace
 
-Result<Fd> fork_writer(const DeliverSettings& settings, const std::string& host, uid_t uid,
-                       gid_t gid) {
+Result<Writer> fork_writer(const DeliverSettings& settings, const std::string& host, uid_t uid,
+                           gid_t gid) {
   QV_TRY(auto pair, packet_pair());
   const pid_t child = fork();
   if (child < 0) return errno_error("fork");
@@ -159,7 +83,7 @@ Result<Fd> fork_writer(const DeliverSettings& settings, const std::string& host,
     keep_only(pair.second.get());
     be_a_writer(settings, host, uid, gid);
   }
-  return std::move(pair.first);
+  return Writer{std::move(pair.first), child};
 }
 
 }  // namespace qv

@@ -20,6 +20,7 @@ class SpoolTest : public testing::Test {
   // The message that these pieces make, and the descriptor that it is handed on with.
   std::string read_back(const std::vector<std::string>& pieces) {
     Spool spool(dir_.path(""));
+    EXPECT_TRUE(spool.open(expected_).ok());
     std::size_t size = 0;
     for (const std::string& piece : pieces) {
       EXPECT_TRUE(spool.append(piece).ok());
@@ -42,6 +43,7 @@ class SpoolTest : public testing::Test {
     return file.st_dev == directory.st_dev;
   }
   MailboxDir dir_;
+  std::uint64_t expected_ = 0;
   Fd message_;
 };
 
@@ -59,6 +61,12 @@ TEST_F(SpoolTest, KeepsALargeMessageInAFileWithoutAName) {
   EXPECT_TRUE(dir_.list("").empty());
   const std::string large(Spool::kMaxMemory + 1, 'y');
   EXPECT_EQ(read_back({large}), large);
+  EXPECT_TRUE(is_in_the_directory());
+}
+
+TEST_F(SpoolTest, AMessageThatIsAnnouncedAsLargeIsInAFileFromTheBeginning) {
+  expected_ = Spool::kMaxMemory + 1;
+  EXPECT_EQ(read_back({"small after all"}), "small after all");
   EXPECT_TRUE(is_in_the_directory());
 }
 
@@ -83,6 +91,8 @@ TEST_F(SpoolTest, ASealedMessageCannotBeOpenedForWritingEither) {
 
 TEST_F(SpoolTest, SaysWhatItCannotKeep) {
   Spool nowhere(dir_.path("none"));
+  EXPECT_FALSE(nowhere.open(Spool::kMaxMemory + 1).ok());
+  ASSERT_TRUE(nowhere.open(0).ok());
   EXPECT_TRUE(nowhere.append("x").ok());
   EXPECT_FALSE(nowhere.append(std::string(Spool::kMaxMemory, 'x')).ok());
 
@@ -93,6 +103,7 @@ TEST_F(SpoolTest, SaysWhatItCannotKeep) {
   small.rlim_cur = 100;
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &small), 0);
   Spool limited(dir_.path(""));
+  ASSERT_TRUE(limited.open(0).ok());
   const Result<void> kept = limited.append(std::string(200, 'x'));
   ASSERT_EQ(setrlimit(RLIMIT_FSIZE, &old), 0);
   ASSERT_FALSE(kept.ok());
@@ -105,6 +116,7 @@ TEST_F(SpoolTest, TakesAPipeToItsEnd) {
   ASSERT_EQ(write(pipes[1], "hello", 5), 5);
   close(pipes[1]);
   Spool spool(dir_.path(""));
+  ASSERT_TRUE(spool.open(0).ok());
   ASSERT_TRUE(spool.append_all(pipes[0]).ok());
   close(pipes[0]);
   const Result<Fd> message = spool.finish();

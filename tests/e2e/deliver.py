@@ -1,6 +1,6 @@
 #!/usr/bin/env python3
 # SPDX-License-Identifier: 0BSD
-"""qmail-virtual with real files: from a pipe, over LMTP, under Postfix; read back by other programs;
+"""qmail-virtual and qmail-lmtpd with real files: from a pipe, over LMTP, under Postfix; read back by other programs;
 killed at any moment; on a disk that fills."""
 
 import fcntl
@@ -106,11 +106,10 @@ def children(pid):
         return [int(word) for word in f.read().split()]
 
 
-def writers_of(worker):
-    """Process ids of what writes mailboxes for a worker: its children, or those of its broker."""
-    if not IS_ROOT:
-        return children(worker)
-    return [writer for broker in children(worker) for writer in children(broker)]
+def writers_of(front):
+    """Process ids of what writes mailboxes for the process that talks to clients: its broker's
+    children."""
+    return [writer for broker in children(front) for writer in children(broker)]
 
 
 def parse_mbox(data):
@@ -162,12 +161,12 @@ class DeliverTest(E2eTest):
         with open(os.path.join(self.mail, name), "rb") as f:
             return f.read()
 
-    def start_lmtp(self, *options, listen=None, **env):
+    def start_lmtp(self, *options, listen=None, command=("qmail-lmtpd",), **env):
         listen = listen or "unix:" + self.at("lmtp.sock")
         path = listen.split()[0].removeprefix("unix:")
-        process = self.start([program("qmail-virtual"), *options, "--daemon"],
+        process = self.start([program(command[0]), *options, *command[1:]],
                              {**self.env, "LISTEN": listen, "LISTENMODE": "0666", **env},
-                             lambda: connects(path), name="qmail-virtual")
+                             lambda: connects(path), name=command[0])
         process.address = path
         return process
 
@@ -331,10 +330,12 @@ class TableTypesTest(DeliverTest):
         self.assertIn("250 2.0.0", self.deliver("--lmtp", message=(
             b"LHLO c\r\nMAIL FROM:<a@x>\r\nRCPT TO:<bob@virtual.example>\r\nDATA\r\n"
             b"\r\nx\r\n.\r\n"))[1])
-        session = self.lmtp(self.start_lmtp())
-        session.begin("bob@virtual.example")
-        self.assertEqual(session.data(b"\r\nx\r\n")[0][:3], "250")
-        self.assertEqual(len(self.messages("bob")), 3)
+        for number, command in enumerate((("qmail-lmtpd",), ("qmail-virtual", "--daemon"))):
+            session = self.lmtp(self.start_lmtp(command=command,
+                                                listen="unix:%s.%d" % (self.at("lmtp"), number)))
+            session.begin("bob@virtual.example")
+            self.assertEqual(session.data(b"\r\nx\r\n")[0][:3], "250")
+        self.assertEqual(len(self.messages("bob")), 4)
 
     def test_a_query_to_postgresql_from_a_pipe(self):
         postgres = peers.Postgres(self)
@@ -512,8 +513,7 @@ class LmtpTest(DeliverTest):
             self.skipTest("only %d descriptors" % hard)
         resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
-        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_connection_limit=2500")
-        worker = wait_until(lambda: children(server.pid))[0]
+        server = self.start_lmtp("-o", "virtual_connection_limit=2500")
         idle = []
         for _ in range(2400):
             idle.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
@@ -522,7 +522,7 @@ class LmtpTest(DeliverTest):
         session = self.lmtp(server)
         session.begin("bob@virtual.example")
         self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
-        with open("/proc/%d/status" % worker, encoding="ascii") as f:
+        with open("/proc/%d/status" % server.pid, encoding="ascii") as f:
             kilobytes = int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1))
         self.assertLess(kilobytes, 64 * 1024)
 
@@ -568,9 +568,9 @@ class LmtpTest(DeliverTest):
         self.assertEqual(self.lmtp(server).begin("new@other.example")[0][:3], "250")
 
     def test_usr1_logs_the_counters(self):
-        """To all processes of its name, as pkill -USR1 sends it: watcher, workers, brokers, writers.
-        Nobody ends, and the numbers are those of what was delivered."""
-        server = self.start_lmtp("-o", "virtual_workers=2")
+        """To the daemon and all processes it has started, as pkill -USR1 would.  Nobody ends, and the
+        numbers are those of what was delivered."""
+        server = self.start_lmtp()
         session = self.lmtp(server)
         codes = [reply[:3] for reply in session.begin(
             "bob@virtual.example", "nobody@virtual.example", "joe@virtual.example")]
@@ -581,24 +581,26 @@ class LmtpTest(DeliverTest):
         reply, = session.data(b"Delivered-To: bob@virtual.example\r\n\r\nx\r\n")
         self.assertEqual(reply[:3], "554")
         family = lib.descendants(server.pid)
-        kinds = 3 if IS_ROOT else 2  # a broker is there where there are rights to keep
-        self.assertGreaterEqual(len(family), 2 + kinds - 1)
+        self.assertGreaterEqual(len(family), 2)  # a broker and a writer
         counted = lib.counters_of(server, family)
         written = sum(len(message) for name in ("bob", "joe") for message in self.messages(name))
+        started = counted["workers_started"]
         self.assertEqual(counted, {
             "accepted": counted["accepted"], "recipients": 4, "refused_recipients": 1, "messages": 2,
-            "done": 2, "retry": 0, "refuse": 1, "bytes": written, "workers_started": 2,
-            "workers_lost": 0, "workers": 2})
+            "done": 2, "retry": 0, "refuse": 1, "bytes": written, "overdue": 0,
+            "workers_started": started, "workers_lost": 0, "clients": 1, "workers": started})
         self.assertGreaterEqual(counted["accepted"], 1)
-        # What a worker has counted outlives it.
-        for worker in children(server.pid):
-            os.kill(worker, signal.SIGKILL)
-        wait_until(lambda: lib.counters_of(server)["workers_started"] >= 4, 10, "other workers")
+        self.assertGreaterEqual(started, 1)
+        # What was counted outlives the processes that wrote.
+        for writer in writers_of(server.pid):
+            os.kill(writer, signal.SIGKILL)
+        wait_until(lambda: lib.counters_of(server)["workers_lost"] == started, 10, "dead writers")
         again = self.lmtp(server)
         again.begin("bob@virtual.example")
         self.assertEqual(again.data(b"x\r\n")[0][:3], "250")
         counted = lib.counters_of(server, lib.descendants(server.pid))
-        self.assertEqual((counted["done"], counted["workers_lost"], counted["workers"]), (3, 2, 2))
+        self.assertEqual((counted["done"], counted["workers_started"], counted["workers"]),
+                         (3, started + 1, 1))
         self.assertEqual(server.stop(), 0)
         self.assertRegex(server.log().splitlines()[-1], "^counters accepted=")
 
@@ -614,21 +616,32 @@ class LmtpTest(DeliverTest):
             self.assertIn(b"\r\n221 ", replies)
             self.assertIn(b"250 2.1.5", replies)
 
-    def test_a_dead_worker_is_replaced(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+    def test_a_writer_that_died_is_replaced(self):
+        server = self.start_lmtp()
         session = self.lmtp(server)
-        os.kill(children(server.pid)[0], signal.SIGKILL)
+        for n in range(3):
+            session.begin("bob@virtual.example")
+            self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+            for writer in writers_of(server.pid):
+                os.kill(writer, signal.SIGKILL)
+        self.assertEqual(len(self.messages("bob")), 3)
+
+    def test_a_daemon_that_died_is_started_again_on_its_socket(self):
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        os.kill(server.pid, signal.SIGKILL)
         self.assertIsNone(session.reply())
-        again = self.lmtp(server)
+        server.wait()
+        again = self.lmtp(self.start_lmtp())
         self.assertEqual(again.begin("bob@virtual.example")[0][:3], "250")
 
     @unittest.skipUnless(IS_ROOT, "needs root")
     def test_writers_are_the_recipient_and_hold_nothing_else(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
         session = self.lmtp(server)
         session.begin("bob@virtual.example")
         session.data(b"x\r\n")
-        writer = writers_of(children(server.pid)[0])[0]
+        writer = writers_of(server.pid)[0]
         with open("/proc/%d/status" % writer, encoding="ascii") as f:
             status = f.read()
         for key, value in (("Uid", UID), ("Gid", GID)):
@@ -641,12 +654,11 @@ class LmtpTest(DeliverTest):
     @unittest.skipUnless(IS_ROOT, "needs root")
     def test_who_talks_to_clients_has_no_rights(self):
         nobody = pwd.getpwnam(NOBODY)
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
         session = self.lmtp(server)
         session.begin("bob@virtual.example")
         session.data(b"x\r\n")
-        worker = children(server.pid)[0]
-        with open("/proc/%d/status" % worker, encoding="ascii") as f:
+        with open("/proc/%d/status" % server.pid, encoding="ascii") as f:
             status = f.read()
         for key, value in (("Uid", nobody.pw_uid), ("Gid", nobody.pw_gid)):
             self.assertIn("%s:\t%s\n" % (key, "\t".join([str(value)] * 4)), status)
@@ -654,7 +666,7 @@ class LmtpTest(DeliverTest):
         self.assertRegex(status, r"(?m)^CapEff:\t0+$")
         self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
         # The one that has them holds no client, no listener and no message.
-        broker = children(worker)[0]
+        broker = children(server.pid)[0]
         names = {os.readlink("/proc/%d/fd/%s" % (broker, fd)).split(":")[0]
                  for fd in ("0", "1")}
         self.assertEqual(names, {"/dev/null"})
@@ -662,22 +674,33 @@ class LmtpTest(DeliverTest):
                    if os.readlink("/proc/%d/fd/%s" % (broker, fd)).startswith("socket:")]
         self.assertEqual(sockets, ["3"])
 
-    @unittest.skipUnless(IS_ROOT, "needs root")
-    def test_without_its_broker_a_worker_is_replaced(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
-        worker = children(server.pid)[0]
-        session = self.lmtp(server)
-        os.kill(children(worker)[0], signal.SIGKILL)
-        self.assertEqual(session.begin("bob@virtual.example")[0][:3], "451")
-        self.assertEqual(session.reply()[:3], "421")
-        wait_until(lambda: children(server.pid) not in ([], [worker]), 10, "another worker")
+    def test_without_its_broker_it_ends_to_be_started_again(self):
+        server = self.start_lmtp()
+        session, waits, busy = (self.lmtp(server) for _ in range(3))
+        busy.begin("bob@virtual.example")
+        busy.data(b"x\r\n")  # a writer is there, and goes on
+        busy.begin("bob@virtual.example")
+        busy.command("DATA")
+        waits.command("LHLO c")
+        waits.command("MAIL FROM:<a@x>")
+        broker = children(server.pid)[0]
+        os.kill(broker, signal.SIGSTOP)
+        waits.send(b"RCPT TO:<bob@virtual.example>\r\n")
+        self.assertEqual(session.command("NOOP")[:3], "250")
+        os.kill(broker, signal.SIGKILL)
+        self.assertEqual(waits.reply()[:3], "451")
+        self.assertEqual((waits.reply()[:3], session.reply()[:3]), ("421", "421"))
+        busy.send(b"x\r\n.\r\n")
+        self.assertEqual(busy.reply()[:3], "250")
+        self.assertEqual(server.wait(), 111)
+        self.assertEqual(len(self.messages("bob")), 2)
+        server = self.start_lmtp()
         again = self.lmtp(server)
         again.begin("bob@virtual.example")
         self.assertEqual(again.data(b"x\r\n")[0][:3], "250")
-        # And a broker whose worker is gone ends.
-        worker = children(server.pid)[0]
-        broker = children(worker)[0]
-        os.kill(worker, signal.SIGKILL)
+        # And a broker whose client is gone ends.
+        broker = children(server.pid)[0]
+        os.kill(server.pid, signal.SIGKILL)
         wait_until(lambda: not os.path.exists("/proc/%d" % broker), 10, "the broker's end")
 
     @unittest.skipUnless(IS_ROOT, "needs root")
@@ -685,7 +708,7 @@ class LmtpTest(DeliverTest):
         for account in ("no-such-account", "root", ":0:5", ""):
             with self.subTest(account):
                 code, _, err = self.run_program(
-                    [program("qmail-virtual"), "--daemon"],
+                    [program("qmail-lmtpd")],
                     {**self.env, "LISTEN": "unix:" + self.at("s"), "VIRTUALUSER": account}, seconds=10)
                 self.assertEqual(code, 111)
                 self.assertIn("VIRTUALUSER", err)
@@ -693,11 +716,11 @@ class LmtpTest(DeliverTest):
     def test_refuses_a_socket_that_is_served(self):
         first = self.start_lmtp()
         code, _, err = self.run_program(
-            [program("qmail-virtual"), "--daemon"],
+            [program("qmail-lmtpd")],
             {**self.env, "LISTEN": "unix:" + first.address}, seconds=10)
         self.assertEqual(code, 111)
         self.assertIn("LISTEN", err)
-        # The workers end with their watcher, and leave the socket behind.
+        # What it started ends with it, and its socket is left behind.
         first.send_signal(signal.SIGKILL)
         first.wait()
         wait_until(lambda: not connects(first.address))
@@ -713,11 +736,11 @@ class LmtpTest(DeliverTest):
             self.assertEqual(self.lmtp((host, port)).greeting[:3], "220")
 
 
-class StreamTest(DeliverTest):
-    """A message for one maildir is written into it while it arrives."""
+class SpoolTest(DeliverTest):
+    """A message on its way is in one unnamed file, and in a mailbox when it is whole."""
 
     def begin_large(self, server, recipient="bob@virtual.example", size=200000):
-        """A session in the middle of DATA, and the one file in tmp/."""
+        """A session in the middle of DATA."""
         session = self.lmtp(server)
         self.assertEqual(session.begin(recipient)[0][:3], "250")
         self.assertEqual(session.command("DATA")[:3], "354")
@@ -728,82 +751,96 @@ class StreamTest(DeliverTest):
         directory = os.path.join(self.mail, name, "tmp")
         return os.listdir(directory) if os.path.isdir(directory) else []
 
-    def wait_tmp_has_grown(self):
-        def grown():
-            sizes = [os.path.getsize(os.path.join(self.mail, "bob/tmp", n)) for n in self.tmp()]
-            return sizes and sizes[0] > 100000
-        wait_until(grown, 10, "a growing file in tmp/")
-
     def spool_files(self, server):
-        """Files without a name that the daemon and its children hold."""
-        found = []
-        for pid in children(server.pid):
+        """{name: size} of the files without a name that the daemon and its children hold."""
+        found = {}
+        for pid in (server.pid, *lib.descendants(server.pid)):
             directory = "/proc/%d/fd" % pid
-            found += [t for fd in os.listdir(directory)
-                      if "(deleted)" in (t := os.readlink(os.path.join(directory, fd)))]
+            for fd in os.listdir(directory):
+                path = os.path.join(directory, fd)
+                if "(deleted)" in os.readlink(path):
+                    found[os.readlink(path)] = os.stat(path).st_size
         return found
 
-    def test_goes_to_where_it_ends_and_is_not_seen_before(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+    def wait_spool(self, server, size=100000):
+        wait_until(lambda: any(n > size for n in self.spool_files(server).values()), 10,
+                   "a growing spool file")
+
+    def wait_nothing_left(self, server):
+        wait_until(lambda: not self.spool_files(server) and self.tmp() == [], 10,
+                   "the end of the spool file")
+
+    def test_is_not_seen_before_it_is_whole(self):
+        server = self.start_lmtp("-o", "virtual_spool_directory=" + self.at("spool"))
+        os.mkdir(self.at("spool"))
+        os.chmod(self.at("spool"), 0o1777)
         session = self.begin_large(server)
-        self.wait_tmp_has_grown()
-        self.assertEqual(self.messages("bob"), [])
-        self.assertEqual(self.spool_files(server), [])
+        self.wait_spool(server)
+        self.assertEqual((self.messages("bob"), self.tmp()), ([], []))
+        # One file, of no name, where it was told to be.
+        self.assertEqual([name.startswith(self.at("spool")) for name in self.spool_files(server)],
+                         [True])
+        self.assertEqual(os.listdir(self.at("spool")), [])
         session.send(b"end\r\n.\r\n")
         self.assertEqual(session.reply()[:9], "250 2.0.0")
         message = self.messages("bob")[0]
         self.assertTrue(message.startswith(b"Return-Path: <a@remote.example>\nX-Original-To: "
                                            b"bob@virtual.example\nDelivered-To: bob@virtual"))
         self.assertTrue(message.endswith(b"0123456789abcdef\n" * 11111 + b"end\n"))
-        self.assertEqual(self.tmp(), [])
+        self.wait_nothing_left(server)
         # The session and its writer are good for the next one, of either size.
         session.begin("bob@virtual.example")
         self.assertEqual(session.data(b"Subject: small\r\n")[0][:3], "250")
         self.assertEqual(len(self.messages("bob")), 2)
+        self.wait_nothing_left(server)
 
     def test_a_client_that_dies_leaves_nothing(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
         for size in (1000, 200000):
             session = self.begin_large(server, size=size)
-            if size > 100000:
-                self.wait_tmp_has_grown()
+            self.wait_spool(server, size // 2)
             session.close()
-            wait_until(lambda: self.tmp() == [], 10, "an empty tmp/")
+            self.wait_nothing_left(server)
         self.assertEqual(self.messages("bob"), [])
         self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:3], "250")
 
     def test_a_client_that_falls_silent_or_thinks_better_leaves_nothing(self):
-        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_timeout=2s")
+        server = self.start_lmtp("-o", "virtual_timeout=2s")
         session = self.lmtp(server)
         chunk = b"0123456789abcdef\r\n" * 10000
         for last, reply in ((b"RSET\r\n", "250"), (b"BDAT 0 LAST\r\n", "250"), (b"", "421")):
             session.begin("bob@virtual.example")
             session.send(b"BDAT %d\r\n" % len(chunk) + chunk)
             self.assertEqual(session.reply()[:3], "250")
-            self.wait_tmp_has_grown()
+            self.wait_spool(server)
             session.send(last)
             self.assertEqual(session.reply()[:3], reply, last)
-            wait_until(lambda: self.tmp() == [], 10, "an empty tmp/")
+            self.wait_nothing_left(server)
         self.assertEqual(len(self.messages("bob")), 1)
         self.assertTrue(self.messages("bob")[0].endswith(b"0123456789abcdef\n" * 10000))
 
-    def test_a_worker_that_is_killed_leaves_nothing(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+    def test_a_daemon_that_is_killed_leaves_nothing(self):
+        server = self.start_lmtp()
         session = self.begin_large(server)
-        self.wait_tmp_has_grown()
-        os.kill(children(server.pid)[0], signal.SIGKILL)
-        wait_until(lambda: self.tmp() == [], 10, "an empty tmp/")
+        self.wait_spool(server)
+        os.kill(server.pid, signal.SIGKILL)
         self.assertIsNone(session.reply())
-        self.assertEqual(self.messages("bob"), [])
+        self.assertEqual((self.tmp(), self.messages("bob")), ([], []))
 
     def test_a_writer_that_is_killed_is_reported(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        session.data(b"first\r\n")
+        session.close()
+        writer, = writers_of(server.pid)
+        os.kill(writer, signal.SIGSTOP)
         session = self.begin_large(server)
-        self.wait_tmp_has_grown()
-        os.kill(writers_of(children(server.pid)[0])[0], signal.SIGKILL)
         session.send(b"more\r\n" * 100000 + b".\r\n")
+        self.assertEqual(self.lmtp(server).command("NOOP")[:3], "250")
+        os.kill(writer, signal.SIGKILL)
         self.assertEqual(session.reply()[:9], "451 4.3.0")
-        self.assertEqual(self.messages("bob"), [])
+        self.assertEqual(len(self.messages("bob")), 1)
         session.begin("bob@virtual.example")
         self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
         server.wait_log("why=\"?delivery")
@@ -825,9 +862,9 @@ class StreamTest(DeliverTest):
         self.assertEqual((len(self.messages("bob")), len(self.messages("joe"))), (1, 0))
 
     def test_slow_clients_do_not_take_all_writers(self):
-        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_writer_limit=2")
+        server = self.start_lmtp("-o", "virtual_writer_limit=2")
         slow = [self.begin_large(server) for _ in range(4)]
-        self.wait_tmp_has_grown()
+        self.wait_spool(server)
         session = self.lmtp(server)
         for recipient in ("bob@virtual.example", "mary@virtual.example"):
             session.begin(recipient)
@@ -840,11 +877,11 @@ class StreamTest(DeliverTest):
 
     def test_a_writer_that_is_behind_at_any_byte(self):
         """It stops, and goes on when all is sent: whatever the end of the message meets, it is seen."""
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
         session = self.lmtp(server)
         session.begin("bob@virtual.example")
         session.data(b"\r\nfirst\r\n")
-        writer = writers_of(children(server.pid)[0])[0]
+        writer = writers_of(server.pid)[0]
         sizes = range(60000, 300000, 6000)
         for size in sizes:
             session.begin("bob@virtual.example")
@@ -857,12 +894,11 @@ class StreamTest(DeliverTest):
         self.assertEqual(len(self.messages("bob")), 1 + len(sizes))
 
     def test_large_messages_cost_no_memory(self):
-        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_mailbox_limit=0",
+        server = self.start_lmtp("-o", "virtual_mailbox_limit=0",
                                  "-o", "message_size_limit=0")
         session = self.lmtp(server)
         piece = b"0123456789abcdef0123456789abcdef0123456789abcdef0123456789abcd\r\n" * 16384
         session.socket.settimeout(300)  # 100 MB on a disk that others use, too
-        # Straight into the maildir, and by way of the spool.
         for recipients in (["bob@virtual.example"], ["bob@virtual.example", "mary@virtual.example"]):
             session.begin(*recipients)
             session.command("DATA")
@@ -871,8 +907,7 @@ class StreamTest(DeliverTest):
             session.send(b".\r\n")
             for _ in recipients:
                 self.assertEqual(session.reply()[:3], "250")
-        worker = children(server.pid)[0]
-        for pid in {server.pid, worker, *children(worker), *writers_of(worker)}:
+        for pid in (server.pid, *lib.descendants(server.pid)):
             with open("/proc/%d/status" % pid, encoding="ascii") as f:
                 text = f.read()
             resident = int(re.search(r"(?m)^VmHWM:\s*(\d+)", text).group(1))
@@ -1085,7 +1120,7 @@ class BadInputTest(DeliverTest):
                     b"example\n" + body + (b"" if body.endswith(b"\n") or not body else b"\n")))
 
     def test_a_gigabyte(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
         session = self.lmtp(server)
         session.socket.settimeout(300)
         session.command("LHLO c")
@@ -1097,9 +1132,8 @@ class BadInputTest(DeliverTest):
             session.send(piece)
         session.send(b".\r\n")
         self.assertEqual(session.reply()[:9], "552 5.3.4")
-        wait_until(lambda: os.listdir(self.mail + "/bob/tmp") == [])
-        self.assertEqual(self.messages("bob"), [])
-        with open("/proc/%d/status" % children(server.pid)[0], encoding="ascii") as f:
+        self.assertEqual((self.messages("bob"), os.listdir(self.mail)), ([], []))
+        with open("/proc/%d/status" % server.pid, encoding="ascii") as f:
             self.assertLess(int(re.search(r"(?m)^VmHWM:\s*(\d+)", f.read()).group(1)), 16 * 1024)
 
     def test_what_tables_must_not_say(self):
@@ -1322,13 +1356,12 @@ class CrashTest(DeliverTest):
             "mary.mbox.lock", "mary.mbox.record")], [])
 
     def test_lmtp_writers_killed_while_serving(self):
-        server = self.start_lmtp("-o", "virtual_workers=1")
+        server = self.start_lmtp()
         ending = threading.Event()
-        worker = children(server.pid)[0]
 
         def kill():
             while not ending.wait(0.013):
-                for writer in writers_of(worker):
+                for writer in writers_of(server.pid):
                     try:
                         os.kill(writer, signal.SIGKILL)
                     except ProcessLookupError:
@@ -1388,7 +1421,7 @@ class FullDiskTest(DeliverTest):
 
 
     def test_a_message_on_its_way_into_a_maildir(self):
-        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "message_size_limit=0")
+        server = self.start_lmtp("-o", "message_size_limit=0")
         session = self.lmtp(server)
         for size, wanted in ((1000000, "452 4.3.1"), (100000, "250 2.0.0"), (350000, "452 4.3.1")):
             session.begin("bob@virtual.example")
@@ -1450,7 +1483,7 @@ class QuotaTest(DeliverTest):
     def test_a_full_mailbox_is_refused_at_rcpt(self):
         self.table("virtual_mailbox_limit_maps", {"bob@virtual.example": "1000000S,2C",
                                                   "joe@virtual.example": "5000S"})
-        server = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_mailbox_limit=3000")
+        server = self.start_lmtp("-o", "virtual_mailbox_limit=3000")
         session = self.lmtp(server)
         to = ["bob@virtual.example", "joe@virtual.example", "mary@virtual.example"]
         body = b"Subject: x\r\n\r\n" + (b"x" * 78 + b"\r\n") * 15
@@ -1468,7 +1501,7 @@ class QuotaTest(DeliverTest):
         self.assertEqual(session.command("DATA")[:3], "503")
         self.assertIn("code=5.2.2 to=bob@virtual.example", server.log())
         # Nobody waits for that answer where all writers are busy.
-        busy = self.start_lmtp("-o", "virtual_workers=1", "-o", "virtual_writer_limit=1",
+        busy = self.start_lmtp("-o", "virtual_writer_limit=1",
                                listen="unix:" + self.at("busy.sock"))
         with open(self.mail + "/mary.mbox", "ab") as held:
             fcntl.lockf(held, fcntl.LOCK_EX)

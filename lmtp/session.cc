@@ -1,0 +1,212 @@
+// SPDX-License-Identifier: 0BSD
+#include "lmtp/session.h"
+
+#include <string>
+#include <utility>
+
+#include "deliver/agent.h"
+
+namespace qv::lmtp {
+
+namespace {
+
+constexpr Reply kShuttingDown{421, "4.3.2", "service is shutting down"};
+
+// Sessions take turns in one thread: they share the buffer that replies are written in.
+std::string& scratch() {
+  static std::string bytes;
+  bytes.clear();
+  return bytes;
+}
+
+Limits limits_of(const DeliverSettings& settings) {
+  Limits limits;
+  limits.message = settings.message_limit;
+  limits.recipients = settings.recipient_limit;
+  return limits;
+}
+
+}  // namespace
+
+int reply_code(const Outcome& outcome) {
+  switch (outcome.delivery) {
+    case Delivery::done:
+      return 250;
+    case Delivery::retry:
+      return outcome.code == "4.3.1" ? 452 : 451;
+    case Delivery::refuse:
+      break;
+  }
+  if (outcome.code == "5.2.2") return 552;
+  return outcome.code == "5.1.1" ? 550 : 554;
+}
+
+ClientSession::ClientSession(Service& service, Stream& stream)
+    : service_(service), stream_(stream), protocol_(service.host, limits_of(service.settings)) {
+  ++service_.counters.accepted;
+  ++service_.sessions;
+  std::string& out = scratch();
+  protocol_.greet(out);
+  stream_.write(out);
+}
+
+ClientSession::~ClientSession() {
+  if (ticket_ != 0) service_.deliveries->forget(ticket_);
+  if (dispatch_) dispatch_->leave();
+  --service_.sessions;
+  service_.ended();
+}
+
+std::size_t ClientSession::on_input(Stream& /*stream*/, std::string_view input) {
+  std::string_view rest = input;
+  for (Event event = Event::recipient; event != Event::more && !stream_.paused();) {
+    std::string& out = scratch();
+    event = protocol_.next(rest, out);
+    stream_.write(out);
+    answer(event);
+    if (event == Event::closed) return input.size();
+  }
+  return input.size() - rest.size();
+}
+
+std::string_view ClientSession::last_words(StreamEnd /*why*/) const {
+  return "421 4.4.2 silent for too long\r\n";
+}
+
+void ClientSession::say_goodbye() {
+  if (is_busy()) return;
+  std::string& out = scratch();
+  protocol_.shut_down(kShuttingDown, out);
+  stream_.write(out);
+  stream_.close();
+}
+
+void ClientSession::answer(Event event) {
+  switch (event) {
+    case Event::more:
+      return;
+    case Event::recipient:
+      return find_recipient();
+    case Event::begin:
+      return begin_message();
+    case Event::body:
+      return add_to_message();
+    case Event::end:
+      return end_message();
+    case Event::dropped:
+      return forget_message();
+    case Event::closed:
+      return stream_.close();
+  }
+}
+
+void ClientSession::find_recipient() {
+  ++service_.counters.recipients;
+  stream_.pause();
+  ticket_ = service_.deliveries->find(
+      protocol_.recipient(), [this](const Outcome& found, Mailbox mailbox) {
+        ticket_ = 0;
+        if (found.delivery == Delivery::done && needs_room(service_.settings, mailbox)) {
+          return find_room(std::move(mailbox));
+        }
+        answer_recipient(found, std::move(mailbox));
+      });
+}
+
+// A recipient whose mailbox nobody is free to look at is accepted: whether there is room is asked
+// again when the message is there.
+void ClientSession::find_room(Mailbox mailbox) {
+  const std::string& recipient = protocol_.recipient();
+  const Job job{{protocol_.sender(), recipient, recipient}, mailbox, 0, protocol_.announced_size()};
+  ticket_ = service_.deliveries->find_room(job, [this, mailbox](const Outcome& room) {
+    ticket_ = 0;
+    answer_recipient(room.delivery == Delivery::retry ? done(0) : room, mailbox);
+  });
+  if (ticket_ == 0) answer_recipient(done(0), std::move(mailbox));
+}
+
+void ClientSession::answer_recipient(const Outcome& outcome, Mailbox mailbox) {
+  std::string& out = scratch();
+  if (outcome.delivery == Delivery::done) {
+    // A new transaction begins with a protocol that has no recipient yet.
+    mailboxes_.resize(protocol_.recipients().size());
+    mailboxes_.push_back(std::move(mailbox));
+    protocol_.accept_recipient(out);
+  } else {
+    ++service_.counters.refused_recipients;
+    const std::string& recipient = protocol_.recipient();
+    log_delivery(service_, {{protocol_.sender(), recipient, recipient}, std::move(mailbox), 0, 0},
+                 outcome, 0);
+    protocol_.refuse_recipient({reply_code(outcome), outcome.code, outcome.text}, out);
+  }
+  stream_.write(out);
+  resume();
+}
+
+void ClientSession::begin_message() {
+  auto spool = std::make_unique<Spool>(service_.settings.spool_directory);
+  const Result<void> opened = spool->open(protocol_.announced_size());
+  std::string& out = scratch();
+  if (opened.ok()) {
+    spool_ = std::move(spool);
+    protocol_.accept_message(out);
+  } else {
+    const Outcome failed = cannot_spool(opened.error());
+    LogLine line("virtual");
+    line.add("spool", failed.text);
+    service_.log(line);
+    protocol_.refuse_message({452, "4.3.1", "message cannot be stored now"}, out);
+  }
+  stream_.write(out);
+}
+
+void ClientSession::add_to_message() {
+  if (failed_) return;
+  const Result<void> kept = spool_->append(protocol_.body());
+  if (!kept.ok()) failed_ = cannot_spool(kept.error());
+}
+
+void ClientSession::end_message() {
+  ++service_.counters.messages;
+  stream_.pause();
+  Dispatch::Client& self = *this;
+  dispatch_ = std::make_shared<Dispatch>(service_, self, protocol_.sender(), protocol_.recipients(),
+                                         std::exchange(mailboxes_, {}));
+  Fd message;
+  if (!failed_) {
+    Result<Fd> kept = spool_->finish();
+    if (kept.ok()) {
+      message = std::move(kept).value();
+    } else {
+      failed_ = cannot_spool(kept.error());
+    }
+  }
+  const std::optional<Outcome> failed = std::move(failed_);
+  forget_message();
+  const std::shared_ptr<Dispatch> dispatch = dispatch_;
+  if (failed) return dispatch->fail(*failed);
+  dispatch->start(std::move(message));
+}
+
+void ClientSession::forget_message() {
+  spool_.reset();
+  failed_.reset();
+}
+
+void ClientSession::on_outcome(const Outcome& outcome) {
+  std::string& out = scratch();
+  protocol_.reply({reply_code(outcome), outcome.code, outcome.text}, out);
+  stream_.write(out);
+}
+
+void ClientSession::on_all_told() {
+  dispatch_.reset();
+  resume();
+}
+
+void ClientSession::resume() {
+  if (service_.is_stopping) say_goodbye();
+  stream_.resume();
+}
+
+}  // namespace qv::lmtp
