@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include "core/fault.h"
+#include "core/fd.h"
 #include "core/text.h"
 #include "deliver/directories.h"
 
@@ -48,16 +49,30 @@ Result<void> move_to(Files& files, const char* from, const char* to) {
   return {};
 }
 
-}  // namespace
+// A file in tmp/, gone again unless it was moved.
+class TmpFile {
+ public:
+  TmpFile(Files& files, std::string directory, std::string_view host)
+      : files_(files), directory_(std::move(directory)), host_(host_part(host)) {}
+  TmpFile(const TmpFile&) = delete;
+  TmpFile& operator=(const TmpFile&) = delete;
+  ~TmpFile() {
+    if (!path_.empty()) static_cast<void>(files_.unlink(path_.c_str()));
+  }
 
-TmpFile::TmpFile(Files& files, std::string directory, std::string_view host)
-    : files_(files), directory_(std::move(directory)), host_(host_part(host)) {}
+  // Error ENOENT: there is no such directory.
+  [[nodiscard]] Result<void> create();
+  void moved() { path_.clear(); }
+  [[nodiscard]] int fd() const { return file_.get(); }
+  [[nodiscard]] const char* path() const { return path_.c_str(); }
 
-void TmpFile::remove() {
-  if (!path_.empty()) static_cast<void>(files_.unlink(path_.c_str()));
-  path_.clear();
-  file_.reset();
-}
+ private:
+  Files& files_;
+  std::string directory_;
+  std::string host_;
+  std::string path_;
+  Fd file_;
+};
 
 Result<void> TmpFile::create() {
   static unsigned long count = 0;
@@ -77,103 +92,86 @@ Result<void> TmpFile::create() {
   return Error{Fault::retry, EEXIST, "create in tmp"};
 }
 
-MaildirDelivery::MaildirDelivery(Files& files, MaildirTarget target)
-    : files_(files), target_(std::move(target)), tmp_(files, target_.path + "tmp/", target_.host) {}
-
-Result<void> MaildirDelivery::create() {
-  const Result<void> first = tmp_.create();
-  if (first.ok() || first.error().errnum != ENOENT) return first;
-  QV_TRY_VOID(make_maildir());
-  return tmp_.create();
-}
-
 // tmp comes last: whoever finds it finds the others.
-Result<void> MaildirDelivery::make_maildir() {
+Result<void> make_maildir(Files& files, const MaildirTarget& target) {
   for (const char* name : {"cur", "new", "tmp"}) {
-    QV_TRY_VOID(make_directories(files_, target_.path + name));
+    QV_TRY_VOID(make_directories(files, target.path + name));
   }
   return {};
 }
 
-Result<Fd> MaildirDelivery::open_new() {
-  const std::string directory = target_.path + "new/";
-  Fd opened(retry_eintr([&] { return files_.open(directory.c_str(), O_RDONLY | O_DIRECTORY, 0); }));
+Result<void> create(Files& files, const MaildirTarget& target, TmpFile& tmp) {
+  const Result<void> first = tmp.create();
+  if (first.ok() || first.error().errnum != ENOENT) return first;
+  QV_TRY_VOID(make_maildir(files, target));
+  return tmp.create();
+}
+
+// The size of what was written.
+Result<std::uint64_t> write_message(Files& files, const TmpFile& tmp, const Envelope& envelope,
+                                    const MessageSource& message) {
+  FileWriter out(files, tmp.fd());
+  QV_TRY_VOID(out.append(header_lines(envelope)));
+  QV_TRY_VOID(copy_body(files, message, Quoting::none, out));
+  QV_TRY_VOID(out.flush());
+  return out.size();
+}
+
+Result<Fd> open_new(Files& files, const MaildirTarget& target) {
+  const std::string directory = target.path + "new/";
+  Fd opened(retry_eintr([&] { return files.open(directory.c_str(), O_RDONLY | O_DIRECTORY, 0); }));
   if (!opened.valid()) return errno_error("open new");
   return opened;
 }
 
-Result<void> MaildirDelivery::publish(std::uint64_t size) {
-  if (retry_eintr([this] { return files_.fsync(tmp_.fd()); }) != 0) return errno_error("fsync");
+Result<void> publish(Files& files, const MaildirTarget& target, TmpFile& tmp, std::uint64_t size) {
+  if (retry_eintr([&] { return files.fsync(tmp.fd()); }) != 0) return errno_error("fsync");
   struct stat st {};
-  if (files_.fstat(tmp_.fd(), st) != 0) return errno_error("fstat");
-  Result<Fd> opened = open_new();
+  if (files.fstat(tmp.fd(), st) != 0) return errno_error("fstat");
+  Result<Fd> opened = open_new(files, target);
   if (!opened.ok() && opened.error().errnum == ENOENT) {
-    QV_TRY_VOID(make_maildir());
-    opened = open_new();
+    QV_TRY_VOID(make_maildir(files, target));
+    opened = open_new(files, target);
   }
   if (!opened.ok()) return opened.error();
 
   std::string to;
   Result<void> moved = Error{Fault::retry, EEXIST, "move to new"};
   for (int i = 0; i < kNameTries && !moved.ok() && moved.error().errnum == EEXIST; ++i) {
-    to = target_.path + "new/" + maildir_name(files_.now(), st.st_dev, st.st_ino, target_.host);
-    if (target_.quota.limits()) to += ",S=" + std::to_string(size);
-    moved = move_to(files_, tmp_.path(), to.c_str());
+    to = target.path + "new/" + maildir_name(files.now(), st.st_dev, st.st_ino, target.host);
+    if (target.quota.limits()) to += ",S=" + std::to_string(size);
+    moved = move_to(files, tmp.path(), to.c_str());
   }
   if (!moved.ok()) return moved;
-  tmp_.moved();
+  tmp.moved();
   // Not certain to stay is not delivered: taken back, and tried again later.
-  Result<void> synced = fsync_directory(files_, opened.value().get());
-  if (!synced.ok()) static_cast<void>(files_.unlink(to.c_str()));
+  Result<void> synced = fsync_directory(files, opened.value().get());
+  if (!synced.ok()) static_cast<void>(files.unlink(to.c_str()));
   return synced;
 }
 
-// The file goes at once: a message that is refused half-way must not fill the disk meanwhile.
-void MaildirDelivery::fail(Outcome why) {
-  if (!failed_) failed_ = std::move(why);
-  tmp_.remove();
-}
+}  // namespace
 
-void MaildirDelivery::note(const Result<void>& written) {
-  if (!written.ok()) return fail(outcome_from(written.error()));
-  if (target_.size_limit == 0 || out_->size() <= target_.size_limit) return;
-  fail(refuse("5.2.2", "message is larger than this mailbox takes"));
-}
-
-void MaildirDelivery::begin(const Envelope& envelope) {
-  const Result<void> created = create();
-  if (!created.ok()) return fail(outcome_from(created.error()));
-  out_.emplace(files_, tmp_.fd());
-  note(out_->append(header_lines(envelope)));
-}
-
-void MaildirDelivery::add(std::string_view piece) {
-  if (piece.empty() || failed_) return;
-  last_ = piece.back();
-  note(out_->append(piece));
-}
-
-void MaildirDelivery::add_all(const MessageSource& message) {
-  if (!failed_) note(copy_body(files_, message, Quoting::none, *out_));
-}
-
-Outcome MaildirDelivery::finish() {
-  if (last_ != '\n') add("\n");
-  if (!failed_) note(out_->flush());
-  return failed_ ? *failed_ : admit_and_publish();
-}
-
-Outcome MaildirDelivery::admit_and_publish() {
-  const std::uint64_t size = out_->size();
-  MaildirQuota quota(files_, target_.root, target_.quota);
-  if (target_.quota.limits()) {
+Outcome deliver_maildir(Files& files, const MaildirTarget& target, const Envelope& envelope,
+                        const MessageSource& message) {
+  TmpFile tmp(files, target.path + "tmp/", target.host);
+  const Result<void> created = create(files, target, tmp);
+  if (!created.ok()) return outcome_from(created.error());
+  const Result<std::uint64_t> written = write_message(files, tmp, envelope, message);
+  if (!written.ok()) return outcome_from(written.error());
+  const std::uint64_t size = written.value();
+  if (target.size_limit != 0 && size > target.size_limit) {
+    return refuse("5.2.2", "message is larger than this mailbox takes");
+  }
+  MaildirQuota quota(files, target.root, target.quota);
+  if (target.quota.limits()) {
     const Result<Room> room = quota.admits(size);
     if (!room.ok()) return outcome_from(room.error());
     if (room.value() == Room::full) return refuse("5.2.2", "mailbox is full");
   }
-  const Result<void> published = publish(size);
+  const Result<void> published = publish(files, target, tmp, size);
   if (!published.ok()) return outcome_from(published.error());
-  if (target_.quota.limits()) quota.add(size);
+  if (target.quota.limits()) quota.add(size);
   return done(size);
 }
 
@@ -190,14 +188,6 @@ std::string extension_folder(std::string_view extension) {
     if (!is_printable(c) || c == '/') return {};
   }
   return "." + std::string(extension);
-}
-
-Outcome deliver_maildir(Files& files, const MaildirTarget& target, const Envelope& envelope,
-                        const MessageSource& message) {
-  MaildirDelivery delivery(files, target);
-  delivery.begin(envelope);
-  delivery.add_all(message);
-  return delivery.finish();
 }
 
 }  // namespace qv

@@ -6,19 +6,14 @@
 // it done.  What fails before that leaves nothing in new/ and nothing in tmp/; what a crash leaves
 // in tmp/ is removed by any reader after 36 hours.
 //
-// A message that is in a file already is delivered at once: deliver_maildir().  One that is still
-// arriving is written as it comes: MaildirDelivery.
-//
 // Manual: qmail-virtual(8), "MAILDIR".  Tests: tests/deliver/maildir_test.cc
 #ifndef QV_DELIVER_MAILDIR_H_
 #define QV_DELIVER_MAILDIR_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
-#include "core/fd.h"
 #include "deliver/files.h"
 #include "deliver/message.h"
 #include "deliver/outcome.h"
@@ -34,64 +29,7 @@ struct MaildirTarget {
   std::string host;              // of this machine, as uname(2) tells it
 };
 
-// A file in tmp/, gone again unless it was moved.
-class TmpFile {
- public:
-  TmpFile(Files& files, std::string directory, std::string_view host);
-  TmpFile(const TmpFile&) = delete;
-  TmpFile& operator=(const TmpFile&) = delete;
-  ~TmpFile() { remove(); }
-
-  // Error ENOENT: there is no such directory.
-  [[nodiscard]] Result<void> create();
-  void remove();
-  void moved() { path_.clear(); }
-  [[nodiscard]] int fd() const { return file_.get(); }
-  [[nodiscard]] const char* path() const { return path_.c_str(); }
-
- private:
-  Files& files_;
-  std::string directory_;
-  std::string host_;
-  std::string path_;
-  Fd file_;
-};
-
-// One message on its way into a maildir: begin(), the body in pieces, finish().  Ended before
-// finish() it leaves nothing.
-class MaildirDelivery {
- public:
-  MaildirDelivery(Files& files, MaildirTarget target);
-
-  // Makes the file in tmp/, and writes the header lines.  REQUIRES: is_clean(envelope).
-  void begin(const Envelope& envelope);
-
-  // The next piece of the body; and all of a body that is in a file.  What cannot be written is
-  // passed over, and said by finish().
-  void add(std::string_view piece);
-  void add_all(const MessageSource& message);
-
-  // That was all: makes it visible, or says why not.
-  [[nodiscard]] Outcome finish();
-
- private:
-  [[nodiscard]] Result<void> create();
-  [[nodiscard]] Result<void> make_maildir();
-  [[nodiscard]] Result<Fd> open_new();
-  [[nodiscard]] Result<void> publish(std::uint64_t size);
-  [[nodiscard]] Outcome admit_and_publish();
-  void note(const Result<void>& written);
-  void fail(Outcome why);
-
-  Files& files_;
-  MaildirTarget target_;
-  TmpFile tmp_;
-  std::optional<FileWriter> out_;  // set once there is a file
-  std::optional<Outcome> failed_;  // nothing more is written
-  char last_ = '\n';               // byte of the body
-};
-
-// REQUIRES: is_clean(envelope).
+// Makes the maildir where there is none.  REQUIRES: is_clean(envelope).
 [[nodiscard]] Outcome deliver_maildir(Files& files, const MaildirTarget& target,
                                       const Envelope& envelope, const MessageSource& message);
 

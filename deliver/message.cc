@@ -14,30 +14,27 @@ namespace {
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::string_view kFrom = "From ";
 constexpr std::string_view kDeliveredTo = "delivered-to:";
-constexpr std::size_t kMaxDeliveredTo = 1000;  // bytes of such a line besides the recipient
 
 // Reads a file piece by piece; what the user does not take yet is kept for the next piece.
+// A process reads one message at a time: all share one buffer.
 class Pieces {
  public:
   Pieces(Files& files, const MessageSource& source)
-      : files_(files), fd_(source.fd), offset_(source.start) {
-    buffer_.resize(kPiece);
-  }
+      : files_(files), fd_(source.fd), offset_(source.start) {}
 
   // Fills up behind what was kept.  False at the end of the file.
   Result<std::size_t> more() {
-    const ssize_t n = retry_eintr([this] {
-      return files_.pread(fd_, buffer_.data() + used_, buffer_.size() - used_, offset_);
-    });
+    const ssize_t n =
+        retry_eintr([this] { return files_.pread(fd_, buffer_ + used_, kPiece - used_, offset_); });
     if (n < 0) return errno_error("read the message");
     offset_ += n;
     used_ += static_cast<std::size_t>(n);
     return static_cast<std::size_t>(n);
   }
-  [[nodiscard]] std::string_view bytes() const { return {buffer_.data(), used_}; }
+  [[nodiscard]] std::string_view bytes() const { return {buffer_, used_}; }
   void drop(std::size_t n) {
     used_ -= n;
-    memmove(buffer_.data(), buffer_.data() + n, used_);
+    memmove(buffer_, buffer_ + n, used_);
   }
 
  private:
@@ -45,8 +42,10 @@ class Pieces {
   int fd_;
   off_t offset_;
   std::size_t used_ = 0;
-  std::string buffer_;
+  static char buffer_[kPiece];
 };
+
+char Pieces::buffer_[kPiece];
 
 bool line_is_loop(std::string_view line, std::string_view recipient) {
   if (line.size() < kDeliveredTo.size()) return false;
@@ -118,49 +117,26 @@ std::string from_line(std::string_view sender, time_t when) {
   return line + " " + date;
 }
 
-LoopFinder::LoopFinder(std::string_view recipient) : recipient_(quote_address(recipient)) {}
-
-void LoopFinder::end_line() {
-  if (state_ == State::skipping_line) {
-    state_ = State::looking;
-  } else if (line_.empty() || line_ == "\r") {
-    state_ = State::ended;
-  } else if (line_is_loop(line_, recipient_)) {
-    state_ = State::found;
-  }
-  line_.clear();
-}
-
-void LoopFinder::add(std::string_view piece) {
-  while (!piece.empty() && !is_decided()) {
-    const std::size_t end = find_byte(piece, '\n');
-    if (state_ == State::looking) line_ += first_bytes(piece, end);
-    // Longer than a Delivered-To of this recipient with any blanks that a program writes.
-    if (line_.size() > recipient_.size() + kMaxDeliveredTo) {
-      state_ = State::skipping_line;
-      line_.clear();
-    }
-    if (end < piece.size()) end_line();
-    piece = after_bytes(piece, end + 1);
-  }
-}
-
-Looping LoopFinder::result() const {
-  if (state_ == State::found) return Looping::found;
-  const bool last_line_is = state_ == State::looking && line_is_loop(line_, recipient_);
-  return last_line_is ? Looping::found : Looping::none;
-}
-
 Result<Looping> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
+  const std::string quoted = quote_address(recipient);
   Pieces pieces(files, source);
-  LoopFinder finder(recipient);
-  while (!finder.is_decided()) {
+  // Of a line that fills the buffer, and is none that we look for, the rest is passed over.
+  for (bool within_line = false;;) {
     QV_TRY(const std::size_t got, pieces.more());
-    if (got == 0) break;
-    finder.add(pieces.bytes());
-    pieces.drop(pieces.bytes().size());
+    std::string_view rest = pieces.bytes();
+    while (!rest.empty()) {
+      const std::size_t end = find_byte(rest, '\n');
+      const bool is_cut = end == rest.size();
+      if (is_cut && got > 0 && rest.size() < kPiece) break;
+      const std::string_view line = first_bytes(rest, end);
+      if (!within_line && (line.empty() || line == "\r")) return Looping::none;
+      if (!within_line && line_is_loop(line, quoted)) return Looping::found;
+      within_line = is_cut;
+      rest = after_bytes(rest, end + 1);
+    }
+    pieces.drop(pieces.bytes().size() - rest.size());
+    if (got == 0) return Looping::none;
   }
-  return finder.result();
 }
 
 FileWriter::FileWriter(Files& files, int fd) : files_(files), fd_(fd) { buffer_.reserve(kPiece); }

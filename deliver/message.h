@@ -51,28 +51,8 @@ struct MessageSource {
 
 enum class Looping : std::uint8_t { none, found };
 
-// Looks for a header line `Delivered-To: recipient` (case ignored) in a message that comes in
-// pieces, however it is cut: a message that has one has been here before.  The header ends at the
-// first empty line.  Holds one line at most, and no line that is longer than such a one can be.
-class LoopFinder {
- public:
-  explicit LoopFinder(std::string_view recipient);
-  void add(std::string_view piece);
-  // Can nothing that comes any more change the result?
-  [[nodiscard]] bool is_decided() const { return state_ == State::found || state_ == State::ended; }
-  // REQUIRES: is_decided(), or the whole message was added.
-  [[nodiscard]] Looping result() const;
-
- private:
-  enum class State : std::uint8_t { looking, skipping_line, found, ended };
-  void end_line();
-
-  std::string recipient_;  // as a header has it
-  std::string line_;
-  State state_ = State::looking;
-};
-
-// The same for a message in a file.
+// Looks for a header line `Delivered-To: recipient` (case ignored): a message that has one has been
+// here before.  The header ends at the first empty line.
 [[nodiscard]] Result<Looping> find_loop(Files& files, const MessageSource& source,
                                         std::string_view recipient);
 

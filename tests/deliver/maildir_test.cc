@@ -118,27 +118,17 @@ TEST_F(MaildirTest, LinksWhereTheSystemCannotRenameWithoutOverwriting) {
   EXPECT_EQ(fallbacks, 1);
 }
 
-// As deliver(), from pieces; some of them larger than what is written at once.
-Outcome deliver_pieces(Files& files, const MaildirTarget& target) {
-  MaildirDelivery delivery(files, target);
-  delivery.begin(envelope_for());
-  delivery.add("Subject: x\n\n");
-  for (int i = 0; i < 5; ++i) delivery.add(std::string(30000, 'x'));
-  delivery.add("");
-  return delivery.finish();
-}
-
-TEST_F(MaildirTest, APieceAtATimeLeavesNothingOrAWholeMessage) {
-  const std::string whole =
-      std::string(kHeader) + "Subject: x\n\n" + std::string(5 * 30000, 'x') + "\n";
+TEST_F(MaildirTest, ALargeMessageLeavesNothingOrAWholeOne) {
+  const std::string body = "Subject: x\n\n" + std::string(5 * 30000, 'x');
+  const std::string whole = std::string(kHeader) + body + "\n";
   FaultyFiles counting;
-  ASSERT_EQ(deliver_pieces(counting, target_).delivery, Delivery::done);
+  ASSERT_EQ(deliver(counting, body).delivery, Delivery::done);
   EXPECT_EQ(only_message(), whole);
   for (const int errnum : {EIO, EDQUOT, EINTR}) {
     for (int at = 1; at <= counting.calls(); ++at) {
       dir_.clear();
       FaultyFiles files(What::fail, at, errnum);
-      const bool is_done = deliver_pieces(files, target_).delivery == Delivery::done;
+      const bool is_done = deliver(files, body).delivery == Delivery::done;
       EXPECT_EQ(visible().size(), is_done ? 1u : 0u) << errnum << " " << files.where();
       if (is_done) {
         EXPECT_EQ(only_message(), whole) << files.where();
@@ -153,7 +143,7 @@ TEST_F(MaildirTest, APieceAtATimeLeavesNothingOrAWholeMessage) {
     const pid_t child = fork();
     if (child == 0) {
       FaultyFiles files(What::die_torn, at);
-      static_cast<void>(deliver_pieces(files, target_));
+      static_cast<void>(deliver(files, body));
       _exit(0);
     }
     int status = 0;
@@ -162,27 +152,12 @@ TEST_F(MaildirTest, APieceAtATimeLeavesNothingOrAWholeMessage) {
   }
 }
 
-TEST_F(MaildirTest, NothingStaysOfADeliveryThatIsNotFinished) {
-  FaultyFiles files;
-  {
-    MaildirDelivery delivery(files, target_);
-    delivery.begin(envelope_for());
-    delivery.add("Subject: x\n\n");
-    EXPECT_EQ(dir_.list("bob/tmp").size(), 1u);
-  }
-  EXPECT_TRUE(dir_.list("bob/tmp").empty());
-  EXPECT_TRUE(visible().empty());
-}
-
-TEST_F(MaildirTest, AMessageThatIsTooLargeIsGoneAtOnce) {
+TEST_F(MaildirTest, AMessageThatIsTooLargeLeavesNothing) {
   target_.size_limit = 1000;
   FaultyFiles files;
-  MaildirDelivery delivery(files, target_);
-  delivery.begin(envelope_for());
-  delivery.add(std::string(1001, 'x'));
+  EXPECT_EQ(deliver(files, std::string(1001, 'x')).code, "5.2.2");
   EXPECT_TRUE(dir_.list("bob/tmp").empty());
-  delivery.add("more");
-  EXPECT_EQ(delivery.finish().code, "5.2.2");
+  EXPECT_TRUE(visible().empty());
 }
 
 TEST_F(MaildirTest, AnyFailingCallLeavesNothingOrAWholeMessage) {

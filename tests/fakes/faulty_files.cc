@@ -5,6 +5,7 @@
 #include <stdio.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cstdlib>
 
 namespace qv {
@@ -116,7 +117,7 @@ int FaultyFiles::open(const char* path, int flags, mode_t mode) {
 
 ssize_t FaultyFiles::pread(int fd, void* out, std::size_t size, off_t offset) {
   if (strikes("pread")) return -1;
-  return real_.pread(fd, out, size, offset);
+  return real_.pread(fd, out, std::min(size, read_size_), offset);
 }
 
 ssize_t FaultyFiles::write(int fd, const void* bytes, std::size_t size) {

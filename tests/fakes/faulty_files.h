@@ -37,6 +37,8 @@ class FaultyFiles final : public Files {
   void set_time(time_t seconds) { now_.tv_sec = seconds; }
   // From the chosen call on all calls fail.
   void stay_broken() { stay_broken_ = true; }
+  // However much is asked for, a call reads no more than this.
+  void read_at_most(std::size_t size) { read_size_ = size; }
   // Begins to note what lose_power() has to know.
   void watch_power() { watch_power_ = true; }
   enum class Loss { all, names, bytes };  // what does not reach the disk
@@ -88,6 +90,7 @@ class FaultyFiles final : public Files {
   int errnum_ = EIO;
   bool stay_broken_ = false;
   bool watch_power_ = false;
+  std::size_t read_size_ = SIZE_MAX;
   int calls_ = 0;
   unsigned int paused_ms_ = 0;
   bool struck_ = false;
