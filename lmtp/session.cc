@@ -66,6 +66,8 @@ std::size_t ClientSession::on_input(Stream& /*stream*/, std::string_view input) 
     answer(event);
     if (event == Event::closed) return input.size();
   }
+  // Recipients that were named for nothing are not kept by a client that is silent.
+  if (protocol_.recipients().empty()) std::vector<Mailbox>().swap(mailboxes_);
   return input.size() - rest.size();
 }
 

@@ -2,6 +2,7 @@
 #include "wire/lmtp.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -189,29 +190,15 @@ void Session::shut_down(const Reply& reply, std::string& out) {
   state_ = State::closed;
 }
 
-void Session::forget() {
-  has_sender_ = false;
-  utf8_ = false;
-  sender_.clear();
-  announced_size_ = 0;
-  recipients_.clear();
-  size_ = 0;
-  too_big_ = false;
-  chunks_ = Chunks::none;
-  chunk_cr_ = false;
-  replied_ = 0;
-}
-
-Event Session::reset(std::string& out) {
-  const bool dropped = chunks_ == Chunks::going_on;
-  forget();
-  append_reply({250, "2.0.0", "ok"}, out);
+// What was begun is forgotten.
+Event Session::start_over() {
+  const bool dropped = transaction_->chunks == Chunks::going_on;
+  transaction_.emplace();
   return dropped ? Event::dropped : Event::more;
 }
 
 Event Session::run_command(std::string& out) {
-  const std::string line = std::move(line_);
-  line_.clear();
+  const std::string line = std::exchange(line_, {});
   if (!is_text(line)) return mistake({500, "5.5.2", "command holds control characters"}, out);
   std::string_view rest = line;
   const std::string verb = upper_word(rest);
@@ -219,7 +206,10 @@ Event Session::run_command(std::string& out) {
   if (verb == "RCPT") return rcpt(rest, out);
   if (verb == "DATA" && rest.empty()) return data(out);
   if (verb == "BDAT") return bdat(rest, out);
-  if (verb == "RSET") return reset(out);
+  if (verb == "RSET") {
+    append_reply({250, "2.0.0", "ok"}, out);
+    return start_over();
+  }
   if (verb == "NOOP") return simple({250, "2.0.0", "ok"}, out);
   if (verb == "VRFY") return simple({252, "2.5.2", "RCPT will tell"}, out);
   if (verb == "QUIT") {
@@ -228,11 +218,9 @@ Event Session::run_command(std::string& out) {
   }
   if (verb == "LHLO") {
     if (rest.empty()) return mistake(kBadSyntax, out);
-    const bool dropped = chunks_ == Chunks::going_on;
-    forget();
     greeted_ = true;
     say_lhlo(out);
-    return dropped ? Event::dropped : Event::more;
+    return start_over();
   }
   // RFC 2033, 4.1: HELO and EHLO must not be answered as if this were SMTP.
   if (verb == "HELO" || verb == "EHLO") return mistake({500, "5.5.1", "this is LMTP: LHLO"}, out);
@@ -243,15 +231,16 @@ bool Session::mail_parameter(std::string_view word, std::string& out) {
   std::string_view value = word;
   const std::string_view name = take_until(value, '=');
   if (equal_ignoring_case(name, "SMTPUTF8") && value.empty()) {
-    utf8_ = true;
+    transaction_->utf8 = true;
     return true;
   }
   if (equal_ignoring_case(name, "BODY") &&
       (equal_ignoring_case(value, "7BIT") || equal_ignoring_case(value, "8BITMIME"))) {
     return true;
   }
-  if (equal_ignoring_case(name, "SIZE") && parse_decimal(value, UINT64_MAX, announced_size_)) {
-    if (limits_.message == 0 || announced_size_ <= limits_.message) return true;
+  if (equal_ignoring_case(name, "SIZE") &&
+      parse_decimal(value, UINT64_MAX, transaction_->announced_size)) {
+    if (limits_.message == 0 || transaction_->announced_size <= limits_.message) return true;
     append_reply(kTooBig, out);
     return false;
   }
@@ -261,47 +250,48 @@ bool Session::mail_parameter(std::string_view word, std::string& out) {
 
 Event Session::mail(std::string_view rest, std::string& out) {
   if (!greeted_) return mistake({503, "5.5.1", "LHLO first"}, out);
-  if (has_sender_) return mistake({503, "5.5.1", "MAIL was given already"}, out);
+  if (transaction_->has_sender) return mistake({503, "5.5.1", "MAIL was given already"}, out);
   std::string sender;
   if (!take_keyword(rest, "FROM:") || !parse_path(rest, sender)) return mistake(kBadSyntax, out);
   while (!rest.empty()) {
     const std::string_view word = take_until(rest, ' ');
     if (!word.empty() && !mail_parameter(word, out)) {
-      forget();
+      transaction_.emplace();
       return Event::more;
     }
   }
-  if (has_high_bytes(sender) && !utf8_) {
-    forget();
+  if (has_high_bytes(sender) && !transaction_->utf8) {
+    transaction_.emplace();
     return mistake({553, "5.6.7", "address needs SMTPUTF8"}, out);
   }
-  sender_ = std::move(sender);
-  has_sender_ = true;
+  transaction_->sender = std::move(sender);
+  transaction_->has_sender = true;
   return simple({250, "2.1.0", "ok"}, out);
 }
 
 Event Session::rcpt(std::string_view rest, std::string& out) {
-  if (!has_sender_) return mistake(kNoMail, out);
-  if (chunks_ != Chunks::none) return mistake({503, "5.5.1", "the message has begun"}, out);
+  if (!transaction_->has_sender) return mistake(kNoMail, out);
+  if (transaction_->chunks != Chunks::none)
+    return mistake({503, "5.5.1", "the message has begun"}, out);
   std::string address;
   if (!take_keyword(rest, "TO:") || !parse_path(rest, address) || address.empty()) {
     return mistake(kBadSyntax, out);
   }
   if (!rest.empty()) return mistake({555, "5.5.4", "unknown parameter"}, out);
-  if (has_high_bytes(address) && !utf8_) {
+  if (has_high_bytes(address) && !transaction_->utf8) {
     return mistake({553, "5.6.7", "address needs SMTPUTF8"}, out);
   }
-  if (recipients_.size() >= limits_.recipients) {
+  if (transaction_->recipients.size() >= limits_.recipients) {
     return simple({452, "4.5.3", "too many recipients"}, out);
   }
-  recipient_ = std::move(address);
+  transaction_->recipient = std::move(address);
   state_ = State::asking_recipient;
   return Event::recipient;
 }
 
 void Session::accept_recipient(std::string& out) {
   QV_CHECK(state_ == State::asking_recipient);
-  recipients_.push_back(recipient_);
+  transaction_->recipients.push_back(transaction_->recipient);
   state_ = State::command;
   append_reply({250, "2.1.5", "ok"}, out);
 }
@@ -313,18 +303,17 @@ void Session::refuse_recipient(const Reply& reply, std::string& out) {
 }
 
 Event Session::data(std::string& out) {
-  if (!has_sender_) return mistake(kNoMail, out);
-  if (recipients_.empty()) return mistake(kNoRcpt, out);
-  if (chunks_ != Chunks::none) return mistake({503, "5.5.1", "BDAT was used already"}, out);
+  if (!transaction_->has_sender) return mistake(kNoMail, out);
+  if (transaction_->recipients.empty()) return mistake(kNoRcpt, out);
+  if (transaction_->chunks != Chunks::none)
+    return mistake({503, "5.5.1", "BDAT was used already"}, out);
   state_ = State::asking_message;
   return Event::begin;
 }
 
 void Session::accept_message(std::string& out) {
   QV_CHECK(state_ == State::asking_message);
-  size_ = 0;
-  too_big_ = false;
-  if (chunks_ != Chunks::none) {
+  if (transaction_->chunks != Chunks::none) {
     state_ = State::chunk;
     return;
   }
@@ -336,13 +325,13 @@ void Session::accept_message(std::string& out) {
 void Session::refuse_message(const Reply& reply, std::string& out) {
   QV_CHECK(state_ == State::asking_message);
   append_reply(reply, out);
-  if (chunks_ == Chunks::none) {
-    forget();
+  if (transaction_->chunks == Chunks::none) {
+    transaction_.emplace();
     state_ = State::command;
     return;
   }
   // The bytes of the chunk come all the same; they have their reply already.
-  chunks_ = Chunks::failed;
+  transaction_->chunks = Chunks::failed;
   state_ = State::chunk_skip;
 }
 
@@ -359,32 +348,32 @@ Event Session::bdat(std::string_view rest, std::string& out) {
   chunk_left_ = size;
   chunk_last_ = !rest.empty();
   state_ = State::chunk_skip;
-  if (!has_sender_) return mistake(kNoMail, out);
-  if (recipients_.empty()) return mistake(kNoRcpt, out);
-  if (chunks_ == Chunks::failed) return simple({503, "5.5.1", "RSET first"}, out);
-  if (chunks_ == Chunks::going_on) {
+  if (!transaction_->has_sender) return mistake(kNoMail, out);
+  if (transaction_->recipients.empty()) return mistake(kNoRcpt, out);
+  if (transaction_->chunks == Chunks::failed) return simple({503, "5.5.1", "RSET first"}, out);
+  if (transaction_->chunks == Chunks::going_on) {
     state_ = State::chunk;
     return Event::more;
   }
-  chunks_ = Chunks::going_on;
+  transaction_->chunks = Chunks::going_on;
   state_ = State::asking_message;
   return Event::begin;
 }
 
 // Too big: the rest is read and thrown away, so that the reply can be given where it is due.
 Event Session::count_body() {
-  size_ += body_.size();
-  if (limits_.message != 0 && size_ > limits_.message) too_big_ = true;
-  return too_big_ || body_.empty() ? Event::more : Event::body;
+  transaction_->size += transaction_->body.size();
+  if (limits_.message != 0 && transaction_->size > limits_.message) transaction_->too_big = true;
+  return transaction_->too_big || transaction_->body.empty() ? Event::more : Event::body;
 }
 
 Event Session::take_data(std::string_view& input) {
-  body_.clear();
-  if (!decoder_.decode(input, body_)) return count_body();
+  transaction_->body.clear();
+  if (!decoder_.decode(input, transaction_->body)) return count_body();
   // The user gets the last piece first, and the end on the next call.
   chunk_left_ = 0;
   chunk_last_ = true;
-  chunks_ = Chunks::going_on;
+  transaction_->chunks = Chunks::going_on;
   state_ = State::chunk;
   return count_body();
 }
@@ -397,13 +386,13 @@ Event Session::take_chunk(std::string_view& input, std::string& out) {
   input = after_bytes(input, part.size());
   chunk_left_ -= part.size();
   if (state_ == State::chunk_skip) return Event::more;
-  body_.clear();
+  transaction_->body.clear();
   for (std::string_view rest = part; !rest.empty();) {
-    if (chunk_cr_ && rest.front() != '\n') body_ += '\r';
-    chunk_cr_ = false;
+    if (transaction_->chunk_cr && rest.front() != '\n') transaction_->body += '\r';
+    transaction_->chunk_cr = false;
     const std::size_t run = find_byte(rest, '\r');
-    body_ += first_bytes(rest, run);
-    chunk_cr_ = run < rest.size();
+    transaction_->body += first_bytes(rest, run);
+    transaction_->chunk_cr = run < rest.size();
     rest = after_bytes(rest, run + 1);
   }
   return count_body();
@@ -413,16 +402,16 @@ Event Session::end_of_chunk(std::string& out) {
   if (state_ == State::chunk_skip) {
     state_ = State::command;
     // A message that failed ends with its last chunk.
-    if (chunks_ == Chunks::failed && chunk_last_) forget();
+    if (transaction_->chunks == Chunks::failed && chunk_last_) transaction_.emplace();
     return Event::more;
   }
   if (!chunk_last_) {
     state_ = State::command;
     return simple({250, "2.0.0", "chunk taken"}, out);
   }
-  if (chunk_cr_) {
-    chunk_cr_ = false;
-    body_ = "\r";
+  if (transaction_->chunk_cr) {
+    transaction_->chunk_cr = false;
+    transaction_->body = "\r";
     const Event event = count_body();
     if (event != Event::more) return event;
   }
@@ -431,18 +420,17 @@ Event Session::end_of_chunk(std::string& out) {
 
 Event Session::end_of_message(std::string& out) {
   state_ = State::replying;
-  replied_ = 0;
-  if (!too_big_) return Event::end;
-  const std::size_t count = recipients_.size();
+  if (!transaction_->too_big) return Event::end;
+  const std::size_t count = transaction_->recipients.size();
   for (std::size_t i = 0; i < count; ++i) reply(kTooBig, out);
   return Event::dropped;
 }
 
 void Session::reply(const Reply& reply, std::string& out) {
-  QV_CHECK(state_ == State::replying && replied_ < recipients_.size());
+  QV_CHECK(state_ == State::replying && transaction_->replied < transaction_->recipients.size());
   append_reply(reply, out);
-  if (++replied_ < recipients_.size()) return;
-  forget();
+  if (++transaction_->replied < transaction_->recipients.size()) return;
+  transaction_.emplace();
   state_ = State::command;
 }
 

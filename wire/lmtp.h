@@ -16,13 +16,14 @@
 //   any         more: all bytes taken, more are wanted
 //
 // Bounded: a command line, a path, the number of recipients, of mistakes; the message by counting,
-// not by holding.  Threads: none.
+// not by holding.  Between messages nothing is kept.  Threads: none.
 // Manual: qmail-virtual(8).  Tests: tests/wire/lmtp_test.cc, tests/fuzz/fuzz_lmtp.cc
 #ifndef QV_WIRE_LMTP_H_
 #define QV_WIRE_LMTP_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -78,21 +79,23 @@ class Session {
   [[nodiscard]] Event next(std::string_view& input, std::string& out);
 
   // What recipient asks about, unquoted.
-  [[nodiscard]] const std::string& recipient() const { return recipient_; }
+  [[nodiscard]] const std::string& recipient() const { return transaction_->recipient; }
   void accept_recipient(std::string& out);
   void refuse_recipient(const Reply& reply, std::string& out);
 
   // For begin: where the message goes.  The sender is unquoted; empty for the null sender.
-  [[nodiscard]] const std::string& sender() const { return sender_; }
-  [[nodiscard]] const std::vector<std::string>& recipients() const { return recipients_; }
+  [[nodiscard]] const std::string& sender() const { return transaction_->sender; }
+  [[nodiscard]] const std::vector<std::string>& recipients() const {
+    return transaction_->recipients;
+  }
   // SIZE= of MAIL; 0 where it was not given.
-  [[nodiscard]] std::uint64_t announced_size() const { return announced_size_; }
+  [[nodiscard]] std::uint64_t announced_size() const { return transaction_->announced_size; }
   void accept_message(std::string& out);
   // What was accepted so far is forgotten.
   void refuse_message(const Reply& reply, std::string& out);
 
   // The next piece of the message; valid until the next call of next().
-  [[nodiscard]] std::string_view body() const { return body_; }
+  [[nodiscard]] std::string_view body() const { return transaction_->body; }
 
   // After end: the reply for the next of recipients().  The last one ends the transaction.
   void reply(const Reply& reply, std::string& out);
@@ -119,7 +122,7 @@ class Session {
   [[nodiscard]] Event rcpt(std::string_view rest, std::string& out);
   [[nodiscard]] Event data(std::string& out);
   [[nodiscard]] Event bdat(std::string_view rest, std::string& out);
-  [[nodiscard]] Event reset(std::string& out);
+  [[nodiscard]] Event start_over();
   [[nodiscard]] Event take_data(std::string_view& input);
   [[nodiscard]] Event take_chunk(std::string_view& input, std::string& out);
   [[nodiscard]] Event end_of_chunk(std::string& out);
@@ -129,7 +132,22 @@ class Session {
   [[nodiscard]] Event mistake(const Reply& reply, std::string& out);
   [[nodiscard]] Event count_body();
   void say_lhlo(std::string& out) const;
-  void forget();
+
+  // What ends with a message, or with RSET: nothing of it is kept between messages.
+  struct Transaction {
+    bool has_sender = false;
+    bool utf8 = false;
+    std::string sender;
+    std::uint64_t announced_size = 0;
+    std::vector<std::string> recipients;
+    std::string recipient;
+    std::string body;        // the latest piece
+    std::uint64_t size = 0;  // of the message so far
+    bool too_big = false;
+    Chunks chunks = Chunks::none;
+    bool chunk_cr = false;  // a CR that is not written yet
+    std::size_t replied = 0;
+  };
 
   std::string host_;
   Limits limits_;
@@ -138,23 +156,11 @@ class Session {
   bool skipping_line_ = false;
   std::size_t mistakes_ = 0;
   bool greeted_ = false;  // LHLO was said
-
-  bool has_sender_ = false;
-  bool utf8_ = false;
-  std::string sender_;
-  std::uint64_t announced_size_ = 0;
-  std::vector<std::string> recipients_;
-  std::string recipient_;
-
   DataDecoder decoder_;
-  std::string body_;
-  std::uint64_t size_ = 0;  // of the message so far
-  bool too_big_ = false;
-  Chunks chunks_ = Chunks::none;
   std::uint64_t chunk_left_ = 0;
   bool chunk_last_ = false;
-  bool chunk_cr_ = false;  // a CR that is not written yet
-  std::size_t replied_ = 0;
+  std::optional<Transaction> transaction_{
+      std::in_place};  // always set; emplace() frees what it held
 };
 
 // Appends "code enhanced text\r\n".
