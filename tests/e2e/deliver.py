@@ -917,6 +917,193 @@ class SpoolTest(DeliverTest):
                          {103})
 
 
+class StuckTest(DeliverTest):
+    """Processes that stand still and locks that are held cost nobody but whom they concern."""
+
+    def begin_data(self, server, recipient):
+        """A session whose message is whole, and whose reply is not read yet."""
+        session = self.lmtp(server)
+        self.assertEqual(session.begin(recipient)[0][:3], "250")
+        self.assertEqual(session.command("DATA")[:3], "354")
+        session.send(b"Subject: x\r\n\r\nx\r\n.\r\n")
+        return session
+
+    def writer_of(self, server, recipient):
+        """The process that has just delivered to this recipient, the first of its account."""
+        before = set(writers_of(server.pid))
+        session = self.begin_data(server, recipient)
+        self.assertEqual(session.reply()[:3], "250")
+        session.close()
+        writer, = set(writers_of(server.pid)) - before
+        return writer
+
+    def test_a_writer_that_stands_still_is_killed(self):
+        server = self.start_lmtp("-o", "virtual_time_limit=1s")
+        writer = self.writer_of(server, "bob@virtual.example")
+        os.kill(writer, signal.SIGSTOP)
+        session = self.begin_data(server, "bob@virtual.example")
+        self.assertEqual(session.reply()[:9], "451 4.3.0")
+        wait_until(lambda: writer not in writers_of(server.pid), 10, "the end of the writer")
+        self.assertEqual(len(self.messages("bob")), 1)
+        # The session goes on, and so does the mailbox.
+        session.begin("bob@virtual.example")
+        self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+        self.assertEqual(len(self.messages("bob")), 2)
+        server.wait_log("why=delivery.*long")
+        counted = lib.counters_of(server)
+        self.assertEqual((counted["overdue"], counted["workers_lost"], counted["retry"]), (1, 1, 1))
+
+    def test_it_costs_other_mailboxes_nothing(self):
+        """All writers that one mailbox may have stand still for ever: no limit of time helps."""
+        self.table("virtual_mailbox_maps", {
+            "bob@virtual.example": "bob/", "joe@virtual.example": "joe/",
+            "mary@virtual.example": "mary.mbox"})
+        server = self.start_lmtp("-o", "virtual_time_limit=0", "-o", "virtual_writer_limit=6",
+                                 "-o", "virtual_destination_concurrency_limit=2")
+        stuck = []
+        for _ in range(2):
+            writer = self.writer_of(server, "bob@virtual.example")
+            os.kill(writer, signal.SIGSTOP)
+            self.addCleanup(os.kill, writer, signal.SIGCONT)
+            stuck.append(self.begin_data(server, "bob@virtual.example"))
+        waiting = [self.begin_data(server, "bob@virtual.example") for _ in range(20)]
+        session = self.lmtp(server)
+        for recipient in ("joe@virtual.example", "mary@virtual.example") * 3:
+            self.assertEqual(session.begin(recipient)[0][:3], "250")
+            self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+        for writer in writers_of(server.pid):
+            os.kill(writer, signal.SIGCONT)
+        for each in stuck + waiting:
+            self.assertEqual(each.reply()[:3], "250")
+
+    @unittest.skipUnless(IS_ROOT, "needs accounts of their own")
+    def test_one_account_has_at_most_half(self):
+        """Many mailboxes of one account, all stuck: another account's mail is delivered."""
+        names = ["box%d" % n for n in range(8)]
+        self.table("virtual_mailbox_maps", {
+            **{name + "@virtual.example": name + "/" for name in names},
+            "joe@virtual.example": "other/joe/"})
+        self.table("virtual_uid_maps", {"joe@virtual.example": UID + 1, "@virtual.example": UID})
+        os.makedirs(self.mail + "/other")
+        os.chown(self.mail + "/other", UID + 1, GID)
+        os.chmod(self.mail, 0o755)
+        server = self.start_lmtp("-o", "virtual_time_limit=0", "-o", "virtual_writer_limit=4")
+        stuck = []
+        for name in names:
+            if len(stuck) < 2:
+                writer = self.writer_of(server, name + "@virtual.example")
+                os.kill(writer, signal.SIGSTOP)
+                self.addCleanup(os.kill, writer, signal.SIGCONT)
+            stuck.append(self.begin_data(server, name + "@virtual.example"))
+        session = self.lmtp(server)
+        for _ in range(3):
+            self.assertEqual(session.begin("joe@virtual.example")[0][:3], "250")
+            self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+        for writer in writers_of(server.pid):
+            os.kill(writer, signal.SIGCONT)
+        for each in stuck:
+            self.assertEqual(each.reply()[:3], "250")
+
+    def test_a_lock_that_is_held(self):
+        server = self.start_lmtp("-o", "virtual_writer_limit=2", "-o", "deliver_lock_attempts=1000",
+                                 "-o", "virtual_destination_concurrency_limit=1")
+        with open(self.mail + "/mary.mbox", "wb") as held:
+            os.chown(held.fileno(), UID, GID)
+            fcntl.lockf(held, fcntl.LOCK_EX)
+            locked = [self.begin_data(server, "mary@virtual.example") for _ in range(5)]
+            if IS_ROOT:
+                # Another account, because one has at most half of the two.
+                self.table("virtual_uid_maps", {"mary@virtual.example": UID,
+                                                "@virtual.example": UID + 1})
+                os.chmod(self.mail, 0o777)
+                server.send_signal(signal.SIGHUP)
+                server.wait_log("reload=done")
+                session = self.begin_data(server, "bob@virtual.example")
+                self.assertEqual(session.reply()[:3], "250")
+        for each in locked:
+            self.assertEqual(each.reply()[:3], "250")
+        self.assertEqual(len(parse_mbox(self.mbox())), 5)
+
+    def test_the_time_of_one_that_waits_ends_too(self):
+        server = self.start_lmtp("-o", "virtual_time_limit=1s", "-o", "virtual_writer_limit=2",
+                                 "-o", "deliver_lock_attempts=1000",
+                                 "-o", "virtual_destination_concurrency_limit=1")
+        with open(self.mail + "/mary.mbox", "wb") as held:
+            os.chown(held.fileno(), UID, GID)
+            fcntl.lockf(held, fcntl.LOCK_EX)
+            for session in [self.begin_data(server, "mary@virtual.example") for _ in range(5)]:
+                self.assertEqual(session.reply()[:9], "451 4.3.0")
+        self.assertEqual(self.begin_data(server, "mary@virtual.example").reply()[:3], "250")
+        self.assertEqual(len(parse_mbox(self.mbox())), 1)
+
+    def test_a_broker_that_stands_still_is_not_waited_for(self):
+        server = self.start_lmtp("-o", "virtual_time_limit=1s")
+        writer = self.writer_of(server, "bob@virtual.example")
+        whole = self.lmtp(server)
+        whole.begin("bob@virtual.example")
+        broker, = children(server.pid)
+        os.kill(broker, signal.SIGSTOP)
+        self.addCleanup(os.kill, broker, signal.SIGCONT)
+        # Who needs no answer of it is served, everybody else is told to try again.
+        self.assertEqual(whole.data(b"x\r\n")[0][:3], "250")
+        self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:9], "451 4.3.0")
+        os.kill(broker, signal.SIGCONT)
+        self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:3], "250")
+
+
+class CrowdTest(DeliverTest):
+    CLIENTS = 10000
+
+    def test_ten_thousand_idle_clients(self):
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        wanted = self.CLIENTS + 500
+        if hard < wanted:
+            self.skipTest("only %d descriptors" % hard)
+        resource.setrlimit(resource.RLIMIT_NOFILE, (wanted, hard))
+        self.addCleanup(resource.setrlimit, resource.RLIMIT_NOFILE, (soft, hard))
+        server = self.start_lmtp()
+        before = self.resident(server.pid)
+        idle = []
+        self.addCleanup(lambda: [each.close() for each in idle])
+        for _ in range(self.CLIENTS):
+            idle.append(socket.socket(socket.AF_UNIX, socket.SOCK_STREAM))
+            idle[-1].connect(server.address)
+        for each in idle:
+            self.assertEqual(each.recv(100)[:3], b"220")
+        per_client = (self.resident(server.pid) - before) / self.CLIENTS
+        began, used = time.monotonic(), self.cpu(server.pid)
+        time.sleep(2)
+        busy = (self.cpu(server.pid) - used) / (time.monotonic() - began)
+        print("%d idle clients: %.0f bytes of memory each, %.2f %% of a core" % (
+            self.CLIENTS, per_client, busy * 100))
+        self.assertLess(per_client, 4096)
+        # A message leaves nothing behind that an idle client has not.
+        for each in idle[:500]:
+            each.sendall(b"LHLO c\r\nMAIL FROM:<>\r\nRCPT TO:<bob@virtual.example>\r\nRSET\r\n"
+                         b"MAIL FROM:<>\r\nRCPT TO:<bob@virtual.example>\r\nBDAT 30000\r\n"
+                         + b"x" * 30000 + b"RSET\r\n")
+            said = b""
+            while said.count(b"\r\n250 ") + said.startswith(b"250 ") < 8:
+                said += each.recv(4096)
+        more = (self.resident(server.pid) - before) / self.CLIENTS - per_client
+        self.assertLess(more * self.CLIENTS / 500, 2048)
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
+
+    @staticmethod
+    def resident(pid):
+        with open("/proc/%d/status" % pid, encoding="ascii") as f:
+            return int(re.search(r"VmRSS:\s*(\d+)", f.read()).group(1)) * 1024
+
+    @staticmethod
+    def cpu(pid):
+        """Seconds used so far."""
+        with open("/proc/%d/stat" % pid, encoding="ascii") as f:
+            fields = f.read().rsplit(")", 1)[1].split()
+        return (int(fields[11]) + int(fields[12])) / os.sysconf("SC_CLK_TCK")
+
+
 @unittest.skipUnless(IS_ROOT, "Postfix starts as root only")
 class PostfixTest(DeliverTest):
     """A Postfix of the test's own hands over its mail."""
