@@ -17,7 +17,7 @@
 
 #include "core/fd.h"
 #include "core/result.h"
-#include "daemon/log.h"
+#include "process/log.h"
 #include "deliver/job.h"
 #include "deliver/lookup.h"
 #include "deliver/outcome.h"

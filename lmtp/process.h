@@ -20,7 +20,7 @@
 #include <vector>
 
 #include "control/settings.h"
-#include "daemon/skeleton.h"
+#include "process/skeleton.h"
 #include "deliver/agent.h"
 #include "event/stream_server.h"
 #include "lmtp/processes.h"

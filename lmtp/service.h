@@ -7,8 +7,8 @@
 #include <functional>
 #include <string>
 
-#include "daemon/counters.h"
-#include "daemon/log.h"
+#include "process/counters.h"
+#include "process/log.h"
 #include "deliver/settings.h"
 #include "lmtp/deliveries.h"
 
