@@ -23,6 +23,8 @@ using Overrides = std::map<std::string, std::string, std::less<>>;
 int usage(FILE* out, int exit_code) {
   fprintf(out,
           "usage: qmail-lmtpd [-o NAME=VALUE]...                 serve LMTP, in the foreground\n"
+          "       qmail-lmtpd [-o NAME=VALUE]... --inetd         one client, on standard input and "
+          "output\n"
           "       qmail-lmtpd [-o NAME=VALUE]... --check-config  report every mistake\n"
           "       qmail-lmtpd --help | --version\n\n"
           "control files, and -o:\n%s\nenvironment:\n%s\n"
@@ -45,14 +47,15 @@ std::optional<qv::DeliverSettings> read_settings(const std::string& home,
   return settings;
 }
 
-int serve(const Overrides& overrides, bool only_checks) {
+int serve(const Overrides& overrides, std::string_view option) {
   std::vector<qv::Problem> problems;
   const qv::Settings environment(qv::lmtp::environment_table(), qv::from_environment, problems);
   const std::string& home = environment.text("QMAILHOME");
-  if (only_checks) {
+  if (option == "--check-config") {
     return read_settings(home, overrides, true) ? qv::kExitOk : qv::kExitTemporary;
   }
-  return qv::lmtp::run_service("qmail-lmtpd", qv::lmtp::Way::sockets, environment,
+  const auto way = option.empty() ? qv::lmtp::Way::sockets : qv::lmtp::Way::standard_streams;
+  return qv::lmtp::run_service("qmail-lmtpd", way, environment,
                                [&] { return read_settings(home, overrides, false); });
 }
 
@@ -66,10 +69,10 @@ int main(int argc, char** argv) {
   for (; next + 1 < argc && std::string_view(argv[next]) == "-o"; next += 2) {
     if (!qv::parse_override(argv[next + 1], overrides)) return usage(stderr, qv::kExitPermanent);
   }
-  if (next == argc) return serve(overrides, false);
+  if (next == argc) return serve(overrides, {});
   const std::string_view option = argv[next];
   if (next + 1 != argc) return usage(stderr, qv::kExitPermanent);
-  if (option == "--check-config") return serve(overrides, true);
+  if (option == "--inetd" || option == "--check-config") return serve(overrides, option);
   if (option == "--help") return usage(stdout, qv::kExitOk);
   if (option == "--version") {
     puts("qmail-lmtpd " QV_VERSION);

@@ -17,11 +17,11 @@
 #include "control/settings.h"
 #include "core/exit_code.h"
 #include "core/file.h"
+#include "core/text.h"
 #include "deliver/agent.h"
 #include "deliver/command.h"
 #include "deliver/settings.h"
 #include "deliver/tables.h"
-#include "lmtp/process.h"
 
 namespace {
 
@@ -33,6 +33,10 @@ struct Options {
   Way way = Way::command;
   CommandEnvelope envelope;
   std::map<std::string, std::string, std::less<>> overrides;
+};
+
+constexpr Setting kEnvironment[] = {
+    {.name = "QMAILHOME", .fallback = QV_QMAILHOME, .help = "directory that holds control/"},
 };
 
 constexpr const char* kUsage =
@@ -89,15 +93,28 @@ Options parse(int argc, char** argv) {
   }
 }
 
-// For an LMTP service: nullopt where something is wrong, which is then said.
-ReadSettings reader_of(const Options& options, const std::string& home) {
-  return [&options, &home]() -> std::optional<DeliverSettings> {
-    std::vector<Problem> problems;
-    DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-    if (problems.empty()) return settings;
-    complain(problems);
-    return std::nullopt;
-  };
+// Another program of ours, which lies beside this one.
+std::string beside(const char* name, char** argv) {
+  char self[4096];
+  const ssize_t size = readlink("/proc/self/exe", self, sizeof self);
+  const std::string path = size > 0 ? std::string(self, static_cast<std::size_t>(size)) : argv[0];
+  return std::string(first_bytes(path, find_last_byte(path, '/') + 1)) + name;
+}
+
+// LMTP is the work of qmail-lmtpd.  Returns where that cannot be run.
+int run_lmtpd(const Options& options, const char* way, char** argv) {
+  const std::string path = beside("qmail-lmtpd", argv);
+  std::vector<std::string> words = {"qmail-lmtpd"};
+  for (const auto& [name, value] : options.overrides) {
+    words.insert(words.end(), {"-o", name + "=" + value});
+  }
+  if (way != nullptr) words.emplace_back(way);
+  std::vector<char*> pointers;
+  for (std::string& word : words) pointers.push_back(word.data());
+  pointers.push_back(nullptr);
+  execv(path.c_str(), pointers.data());
+  complain({{path, 0, std::string("cannot be run: ") + strerror(errno)}});
+  return kExitTemporary;
 }
 
 int check_config(const Options& options, const std::string& home) {
@@ -128,14 +145,14 @@ int deliver_one(const Options& options, const std::string& home) {
     complain(problems);
     return code;
   }
-  Agent agent(settings, lmtp::host_name());
+  Agent agent(settings, host_name());
   return deliver_command(agent, *envelopes, 0);
 }
 
 int help() {
   const std::string text = std::string(kUsage) + "\nControl files, and -o:\n" +
                            describe(deliver_setting_table()) + "\nEnvironment:\n" +
-                           describe(lmtp::environment_table());
+                           describe(kEnvironment);
   return write_all(1, text).ok() ? kExitOk : kExitTemporary;
 }
 
@@ -149,17 +166,15 @@ int main(int argc, char** argv) {
   signal(SIGUSR1, SIG_IGN);
   const Options options = parse(argc, argv);
   std::vector<Problem> problems;
-  const Settings environment(lmtp::environment_table(), from_environment, problems);
+  const Settings environment(kEnvironment, from_environment, problems);
   const std::string& home = environment.text("QMAILHOME");
   switch (options.way) {
     case Way::command:
       return deliver_one(options, home);
     case Way::lmtp:
-      return lmtp::run_service("qmail-virtual", lmtp::Way::standard_streams, environment,
-                               reader_of(options, home));
+      return run_lmtpd(options, "--inetd", argv);
     case Way::daemon:
-      return lmtp::run_service("qmail-virtual", lmtp::Way::sockets, environment,
-                               reader_of(options, home));
+      return run_lmtpd(options, nullptr, argv);
     case Way::check_config:
       return check_config(options, home);
     case Way::help:

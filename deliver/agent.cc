@@ -66,6 +66,12 @@ void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcom
   say(line);
 }
 
+std::string host_name() {
+  char name[256] = "";
+  const bool has_name = gethostname(name, sizeof name - 1) == 0 && name[0] != '\0';
+  return has_name ? name : "localhost";
+}
+
 Agent::Agent(const DeliverSettings& settings, std::string host)
     : settings_(settings),
       host_(std::move(host)),

@@ -53,6 +53,9 @@ class Agent {
   gid_t gid_ = 0;
 };
 
+// The name of this machine: of files in a maildir, and in LMTP greetings.
+[[nodiscard]] std::string host_name();
+
 // Reads the settings, or says what is wrong with them and gives nothing.
 using ReadSettings = std::function<std::optional<DeliverSettings>()>;
 

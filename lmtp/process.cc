@@ -78,12 +78,6 @@ Result<pid_t> fork_copier(int from, int to, int not_needed) {
 
 std::span<const Setting> environment_table() { return kEnvironment; }
 
-std::string host_name() {
-  char name[256] = "";
-  const bool has_name = gethostname(name, sizeof name - 1) == 0 && name[0] != '\0';
-  return has_name ? name : "localhost";
-}
-
 LmtpDaemon::LmtpDaemon(Loop& loop, Way way, const Settings& environment, ReadSettings read_settings)
     : loop_(loop),
       way_(way),

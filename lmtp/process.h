@@ -78,9 +78,6 @@ class LmtpDaemon final : public Daemon {
 [[nodiscard]] int run_service(std::string_view program, Way way, const Settings& environment,
                               ReadSettings read_settings);
 
-// The host of unique names and of LMTP greetings.
-[[nodiscard]] std::string host_name();
-
 }  // namespace qv::lmtp
 
 #endif  // QV_LMTP_PROCESS_H_

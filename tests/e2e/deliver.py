@@ -367,6 +367,10 @@ class TableTypesTest(DeliverTest):
         self.assertEqual(code, 111, out + err)
         self.assertRegex(out, r"^4\.3\.[05] ")
         self.assertRegex(err, r"/qmail-verify/maps/sqlite\.so,.*not.*installed")
+        for way in ("--lmtp", "--daemon"):
+            code, out, err = self.run_program([alone, way], self.env)
+            self.assertEqual((code, out), (111, ""))
+            self.assertIn("/qmail-lmtpd: cannot be run", err)
 
 
 class ReadBackTest(DeliverTest):
