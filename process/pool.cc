@@ -57,6 +57,8 @@ class Pool::Engine final : private WorkerSet::Events {
   void cancel(Ticket ticket);
   [[nodiscard]] const WorkerSet& workers() const { return workers_; }
   [[nodiscard]] const PoolCounters& counters() const { return counters_; }
+  [[nodiscard]] bool can_take(const Job& job) const;
+  void renew(PoolSettings settings);
   [[nodiscard]] std::size_t waiting() const { return waiting_; }
   [[nodiscard]] std::size_t in_flight() const { return tasks_.size(); }
 
@@ -74,6 +76,9 @@ class Pool::Engine final : private WorkerSet::Events {
 
   void answered(WorkerSet::Worker& worker, Message answer) override;
   void lost(WorkerSet::Worker& worker, int refused) override;
+  void hung_gone(const std::string& subject, const std::string& lane) override {
+    free(subject, lane);
+  }
   void may_start() override { settle(); }
   void spawner_gone() override;
 
@@ -82,6 +87,9 @@ class Pool::Engine final : private WorkerSet::Events {
   void dispatch();
   [[nodiscard]] bool give_next(Lanes::iterator lane);
   [[nodiscard]] WorkerSet::Worker* find_worker(const Job& job);
+  [[nodiscard]] bool may_run(const Job& job, const Lane& lane) const;
+  void free(const std::string& subject, const std::string& lane);
+  void forget_if_empty(Lanes::iterator lane);
   [[nodiscard]] Tasks::iterator take_from_worker(WorkerSet::Worker& worker);
   void retry_or_fail(Tasks::iterator task);
   void wait_again(Tasks::iterator task);
@@ -93,17 +101,19 @@ class Pool::Engine final : private WorkerSet::Events {
   static void silence(std::list<Answered>& answered, Ticket ticket);
   void watch_time();
   void expire();
+  void watch_idle();
   void count(Notice what);
 
   Loop& loop_;
-  const PoolSettings settings_;
+  PoolSettings settings_;
   WorkerSet workers_;
   PoolCounters counters_;
   Tasks tasks_;
   std::unordered_map<std::string, Tasks::iterator> equal_;  // by identity
   std::unordered_map<Ticket, Tasks::iterator> tickets_;
-  Lanes lanes_;            // no lane without a task
-  std::string last_lane_;  // whose turn it was
+  Lanes lanes_;                                 // those that have a job, or a worker that hangs
+  std::map<std::string, std::size_t> running_;  // jobs with workers, by subject
+  std::string last_lane_;                       // whose turn it was
   std::size_t waiting_ = 0;
   std::list<Answered> answered_;
   std::list<Answered>* calling_ = nullptr;  // those whose waiters are being called
@@ -111,6 +121,7 @@ class Pool::Engine final : private WorkerSet::Events {
   std::uint64_t next_serial_ = 1;
   std::int64_t timer_due_us_ = INT64_MAX;
   Loop::Owned timer_;
+  Loop::Owned idle_timer_;
   Loop::Owned soon_;
   // Expires with this object: a callback may destroy it.
   std::shared_ptr<char> here_ = std::make_shared<char>();
@@ -193,8 +204,9 @@ void Pool::Engine::dispatch() {
 
 // False where the lane's next job cannot go now.
 bool Pool::Engine::give_next(Lanes::iterator lane) {
-  if (lane->second.waiting.empty() || lane->second.running >= settings_.per_lane) return false;
+  if (lane->second.waiting.empty()) return false;
   const auto task = lane->second.waiting.front();
+  if (!may_run(task->job, lane->second)) return false;
   WorkerSet::Worker* worker = find_worker(task->job);
   if (worker == nullptr) return false;
   task->serial = next_serial_++;
@@ -202,9 +214,31 @@ bool Pool::Engine::give_next(Lanes::iterator lane) {
   lane->second.waiting.pop_front();
   --waiting_;
   ++lane->second.running;
+  ++running_[task->job.subject];
   worker->task = &*task;
   task->worker = worker;
   return true;
+}
+
+bool Pool::Engine::may_run(const Job& job, const Lane& lane) const {
+  const auto subject = running_.find(job.subject);
+  const std::size_t of_subject = subject == running_.end() ? 0 : subject->second;
+  return lane.running < settings_.per_lane && of_subject < settings_.per_subject;
+}
+
+bool Pool::Engine::can_take(const Job& job) const {
+  const auto at = lanes_.find(job.lane);
+  const Lane none;
+  const Lane& lane = at == lanes_.end() ? none : at->second;
+  const bool has_place = workers_.size() < settings_.workers || workers_.idle() > 0;
+  return has_place && lane.waiting.empty() && may_run(job, lane);
+}
+
+void Pool::Engine::renew(PoolSettings settings) {
+  settings.accepts = std::move(settings_.accepts);
+  settings_ = std::move(settings);
+  workers_.order_reload();
+  workers_.release_all();
 }
 
 WorkerSet::Worker* Pool::Engine::find_worker(const Job& job) {
@@ -215,7 +249,7 @@ WorkerSet::Worker* Pool::Engine::find_worker(const Job& job) {
     if (other == nullptr) return nullptr;
     workers_.release(*other);
   }
-  return workers_.start(job.subject);
+  return workers_.start(job.subject, job.start_as.empty() ? job.subject : job.start_as);
 }
 
 Pool::Engine::Tasks::iterator Pool::Engine::find(const Task& task) {
@@ -228,31 +262,46 @@ Pool::Engine::Tasks::iterator Pool::Engine::take_from_worker(WorkerSet::Worker& 
   if (worker.task == nullptr) return tasks_.end();
   const auto task = find(*std::exchange(worker.task, nullptr));
   task->worker = nullptr;
-  --lanes_.find(task->job.lane)->second.running;
+  free(task->job.subject, task->job.lane);
   return task;
+}
+
+// A job of theirs is with a worker no more.
+void Pool::Engine::free(const std::string& subject, const std::string& lane) {
+  const auto of_subject = running_.find(subject);
+  if (--of_subject->second == 0) running_.erase(of_subject);
+  const auto at = lanes_.find(lane);
+  --at->second.running;
+  forget_if_empty(at);
+}
+
+void Pool::Engine::forget_if_empty(Lanes::iterator lane) {
+  if (lane->second.waiting.empty() && lane->second.running == 0) lanes_.erase(lane);
 }
 
 // It goes before the others of its lane, and its lane before the other lanes.
 void Pool::Engine::wait_again(Tasks::iterator task) {
-  const auto lane = lanes_.find(task->job.lane);
+  const auto lane = lanes_.try_emplace(task->job.lane).first;
   lane->second.waiting.push_front(task);
   ++waiting_;
   last_lane_ = lane == lanes_.begin() ? std::string() : std::prev(lane)->first;
 }
 
 void Pool::Engine::stop_waiting(Tasks::iterator task) {
-  std::deque<Tasks::iterator>& waiting = lanes_.find(task->job.lane)->second.waiting;
+  const auto lane = lanes_.find(task->job.lane);
+  if (lane == lanes_.end()) return;
+  std::deque<Tasks::iterator>& waiting = lane->second.waiting;
   const auto at = std::find(waiting.begin(), waiting.end(), task);
-  if (at == waiting.end()) return;
-  waiting.erase(at);
-  --waiting_;
+  if (at != waiting.end()) {
+    waiting.erase(at);
+    --waiting_;
+  }
+  forget_if_empty(lane);
 }
 
 // REQUIRES: no worker has it.
 void Pool::Engine::finish(Tasks::iterator task, Result<Message> answer) {
   stop_waiting(task);
-  const auto lane = lanes_.find(task->job.lane);
-  if (lane->second.waiting.empty() && lane->second.running == 0) lanes_.erase(lane);
   if (!task->job.identity.empty()) equal_.erase(task->job.identity);
   for (const Task::Waiter& waiter : task->waiters) tickets_.erase(waiter.ticket);
   answered_.push_back({std::move(task->waiters), std::move(answer)});
@@ -267,7 +316,9 @@ void Pool::Engine::answered(WorkerSet::Worker& worker, Message answer) {
     workers_.kill(worker, Notice::worker_garbled, 0);
     if (task != tasks_.end()) retry_or_fail(task);
   } else {
-    if (settings_.max_use != 0 && worker.used >= settings_.max_use) workers_.release(worker);
+    const bool is_used_up = settings_.max_use != 0 && worker.used >= settings_.max_use;
+    if (worker.is_stale || is_used_up) workers_.release(worker);
+    watch_idle();
     finish(task, std::move(answer));
   }
   settle();
@@ -298,10 +349,9 @@ void Pool::Engine::fail_waiting(int errnum) {
 }
 
 void Pool::Engine::spawner_gone() {
-  for (Task& task : tasks_) {
-    if (task.worker != nullptr) --lanes_.find(task.job.lane)->second.running;
-    task.worker = nullptr;
-  }
+  for (Task& task : tasks_) task.worker = nullptr;
+  for (auto& lane : lanes_) lane.second.running = 0;
+  running_.clear();
   fail_waiting(EPIPE);
   call_back();
 }
@@ -335,15 +385,26 @@ void Pool::Engine::watch_time() {
   timer_ = loop_.after(timer_due_us_ - loop_.now_us(), [this] { expire(); });
 }
 
+// Workers that nobody has needed for a while end.
+void Pool::Engine::watch_idle() {
+  if (idle_timer_ != nullptr || settings_.max_idle_us == INT64_MAX) return;
+  idle_timer_ = loop_.after(settings_.max_idle_us, [this] {
+    idle_timer_.reset();
+    workers_.release_idle(loop_.now_us() + kTimerEarlyUs - settings_.max_idle_us);
+    if (workers_.idle() > 0) watch_idle();
+  });
+}
+
 void Pool::Engine::expire() {
   const std::int64_t now_us = loop_.now_us() + kTimerEarlyUs;
   for (auto task = tasks_.begin(); task != tasks_.end();) {
     const auto next = std::next(task);
     if (task->due_us <= now_us) {
       ++counters_.overdue;
-      if (WorkerSet::Worker* worker = task->worker) {
-        static_cast<void>(take_from_worker(*worker));
-        workers_.kill(*worker, Notice::worker_overdue, ETIMEDOUT);
+      // What it takes of its lane and subject is free when the worker is gone.
+      if (WorkerSet::Worker* worker = std::exchange(task->worker, nullptr)) {
+        worker->task = nullptr;
+        workers_.kill_hung(*worker, task->job.lane);
       }
       finish(task, no_answer(ETIMEDOUT));
     }
@@ -396,6 +457,8 @@ Pool::~Pool() = default;
 
 Pool::Ticket Pool::ask(Job job, Done done) { return engine_->ask(std::move(job), std::move(done)); }
 void Pool::cancel(Ticket ticket) { engine_->cancel(ticket); }
+bool Pool::can_take(const Job& job) const { return engine_->can_take(job); }
+void Pool::renew(PoolSettings settings) { engine_->renew(std::move(settings)); }
 bool Pool::is_alive() const { return engine_->workers().is_alive(); }
 const PoolCounters& Pool::counters() const { return engine_->counters(); }
 std::size_t Pool::workers() const { return engine_->workers().size(); }

@@ -32,6 +32,7 @@ namespace qv::process {
 
 struct Job {
   std::string subject;
+  std::string start_as = {};  // the subject of the order for a new worker, if it is another one
   std::string lane;
   std::string identity;       // equal jobs under way share one answer; empty: this one never does
   std::string body;           // the request
@@ -41,12 +42,14 @@ struct Job {
 };
 
 struct PoolSettings {
-  std::size_t workers = 4;       // that serve at a time; see SpawnerSettings::max_processes
-  std::size_t per_lane = 2;      // jobs of one lane with workers at a time
-  std::size_t queue = 1024;      // jobs that wait
-  std::size_t lane_queue = 512;  // jobs of one lane that wait
+  std::size_t workers = 4;             // that serve at a time; see SpawnerSettings::max_processes
+  std::size_t per_lane = 2;            // jobs of one lane with workers at a time
+  std::size_t queue = 1024;            // jobs that wait
+  std::size_t lane_queue = 512;        // jobs of one lane that wait
+  std::size_t per_subject = SIZE_MAX;  // jobs of one subject with workers at a time
   std::int64_t time_limit_us = 2000000;
-  std::uint64_t max_use = 0;  // jobs after which a worker is replaced; 0: never
+  std::int64_t max_idle_us = INT64_MAX;  // how long a worker without a job is kept
+  std::uint64_t max_use = 0;             // jobs after which a worker is replaced; 0: never
   // False for an answer that nobody who was asked `request` would give: its worker is killed, and
   // the job done once more.  Empty: any answer will do.
   std::function<bool(std::string_view request, const Message& answer)> accepts;
@@ -96,6 +99,13 @@ class Pool {
   // The callback will not be called.  A job that nobody waits for any more is not begun; one that
   // is under way goes on.
   void cancel(Ticket ticket);
+
+  // Would a worker take this job now?
+  [[nodiscard]] bool can_take(const Job& job) const;
+
+  // From now on: these bounds, and workers that were started after the spawner has read its
+  // settings again.  Those that there are get no further job.
+  void renew(PoolSettings settings);
 
   // False once the spawner is gone.
   [[nodiscard]] bool is_alive() const;

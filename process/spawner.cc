@@ -63,6 +63,9 @@ class SpawnerProcess {
         return start_worker(message.serial, message.body, std::move(message.file));
       case Order::kill:
         return kill_worker(message.serial);
+      case Order::reload:
+        if (settings_.reload) settings_.reload();
+        return;
     }
     end(kExitTemporary);
   }

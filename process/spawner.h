@@ -4,8 +4,8 @@
 // A daemon forks it before it binds a socket or gives up rights, so that neither the spawner nor a
 // worker holds anything of a client's.  It keeps the rights it was started with, and parses nothing
 // but orders of one form: start worker NUMBER for SUBJECT, over the socket that comes with the
-// order; kill worker NUMBER.  What a subject means - an account's name, for example - is decided in
-// the new process, by the program's own code, before it serves.
+// order; kill worker NUMBER; read the settings again.  What a subject means - an account's name,
+// for example - is decided in the new process, by the program's own code, before it serves.
 //
 //   daemon -- order: start (+ socket) or kill --> spawner -- fork --> worker
 //   daemon <-- news: started, refused, ended ---- spawner
@@ -40,6 +40,8 @@ struct SpawnerSettings {
   // Called in the new worker; it becomes whom `subject` asks for and serves `socket`.  The worker
   // ends when it returns.
   std::function<void(const std::string& subject, Fd socket)> run;
+  // Called in the spawner: reads again what the workers started from now on are to have.
+  std::function<void()> reload = {};
 };
 
 // A daemon's hold on its spawner.  Closing the socket ends the spawner and every worker.
@@ -55,7 +57,7 @@ struct Spawner {
 // ------------------------
 
 // The body of start is the subject, its file the worker's socket.  A number is never given twice.
-enum class Order : std::uint32_t { start = 1, kill = 2 };
+enum class Order : std::uint32_t { start = 1, kill = 2, reload = 3 };
 
 enum class Event : std::uint32_t {
   started = 1,  // the pid stands in the body

@@ -50,12 +50,12 @@ std::list<WorkerSet::Worker> WorkerSet::take_out(Worker& worker) {
   return out;
 }
 
-WorkerSet::Worker* WorkerSet::start(const std::string& subject) {
+WorkerSet::Worker* WorkerSet::start(const std::string& subject, const std::string& start_as) {
   if (!can_start()) return nullptr;
   Result<Channel> channel = open_channel();
   const std::uint64_t number = next_number_++;
   if (!channel.ok() ||
-      !send_order(spawner_.socket, Order::start, number, subject, channel.value().theirs.get())
+      !send_order(spawner_.socket, Order::start, number, start_as, channel.value().theirs.get())
            .ok()) {
     pause_starts();
     return nullptr;
@@ -104,7 +104,7 @@ std::list<WorkerSet::Worker> WorkerSet::take_and_kill(Worker& worker, Notice why
   notice(why, worker.pid, errnum);
   std::list<Worker> gone = take_out(worker);
   if (worker.has_ended) return gone;
-  dying_.insert(worker.number);
+  dying_[worker.number];
   kills_.push_back(worker.number);
   send_kills();
   return gone;
@@ -114,9 +114,15 @@ void WorkerSet::kill(Worker& worker, Notice why, int errnum) {
   take_and_kill(worker, why, errnum).clear();
 }
 
+void WorkerSet::kill_hung(Worker& worker, const std::string& lane) {
+  const std::list<Worker> gone = take_and_kill(worker, Notice::worker_overdue, ETIMEDOUT);
+  if (worker.has_ended) return events_.hung_gone(worker.subject, lane);
+  dying_[worker.number] = {true, worker.subject, lane};
+}
+
 void WorkerSet::release(Worker& worker) {
   const std::list<Worker> gone = take_out(worker);
-  if (!worker.has_ended) dying_.insert(worker.number);
+  if (!worker.has_ended) dying_[worker.number];
 }
 
 WorkerSet::Worker* WorkerSet::find_idle(const std::string& subject, const std::string& lane) {
@@ -127,6 +133,23 @@ WorkerSet::Worker* WorkerSet::find_idle(const std::string& subject, const std::s
     if (found == nullptr) found = &*worker;
   }
   return found;
+}
+
+void WorkerSet::release_idle(std::int64_t before_us) {
+  for (auto worker = workers_.begin(); worker != workers_.end();) {
+    const auto next = std::next(worker);
+    if (worker->task == nullptr && worker->idle_since_us < before_us) release(*worker);
+    worker = next;
+  }
+}
+
+void WorkerSet::release_all() {
+  for (Worker& worker : workers_) worker.is_stale = true;
+  release_idle(INT64_MAX);
+}
+
+void WorkerSet::order_reload() {
+  static_cast<void>(send_order(spawner_.socket, Order::reload, 0, {}, -1).ok());
 }
 
 WorkerSet::Worker* WorkerSet::longest_idle() {
@@ -168,9 +191,11 @@ void WorkerSet::follow(const News& news) {
         worker->has_ended = true;
         return;
       }
-      dying_.erase(news.worker);
       std::erase(kills_, news.worker);
       if (kills_.empty()) pause_.reset();
+      if (const auto dead = dying_.extract(news.worker); !dead.empty() && dead.mapped().was_hung) {
+        events_.hung_gone(dead.mapped().subject, dead.mapped().lane);
+      }
       return events_.may_start();
   }
 }
@@ -181,6 +206,7 @@ void WorkerSet::read_worker(Worker& worker) {
     workers_.splice(workers_.end(), workers_,
                     std::find_if(workers_.begin(), workers_.end(),
                                  [&worker](const Worker& each) { return &each == &worker; }));
+    worker.idle_since_us = loop_.now_us();
     return events_.answered(worker, std::move(answer).value());
   }
   if (must_wait(answer.error())) return;

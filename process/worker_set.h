@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <list>
+#include <map>
 #include <set>
 #include <string>
 #include <vector>
@@ -32,7 +33,9 @@ class WorkerSet {
     pid_t pid = -1;  // until the spawner has told it
     Fd socket;
     Loop::Owned watch;
-    bool has_ended = false;       // the spawner has told it
+    bool has_ended = false;  // the spawner has told it
+    bool is_stale = false;   // to get no further request
+    std::int64_t idle_since_us = 0;
     std::uint64_t used = 0;       // requests sent
     std::set<std::string> lanes;  // of these: it probably has something open for them
     Task* task = nullptr;         // what it is doing
@@ -51,6 +54,8 @@ class WorkerSet {
     // The worker is gone, and `worker` is destroyed when this returns.  `refused`: the errno for
     // which it was never started, or 0.
     virtual void lost(Worker& worker, int refused) = 0;
+    // A worker that was killed while it hung in a job of this subject and lane is gone now.
+    virtual void hung_gone(const std::string& subject, const std::string& lane) = 0;
     // What a worker could not be started for may have changed.
     virtual void may_start() = 0;
     virtual void spawner_gone() = 0;
@@ -69,16 +74,22 @@ class WorkerSet {
   [[nodiscard]] bool can_start() const { return is_alive() && pause_ == nullptr; }
 
   // A worker that is being started and can be sent to at once; nullptr where none can be now.
-  [[nodiscard]] Worker* start(const std::string& subject);
+  [[nodiscard]] Worker* start(const std::string& subject, const std::string& start_as);
   // False where it is gone: it has been forgotten then.
   [[nodiscard]] bool send(Worker& worker, std::uint64_t serial, const Job& job);
   // Kills it: `worker` is destroyed.
   void kill(Worker& worker, Notice why, int errnum);
+  // The same for one that hangs in a job of that lane: hung_gone() will be called.
+  void kill_hung(Worker& worker, const std::string& lane);
   // Lets it end by itself: `worker` is destroyed.
   void release(Worker& worker);
 
   // An idle worker of the subject, one that has served the lane if there is such; nullptr: none.
   [[nodiscard]] Worker* find_idle(const std::string& subject, const std::string& lane);
+  // Releases the idle ones that served before that moment; all that are idle, and marks the others.
+  void release_idle(std::int64_t before_us);
+  void release_all();
+  void order_reload();
   // The idle worker that served longest ago, of whatever subject; nullptr: none.
   [[nodiscard]] Worker* longest_idle();
   [[nodiscard]] std::size_t idle() const;
@@ -102,7 +113,12 @@ class WorkerSet {
   Pool::Observer observer_;
   std::uint64_t next_number_ = 1;
   std::list<Worker> workers_;  // in the order of their last use
-  std::set<std::uint64_t> dying_;
+  struct Dying {
+    bool was_hung = false;
+    std::string subject;
+    std::string lane;
+  };
+  std::map<std::uint64_t, Dying> dying_;
   std::vector<std::uint64_t> kills_;  // orders that the spawner's socket had no room for
   Loop::Owned watch_;
   Loop::Owned pause_;

@@ -67,6 +67,22 @@ class DataDecoder {
   State state_ = State::line_start;
 };
 
+// What a MAIL has begun; it ends with the message, or with RSET, and nothing of it is kept then.
+struct Transaction {
+  bool has_sender = false;
+  bool utf8 = false;
+  std::string sender;
+  std::uint64_t announced_size = 0;
+  std::vector<std::string> recipients;
+  std::string recipient;
+  std::string body;        // the latest piece
+  std::uint64_t size = 0;  // of the message so far
+  bool too_big = false;
+  enum class Chunks : std::uint8_t { none, going_on, failed } chunks = Chunks::none;
+  bool chunk_cr = false;  // a CR that is not written yet
+  std::size_t replied = 0;
+};
+
 class Session {
  public:
   // `host` is what greetings and LHLO say.
@@ -114,7 +130,7 @@ class Session {
     replying,
     closed,
   };
-  enum class Chunks : std::uint8_t { none, going_on, failed };
+  using Chunks = Transaction::Chunks;
 
   bool take_line(std::string_view& input, std::string& out);
   [[nodiscard]] Event run_command(std::string& out);
@@ -132,22 +148,6 @@ class Session {
   [[nodiscard]] Event mistake(const Reply& reply, std::string& out);
   [[nodiscard]] Event count_body();
   void say_lhlo(std::string& out) const;
-
-  // What ends with a message, or with RSET: nothing of it is kept between messages.
-  struct Transaction {
-    bool has_sender = false;
-    bool utf8 = false;
-    std::string sender;
-    std::uint64_t announced_size = 0;
-    std::vector<std::string> recipients;
-    std::string recipient;
-    std::string body;        // the latest piece
-    std::uint64_t size = 0;  // of the message so far
-    bool too_big = false;
-    Chunks chunks = Chunks::none;
-    bool chunk_cr = false;  // a CR that is not written yet
-    std::size_t replied = 0;
-  };
 
   std::string host_;
   Limits limits_;

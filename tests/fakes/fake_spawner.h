@@ -74,6 +74,7 @@ class FakeSpawner {
 
   std::vector<Started> workers;  // in the order of starting
   int refuse = 0;                // the errno with which starts are refused
+  int reloads = 0;               // orders to read the settings again
   bool buries = true;            // tells that those it kills have ended
 
  private:
@@ -87,6 +88,8 @@ class FakeSpawner {
       Message& message = order.value();
       if (static_cast<Order>(message.kind) == Order::kill) {
         kill(message.serial);
+      } else if (static_cast<Order>(message.kind) == Order::reload) {
+        ++reloads;
       } else if (refuse != 0) {
         tell(Event::refused, message.serial, refuse);
       } else {

@@ -333,7 +333,9 @@ TEST_F(PoolTest, AJobMayHaveATimeOfItsOwn) {
   EXPECT_EQ(answer(0), failed_with(ETIMEDOUT));
 }
 
+// A dead file server can put off the end of a process that was killed: its lane waits.
 TEST_F(PoolTest, OneThatIsKilledAndCannotDieYetCounts) {
+  settings.per_lane = 1;
   fake.buries = false;
   start();
   ask("x", "hangs");
@@ -342,9 +344,87 @@ TEST_F(PoolTest, OneThatIsKilledAndCannotDieYetCounts) {
   fake.turn();
   EXPECT_EQ(pool->dying(), 1U);
   EXPECT_EQ(pool->workers(), 0U);
+  ask("x", "waits");
+  ask("y", "goes");
+  EXPECT_EQ(job_at(1), "goes");
+  EXPECT_EQ(fake.workers.size(), 2U);
   fake.tell(Event::ended, fake.workers[0].number);
   fake.turn();
   EXPECT_EQ(pool->dying(), 0U);
+  EXPECT_EQ(job_at(2), "waits");
+}
+
+TEST_F(PoolTest, ASubjectMayHaveAShareOfItsOwn) {
+  settings.workers = 4;
+  settings.per_subject = 1;
+  start();
+  for (const char* lane : {"x", "y"}) {
+    Job joes = job(lane, lane);
+    joes.subject = "joe";
+    EXPECT_EQ(pool->can_take(joes), lane[0] == 'x');
+    ask(std::move(joes));
+  }
+  Job anns = job("z", "z");
+  anns.subject = "ann";
+  EXPECT_TRUE(pool->can_take(anns));
+  ask(std::move(anns));
+  EXPECT_EQ(job_at(0), "x");
+  EXPECT_EQ(job_at(1), "z");
+  EXPECT_EQ(fake.workers.size(), 2U);
+  EXPECT_EQ(pool->waiting(), 1U);
+}
+
+TEST_F(PoolTest, ANewWorkerIsOrderedByAnotherNameWhereTheJobSaysSo) {
+  start();
+  Job first = job("x", "1");
+  first.subject = "1000";
+  first.start_as = "joe@example.org";
+  ask(std::move(first));
+  EXPECT_EQ(job_at(0), "1");
+  EXPECT_EQ(fake.workers[0].subject, "joe@example.org");
+  worker_answers(0);
+  Job second = job("y", "2");
+  second.subject = "1000";
+  second.start_as = "ann@example.org";
+  ask(std::move(second));
+  EXPECT_EQ(job_at(0), "2");
+}
+
+TEST_F(PoolTest, AWorkerThatNobodyNeedsEnds) {
+  settings.max_idle_us = 30 * kSecond;
+  start();
+  ask("x", "1");
+  EXPECT_EQ(job_at(0), "1");
+  worker_answers(0);
+  loop.advance_us(20 * kSecond);
+  ask("x", "2");
+  EXPECT_EQ(job_at(0), "2");
+  worker_answers(0);
+  loop.advance_us(20 * kSecond);
+  EXPECT_EQ(pool->workers(), 1U);
+  loop.advance_us(41 * kSecond);
+  EXPECT_EQ(pool->workers(), 0U);
+}
+
+TEST_F(PoolTest, RenewedItHasNewWorkersAndBounds) {
+  start();
+  ask("x", "1");
+  ask("y", "2");
+  EXPECT_EQ(job_at(0), "1");
+  EXPECT_EQ(job_at(1), "2");
+  worker_answers(1);
+  settings.time_limit_us = kSecond;
+  pool->renew(settings);
+  fake.turn();
+  EXPECT_EQ(fake.reloads, 1);
+  EXPECT_EQ(pool->workers(), 1U) << "one has a job still";
+  fake.answer_as(0, fake.last_serial() - 1, "done");
+  EXPECT_EQ(answer(0), "done");
+  EXPECT_EQ(pool->workers(), 0U);
+  ask("x", "3");
+  EXPECT_EQ(job_at(2), "3");
+  loop.advance_us(kSecond);
+  EXPECT_EQ(answer(2), failed_with(ETIMEDOUT));
 }
 
 // ---- workers that die or lie --------------------------------------------------------------------
