@@ -37,7 +37,7 @@ MAY_helper   := core control event process maps rcpt
 MAY_verify   := core wire control event process maps rcpt helper udpbits
 MAY_cache    := core control maps
 MAY_probe    := core wire control event process cache
-MAY_deliver  := core control maps process
+MAY_deliver  := core control event maps process
 MAY_lmtp     := core wire control event process deliver
 MAY_proxymap := core wire control event process maps
 # Rooms that only the tests of a room need.

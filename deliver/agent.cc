@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "deliver/agent.h"
 
+#include <errno.h>
 #include <signal.h>
 #include <unistd.h>
 
@@ -10,10 +11,9 @@
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
-#include "deliver/broker.h"
-#include "deliver/packets.h"
 #include "deliver/tables.h"
-#include "deliver/writing.h"
+#include "deliver/writer.h"
+#include "process/child.h"
 #include "process/log.h"
 
 namespace qv {
@@ -91,50 +91,42 @@ Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
   return retry("4.3.0", "mailbox look-up is not possible now");
 }
 
-Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host,
-                       const ReadSettings& read_settings) {
-  QV_TRY(auto pair, packet_pair());
-  const pid_t child = fork();
-  if (child < 0) return errno_error("fork");
-  if (child > 0) return std::move(pair.first);
-  for (const int number : {SIGHUP, SIGINT, SIGTERM, SIGPIPE, SIGUSR1}) signal(number, SIG_IGN);
-  keep_only(pair.second.release());
-  DeliverSettings now = settings;
-  std::optional<Agent> agent(std::in_place, now, host);
-  const auto find = [&agent](std::string_view recipient, Mailbox& mailbox) {
-    return agent->find(recipient, mailbox);
-  };
-  const auto read_again = [&] {
-    std::optional<DeliverSettings> fresh = read_settings();
-    if (!fresh) return retry("4.3.5", "the settings hold mistakes");
-    agent.reset();
-    now = *std::move(fresh);
-    agent.emplace(now, host);
-    return done(0);
-  };
-  serve_broker(kOnlySocket, {now, host, find, read_again});
-  _exit(kExitOk);
+// Forks a process for the mailbox's uid and gid.
+Result<Fd> Agent::start_writer(const Mailbox& mailbox) const {
+  QV_TRY(process::Channel channel, process::open_channel());
+  process::Confinement confinement;
+  confinement.name = "qv-writer";
+  const process::Identity who{mailbox.uid, mailbox.gid};
+  QV_TRY_VOID(process::fork_child(std::move(channel.theirs), confinement, [&](const Fd& socket) {
+    write_for(settings_, host_, who, socket);
+  }));
+  return std::move(channel.ours);
 }
 
 Outcome Agent::write(const Job& job, int message) {
-  std::string packet = kDeliver + encode_job(job);
-  if (packet.size() > kMaxPacket) return retry("4.3.5", "envelope or path is too long");
+  const std::string body = kDeliver + encode_job(job);
   const bool is_theirs = writer_.valid() && uid_ == job.mailbox.uid && gid_ == job.mailbox.gid;
-  bool is_sent = is_theirs && send_packet(writer_.get(), packet, message);
-  if (!is_sent) {
-    Result<Writer> writer = fork_writer(settings_, host_, job.mailbox.uid, job.mailbox.gid);
+  if (!is_theirs) {
+    Result<Fd> writer = start_writer(job.mailbox);
     if (!writer.ok()) return outcome_from(writer.error());
-    writer_ = std::move(writer.value().socket);
+    writer_ = std::move(writer).value();
     uid_ = job.mailbox.uid;
     gid_ = job.mailbox.gid;
-    is_sent = send_packet(writer_.get(), packet, message);
   }
-  Fd none;
-  const bool answered = is_sent && receive_packet(writer_.get(), packet, none);
-  const std::optional<Outcome> outcome =
-      answered ? decode_outcome(packet) : std::optional<Outcome>{};
-  if (outcome) return *outcome;
+  using process::Waiting;
+  const Result<void> sent = process::send_message(writer_, 0, 0, body, message, Waiting::allowed);
+  if (!sent.ok() && sent.error().errnum == EMSGSIZE) {
+    return retry("4.3.5", "envelope or path is too long");
+  }
+  if (sent.ok()) {
+    const Result<process::Message> answer = process::receive_message(writer_, Waiting::allowed);
+    const std::optional<Outcome> outcome =
+        answer.ok() ? decode_outcome(answer.value().body) : std::nullopt;
+    if (outcome) return *outcome;
+  }
   writer_.reset();
+  // One that died while it had nothing to do is nobody's loss.
+  if (!sent.ok() && is_theirs) return write(job, message);
   return retry("4.3.0", "delivery process died");
 }
 

@@ -17,11 +17,11 @@
 
 #include "core/fd.h"
 #include "core/result.h"
-#include "process/log.h"
 #include "deliver/job.h"
 #include "deliver/lookup.h"
 #include "deliver/outcome.h"
 #include "deliver/settings.h"
+#include "process/log.h"
 
 namespace qv {
 
@@ -44,6 +44,7 @@ class Agent {
 
  private:
   [[nodiscard]] Outcome write(const Job& job, int message);
+  [[nodiscard]] Result<Fd> start_writer(const Mailbox& mailbox) const;
 
   const DeliverSettings& settings_;
   std::string host_;
@@ -55,15 +56,6 @@ class Agent {
 
 // The name of this machine: of files in a maildir, and in LMTP greetings.
 [[nodiscard]] std::string host_name();
-
-// Reads the settings, or says what is wrong with them and gives nothing.
-using ReadSettings = std::function<std::optional<DeliverSettings>()>;
-
-// Forks a broker (deliver/broker.h) that keeps the rights of this process, and of what it holds
-// only standard error.  SIGTERM, SIGINT and SIGHUP are not for it: it ends when its client has
-// ended.
-[[nodiscard]] Result<Fd> fork_broker(const DeliverSettings& settings, const std::string& host,
-                                     const ReadSettings& read_settings);
 
 // `deliver status=done code=2.0.0 to=... from=... mailbox=... bytes=... ms=...`; `why` holds the
 // text where it was not delivered.

@@ -17,6 +17,7 @@
 #include "event/libevent_loop.h"
 #include "event/listen.h"
 #include "lmtp/session.h"
+#include "process/notices.h"
 
 namespace qv::lmtp {
 
@@ -26,7 +27,7 @@ constexpr std::int64_t kSecondUs = 1'000'000;
 constexpr std::size_t kPiece = 65536;
 // As many descriptors as there may be: clients, messages, writers.
 constexpr std::uint64_t kAllDescriptors = UINT64_MAX;
-constexpr std::size_t kOtherDescriptors = 256;  // the broker, listeners, the loop
+constexpr std::size_t kOtherDescriptors = 256;  // workers, listeners, the loop
 
 constexpr Setting kEnvironment[] = {
     {.name = "QMAILHOME", .fallback = QV_QMAILHOME, .help = "directory that holds control/"},
@@ -94,6 +95,8 @@ Result<void> LmtpDaemon::parse(std::string& detail) {
 }
 
 Result<void> LmtpDaemon::pre_jail(std::string& detail) {
+  detail = "spawner";
+  QV_TRY(writers_, process::start_spawner(writer_spawner(writer_settings())));
   if (way_ == Way::sockets) {
     mode_t mode = 0;
     const std::vector<std::string> addresses = environment_.words("LISTEN");
@@ -107,9 +110,11 @@ Result<void> LmtpDaemon::pre_jail(std::string& detail) {
     }
     QV_TRY(listeners_, listen_as_set(addresses, mode, environment_.text("LISTENGROUP"), detail));
   }
-  detail = "broker";
-  QV_TRY(broker_, fork_broker(settings_, host_, read_settings_));
   return {};
+}
+
+WriterSettings LmtpDaemon::writer_settings() const {
+  return {settings_, host_, account_, read_settings_};
 }
 
 JailSettings LmtpDaemon::jail() const {
@@ -126,12 +131,13 @@ Result<void> LmtpDaemon::post_jail(std::string& detail) {
                            .host = host_,
                            .log = [this](LogLine& line) { log_->write(line); },
                            .ended = [this] { on_ended(); }});
-  processes_.emplace(loop_, settings_, service_->counters, std::move(broker_), [this] {
-    has_failed_ = true;
-    say("error", "the broker is gone");
-    if (!service_->is_stopping) loop_.stop();
-  });
-  service_->deliveries = &*processes_;
+  QV_TRY(process::Spawner tables, process::start_spawner(table_spawner(writer_settings())));
+  deliveries_.emplace(loop_, settings_,
+                      WorkerDeliveries::Spawners{std::move(tables), std::move(writers_)},
+                      process::log_notices(*log_, [this] {
+                        if (!service_->is_stopping) end_for_restart(loop_);
+                      }));
+  service_->deliveries = &*deliveries_;
   server_.emplace(loop_, server_limits(settings_));
   server_->on_trouble([this](std::string_view what) { say("error", what); });
   for (Fd& listener : listeners_) {
@@ -171,12 +177,10 @@ Result<void> LmtpDaemon::serve_standard_streams() {
 void LmtpDaemon::reload() {
   std::optional<DeliverSettings> settings = read_settings_();
   if (!settings) return say("reload", "refused, the old settings stay");
-  processes_->read_settings([this, fresh = *std::move(settings)](const Outcome& outcome) {
-    if (outcome.delivery != Delivery::done) return say("reload", "refused, the old settings stay");
-    settings_ = fresh;
-    server_->set_limits(server_limits(settings_));
-    say("reload", "done");
-  });
+  settings_ = *std::move(settings);
+  deliveries_->renew();
+  server_->set_limits(server_limits(settings_));
+  say("reload", "done");
 }
 
 void LmtpDaemon::say(std::string_view key, std::string_view value) {
@@ -188,7 +192,10 @@ void LmtpDaemon::say(std::string_view key, std::string_view value) {
 void LmtpDaemon::log_counters() {
   LogLine line("counters");
   add_counters(line, service_->counters, kCounterNames);
-  line.add("clients", service_->sessions).add("workers", processes_->writers());
+  const process::PoolCounters& writers = deliveries_->writers().counters();
+  line.add("overdue", writers.overdue + deliveries_->tables().counters().overdue);
+  line.add("workers_started", writers.workers_started).add("workers_lost", writers.workers_lost);
+  line.add("clients", service_->sessions).add("workers", deliveries_->writers().workers());
   log_->write(line);
 }
 
@@ -219,8 +226,7 @@ int run_service(std::string_view program, Way way, const Settings& environment,
                 ReadSettings read_settings) {
   LibeventLoop loop;
   LmtpDaemon daemon(loop, way, environment, std::move(read_settings));
-  const int code = run_daemon(program, daemon, loop);
-  return daemon.has_failed() ? kExitTemporary : code;
+  return run_daemon(program, daemon, loop);
 }
 
 }  // namespace qv::lmtp

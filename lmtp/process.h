@@ -3,12 +3,15 @@
 // rights.
 //
 //   parse       settings; a mistake in them ends it
-//   pre_jail    the broker forked, which keeps the rights; sockets bound, with their mode and group
+//   pre_jail    the spawner of writers forked, which keeps the rights; sockets bound, with their
+//   mode
+//               and group
 //   post_jail   clients are served as the unprivileged account
 //
-// SIGHUP: settings are read again, with the rights that are left, and by the broker; where one of
-// them finds a mistake the old ones stay.  SIGTERM: no new clients; messages under way are ended.
-// Without a broker nothing can be delivered: the process ends as after SIGTERM, with exit code 111.
+// SIGHUP: settings are read again, with the rights that are left, and by the spawners; where there
+// is a mistake the old ones stay.  SIGTERM: no new clients; messages under way are ended.
+// Without a spawner nothing can be delivered: the process ends as after SIGTERM, with exit code
+// 111.
 //
 // Manual: qmail-lmtpd(8).  Tests: tests/e2e/deliver.py
 #ifndef QV_LMTP_PROCESS_H_
@@ -20,11 +23,11 @@
 #include <vector>
 
 #include "control/settings.h"
-#include "process/skeleton.h"
 #include "deliver/agent.h"
 #include "event/stream_server.h"
-#include "lmtp/processes.h"
 #include "lmtp/service.h"
+#include "lmtp/worker_deliveries.h"
+#include "process/skeleton.h"
 
 namespace qv::lmtp {
 
@@ -49,12 +52,10 @@ class LmtpDaemon final : public Daemon {
   void log_counters() override;
   void finish() override;
 
-  // Did it end because it could not go on?
-  [[nodiscard]] bool has_failed() const { return has_failed_; }
-
  private:
   [[nodiscard]] Result<void> serve_standard_streams();
   void say(std::string_view key, std::string_view value);
+  [[nodiscard]] WriterSettings writer_settings() const;
   void on_ended();
 
   Loop& loop_;
@@ -64,14 +65,13 @@ class LmtpDaemon final : public Daemon {
   const std::string host_;
   DeliverSettings settings_;
   Account account_;
-  Fd broker_;
+  process::Spawner writers_;
   std::vector<Fd> listeners_;
   std::vector<pid_t> copiers_;
   std::optional<LogWriter> log_;
   std::optional<Service> service_;  // outlives the deliveries that are under way
-  std::optional<Processes> processes_;
+  std::optional<WorkerDeliveries> deliveries_;
   std::optional<StreamServer> server_;
-  bool has_failed_ = false;
 };
 
 // Runs it; the exit code.

@@ -7,10 +7,10 @@
 #include <functional>
 #include <string>
 
-#include "process/counters.h"
-#include "process/log.h"
 #include "deliver/settings.h"
 #include "lmtp/deliveries.h"
+#include "process/counters.h"
+#include "process/log.h"
 
 namespace qv::lmtp {
 
@@ -23,9 +23,6 @@ struct Counters {
   std::uint64_t retry = 0;
   std::uint64_t refuse = 0;
   std::uint64_t bytes = 0;
-  std::uint64_t overdue = 0;
-  std::uint64_t workers_started = 0;
-  std::uint64_t workers_lost = 0;
 
   // How the delivery to one recipient ended.
   void count(const Outcome& outcome);
@@ -41,9 +38,6 @@ inline constexpr CounterName<Counters> kCounterNames[] = {
     {"retry", &Counters::retry, "recipients not delivered to, later it may work"},
     {"refuse", &Counters::refuse, "recipients not delivered to, it will not work"},
     {"bytes", &Counters::bytes, "bytes written to mailboxes"},
-    {"overdue", &Counters::overdue, "deliveries and look-ups that took longer than they may"},
-    {"workers_started", &Counters::workers_started, "processes that write mailboxes, started"},
-    {"workers_lost", &Counters::workers_lost, "those that died or were killed"},
 };
 
 struct Service {

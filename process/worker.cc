@@ -27,6 +27,7 @@ void serve_requests(const Fd& socket, const Work& work, const Idling& idling) {
     if (!request.ok()) return;
     const std::optional<Message> answer = work(request.value());
     if (!answer) return;
+    request.value().file.reset();  // whoever gets the answer knows that it is closed
     const Result<void> sent = send_message(socket, request.value().kind, request.value().serial,
                                            answer->body, answer->file.get(), Waiting::allowed);
     if (!sent.ok()) return;

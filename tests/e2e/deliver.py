@@ -106,10 +106,15 @@ def children(pid):
         return [int(word) for word in f.read().split()]
 
 
+def spawners_of(front):
+    """Process ids of the spawners of writers and of table processes."""
+    writers, tables = children(front)
+    return writers, tables
+
+
 def writers_of(front):
-    """Process ids of what writes mailboxes for the process that talks to clients: its broker's
-    children."""
-    return [writer for broker in children(front) for writer in children(broker)]
+    """Process ids of what writes mailboxes for the process that talks to clients."""
+    return children(spawners_of(front)[0])
 
 
 def parse_mbox(data):
@@ -585,7 +590,7 @@ class LmtpTest(DeliverTest):
         reply, = session.data(b"Delivered-To: bob@virtual.example\r\n\r\nx\r\n")
         self.assertEqual(reply[:3], "554")
         family = lib.descendants(server.pid)
-        self.assertGreaterEqual(len(family), 2)  # a broker and a writer
+        self.assertGreaterEqual(len(family), 2)  # two spawners at least
         counted = lib.counters_of(server, family)
         written = sum(len(message) for name in ("bob", "joe") for message in self.messages(name))
         started = counted["workers_started"]
@@ -653,7 +658,10 @@ class LmtpTest(DeliverTest):
         self.assertRegex(status, r"(?m)^Groups:\t%d $" % GID)
         self.assertRegex(status, r"(?m)^CapEff:\t0+$")
         self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
-        self.assertEqual(sorted(os.listdir("/proc/%d/fd" % writer)), ["0", "1", "2", "3"])
+        # Besides those: a socket to the front and one to its table process.
+        links = [os.readlink("/proc/%d/fd/%s" % (writer, fd))
+                 for fd in sorted(os.listdir("/proc/%d/fd" % writer)) if fd not in "012"]
+        self.assertEqual([link.split(":")[0] for link in links], ["socket", "socket"], links)
 
     @unittest.skipUnless(IS_ROOT, "needs root")
     def test_who_talks_to_clients_has_no_rights(self):
@@ -670,15 +678,31 @@ class LmtpTest(DeliverTest):
         self.assertRegex(status, r"(?m)^CapEff:\t0+$")
         self.assertRegex(status, r"(?m)^NoNewPrivs:\t1$")
         # The one that has them holds no client, no listener and no message.
-        broker = children(server.pid)[0]
-        names = {os.readlink("/proc/%d/fd/%s" % (broker, fd)).split(":")[0]
+        spawner = spawners_of(server.pid)[0]
+        names = {os.readlink("/proc/%d/fd/%s" % (spawner, fd)).split(":")[0]
                  for fd in ("0", "1")}
         self.assertEqual(names, {"/dev/null"})
-        sockets = [fd for fd in os.listdir("/proc/%d/fd" % broker)
-                   if os.readlink("/proc/%d/fd/%s" % (broker, fd)).startswith("socket:")]
-        self.assertEqual(sockets, ["3"])
+        sockets = [fd for fd in os.listdir("/proc/%d/fd" % spawner)
+                   if os.readlink("/proc/%d/fd/%s" % (spawner, fd)).startswith("socket:")]
+        self.assertEqual(len(sockets), 1)
 
-    def test_without_its_broker_it_ends_to_be_started_again(self):
+    @unittest.skipUnless(IS_ROOT, "needs root")
+    def test_who_reads_tables_has_no_rights(self):
+        nobody = pwd.getpwnam(NOBODY)
+        server = self.start_lmtp()
+        session = self.lmtp(server)
+        session.begin("bob@virtual.example")
+        session.data(b"x\r\n")
+        writer, = writers_of(server.pid)
+        own, = children(writer)
+        for process in (own, *children(spawners_of(server.pid)[1])):
+            with open("/proc/%d/status" % process, encoding="ascii") as f:
+                status = f.read()
+            self.assertIn("Name:\tqv-tables\n", status)
+            self.assertIn("Uid:\t%s\n" % "\t".join([str(nobody.pw_uid)] * 4), status)
+            self.assertRegex(status, r"(?m)^CapEff:\t0+$")
+
+    def test_without_its_spawner_it_ends_to_be_started_again(self):
         server = self.start_lmtp()
         session, waits, busy = (self.lmtp(server) for _ in range(3))
         busy.begin("bob@virtual.example")
@@ -687,25 +711,35 @@ class LmtpTest(DeliverTest):
         busy.command("DATA")
         waits.command("LHLO c")
         waits.command("MAIL FROM:<a@x>")
-        broker = children(server.pid)[0]
-        os.kill(broker, signal.SIGSTOP)
+        writers, tables = spawners_of(server.pid)
+        for process in (tables, *children(tables)):
+            os.kill(process, signal.SIGSTOP)
         waits.send(b"RCPT TO:<bob@virtual.example>\r\n")
         self.assertEqual(session.command("NOOP")[:3], "250")
-        os.kill(broker, signal.SIGKILL)
+        os.kill(tables, signal.SIGKILL)
         self.assertEqual(waits.reply()[:3], "451")
         self.assertEqual((waits.reply()[:3], session.reply()[:3]), ("421", "421"))
         busy.send(b"x\r\n.\r\n")
         self.assertEqual(busy.reply()[:3], "250")
         self.assertEqual(server.wait(), 111)
         self.assertEqual(len(self.messages("bob")), 2)
+        # Without that of the writers mail waits, too.
+        server = self.start_lmtp()
+        last = self.lmtp(server)
+        last.begin("bob@virtual.example")
+        os.kill(spawners_of(server.pid)[0], signal.SIGKILL)
+        self.assertEqual(last.reply()[:3], "421")
+        self.assertEqual(server.wait(), 111)
+        self.assertIn("worker event=spawner_gone", server.log())
         server = self.start_lmtp()
         again = self.lmtp(server)
         again.begin("bob@virtual.example")
         self.assertEqual(again.data(b"x\r\n")[0][:3], "250")
-        # And a broker whose client is gone ends.
-        broker = children(server.pid)[0]
+        # And spawners whose daemon is gone end.
+        spawners = spawners_of(server.pid)
         os.kill(server.pid, signal.SIGKILL)
-        wait_until(lambda: not os.path.exists("/proc/%d" % broker), 10, "the broker's end")
+        for spawner in spawners:
+            wait_until(lambda: not os.path.exists("/proc/%d" % spawner), 10, "the spawner's end")
 
     @unittest.skipUnless(IS_ROOT, "needs root")
     def test_an_account_that_cannot_be_is_refused(self):
@@ -1040,18 +1074,23 @@ class StuckTest(DeliverTest):
         self.assertEqual(self.begin_data(server, "mary@virtual.example").reply()[:3], "250")
         self.assertEqual(len(parse_mbox(self.mbox())), 1)
 
-    def test_a_broker_that_stands_still_is_not_waited_for(self):
+    def test_a_spawner_that_stands_still_is_not_waited_for(self):
         server = self.start_lmtp("-o", "virtual_time_limit=1s")
         writer = self.writer_of(server, "bob@virtual.example")
         whole = self.lmtp(server)
         whole.begin("bob@virtual.example")
-        broker, = children(server.pid)
-        os.kill(broker, signal.SIGSTOP)
-        self.addCleanup(os.kill, broker, signal.SIGCONT)
+        tables = spawners_of(server.pid)[1]
+        stopped = (tables, *children(tables))
+        for process in stopped:
+            os.kill(process, signal.SIGSTOP)
         # Who needs no answer of it is served, everybody else is told to try again.
         self.assertEqual(whole.data(b"x\r\n")[0][:3], "250")
         self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:9], "451 4.3.0")
-        os.kill(broker, signal.SIGCONT)
+        for process in stopped:
+            try:
+                os.kill(process, signal.SIGCONT)
+            except ProcessLookupError:
+                pass  # it was killed for being overdue
         self.assertEqual(self.lmtp(server).begin("bob@virtual.example")[0][:3], "250")
 
 

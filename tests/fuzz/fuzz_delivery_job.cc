@@ -6,7 +6,7 @@
 #include <string_view>
 
 #include "deliver/job.h"
-#include "deliver/packets.h"
+#include "deliver/writer.h"
 
 namespace {
 
@@ -32,16 +32,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   check_job(bytes);
   check_outcome(bytes);
-  std::string_view first;
-  std::string_view second;
-  if (!qv::split_two(bytes, first, second)) return 0;
-  if (first.size() + second.size() >= size) abort();
-  check_outcome(first);
-  check_job(second);
-  const std::string joined = qv::join_two(first, second);
-  std::string_view first_again;
-  std::string_view second_again;
-  if (!qv::split_two(joined, first_again, second_again)) abort();
-  if (first_again != first || second_again != second) abort();
+  const std::optional<qv::FoundMailbox> found = qv::decode_found(bytes);
+  if (!found) return 0;
+  const std::string written = qv::encode_found(*found);
+  const std::optional<qv::FoundMailbox> again = qv::decode_found(written);
+  if (!again || qv::encode_found(*again) != written) abort();
   return 0;
 }

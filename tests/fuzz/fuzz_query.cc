@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "maps/types/query_config.h"
 #include "maps/spec.h"
+#include "maps/types/query_config.h"
 #include "maps/types/sql_query.h"
 
 namespace {

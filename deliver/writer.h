@@ -1,0 +1,70 @@
+// SPDX-License-Identifier: 0BSD
+// deliver/writer.h - the processes of an LMTP service that look recipients up and write mailboxes.
+//
+// The process that reads what clients send names a recipient, never a uid, gid or path.  A table
+// process, without rights, answers where the mail for a recipient goes.  A writer is started for a
+// recipient: it starts a table process of its own, asks it, checks the bounds, becomes that uid and
+// gid for good, and asks again for the recipient of every job, so that it writes what the tables
+// say and nothing else.
+//
+// Whoever has taken over the process that clients talk to can therefore have mail written to the
+// mailboxes of recipients, as any client can, and no more.
+//
+// Threads: none.  Blocking: as tables and file systems do; the pool kills what takes too long.
+// Tests: tests/deliver/writer_test.cc, tests/e2e/deliver.py
+#ifndef QV_DELIVER_WRITER_H_
+#define QV_DELIVER_WRITER_H_
+
+#include <functional>
+#include <optional>
+#include <string>
+#include <string_view>
+
+#include "core/fd.h"
+#include "deliver/job.h"
+#include "deliver/outcome.h"
+#include "deliver/settings.h"
+#include "process/spawner.h"
+
+namespace qv {
+
+// Reads the settings, or says what is wrong with them and gives nothing.
+using ReadSettings = std::function<std::optional<DeliverSettings>()>;
+
+struct WriterSettings {
+  DeliverSettings deliver;
+  std::string host;            // of unique names
+  process::Identity tables;    // whom table processes become, where this is root's
+  ReadSettings read_settings;  // for a reload order
+};
+
+// How the spawner starts table processes, which take any order; and writers, whose order is a
+// recipient.
+[[nodiscard]] process::SpawnerSettings table_spawner(const WriterSettings& settings);
+[[nodiscard]] process::SpawnerSettings writer_spawner(const WriterSettings& settings);
+
+// ---- messages -----------------------------------------------------------------------------------
+
+// The request to a table process is the recipient; this is its answer.
+struct FoundMailbox {
+  Outcome outcome;
+  Mailbox mailbox;  // outcome done
+};
+[[nodiscard]] std::string encode_found(const FoundMailbox& found);
+[[nodiscard]] std::optional<FoundMailbox> decode_found(std::string_view bytes);
+
+// The request to a writer: one of these, and a job, of which only the envelope and the place of the
+// message count.  Its answer is an Outcome.
+inline constexpr char kDeliver = 'd';  // the message is the file that comes with it
+inline constexpr char kRoom = 'r';     // only whether there is room
+
+// ---- without an LMTP service --------------------------------------------------------------------
+
+// Serves jobs whose mailbox was looked up by whoever started this process, as that uid and gid.
+// Where it cannot become them every job ends with that.
+void write_for(const DeliverSettings& settings, const std::string& host,
+               const process::Identity& who, const Fd& socket);
+
+}  // namespace qv
+
+#endif  // QV_DELIVER_WRITER_H_
