@@ -170,13 +170,4 @@ Result<Fd> bind_udp(const Endpoint& endpoint) {
   return fd;
 }
 
-Result<Endpoint> local_endpoint(int fd) {
-  Endpoint endpoint{};
-  endpoint.length = sizeof endpoint.address;
-  if (getsockname(fd, reinterpret_cast<sockaddr*>(&endpoint.address), &endpoint.length) != 0) {
-    return errno_error("getsockname");
-  }
-  return endpoint;
-}
-
 }  // namespace qv

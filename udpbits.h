@@ -60,9 +60,6 @@ std::size_t format_endpoint(const Endpoint& endpoint, char* out, std::size_t siz
 // caller's to decide.  Error: what socket or bind said (EADDRINUSE: in use, or the file exists).
 [[nodiscard]] Result<Fd> bind_udp(const Endpoint& endpoint);
 
-// The address that a bound socket got (port 0 replaced by the real one).
-[[nodiscard]] Result<Endpoint> local_endpoint(int fd);
-
 }  // namespace qv
 
 #endif  // QV_UDPBITS_H_

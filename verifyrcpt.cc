@@ -112,6 +112,22 @@ int reply_with(verifyrcpt_result& r, std::string_view status, std::string_view t
   return r.code;
 }
 
+std::string_view why_of(Asked asked) {
+  switch (asked) {
+    case Asked::answered:
+      break;
+    case Asked::timeout:
+      return "timeout";
+    case Asked::legacy:
+      return "legacy-reply";
+    case Asked::unreachable:
+      return "unreachable";
+    case Asked::no_question:
+      return "system-error";
+  }
+  return {};
+}
+
 // Asks the servers; the verdict, and what the log wants to know, go to `r`.  Returns the sentence
 // for the client that came with the answer, if one did.
 std::string_view ask(Session& session, std::string_view address, Inquiry& inquiry,
@@ -123,29 +139,17 @@ std::string_view ask(Session& session, std::string_view address, Inquiry& inquir
                               .sender = session.sender.view()};
   const Pace pace = session.fail_fast ? Pace::fail_fast : Pace::whole_time;
   const Asked asked = ask_servers(session.value, session.sockets, query, pace, inquiry);
-  if (asked != Asked::answered) session.unanswered = inquiry.states;
   format_endpoint(session.value.server[inquiry.server], r.server, sizeof r.server);
   TextWriter why(r.why, sizeof r.why);
-  switch (asked) {
-    case Asked::answered:
-      r.verdict = static_cast<int>(inquiry.reply.result);
-      why.put(inquiry.reply.id.empty() ? "legacy" : inquiry.reply.why);
-      TextWriter(r.user, sizeof r.user).put(inquiry.reply.user);
-      return inquiry.reply.text;
-    case Asked::timeout:
-      why.put("timeout");
-      return {};
-    case Asked::legacy:
-      why.put("legacy-reply");
-      return {};
-    case Asked::unreachable:
-      why.put("unreachable");
-      return {};
-    case Asked::no_question:
-      why.put("system-error");
-      return {};
+  if (asked != Asked::answered) {
+    session.unanswered = inquiry.states;
+    why.put(why_of(asked));
+    return {};
   }
-  return {};
+  r.verdict = static_cast<int>(inquiry.reply.result);
+  why.put(inquiry.reply.id.empty() ? "legacy" : inquiry.reply.why);
+  TextWriter(r.user, sizeof r.user).put(inquiry.reply.user);
+  return inquiry.reply.text;
 }
 
 // The verdict as the SMTP server's next step.
@@ -195,10 +199,20 @@ int rcpt(Session& session, std::string_view address, verifyrcpt_result& r) {
   return decide(session, text, r);
 }
 
-// What errno says about a server, for people.  strerror() is no choice here: threads share what it
-// returns, and its words depend on the locale.  nullptr: there are no words for it.
-const char* describe_error(int error) {
-  switch (error) {
+// What became of the question at a server, for people; empty: an error that there are no words for.
+// strerror() is no choice here: threads share what it returns, and its words depend on the locale.
+std::string_view words_of(const ServerState& state) {
+  switch (state.kind) {
+    case ServerState::Kind::not_asked:
+      return "not asked";
+    case ServerState::Kind::silent:
+      return "no reply";
+    case ServerState::Kind::legacy:
+      return "reply without an id";
+    case ServerState::Kind::refused:
+      break;
+  }
+  switch (state.error) {
     case ECONNREFUSED:
       return "connection refused";
     case ENOENT:
@@ -213,27 +227,8 @@ const char* describe_error(int error) {
     case EAFNOSUPPORT:
       return "address family not supported";
     default:
-      return nullptr;
+      return {};
   }
-}
-
-void put_reason(TextWriter& out, const ServerState& state) {
-  switch (state.kind) {
-    case ServerState::Kind::not_asked:
-      out.put("not asked");
-      return;
-    case ServerState::Kind::silent:
-      out.put("no reply");
-      return;
-    case ServerState::Kind::legacy:
-      out.put("reply without an id");
-      return;
-    case ServerState::Kind::refused:
-      break;
-  }
-  const char* words = describe_error(state.error);
-  if (words != nullptr) out.put(words);
-  if (words == nullptr) out.put("error ").put_number(static_cast<std::uint64_t>(state.error));
 }
 
 const char* verdict_name(int verdict) {
@@ -315,8 +310,9 @@ size_t verifyrcpt_unanswered(const verifyrcpt* v, char* out, size_t size) {
     char server[kEndpointText];
     const std::size_t length = format_endpoint(session.value.server[i], server, sizeof server);
     if (!list.text().empty()) list.put(", ");
-    list.put_escaped({server, length}).put(" (");
-    put_reason(list, state);
+    const std::string_view words = words_of(state);
+    list.put_escaped({server, length}).put(words.empty() ? " (error " : " (").put(words);
+    if (words.empty()) list.put_number(static_cast<std::uint64_t>(state.error));
     list.put(")");
   }
   return list.text().size();

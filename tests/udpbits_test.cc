@@ -10,6 +10,8 @@
 #include <cerrno>
 #include <string>
 
+#include "tests/fakes/local_endpoint.h"
+
 namespace qv {
 namespace {
 
@@ -99,7 +101,7 @@ class Sockets : public ::testing::Test {
   // Binds `where`, connects to it, sends both ways.
   void talk(const std::string& where) {
     const Fd server = bind_udp(parse_endpoint(where, 0).value()).value();
-    const Fd client = connect_udp(local_endpoint(server.get()).value()).value();
+    const Fd client = connect_udp(fakes::local_endpoint(server.get())).value();
     EXPECT_EQ(send(client.get(), "ask", 3, 0), 3);
     char buffer[8];
     sockaddr_storage peer{};
@@ -129,7 +131,7 @@ TEST_F(Sockets, BoundIsNonBlocking) {
 
 TEST_F(Sockets, AreRefusedTwiceAtOneAddress) {
   const Fd first = bind_udp(parse_endpoint("127.0.0.1:0", 0).value()).value();
-  const Result<Fd> second = bind_udp(local_endpoint(first.get()).value());
+  const Result<Fd> second = bind_udp(fakes::local_endpoint(first.get()));
   ASSERT_FALSE(second.ok());
   EXPECT_EQ(second.error().errnum, EADDRINUSE);
 

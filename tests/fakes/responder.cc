@@ -9,6 +9,7 @@
 #include <cstdlib>
 
 #include "core/check.h"
+#include "tests/fakes/local_endpoint.h"
 #include "udpbits.h"
 
 namespace qv::fakes {
@@ -41,7 +42,7 @@ Responder::~Responder() { stop(); }
 void Responder::start() {
   const Endpoint endpoint = parsed(where_);
   socket_ = bind_udp(endpoint).value();
-  if (!is_unix(endpoint)) where_ = text_of(local_endpoint(socket_.get()).value());
+  if (!is_unix(endpoint)) where_ = text_of(local_endpoint(socket_.get()));
   int wake[2];
   QV_CHECK(pipe(wake) == 0);
   wake_read_.reset(wake[0]);
@@ -110,7 +111,7 @@ Script silence() {
 
 std::string nobody() {
   const Fd socket = bind_udp(parsed("127.0.0.1:0")).value();
-  return text_of(local_endpoint(socket.get()).value());
+  return text_of(local_endpoint(socket.get()));
 }
 
 }  // namespace qv::fakes
