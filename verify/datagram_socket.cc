@@ -100,17 +100,13 @@ int DatagramSocket::receive() {
   return got;
 }
 
-std::string_view DatagramSocket::bytes(int i) const {
+DatagramSocket::Datagram DatagramSocket::received(int i) const {
   const auto at = static_cast<std::size_t>(i);
-  return {in_->bytes.data() + at * kBuffer, in_->headers[at].msg_len};
+  const mmsghdr& message = in_->headers[at];
+  const bool truncated =
+      (message.msg_hdr.msg_flags & MSG_TRUNC) != 0 || message.msg_len > datagram::kMaxDatagram;
+  return {{in_->bytes.data() + at * kBuffer, message.msg_len}, truncated, &in_->peers[at]};
 }
-
-bool DatagramSocket::truncated(int i) const {
-  const mmsghdr& message = in_->headers[static_cast<std::size_t>(i)];
-  return (message.msg_hdr.msg_flags & MSG_TRUNC) != 0 || message.msg_len > datagram::kMaxDatagram;
-}
-
-const Peer& DatagramSocket::peer(int i) const { return in_->peers[static_cast<std::size_t>(i)]; }
 
 std::span<char> DatagramSocket::prepare() {
   if (queued_ == kBatch) flush();

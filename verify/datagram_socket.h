@@ -50,12 +50,17 @@ class DatagramSocket {
   // Takes a bound datagram socket.  Error: options that a wildcard address needs cannot be set.
   [[nodiscard]] static Result<DatagramSocket> adopt(Fd bound);
 
+  // One that was received.
+  struct Datagram {
+    std::string_view bytes;
+    bool truncated = false;  // longer than kMaxDatagram
+    const Peer* peer = nullptr;
+  };
+
   // Receives what has arrived, at most kBatch datagrams, and returns how many (0: nothing there).
-  // They stay valid until the next receive().
   [[nodiscard]] int receive();
-  [[nodiscard]] std::string_view bytes(int i) const;
-  [[nodiscard]] bool truncated(int i) const;  // longer than kMaxDatagram
-  [[nodiscard]] const Peer& peer(int i) const;
+  // The i-th of them; its views are valid until the next receive().
+  [[nodiscard]] Datagram received(int i) const;
 
   // Room for one reply to `peer`, at least kMaxDatagram bytes; commit() says how many were used.
   [[nodiscard]] std::span<char> prepare();

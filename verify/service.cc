@@ -23,6 +23,7 @@ struct VerifyService::Port {
 };
 
 struct VerifyService::Incoming {
+  DatagramSocket::Datagram datagram;
   datagram::Parsed form = datagram::Parsed::legacy;
   datagram::Query query;
   CdbPrefetch prefetch;
@@ -70,45 +71,38 @@ void VerifyService::answer_batch(Port& port, int count) {
   const std::span<Incoming> came(batch.data(), static_cast<std::size_t>(count));
   int i = 0;
   for (Incoming& each : came) {
-    each.form = datagram::parse_query(port.socket.bytes(i), port.socket.truncated(i), each.query);
+    each.datagram = port.socket.received(i++);
+    each.form = datagram::parse_query(each.datagram.bytes, each.datagram.truncated, each.query);
     each.prefetch = verifier_.prefetch(each.query.address);
-    ++i;
   }
   for (const Incoming& each : came) each.prefetch.fetch_record();
-  i = 0;
-  for (const Incoming& each : came) answer_one(port, i++, each, now);
+  for (const Incoming& each : came) answer_one(port, each, now);
   port.socket.flush();
 }
 
-void VerifyService::answer_one(Port& port, int i, const Incoming& incoming, std::int64_t now) {
+void VerifyService::answer_one(Port& port, const Incoming& incoming, std::int64_t now) {
   const datagram::Query& query = incoming.query;
+  const Peer& peer = *incoming.datagram.peer;
   VerifyCounters& counters = verifier_.counters();
   ++(query.id.empty() ? counters.legacy : counters.extended);
   if (incoming.form == datagram::Parsed::too_long) {
     ++counters.too_long;
-    finish(port, port.socket.peer(i), query, decided_without_looking(Why::too_long), now);
-    return;
+    return finish(port, peer, query, decided_without_looking(Why::too_long), now);
   }
   const Decision decision = verifier_.decide(query.address, now);
-  if (!decision.pending) {
-    finish(port, port.socket.peer(i), query, decision, now);
-    return;
+  if (!decision.pending) return finish(port, peer, query, decision, now);
+  // The datagram as it came, parsed again when its decision is there.
+  auto done = [this, &port, peer, bytes = std::string(incoming.datagram.bytes),
+               now](const Decision& late) {
+    datagram::Query again;
+    static_cast<void>(datagram::parse_query(bytes, false, again));
+    finish(port, peer, again, late, now);
+    flush_soon();
+  };
+  if (verifier_.park(decision, {std::string(query.address), now, std::move(done)}) ==
+      Verifier::Parked::no_room) {
+    finish(port, peer, query, decided_without_looking(Why::timeout), now);
   }
-  if (verifier_.park(decision, to_park(port, i, query.address, now)) == Verifier::Parked::no_room) {
-    finish(port, port.socket.peer(i), query, decided_without_looking(Why::timeout), now);
-  }
-}
-
-// The datagram as it came, parsed again when its decision is there.
-ParkedQuery VerifyService::to_park(Port& port, int i, std::string_view address, std::int64_t now) {
-  return {std::string(address), now,
-          [this, &port, peer = port.socket.peer(i), bytes = std::string(port.socket.bytes(i)),
-           now](const Decision& decision) {
-            datagram::Query query;
-            static_cast<void>(datagram::parse_query(bytes, false, query));
-            finish(port, peer, query, decision, now);
-            flush_soon();
-          }};
 }
 
 void VerifyService::finish(Port& port, const Peer& peer, const datagram::Query& query,

@@ -46,8 +46,7 @@ class VerifyService {
   void watch(Port& port);
   void on_readable(Port& port);
   void answer_batch(Port& port, int count);
-  void answer_one(Port& port, int i, const Incoming& incoming, std::int64_t now);
-  [[nodiscard]] ParkedQuery to_park(Port& port, int i, std::string_view address, std::int64_t now);
+  void answer_one(Port& port, const Incoming& incoming, std::int64_t now);
   void finish(Port& port, const Peer& peer, const datagram::Query& query, const Decision& decision,
               std::int64_t asked_at_us);
   void flush_soon();

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // verify/tables.h - the tables that control/verifymaps names, asked without waiting.
 //
-// A table in a file is opened here and asked where the decision stands; it follows its file
-// (maps/open.h).  One behind `proxy:` is asked of qmail-proxymap, its answers are remembered as
-// long as those of a helper are, and the decision parks meanwhile; each such table has connections
-// of its own, so that one data base that hangs holds up no other.  One that would have to wait for
-// somebody else in any other way is a mistake of the operator's, and cannot be told.
+// A table in a file is opened and read here; it follows its file (maps/open.h).  A table behind
+// `proxy:` is asked of qmail-proxymap: its answers are remembered as long as those of a helper, and
+// the decision is pending meanwhile.  Each such table has connections and a lane of its own, so
+// that one database that hangs holds up no other.  Any other table that may block is a
+// configuration error, and its recipients are undecided.
 //
-// An empty table of a file answers with an Error: it would refuse everybody.
+// An empty table of a file answers with an Error: otherwise it would refuse every recipient.
 //
 // Threads: none; one Loop.  Blocking: opening a changed file reads it.
 // Bounded: tables, by the lines of control/verifymaps; questions and answers of each proxied one.
