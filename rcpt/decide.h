@@ -20,7 +20,6 @@
 
 #include "rcpt/config.h"
 #include "rcpt/decision.h"
-#include "rcpt/explanation.h"
 #include "rcpt/fastforward.h"
 #include "rcpt/lookups.h"
 #include "rcpt/users_cdb.h"
@@ -42,6 +41,23 @@ struct DecisionInputs {
   // decides.
   const FastforwardCdb* fastforward = nullptr;
   DotqmailPolicy policy{};
+};
+
+// Why a decision fell as it did, step by step, for `qmail-verify --explain`.  While serving there
+// is none: a null pointer is handed on, and nothing is built.
+class Explanation {
+ public:
+  virtual ~Explanation() = default;
+  Explanation() = default;
+  Explanation(const Explanation&) = delete;
+  Explanation& operator=(const Explanation&) = delete;
+
+  // A run begins.  One that has to wait is run again from its beginning: only the last run counts.
+  virtual void begin() {}
+
+  // One sentence of printable ASCII.  It begins with where the step was decided, and a colon:
+  // "control/locals:3: ...", "users/cdb: ...", "passwd: ...".
+  virtual void step(std::string_view sentence) = 0;
 };
 
 // `address` ends at its first NUL, if it has one.  `explanation`, where not null, gets each step.

@@ -18,6 +18,7 @@ using address_verify::Recipient;
 constexpr std::int64_t kMillisecondUs = 1000;
 
 const NextHopAnswer kNonsense{Why::probe_error, "qmail-probe does not talk its protocol"};
+const NextHopAnswer kPending{Why::probe_pending, "the next hop is being asked"};
 
 // The words of probe/service.h.
 Why why_of_defer(std::string_view word) {
@@ -74,10 +75,14 @@ NextHopAnswer read_reply(std::string_view message, Asker::Sense& sense) {
   return {*why, reply.reason};
 }
 
-NextHopAnswer failure(const Error& error) {
+// `asked_twice`: qmail-probe has said before that the next hop is being asked.
+NextHopAnswer failure(const Error& error, bool asked_twice) {
   if (error.fault == Fault::protocol) return kNonsense;
-  if (error.errnum == ETIMEDOUT) return {Why::probe_error, "qmail-probe does not answer in time"};
-  if (error.errnum == EAGAIN) return {Why::probe_error, "too many questions for qmail-probe"};
+  const bool late = error.errnum == ETIMEDOUT;
+  const bool too_many = error.errnum == EAGAIN;
+  if (asked_twice && (late || too_many)) return kPending;
+  if (late) return {Why::probe_error, "qmail-probe does not answer in time"};
+  if (too_many) return {Why::probe_error, "too many questions for qmail-probe"};
   return {Why::probe_error, "qmail-probe is not there"};
 }
 
@@ -102,50 +107,30 @@ void NextHops::settle(Entry& entry, const NextHopAnswer& said) {
   lookups_.settle(entry, is_decided ? now : now - lookups_.ttl_us(), {});
 }
 
-void NextHops::ask(std::string_view address, Entry& entry) {
-  const std::int64_t end_us = loop_.now_us() + settings_.wait_us;
-  std::string request;
-  address_verify::append_query(request, address, 0);
-  asker(quick_, kMaxAsking)
-      .ask(std::move(request), end_us + kGraceUs,
-           [this, &entry, end_us,
-            name = std::string(address)](const Result<std::string_view>& reply) {
-             auto sense = Asker::Sense::nonsense;
-             const NextHopAnswer said =
-                 reply.ok() ? read_reply(reply.value(), sense) : failure(reply.error());
-             if (said.why == Why::probe_pending) {
-               wait(name, entry, end_us);
-             } else {
-               settle(entry, said);
-             }
-             return sense;
-           });
-}
-
-void NextHops::wait(const std::string& address, Entry& entry, std::int64_t end_us) {
-  const NextHopAnswer pending{Why::probe_pending, "the next hop is being asked"};
-  const std::int64_t wait_ms = (end_us - loop_.now_us()) / kMillisecondUs;
-  if (wait_ms <= 0) return settle(entry, pending);
+void NextHops::ask(std::string address, Entry& entry, std::int64_t end_us, bool twice) {
+  const std::int64_t wait_ms = twice ? (end_us - loop_.now_us()) / kMillisecondUs : 0;
+  if (twice && wait_ms <= 0) return settle(entry, kPending);
   std::string request;
   address_verify::append_query(request, address, static_cast<std::uint32_t>(wait_ms));
-  asker(patient_, kMaxWaiting)
-      .ask(std::move(request), end_us + kGraceUs,
-           [this, &entry, pending](const Result<std::string_view>& reply) {
-             auto sense = Asker::Sense::nonsense;
-             if (reply.ok()) {
-               settle(entry, read_reply(reply.value(), sense));
-               return sense;
-             }
-             const int errnum = reply.error().errnum;
-             const bool late = errnum == ETIMEDOUT || errnum == EAGAIN;
-             settle(entry, late ? pending : failure(reply.error()));
-             return sense;
-           });
+  Asker& asked = twice ? asker(patient_, kMaxWaiting) : asker(quick_, kMaxAsking);
+  asked.ask(std::move(request), end_us + kGraceUs,
+            [this, &entry, end_us, twice,
+             address = std::move(address)](const Result<std::string_view>& reply) {
+              auto sense = Asker::Sense::nonsense;
+              const NextHopAnswer said =
+                  reply.ok() ? read_reply(reply.value(), sense) : failure(reply.error(), twice);
+              if (said.why == Why::probe_pending && !twice) {
+                ask(address, entry, end_us, true);
+              } else {
+                settle(entry, said);
+              }
+              return sense;
+            });
 }
 
 Result<Look> NextHops::ask_next_hop(std::string_view address, NextHopAnswer& answer) {
   const auto start = [&](Entry& entry) -> Result<void> {
-    ask(address, entry);
+    ask(std::string(address), entry, loop_.now_us() + settings_.wait_us, false);
     return {};
   };
   const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);

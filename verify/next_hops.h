@@ -62,8 +62,8 @@ class NextHops {
   };
   using Entry = CachedLookup<Answer>::Entry;
 
-  void ask(std::string_view address, Entry& entry);
-  void wait(const std::string& address, Entry& entry, std::int64_t end_us);
+  // `twice`: what qmail-probe did not know at first, to be waited for until `end_us`.
+  void ask(std::string address, Entry& entry, std::int64_t end_us, bool twice);
   void settle(Entry& entry, const NextHopAnswer& said);
   [[nodiscard]] Asker& asker(std::optional<Asker>& which, std::size_t connections);
 

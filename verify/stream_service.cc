@@ -170,24 +170,21 @@ class StreamService::Session final : public StreamSession {
     service_.verifier_.refresh(now);
     const Decision decision = service_.verifier_.decide(asked.address, now);
     if (!decision.pending) return answer(asked, decision);
-    if (service_.verifier_.park(decision, to_park(asked)) == Verifier::Parked::no_room) {
+    const auto copy = [](std::string_view text) { return std::string(text); };
+    // The query outlives a client that goes meanwhile.
+    auto done = [session = std::weak_ptr<Session*>(self_), address = copy(asked.address),
+                 client = copy(asked.client), helo = copy(asked.helo), sender = copy(asked.sender),
+                 now](const Decision& late) {
+      const std::shared_ptr<Session*> here = session.lock();
+      if (here == nullptr) return;
+      (*here)->answer({address, client, helo, sender, {}, now}, late);
+      (*here)->stream_.resume();
+    };
+    if (service_.verifier_.park(decision, {copy(asked.address), now, std::move(done)}) ==
+        Verifier::Parked::no_room) {
       return answer(asked, decided_without_looking(Why::timeout));
     }
     stream_.pause();
-  }
-
-  // It outlives a client that has gone.
-  ParkedQuery to_park(const Asked& asked) {
-    const auto copy = [](std::string_view text) { return std::string(text); };
-    return {copy(asked.address), asked.at_us,
-            [session = std::weak_ptr<Session*>(self_), address = copy(asked.address),
-             client = copy(asked.client), helo = copy(asked.helo), sender = copy(asked.sender),
-             at_us = asked.at_us](const Decision& decision) {
-              const std::shared_ptr<Session*> here = session.lock();
-              if (here == nullptr) return;
-              (*here)->answer({address, client, helo, sender, {}, at_us}, decision);
-              (*here)->stream_.resume();
-            }};
   }
 
   // A policy client may go on; a table does not have it.
