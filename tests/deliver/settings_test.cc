@@ -78,6 +78,22 @@ TEST_F(SettingsTest, ReportsEveryMistake) {
             "virtual_mailbox_lock stale_lock_time virtual_gid_maps virtual_mailbox_base");
 }
 
+TEST_F(SettingsTest, LimitsOfTheService) {
+  EXPECT_EQ(read().time_limit, 120u);
+  EXPECT_EQ(read().mailbox_concurrency, 8u);
+  EXPECT_EQ(read().writer_limit, 64u);
+  EXPECT_EQ(read().connection_limit, 10000u);
+  control("virtual_time_limit", "2m\n");
+  control("virtual_destination_concurrency_limit", "3\n");
+  overrides_["virtual_workers"] = "4";  // of older configurations
+  EXPECT_EQ(read().time_limit, 120u);
+  EXPECT_EQ(read().mailbox_concurrency, 3u);
+  EXPECT_TRUE(problems_.empty());
+  control("virtual_time_limit", "soon\n");
+  control("virtual_destination_concurrency_limit", "0\n");
+  EXPECT_EQ(complaints(), "virtual_destination_concurrency_limit virtual_time_limit");
+}
+
 TEST_F(SettingsTest, NothingSetIsAMistake) {
   dir_.clear();
   EXPECT_EQ(complaints(),
