@@ -200,7 +200,7 @@ MAPS_REGISTRY := $(MAPS_INTERFACE) $(PREFIX)/lib/qmail-verify/maps
 $(O)/registry.cc: $(call chosen,$(O)/types,$(MAPS_REGISTRY) $(MAPS_TYPES) -- $(MAPS_MODULES)) tools/make-registry
 	@sh tools/make-registry $(MAPS_REGISTRY) $(MAPS_TYPES) -- $(MAPS_MODULES) >$@
 
-$(O)/modules/%.cc: $(O)/types tools/make-registry
+$(MAPS_MODULES:%=$(O)/modules/%.cc): $(O)/modules/%.cc: $(O)/types tools/make-registry
 	@mkdir -p $(@D)
 	@sh tools/make-registry -m $(MAPS_INTERFACE) $* >$@
 

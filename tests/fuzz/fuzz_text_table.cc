@@ -4,9 +4,9 @@
 #include <cstdlib>
 #include <string>
 
+#include "maps/tool/users_assign.h"
 #include "maps/types/logical_lines.h"
 #include "maps/types/text_entry.h"
-#include "maps/tool/users_assign.h"
 
 namespace {
 

@@ -9,9 +9,9 @@
 
 #include "core/text.h"
 #include "maps/address_keys.h"
+#include "maps/spec.h"
 #include "maps/types/memory_table.h"
 #include "maps/types/qmail_names.h"
-#include "maps/spec.h"
 #include "rcpt/steps.h"
 
 namespace {

@@ -8,8 +8,8 @@
 #include <random>
 #include <string>
 
-#include "maps/types/grams.h"
 #include "maps/open.h"
+#include "maps/types/grams.h"
 #include "tests/maps/scratch.h"
 
 namespace qv {
