@@ -9,7 +9,6 @@
 #include <algorithm>
 #include <vector>
 
-#include "cache/evict.h"
 #include "cache/record.h"
 #include "core/fault.h"
 #include "core/text.h"

@@ -8,7 +8,6 @@
 #include <filesystem>
 #include <vector>
 
-#include "cache/evict.h"
 #include "cache/lmdb_store.h"
 
 namespace qv {

@@ -5,8 +5,8 @@
 #include <cstdlib>
 #include <string>
 
-#include "cache/evict.h"
 #include "cache/rules.h"
+#include "cache/store.h"
 
 namespace {
 
