@@ -14,7 +14,7 @@
 
 #include "core/check.h"
 #include "maps/types/pattern_table.h"
-#include "maps/types/required_text.h"
+#include "maps/types/prefilter.h"
 
 namespace qv {
 

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// What maps/required_text says of a pattern against what the library matches.  The first line is a
-// pattern, the rest a key.  A rule that is negated is run for every key, one that is not only for
+// What maps/types/prefilter says of a pattern against what the library matches.  The first line is
+// a pattern, the rest a key.  A rule that is negated is run for every key, one that is not only for
 // those that hold what it requires: both must say the same.
 #include <cstdint>
 #include <cstdlib>
@@ -8,7 +8,7 @@
 
 #include "core/text.h"
 #include "maps/open.h"
-#include "maps/types/required_text.h"
+#include "maps/types/prefilter.h"
 
 namespace {
 

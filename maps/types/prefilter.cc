@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/types/required_text.h"
+#include "maps/types/prefilter.h"
 
 #include <utility>
 

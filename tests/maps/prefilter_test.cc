@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/types/required_text.h"
+#include "maps/types/prefilter.h"
 
 #include <gtest/gtest.h>
 #include <unistd.h>
@@ -9,7 +9,6 @@
 #include <string>
 
 #include "maps/open.h"
-#include "maps/types/grams.h"
 #include "tests/maps/scratch.h"
 
 namespace qv {
