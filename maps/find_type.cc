@@ -6,9 +6,12 @@
 #include <map>
 #include <vector>
 
+#include "control/settings.h"
 #include "core/text.h"
 #include "maps/open.h"
 #include "maps/registry.h"
+#include "maps/spec.h"
+#include "wire/proxymap.h"
 
 namespace qv {
 
@@ -61,6 +64,29 @@ bool is_loadable(std::string_view name) {
   return std::find(names.begin(), names.end(), name) != names.end();
 }
 
+constexpr int kMaxNesting = 8;
+
+MapKind kind_within(std::string_view table, int depth) {
+  MapKind kind;
+  std::string_view type;
+  std::string_view name;
+  if (!split_type(strip_braces(table), type, name)) return kind;
+  const std::optional<Traits> found = traits_of(type);
+  if (!found) return kind;
+  kind = {found->networked, found->pattern, true};
+  const bool is_pipe = type == "pipemap";
+  if ((type != "unionmap" && !is_pipe) || depth == kMaxNesting) return kind;
+  std::vector<std::string_view> members;
+  if (!split_list(strip_braces(name), members)) return kind;
+  for (const std::string_view& member : members) {
+    const MapKind inner = kind_within(member, depth + 1);
+    kind.networked = kind.networked || inner.networked;
+    // What a pipe is asked goes to its first table.
+    if (!is_pipe || &member == &members.front()) kind.pattern = kind.pattern || inner.pattern;
+  }
+  return kind;
+}
+
 }  // namespace
 
 const MapType* find_map_type(std::string_view name, std::string* why) {
@@ -96,6 +122,22 @@ std::string map_type_names() {
     out += name;
   }
   return out;
+}
+
+MapKind kind_of(std::string_view table) { return kind_within(table, 0); }
+
+std::string proxy_address(bool for_update) {
+  const auto given = from_environment(for_update ? "PROXYWRITE" : "PROXYMAP");
+  if (given && !given->empty()) return *given;
+  const std::string home = from_environment("QMAILHOME").value_or(QV_QMAILHOME);
+  return "unix:" + home + (for_update ? "/proxymap/proxywrite" : "/proxymap/proxymap");
+}
+
+bool is_proxied(std::string_view& table) {
+  const std::string_view inner = proxymap::strip_proxy(table);
+  const bool proxied = inner.size() != table.size();
+  table = inner;
+  return proxied;
 }
 
 }  // namespace qv

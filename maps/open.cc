@@ -103,6 +103,30 @@ class FailMap final : public Map {
 
 }  // namespace
 
+// ---- what a type that does not say otherwise does ---------------------------------------------
+
+void Map::lookup_many(std::span<const std::string_view> keys, const Told& told) {
+  std::string value;
+  for (std::size_t i = 0; i < keys.size(); ++i) {
+    const Result<Answer> answer = lookup(keys[i], value);
+    told(i, answer, value);
+  }
+}
+
+Result<Answer> Map::update(std::string_view /*key*/, std::string_view /*value*/) {
+  return Error{Fault::denied, 0, "this table cannot be written"};
+}
+
+Result<Answer> Map::erase(std::string_view /*key*/) {
+  return Error{Fault::denied, 0, "this table cannot be written"};
+}
+
+Result<Answer> Map::sequence(Step /*step*/, std::string& /*key*/, std::string& /*value*/) {
+  return Error{Fault::denied, 0, "this table cannot be listed"};
+}
+
+// ---- opening -------------------------------------------------------------------------------
+
 Result<std::unique_ptr<Map>> open_map(std::string_view text, const MapOptions& options,
                                       std::string& detail) {
   detail.clear();

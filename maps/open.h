@@ -31,6 +31,25 @@ namespace qv {
 // The traits of the type of that name, found without loading anything; nullopt: there is none.
 [[nodiscard]] std::optional<Traits> traits_of(std::string_view name);
 
+// What a table is, seen from its name alone, before anything is opened.
+struct MapKind {
+  bool networked = false;  // a look-up may wait for somebody else
+  bool pattern = false;    // only whole addresses are asked
+  bool built_in = false;   // this build has the type; else every look-up fails
+};
+
+// Of `type:name`.  A union or a pipe is networked if one of its members is, and of patterns as its
+// members are.
+[[nodiscard]] MapKind kind_of(std::string_view table);
+
+// The stream address of qmail-proxymap: what the environment's PROXYMAP (PROXYWRITE where
+// `for_update`) says, as unix:/path or inet:addr:port; else the socket it listens on by default,
+// unix:$QMAILHOME/proxymap/proxymap (or proxywrite).
+[[nodiscard]] std::string proxy_address(bool for_update);
+
+// True, and `table` without its "proxy:", for a table that is asked through the proxy.
+[[nodiscard]] bool is_proxied(std::string_view& table);
+
 // The names of all types, separated by one space.
 [[nodiscard]] std::string map_type_names();
 

@@ -87,4 +87,10 @@ std::string with_suffix(std::string_view name, std::string_view suffix) {
   return out;
 }
 
+AddressParts split_address(std::string_view address) {
+  const std::size_t at = find_last_byte(address, '@');
+  if (at == address.size()) return {address, {}, false};
+  return {first_bytes(address, at), after_bytes(address, at + 1), true};
+}
+
 }  // namespace qv

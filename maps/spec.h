@@ -37,6 +37,15 @@ namespace qv {
 // `name` with `.suffix` behind it unless it already ends so: Postfix's cdb:/x is the file /x.cdb.
 [[nodiscard]] std::string with_suffix(std::string_view name, std::string_view suffix);
 
+// Local part and domain, split at the last '@'.
+struct AddressParts {
+  std::string_view local;
+  std::string_view domain;
+  bool has_domain = false;
+};
+
+[[nodiscard]] AddressParts split_address(std::string_view address);
+
 }  // namespace qv
 
 #endif  // QV_MAPS_SPEC_H_

@@ -20,7 +20,6 @@
 #include <unordered_map>
 
 #include "maps/map.h"
-#include "maps/map_kind.h"
 #include "maps/open.h"
 #include "proxymap/flags.h"
 

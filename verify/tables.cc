@@ -5,8 +5,7 @@
 #include <utility>
 
 #include "core/text.h"
-#include "maps/map_kind.h"
-#include "maps/proxy_address.h"
+#include "maps/open.h"
 #include "maps/source.h"
 
 namespace qv {

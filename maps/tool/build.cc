@@ -5,17 +5,16 @@
 
 #include <memory>
 
+#include "core/clock.h"
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "maps/bytes.h"
 #include "maps/open.h"
 #include "maps/table_builder.h"
-#include "maps/tool/progress.h"
 #include "maps/tool/tool.h"
-#include "maps/types/logical_lines.h"
 #include "maps/types/memory_table.h"
-#include "maps/types/text_entry.h"
+#include "maps/types/text_table.h"
 
 namespace qv::tool {
 
@@ -36,6 +35,76 @@ class Complaints {
 
  private:
   std::uint64_t count_ = 0;
+};
+
+constexpr std::int64_t kQuietUs = 1'000'000;
+constexpr std::int64_t kEveryUs = 200'000;
+constexpr int kBarWidth = 30;
+
+// "[#####     ]  51 %  1234567 entries  812345/s  0:07 left": what the line says.  `left_s` and
+// `percent` below 0 are not known.
+std::string progress_line(int percent, std::uint64_t entries, std::uint64_t per_second,
+                          std::int64_t left_s) {
+  std::string out;
+  if (percent >= 0) {
+    const auto filled = static_cast<std::size_t>(kBarWidth * percent / 100);
+    out += "[" + std::string(filled, '#') + std::string(kBarWidth - filled, ' ') + "] " +
+           std::to_string(percent) + " %  ";
+  }
+  out += std::to_string(entries) + " entries  " + std::to_string(per_second) + "/s";
+  if (left_s >= 0) {
+    const std::string seconds = std::to_string(left_s % 60);
+    out += "  " + std::to_string(left_s / 60) + ":" + (seconds.size() < 2 ? "0" : "") + seconds +
+           " left";
+  }
+  return out;
+}
+
+// A line on the terminal that tells how far a long build is.  Nothing is written where standard
+// error is no terminal, nor in the first second.
+class Progress {
+ public:
+  // `total`: bytes of the source, 0 where nobody knows.
+  explicit Progress(std::uint64_t total)
+      : total_(total), begun_us_(monotonic_us()), terminal_(isatty(STDERR_FILENO) == 1) {}
+  // Clears the line, if there is one.
+  ~Progress() {
+    if (shown_us_ != 0) write("\r\x1b[K");
+  }
+  Progress(const Progress&) = delete;
+  Progress& operator=(const Progress&) = delete;
+
+  // Cheap: looks at the clock only every few thousand entries.
+  void update(std::uint64_t position, std::uint64_t entries) {
+    if ((entries & 4095) == 0) show(position, entries);
+  }
+
+ private:
+  // Nobody to tell where even that cannot be written.
+  static void write(const std::string& line) { static_cast<void>(write_all(STDERR_FILENO, line)); }
+
+  void show(std::uint64_t position, std::uint64_t entries) {
+    const std::int64_t now = monotonic_us();
+    const std::int64_t spent = now - begun_us_;
+    if (!terminal_ || spent < kQuietUs || now - shown_us_ < kEveryUs) return;
+    shown_us_ = now;
+    int percent = -1;
+    std::int64_t left_s = -1;
+    if (total_ > 0 && position > 0 && position <= total_) {
+      percent = static_cast<int>(position * 100 / total_);
+      left_s = static_cast<std::int64_t>(static_cast<double>(spent) *
+                                         static_cast<double>(total_ - position) /
+                                         static_cast<double>(position) / 1e6);
+    }
+    const auto seconds = static_cast<double>(spent) / 1e6;
+    const auto rate = static_cast<std::uint64_t>(static_cast<double>(entries) / seconds);
+    write("\r" + progress_line(percent, entries, rate, left_s) + "\x1b[K");
+  }
+
+  std::uint64_t total_;
+  std::int64_t begun_us_;
+  std::int64_t shown_us_ = 0;
+  bool terminal_;
 };
 
 struct BuildOptions {

@@ -15,9 +15,13 @@ namespace qv {
 
 namespace {
 
-class CdbMap final : public Map {
+class CdbMap final : public CdbBasedMap {
  public:
-  CdbMap(CdbFile file, SourceStamp stamp) : file_(std::move(file)), stamp_(std::move(stamp)) {}
+  // Whether keys end in a NUL is the same for all of a table: the first record tells, and most
+  // look-ups are spared a second search.
+  explicit CdbMap(CdbTable table)
+      : CdbBasedMap(std::move(table)),
+        without_nul_(first_key_ && (first_key_->empty() || first_key_->back() != '\0')) {}
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     std::string_view found;
@@ -38,60 +42,31 @@ class CdbMap final : public Map {
       }
       if (i < keys.size()) {
         hashes[i % kAhead] = CdbFile::hash_of(keys[i]);
-        file_.prefetch(hashes[i % kAhead], CdbFile::Ahead::slot);
+        file().prefetch(hashes[i % kAhead], CdbFile::Ahead::slot);
       }
       const std::size_t half = i - kAhead / 2;
       if (i >= kAhead / 2 && half < keys.size()) {
-        file_.prefetch(hashes[half % kAhead], CdbFile::Ahead::record);
+        file().prefetch(hashes[half % kAhead], CdbFile::Ahead::record);
       }
     }
   }
 
-  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
-    if (step == Step::first) position_ = 0;
-    std::string_view found_key;
-    std::string_view found_value;
-    QV_TRY(const Answer more, file_.next(position_, found_key, found_value));
-    if (more == Answer::absent) return more;
-    key = found_key;
-    value = found_value;
-    return more;
-  }
-
-  bool is_empty() override { return empty_; }
-  const CdbFile* cdb() const override { return &file_; }
-  void sources(std::vector<SourceStamp>& out) const override { out.push_back(stamp_); }
-
-  // Whether keys end in a NUL is the same for all of a table: the first record tells, and most
-  // look-ups are spared a second search.
-  void look_at_first() {
-    std::uint32_t position = 0;
-    std::string_view key;
-    std::string_view value;
-    const Result<Answer> first = file_.next(position, key, value);
-    empty_ = first.ok() && first.value() == Answer::absent;
-    without_nul_ =
-        first.ok() && first.value() == Answer::found && (key.empty() || key.back() != '\0');
-  }
+  const CdbFile* cdb() const override { return &file(); }
 
  private:
   static constexpr std::size_t kAhead = 16;
 
   Result<Answer> find(std::string_view key, std::uint32_t hash, std::string_view& found) {
-    QV_TRY(const Answer plain, file_.find(key, hash, found));
+    QV_TRY(const Answer plain, file().find(key, hash, found));
     if (plain == Answer::found || without_nul_) return plain;
     with_nul_.assign(key);
     with_nul_ += '\0';
-    QV_TRY(const Answer ended, file_.find(with_nul_, found));
+    QV_TRY(const Answer ended, file().find(with_nul_, found));
     if (ended == Answer::found && !found.empty() && found.back() == '\0') found.remove_suffix(1);
     return ended;
   }
 
-  CdbFile file_;
-  SourceStamp stamp_;
-  std::uint32_t position_ = 0;
-  bool empty_ = false;
-  bool without_nul_ = false;
+  bool without_nul_;
   std::string with_nul_;
 };
 
@@ -128,9 +103,7 @@ Result<std::unique_ptr<TableBuilder>> begin_cdb(AtomicFile file, Duplicates dupl
 Result<std::unique_ptr<Map>> open_cdb(const MapSpec& spec, std::string& detail) {
   CdbTable table;
   QV_TRY_VOID(open_cdb_table(with_suffix(strip_braces(spec.name), ".cdb"), table, detail));
-  auto map = std::make_unique<CdbMap>(std::move(*table.file), std::move(table.stamp));
-  map->look_at_first();
-  return std::unique_ptr<Map>(std::move(map));
+  return std::unique_ptr<Map>(std::make_unique<CdbMap>(std::move(table)));
 }
 
 }  // namespace

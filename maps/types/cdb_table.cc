@@ -8,6 +8,7 @@
 
 #include "core/fault.h"
 #include "core/file.h"
+#include "maps/types/memory_table.h"
 
 namespace qv {
 
@@ -43,7 +44,54 @@ Result<void> look_through(const CdbFile& file, std::uint32_t end) {
   return {};
 }
 
+class CdbSearchMap final : public CdbBasedMap {
+ public:
+  CdbSearchMap(CdbTable table, CdbSearch search) : CdbBasedMap(std::move(table)), search_(search) {}
+
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    return search_(file(), fold_key(key), value);
+  }
+  bool is_pattern() const override { return true; }
+
+ private:
+  CdbSearch search_;
+};
+
 }  // namespace
+
+CdbBasedMap::CdbBasedMap(CdbTable table) : table_(std::move(table)) {
+  std::uint32_t position = 0;
+  std::string_view key;
+  std::string_view value;
+  const Result<Answer> first = file().next(position, key, value);
+  empty_ = first.ok() && first.value() == Answer::absent;
+  if (first.ok() && first.value() == Answer::found) first_key_ = key;
+}
+
+Result<Answer> CdbBasedMap::sequence(Step step, std::string& key, std::string& value) {
+  if (step == Step::first) position_ = 0;
+  std::string_view found_key;
+  std::string_view found_value;
+  QV_TRY(const Answer more, file().next(position_, found_key, found_value));
+  if (more == Answer::absent) return more;
+  key = found_key;
+  value = found_value;
+  return more;
+}
+
+Result<std::unique_ptr<Map>> open_cdb_search(std::string_view path, CdbSearch search,
+                                             std::string& detail) {
+  CdbTable table;
+  QV_TRY_VOID(open_cdb_table(std::string(path), table, detail));
+  return std::unique_ptr<Map>(std::make_unique<CdbSearchMap>(std::move(table), search));
+}
+
+Result<Answer> find_in(const CdbFile& file, std::string_view key, std::string& value) {
+  std::string_view found;
+  QV_TRY(const Answer answer, file.find(key, found));
+  if (answer == Answer::found) value = found;
+  return answer;
+}
 
 Result<void> open_cdb_table(const std::string& path, CdbTable& table, std::string& detail) {
   const auto fail = [&](const Error& error) {

@@ -5,8 +5,7 @@
 // instructions that end in a NUL each, `&address`, `|command`, `.file`.
 // Manual: qmail-map-qmail(5).
 #include "maps/spec.h"
-#include "maps/types/cdb_search.h"
-#include "maps/types/qmail_names.h"
+#include "maps/types/cdb_table.h"
 
 namespace qv {
 

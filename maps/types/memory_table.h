@@ -9,7 +9,10 @@
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <utility>
+#include <vector>
 
+#include "core/text.h"
 #include "maps/map.h"
 
 namespace qv {
@@ -17,13 +20,30 @@ namespace qv {
 class MemoryTable final : public Map {
  public:
   // found: the key was there and its value stays.  absent: added.
-  Answer add(std::string_view key, std::string_view value);
-  void set_source(SourceStamp stamp);
+  Answer add(std::string_view key, std::string_view value) {
+    const bool added = entries_.try_emplace(std::string(key), value).second;
+    return added ? Answer::absent : Answer::found;
+  }
+  void set_source(SourceStamp stamp) { sources_.push_back(std::move(stamp)); }
 
-  Result<Answer> lookup(std::string_view key, std::string& value) override;
-  Result<Answer> sequence(Step step, std::string& key, std::string& value) override;
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    const auto entry = entries_.find(key);
+    if (entry == entries_.end()) return Answer::absent;
+    value = entry->second;
+    return Answer::found;
+  }
+  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
+    if (step == Step::first) walk_ = entries_.begin();
+    if (walk_ == entries_.end()) return Answer::absent;
+    key = walk_->first;
+    value = walk_->second;
+    ++walk_;
+    return Answer::found;
+  }
   bool is_empty() override { return entries_.empty(); }
-  void sources(std::vector<SourceStamp>& out) const override;
+  void sources(std::vector<SourceStamp>& out) const override {
+    out.insert(out.end(), sources_.begin(), sources_.end());
+  }
 
  private:
   struct Hash {
@@ -37,7 +57,11 @@ class MemoryTable final : public Map {
 };
 
 // A to Z become lower case.
-[[nodiscard]] std::string fold_key(std::string_view key);
+[[nodiscard]] inline std::string fold_key(std::string_view key) {
+  std::string out(key);
+  for (char& c : out) c = ascii_lower(c);
+  return out;
+}
 
 }  // namespace qv
 

@@ -78,15 +78,13 @@ class MysqlServer final : public Server {
     connection_.reset(mysql_init(nullptr));
     if (!connection_) return Error{Fault::retry, 0, "out of memory"};
     set_options();
-    std::string name;
-    std::string port = "0";
-    std::string socket;
-    split_host(host, name, port, socket);
-    std::uint64_t number = 0;
-    static_cast<void>(parse_decimal(port, 65535, number));
-    if (mysql_real_connect(connection_.get(), or_null(name), or_null(settings_.user),
+    ServerHost at = parse_server_host(host);
+    if (!at.path.empty()) at.name = "localhost";
+    std::uint64_t port = 0;
+    static_cast<void>(parse_decimal(at.port, 65535, port));
+    if (mysql_real_connect(connection_.get(), or_null(at.name), or_null(settings_.user),
                            or_null(settings_.password), or_null(settings_.dbname),
-                           static_cast<unsigned>(number), or_null(socket),
+                           static_cast<unsigned>(port), or_null(at.path),
                            CLIENT_MULTI_RESULTS) == nullptr) {
       return refused(detail);
     }
@@ -138,18 +136,6 @@ class MysqlServer final : public Server {
   }
 
  private:
-  static void split_host(const std::string& host, std::string& name, std::string& port,
-                         std::string& socket) {
-    std::string_view rest = host;
-    if (starts_with(rest, "unix:")) {
-      socket = after_bytes(rest, 5);
-      name = "localhost";
-      return;
-    }
-    if (starts_with(rest, "inet:")) rest = after_bytes(rest, 5);
-    if (!split_host_port(rest, name, port)) name = rest;
-  }
-
   void set_options() {
     MYSQL* c = connection_.get();
     mysql_options(c, MYSQL_OPT_CONNECT_TIMEOUT, &settings_.connect_seconds);

@@ -5,8 +5,8 @@
 
 #include "core/text.h"
 #include "maps/spec.h"
-#include "maps/types/logical_lines.h"
 #include "maps/types/prefilter.h"
+#include "maps/types/text_table.h"
 
 namespace qv {
 

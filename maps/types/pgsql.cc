@@ -110,28 +110,16 @@ class PgsqlServer final : public Server {
  private:
   static void add_host(const std::string& host,
                        std::vector<std::pair<const char*, std::string>>& words) {
-    std::string_view rest = host;
-    if (starts_with(rest, "unix:")) {
-      // Both the directory and the socket in it are in use as names.
-      rest = after_bytes(rest, 5);
-      constexpr std::string_view kSocket = "/.s.PGSQL.";
-      const std::size_t at = rest.find(kSocket);
-      if (at != std::string_view::npos) {
-        words.emplace_back("port", std::string(after_bytes(rest, at + kSocket.size())));
-        rest = first_bytes(rest, at);
-      }
-      words.emplace_back("host", std::string(rest));
-      return;
+    ServerHost at = parse_server_host(host);
+    // Both the directory and the socket in it are in use as names.
+    constexpr std::string_view kSocket = "/.s.PGSQL.";
+    const std::size_t socket = at.path.find(kSocket);
+    if (socket != std::string::npos) {
+      at.port = at.path.substr(socket + kSocket.size());
+      at.path.resize(socket);
     }
-    if (starts_with(rest, "inet:")) rest = after_bytes(rest, 5);
-    std::string name;
-    std::string port;
-    if (split_host_port(rest, name, port)) {
-      words.emplace_back("host", name);
-      words.emplace_back("port", port);
-    } else {
-      words.emplace_back("host", std::string(rest));
-    }
+    words.emplace_back("host", at.path.empty() ? at.name : at.path);
+    if (!at.port.empty()) words.emplace_back("port", at.port);
   }
 
   Error refused(std::string& detail) {

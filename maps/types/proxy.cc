@@ -9,7 +9,7 @@
 
 #include "core/text.h"
 #include "maps/map.h"
-#include "maps/proxy_address.h"
+#include "maps/open.h"
 #include "maps/spec.h"
 #include "maps/types/stream_client.h"
 #include "wire/proxymap.h"

@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 #include "maps/spec.h"
-#include "maps/types/logical_lines.h"
+#include "maps/types/text_table.h"
 
 namespace qv {
 

@@ -5,7 +5,7 @@
 #include <utility>
 
 #include "core/text.h"
-#include "maps/types/qmail_names.h"
+#include "maps/spec.h"
 
 namespace qv {
 

@@ -91,19 +91,14 @@ class RedisServer final : public Server {
  private:
   void connect_context(const std::string& host) {
     const timeval limit = to_timeval(settings_.connect_timeout_ms);
-    std::string_view rest = host;
-    if (starts_with(rest, "unix:")) {
-      const std::string path(after_bytes(rest, 5));
-      context_.reset(redisConnectUnixWithTimeout(path.c_str(), limit));
+    const ServerHost at = parse_server_host(host);
+    if (!at.path.empty()) {
+      context_.reset(redisConnectUnixWithTimeout(at.path.c_str(), limit));
       return;
     }
-    if (starts_with(rest, "inet:")) rest = after_bytes(rest, 5);
-    std::string name;
-    std::string port = "6379";
-    if (!split_host_port(rest, name, port)) name = rest;
-    std::uint64_t number = 6379;
-    static_cast<void>(parse_decimal(port, 65535, number));
-    context_.reset(redisConnectWithTimeout(name.c_str(), static_cast<int>(number), limit));
+    std::uint64_t port = 6379;
+    static_cast<void>(parse_decimal(at.port, 65535, port));
+    context_.reset(redisConnectWithTimeout(at.name.c_str(), static_cast<int>(port), limit));
   }
 
   // Fails the connection, not one look-up.

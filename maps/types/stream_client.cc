@@ -43,6 +43,17 @@ bool split_host_port(std::string_view text, std::string& host, std::string& port
   return !host.empty() && !port.empty();
 }
 
+ServerHost parse_server_host(std::string_view text) {
+  ServerHost host;
+  if (starts_with(text, "unix:")) {
+    host.path = after_bytes(text, 5);
+    return host;
+  }
+  if (starts_with(text, "inet:")) text = after_bytes(text, 5);
+  if (!split_host_port(text, host.name, host.port)) host.name = text;
+  return host;
+}
+
 Result<void> StreamClient::wait(short events, std::int64_t deadline_us) const {
   for (;;) {
     const std::int64_t left_us = deadline_us - monotonic_us();

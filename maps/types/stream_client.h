@@ -42,6 +42,14 @@ class StreamClient {
   Fd socket_;
 };
 
+// A host as tables on servers write it: `unix:/path`, `inet:host:port`, `host:port`, `host`.
+struct ServerHost {
+  std::string path;  // of a Unix socket; empty: there is none
+  std::string name;
+  std::string port;  // empty: none is given
+};
+[[nodiscard]] ServerHost parse_server_host(std::string_view text);
+
 // Splits `host:port` or `[v6]:port`; false where it is neither.
 [[nodiscard]] bool split_host_port(std::string_view text, std::string& host, std::string& port);
 

@@ -6,9 +6,8 @@
 #include <utility>
 
 #include "maps/spec.h"
-#include "maps/types/logical_lines.h"
 #include "maps/types/memory_table.h"
-#include "maps/types/text_entry.h"
+#include "maps/types/text_table.h"
 
 namespace qv {
 

@@ -7,8 +7,7 @@
 // absent.  Manual: qmail-map-qmail(5).
 #include "core/text.h"
 #include "maps/spec.h"
-#include "maps/types/cdb_search.h"
-#include "maps/types/qmail_names.h"
+#include "maps/types/cdb_table.h"
 
 namespace qv {
 

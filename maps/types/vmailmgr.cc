@@ -11,8 +11,7 @@
 
 #include "maps/mailbox_record.h"
 #include "maps/spec.h"
-#include "maps/types/cdb_search.h"
-#include "maps/types/qmail_names.h"
+#include "maps/types/cdb_table.h"
 
 namespace qv {
 

@@ -18,7 +18,6 @@
 #include "maps/spec.h"
 #include "maps/types/cdb_table.h"
 #include "maps/types/memory_table.h"
-#include "maps/types/qmail_names.h"
 
 namespace qv {
 
@@ -39,10 +38,10 @@ Result<Answer> judge(std::string_view bytes, std::string& value) {
   return Answer::found;
 }
 
-class VpopmailMap final : public Map {
+class VpopmailMap final : public CdbBasedMap {
  public:
   VpopmailMap(std::string directory, CdbTable table)
-      : directory_(std::move(directory)), table_(std::move(table)) {}
+      : CdbBasedMap(std::move(table)), directory_(std::move(directory)) {}
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     const std::string user = fold_key(split_address(key).local);
@@ -50,22 +49,18 @@ class VpopmailMap final : public Map {
         user.find('\0') != std::string::npos) {
       return Answer::absent;
     }
-    QV_TRY(const Answer file, find_file(user, value));
-    if (file == Answer::found) return file;
+    QV_TRY(const Answer dotqmail, find_file(user, value));
+    if (dotqmail == Answer::found) return dotqmail;
     std::string_view record;
-    QV_TRY(const Answer answer, table_.file->find(user, record));
+    QV_TRY(const Answer answer, file().find(user, record));
     if (answer == Answer::absent) return answer;
     return judge(record, value);
   }
   bool is_pattern() const override { return true; }
-  bool is_empty() override {
-    std::uint32_t position = 0;
-    std::string_view key;
-    std::string_view value;
-    const Result<Answer> first = table_.file->next(position, key, value);
-    return first.ok() && first.value() == Answer::absent;
+  // The users in the cdb are not all there are.
+  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
+    return Map::sequence(step, key, value);
   }
-  void sources(std::vector<SourceStamp>& out) const override { out.push_back(table_.stamp); }
 
  private:
   Result<Answer> find_file(const std::string& user, std::string& value) const {
@@ -86,7 +81,6 @@ class VpopmailMap final : public Map {
   }
 
   std::string directory_;
-  CdbTable table_;
 };
 
 Result<std::unique_ptr<Map>> open_vpopmail(const MapSpec& spec, std::string& detail) {

@@ -5,8 +5,7 @@
 #include <string>
 
 #include "maps/tool/users_assign.h"
-#include "maps/types/logical_lines.h"
-#include "maps/types/text_entry.h"
+#include "maps/types/text_table.h"
 
 namespace {
 

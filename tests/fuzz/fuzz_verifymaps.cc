@@ -11,7 +11,6 @@
 #include "maps/address_keys.h"
 #include "maps/spec.h"
 #include "maps/types/memory_table.h"
-#include "maps/types/qmail_names.h"
 #include "rcpt/steps.h"
 
 namespace {

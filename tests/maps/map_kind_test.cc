@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/map_kind.h"
-
 #include <gtest/gtest.h>
+
+#include "maps/open.h"
 
 namespace qv {
 namespace {

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: 0BSD
+#include "maps/types/text_table.h"
+
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <unistd.h>
 
 #include "core/fd.h"
 #include "core/file.h"
-#include "maps/types/logical_lines.h"
-#include "maps/types/text_entry.h"
 
 namespace qv {
 namespace {

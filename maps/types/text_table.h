@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// maps/types/logical_lines.h - the logical lines of a table's text, as Postfix's tables have them.
+// maps/types/text_table.h - how a table's text is read: logical lines, as Postfix's tables have
+// them, and what is key and what value in one.
 //
 // Empty lines, lines of blanks only and lines whose first non-blank character is '#' are passed
 // over.  A line that begins with a blank continues the one before it; its newline goes, its blanks
@@ -7,8 +8,8 @@
 //
 // Reads text in memory, or a descriptor through a buffer that grows only for a long line.
 // Threads: none.  Tests: tests/maps/text_table_test.cc, fuzz_text_table.cc
-#ifndef QV_MAPS_TYPES_LOGICAL_LINES_H_
-#define QV_MAPS_TYPES_LOGICAL_LINES_H_
+#ifndef QV_MAPS_TYPES_TEXT_TABLE_H_
+#define QV_MAPS_TYPES_TEXT_TABLE_H_
 
 #include <cstdint>
 #include <string>
@@ -58,6 +59,24 @@ class LogicalLines {
   std::string joined_;
 };
 
+// One logical line: a key, blanks, a value, as postmap(1) reads them.  The key ends at the first
+// blank; one that begins with '"' ends at the next '"', and in it a backslash takes the next
+// character as it is.  Blanks around key and value are cut.
+struct TextEntry {
+  std::string_view key;  // of the line, or of `unquoted`
+  std::string_view value;
+  std::string unquoted;  // keeps a key that had quotes
+};
+
+// Splits `line`.  Returns nullptr, or what is wrong with it; `entry` is unspecified then.
+[[nodiscard]] const char* parse_text_entry(std::string_view line, TextEntry& entry);
+
+// The entry as a line that parse_text_entry() reads back, with its newline.  False, nothing
+// appended, where no such line exists: a newline or a NUL in it, an empty key or value, blanks
+// around the value.
+[[nodiscard]] bool append_text_entry(std::string& out, std::string_view key,
+                                     std::string_view value);
+
 }  // namespace qv
 
-#endif  // QV_MAPS_TYPES_LOGICAL_LINES_H_
+#endif  // QV_MAPS_TYPES_TEXT_TABLE_H_

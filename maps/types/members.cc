@@ -1,0 +1,154 @@
+// SPDX-License-Identifier: 0BSD
+// unionmap:{ type:name, type:name } - asks every table and joins what they say with commas.
+// pipemap:{ type:name, type:name } - the value the first table finds is the key of the second, and
+// so on.
+//
+// As Postfix's: a union finds where one of them finds and is absent where all of them say so; a
+// pipe is absent where one of them is.  A fault where one of them cannot say. Manual:
+// qmail-map-static(5).
+#include <algorithm>
+#include <utility>
+
+#include "maps/open.h"
+#include "maps/spec.h"
+
+namespace qv {
+
+namespace {
+
+constexpr int kMaxDepth = 8;
+
+int depth_of(std::string_view text) {
+  int depth = 0;
+  int deepest = 0;
+  for (const char c : text) {
+    if (c == '{') deepest = std::max(deepest, ++depth);
+    if (c == '}') --depth;
+  }
+  return deepest;
+}
+
+using Members = std::vector<std::unique_ptr<Map>>;
+
+// Opens each table of `{ type:name, type:name }`.  Errors: no such list, an empty one, nested
+// deeper than kMaxDepth (config), or what opening a member says; `detail` names the member.
+Result<Members> open_members(const MapSpec& spec, std::string& detail) {
+  const auto fail = [&](const char* reason) {
+    detail = spec.type + ":" + spec.name + ": " + reason;
+    return Error{Fault::config, 0, "list of tables"};
+  };
+  if (depth_of(spec.name) > kMaxDepth) return fail("nested too deeply");
+  std::vector<std::string_view> elements;
+  if (!is_braced(trim_white(spec.name)) || !split_list(strip_braces(spec.name), elements)) {
+    return fail("write { type:name, type:name }");
+  }
+  if (elements.empty()) return fail("no table");
+  // A member is only read, whatever the whole is opened for.
+  MapOptions options = spec.options;
+  options.for_update = false;
+  Members members;
+  std::string warnings;
+  for (const std::string_view element : elements) {
+    std::string said;
+    Result<std::unique_ptr<Map>> map = open_map(element, options, said);
+    if (!map.ok()) {
+      detail = said;
+      return map.error();
+    }
+    if (!said.empty()) warnings += (warnings.empty() ? "" : "\n") + said;
+    members.push_back(std::move(map).value());
+  }
+  detail = warnings;
+  return members;
+}
+
+class MembersMap : public Map {
+ public:
+  explicit MembersMap(Members members) : members_(std::move(members)) {}
+
+  void sources(std::vector<SourceStamp>& out) const override {
+    for (const auto& map : members_) map->sources(out);
+  }
+  std::string detail() const override { return detail_; }
+
+ protected:
+  Result<Answer> ask(Map& map, std::string_view key, std::string& value) {
+    Result<Answer> said = map.lookup(key, value);
+    if (!said.ok()) detail_ = map.detail();
+    return said;
+  }
+
+  Members members_;
+  std::string detail_;
+};
+
+class UnionMap final : public MembersMap {
+ public:
+  using MembersMap::MembersMap;
+
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    std::string joined;
+    Answer answer = Answer::absent;
+    for (const auto& map : members_) {
+      std::string one;
+      QV_TRY(const Answer said, ask(*map, key, one));
+      if (said == Answer::absent) continue;
+      if (answer == Answer::found) joined += ',';
+      joined += one;
+      answer = Answer::found;
+    }
+    if (answer == Answer::found) value = std::move(joined);
+    return answer;
+  }
+  bool is_pattern() const override {
+    return std::any_of(members_.begin(), members_.end(),
+                       [](const auto& map) { return map->is_pattern(); });
+  }
+  bool is_empty() override {
+    return std::all_of(members_.begin(), members_.end(),
+                       [](const auto& map) { return map->is_empty(); });
+  }
+};
+
+class PipeMap final : public MembersMap {
+ public:
+  using MembersMap::MembersMap;
+
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    std::string current(key);
+    for (const auto& map : members_) {
+      std::string next;
+      QV_TRY(const Answer said, ask(*map, current, next));
+      if (said == Answer::absent) return said;
+      current = std::move(next);
+    }
+    value = std::move(current);
+    return Answer::found;
+  }
+  // The keys of the others come from tables.
+  bool is_pattern() const override { return members_.front()->is_pattern(); }
+  bool is_empty() override {
+    return std::any_of(members_.begin(), members_.end(),
+                       [](const auto& map) { return map->is_empty(); });
+  }
+};
+
+template <class Kind>
+Result<std::unique_ptr<Map>> open(const MapSpec& spec, std::string& detail) {
+  QV_TRY(Members members, open_members(spec, detail));
+  return std::unique_ptr<Map>(std::make_unique<Kind>(std::move(members)));
+}
+
+}  // namespace
+
+extern const MapType map_type_unionmap;
+const MapType map_type_unionmap{
+    "unionmap", {}, "{ type:name, ... }: what each of the tables says, joined", open<UnionMap>};
+
+extern const MapType map_type_pipemap;
+const MapType map_type_pipemap{"pipemap",
+                               {},
+                               "{ type:name, ... }: each table asked for what the one before said",
+                               open<PipeMap>};
+
+}  // namespace qv
