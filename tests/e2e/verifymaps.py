@@ -385,6 +385,21 @@ class Proxied(TableTest):
         self.assertIn('proxy:%s: "joe@t.example" is there' % self.table, out)
         self.assertEqual(self.run_verify("--check-config")[0], 0)
 
+    def test_only_the_worker_loads_the_client(self):
+        """The front and the proxy know what kind of table it is without the type's module."""
+        self.start_proxy()
+        self.serve()
+        self.expect("joe@t.example", VALID, "table")
+
+        def has_module(pid):
+            with open("/proc/%s/maps" % pid, encoding="ascii") as f:
+                return "/qmail-verify/maps/pgsql.so" in f.read()
+        self.assertFalse(has_module(self.verify.pid))
+        self.assertFalse(has_module(self.proxy.pid))
+        with open("/proc/%d/task/%d/children" % (self.proxy.pid, self.proxy.pid),
+                  encoding="ascii") as f:
+            self.assertTrue(any(has_module(pid) for pid in f.read().split()))
+
     def test_not_approved(self):
         self.tree.control("proxy_read_maps", "proxy:cdb:/x")
         self.start_proxy()

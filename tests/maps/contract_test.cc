@@ -274,7 +274,7 @@ std::string name_of(const testing::TestParamInfo<const MapType*>& info) {
   return std::string(info.param->name);
 }
 
-// Modules are loaded for it; one that cannot be is missed by name in ModuleTest.
+// Modules are loaded for it; one that cannot be fails find_type_test.
 std::vector<const MapType*> every_type() {
   std::vector<const MapType*> all(built_in_types().begin(), built_in_types().end());
   for (const std::string_view name : loadable_types()) {
