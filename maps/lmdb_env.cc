@@ -89,7 +89,7 @@ class PageCheck {
   using Page = char[65536];  // at most
 
   PageCheck(int fd, std::size_t page_size, std::size_t pages)
-      : fd_(fd), size_(page_size), overflow_(pages) {}
+      : fd_(fd), size_(page_size), no_branch_(pages) {}
 
   // Of an entry: its value stands in the page of its key, or in pages of its own.
   bool is_sound(const MDB_val& key, const MDB_val& value) {
@@ -108,10 +108,26 @@ class PageCheck {
     }
     const auto first = load<std::size_t>(page);
     const auto pages = load<std::uint32_t>(page + 12);
-    if (pages > overflow_.size() - first || value.mv_size + kPageHeader > pages * size_) {
+    if (pages > no_branch_.size() - first || value.mv_size + kPageHeader > pages * size_) {
       return false;
     }
-    std::fill_n(overflow_.begin() + static_cast<std::ptrdiff_t>(first), pages, true);
+    std::fill_n(no_branch_.begin() + static_cast<std::ptrdiff_t>(first), pages, true);
+    return true;
+  }
+
+  // Of an entry of the list of free pages: a transaction's number, and how many pages it has freed
+  // and which, for a writer to use again.  What they hold means nothing.
+  bool is_free_list(const MDB_val& key, const MDB_val& value, std::size_t last_page) {
+    const auto entry = [&](std::size_t i) {
+      return load<std::size_t>(static_cast<const char*>(value.mv_data) + i * sizeof(std::size_t));
+    };
+    const std::size_t entries = value.mv_size / sizeof(std::size_t);
+    if (key.mv_size != sizeof(std::size_t) || entries == 0 || entry(0) >= entries) return false;
+    for (std::size_t i = 1; i <= entry(0); ++i) {
+      if (entry(i) < 2 || entry(i) > last_page) return false;
+      // Pages at the end that were never written are not in the file.
+      if (entry(i) < no_branch_.size()) no_branch_[entry(i)] = true;
+    }
     return true;
   }
 
@@ -126,10 +142,10 @@ class PageCheck {
     return true;
   }
 
-  // Of all pages that are branches, or once were; after the walk.
+  // Of all pages that are branches; after the walk.
   bool are_branches_sound() {
-    for (std::size_t page = 2; page < overflow_.size(); ++page) {
-      if (overflow_[page] || !read_page(page) || load<std::size_t>(copy_) != page) continue;
+    for (std::size_t page = 2; page < no_branch_.size(); ++page) {
+      if (no_branch_[page] || !read_page(page) || load<std::size_t>(copy_) != page) continue;
       const bool branch = (kind_of(copy_) & kBranch) != 0;
       if (branch && (kind_of(copy_) != kBranch || !is_layout_sound(copy_))) return false;
     }
@@ -144,7 +160,7 @@ class PageCheck {
   }
   bool is_in_place(const char* page) {
     const auto number = load<std::size_t>(page);
-    return number < overflow_.size() && read_page(number) && memcmp(copy_, page, size_) == 0;
+    return number < no_branch_.size() && read_page(number) && memcmp(copy_, page, size_) == 0;
   }
   bool is_layout_sound(const char* page) const {
     const std::size_t lower = load<std::uint16_t>(page + 12);
@@ -164,24 +180,10 @@ class PageCheck {
 
   int fd_;
   std::size_t size_;
-  std::vector<bool> overflow_;  // by page: part of a value's own pages
+  std::vector<bool> no_branch_;  // by page: free, or part of a value's own pages
   const char* last_leaf_ = nullptr;
   Page copy_;
 };
-
-// An entry of the list of free pages: a transaction's number, and how many pages it has freed and
-// which, for a writer to use again.
-bool is_free_list(const MDB_val& key, const MDB_val& value, std::size_t last_page) {
-  const auto entry = [&](std::size_t i) {
-    return load<std::size_t>(static_cast<const char*>(value.mv_data) + i * sizeof(std::size_t));
-  };
-  const std::size_t entries = value.mv_size / sizeof(std::size_t);
-  if (key.mv_size != sizeof(std::size_t) || entries == 0 || entry(0) >= entries) return false;
-  for (std::size_t i = 1; i <= entry(0); ++i) {
-    if (entry(i) < 2 || entry(i) > last_page) return false;
-  }
-  return true;
-}
 
 // Reads all of a table: 0, or what is wrong.
 int walk_table(MDB_txn* txn, MDB_dbi dbi, PageCheck& pages, std::size_t last_page) {
@@ -203,7 +205,7 @@ int walk_table(MDB_txn* txn, MDB_dbi dbi, PageCheck& pages, std::size_t last_pag
     for (const char c : from_lmdb(value)) touched = c;
     static_cast<void>(touched);
     if (!pages.is_sound(key, value) || entries >= stat.ms_entries ||
-        (dbi == kFreeList && !is_free_list(key, value, last_page)) ||
+        (dbi == kFreeList && !pages.is_free_list(key, value, last_page)) ||
         (entries > 0 && mdb_cmp(txn, dbi, &last, &key) >= 0)) {
       return MDB_CORRUPTED;
     }
@@ -223,6 +225,10 @@ int walk_file(const char* path) {
   if (code != 0) return code;
   mdb_env_set_assert(env, [](MDB_env*, const char*) { _exit(kDamaged); });
   code = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK, 0);
+  // The file wants a map of a size that nobody can have; under a limit of memory it may be sound.
+  rlimit space{};
+  const bool limited = getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
+  if (code == EINVAL || code == EOVERFLOW || (code == ENOMEM && !limited)) return MDB_CORRUPTED;
   if (code == 0) code = mdb_txn_begin(env, nullptr, MDB_RDONLY, &txn);
   if (code == 0) code = mdb_dbi_open(txn, nullptr, 0, &dbi);
   if (code == 0) code = mdb_env_stat(env, &stat);
@@ -309,7 +315,7 @@ Result<void> check_in_child(const char* path) {
     case SIGALRM:
       return damaged();
     default:
-      return Error{Fault::retry, 0, "the check was ended of LMDB file"};
+      return Error{Fault::retry, 0, "ended by a signal, the check of"};
   }
 }
 

@@ -137,6 +137,15 @@ TEST_F(StoreFile, OneWithPagesOverwrittenIsSetAside) {
   expect_begun_afresh();
 }
 
+TEST_F(StoreFile, OneThatWantsMoreMemoryThanThereIsIsSetAside) {
+  open();
+  fill(10);
+  store_.reset();
+  // The size of the map, in both headers.
+  for (const std::uintmax_t page : {0u, 4096u}) overwrite(page + 32, 7, '\x7f');
+  expect_begun_afresh();
+}
+
 TEST_F(StoreFile, AnEmptyFileIsANewOne) {
   std::ofstream(path_).close();
   open();
