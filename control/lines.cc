@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include "control/lines.h"
 
-#include <sys/stat.h>
-
-#include <cerrno>
+#include <utility>
 
 #include "core/fault.h"
-#include "core/file.h"
 #include "core/text.h"
 
 namespace qv {
@@ -43,26 +40,20 @@ bool parse_control_text(std::string_view text, std::vector<ControlLine>& lines) 
   return true;
 }
 
-Result<std::optional<std::vector<ControlLine>>> read_control_file(const std::string& path) {
-  using Lines = std::optional<std::vector<ControlLine>>;
-  Result<Fd> file = open_read(path.c_str());
-  if (!file.ok()) {
-    if (errno_means_absent(file.error().errnum)) return Lines{};
-    return file.error();
+Result<ControlLines> read_control_file(const std::string& path, SourceStamp& seen) {
+  Result<std::string> text = read_regular_file(path, kMaxControlFile, seen);
+  if (!text.ok()) {
+    if (errno_means_absent(seen.errnum)) return ControlLines{};
+    return text.error();
   }
-  const int fd = file.value().get();
-  struct stat st {};
-  if (fstat(fd, &st) != 0) return errno_error("fstat");
-  if (!S_ISREG(st.st_mode)) return Error{Fault::config, 0, "not a regular file"};
-  if (static_cast<std::uint64_t>(st.st_size) > kMaxControlFile) {
-    return Error{Fault::config, EFBIG, "too large for a control file"};
-  }
-  std::string text(static_cast<std::size_t>(st.st_size), '\0');
-  QV_TRY(const std::size_t got, read_full(fd, text.data(), text.size()));
-  text.resize(got);
   std::vector<ControlLine> lines;
-  if (!parse_control_text(text, lines)) return Error{Fault::config, 0, "holds a NUL byte"};
-  return Lines{std::move(lines)};
+  if (!parse_control_text(text.value(), lines)) return Error{Fault::config, 0, "holds a NUL byte"};
+  return ControlLines{std::move(lines)};
+}
+
+Result<ControlLines> read_control_file(const std::string& path) {
+  SourceStamp seen;
+  return read_control_file(path, seen);
 }
 
 }  // namespace qv

@@ -12,6 +12,7 @@
 #include <string_view>
 #include <vector>
 
+#include "control/file_stamp.h"
 #include "core/result.h"
 
 namespace qv {
@@ -19,6 +20,7 @@ namespace qv {
 struct ControlLine {
   std::string text;  // never empty, no NUL
   int number = 0;    // from 1, as an editor counts
+  bool operator==(const ControlLine&) const = default;
 };
 
 // A mistake an operator can mend.  `line` 0: the file or the setting as a whole.
@@ -33,10 +35,13 @@ struct Problem {
 
 inline constexpr std::size_t kMaxControlFile = 64u << 20;  // bytes
 
-// The lines of the file; nullopt where there is none.  Errors: not readable, not a regular file,
-// longer than kMaxControlFile, a NUL in it (Fault::config).
-[[nodiscard]] Result<std::optional<std::vector<ControlLine>>> read_control_file(
-    const std::string& path);
+// The lines of a file; nullopt: there is no such file.
+using ControlLines = std::optional<std::vector<ControlLine>>;
+
+// Errors: not readable, written to meanwhile, not a regular file, longer than kMaxControlFile, a
+// NUL in it (Fault::config).  `seen` gets the file's stamp.
+[[nodiscard]] Result<ControlLines> read_control_file(const std::string& path, SourceStamp& seen);
+[[nodiscard]] Result<ControlLines> read_control_file(const std::string& path);
 
 // The same of text already in memory; false where it holds a NUL.
 [[nodiscard]] bool parse_control_text(std::string_view text, std::vector<ControlLine>& lines);

@@ -4,14 +4,12 @@
 #include <errno.h>
 #include <pwd.h>
 #include <string.h>
-#include <sys/stat.h>
 
 #include <string>
 #include <utility>
 #include <vector>
 
 #include "core/fault.h"
-#include "core/file.h"
 #include "core/text.h"
 #include "helper/records.h"
 #include "maps/cdb_file.h"
@@ -21,50 +19,17 @@ namespace qv::helper {
 
 namespace {
 
-constexpr off_t kMaxPasswd = 268435456;
+constexpr std::size_t kMaxPasswd = 268435456;
 constexpr std::size_t kMaxNssBuffer = 1048576;
 constexpr int kTries = 3;
 
-struct Snapshot {
-  Stamp stamp;
-  std::string text;  // empty and not read where `stamp` says that nothing has changed
-  bool changed_meanwhile = false;
-};
-
-bool same_file(const Stamp& a, const Stamp& b) {
-  Stamp settled = a;
-  settled.settled = 1;
-  return still_holds(settled, b);
-}
-
-// One reading of the file; it may have been written meanwhile.
-Result<Snapshot> read_once(const char* path, const Stamp& have) {
-  Snapshot snapshot;
-  const std::int64_t now_ns = wall_clock_ns();
-  QV_TRY(const Fd file, open_read(path));
-  struct stat st {};
-  if (fstat(file.get(), &st) != 0) return errno_error("fstat");
-  if (!S_ISREG(st.st_mode)) return Error{Fault::config, EINVAL, "password file"};
-  if (st.st_size > kMaxPasswd) return Error{Fault::config, EFBIG, "password file"};
-  snapshot.stamp = stamp_of(st, now_ns);
-  if (still_holds(have, snapshot.stamp)) return snapshot;
-
-  // One byte more than there is: a file that grows is noticed.
-  snapshot.text.resize(static_cast<std::size_t>(st.st_size) + 1);
-  QV_TRY(const std::size_t got, read_full(file.get(), snapshot.text.data(), snapshot.text.size()));
-  snapshot.changed_meanwhile = got != static_cast<std::size_t>(st.st_size);
-  snapshot.text.resize(got);
-  if (fstat(file.get(), &st) != 0) return errno_error("fstat");
-  if (!same_file(snapshot.stamp, stamp_of(st, now_ns))) snapshot.changed_meanwhile = true;
-  return snapshot;
-}
-
-Result<Snapshot> read_passwd(const char* path, const Stamp& have) {
-  for (int i = 0; i < kTries; ++i) {
-    QV_TRY(Snapshot snapshot, read_once(path, have));
-    if (!snapshot.changed_meanwhile) return snapshot;
+// Tried again at once where somebody writes to it meanwhile.
+Result<std::string> read_passwd(const char* path, SourceStamp& seen, WallClock clock) {
+  Result<std::string> text = read_regular_file(path, kMaxPasswd, seen, clock);
+  for (int i = 1; i < kTries && !text.ok() && text.error().errnum == EAGAIN; ++i) {
+    text = read_regular_file(path, kMaxPasswd, seen, clock);
   }
-  return Error{Fault::retry, EAGAIN, "password file"};
+  return text;
 }
 
 // add() keeps the order, and a reader finds the first: as getpwnam(3) does.
@@ -105,15 +70,23 @@ Finding found_user(const passwd& entry) {
 
 }  // namespace
 
-Finding index_passwd(const Request& request, const char* path) {
-  Result<Snapshot> snapshot = read_passwd(path, request.have);
-  if (!snapshot.ok()) return fault_finding(snapshot.error());
+Finding index_passwd(const Request& request, const char* path, WallClock clock) {
   Finding result = finding(Outcome::unchanged);
-  result.response.stamp = snapshot.value().stamp;
-  if (still_holds(request.have, snapshot.value().stamp)) return result;
+  result.response.stamp = take_stamp(path);
+  if (still_holds(request.have, result.response.stamp)) return result;
 
-  Result<Fd> index = build_index(snapshot.value().text);
+  SourceStamp seen;
+  const Result<std::string> text = read_passwd(path, seen, clock);
+  if (!text.ok()) return fault_finding(text.error());
+  if (seen.unfinished && seen.settled == 0) {
+    // Somebody may be writing it.  What the asker has serves until it is whole.
+    if (request.have.inode == 0) return fault_finding(EAGAIN);
+    result.response.stamp = request.have;
+    return result;
+  }
+  Result<Fd> index = build_index(text.value());
   if (!index.ok()) return fault_finding(index.error());
+  result.response.stamp = seen;
   result.response.outcome = Outcome::found;
   result.response.has_file = Attached::sealed_copy;
   result.file = std::move(index).value();

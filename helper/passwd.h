@@ -13,9 +13,10 @@
 namespace qv::helper {
 
 // Every user of the file at `path` (records.h).  found: they are in the file of the finding.
-// unchanged: request.have still holds.  Fault: it cannot be read, is missing, or is too large
-// (config), or changed under our hands again and again (retry).
-[[nodiscard]] Finding index_passwd(const Request& request, const char* path);
+// unchanged: request.have still holds, or the file is not to be believed yet (control/reloaded.h).
+// Fault: it cannot be read, is missing, or is too large (config), or is being written (retry).
+[[nodiscard]] Finding index_passwd(const Request& request, const char* path,
+                                   WallClock clock = wall_clock_ns);
 
 // getpwnam_r(3).  Fault: NSS cannot tell.
 [[nodiscard]] Finding find_passwd_user(const Request& request);

@@ -32,11 +32,13 @@
 #include <string_view>
 #include <type_traits>
 
+#include "control/file_stamp.h"
 #include "core/result.h"
-#include "helper/stamp.h"
 #include "maps/owner_table.h"
 
 namespace qv::helper {
+
+using Stamp = FileStamp;
 
 // Longest home directory and longest name, in bytes, the NUL that ends them included.
 inline constexpr std::size_t kMaxPath = 1024;

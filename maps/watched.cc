@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <utility>
 
+#include "control/reloaded.h"
 #include "core/clock.h"
 #include "maps/open.h"
 
@@ -9,14 +10,11 @@ namespace qv {
 
 namespace {
 
-constexpr std::int64_t kLookAgainUs = 1'000'000;
-
 class WatchedMap final : public Map {
  public:
   WatchedMap(std::string_view text, const MapOptions& options, MapNotice notice, MapClock clock)
       : text_(text), options_(options), notice_(std::move(notice)), clock_(std::move(clock)) {
-    open();
-    next_look_us_ = now_us() + kLookAgainUs;
+    follow();
   }
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
@@ -55,59 +53,52 @@ class WatchedMap final : public Map {
     if (notice_ && !line.empty()) notice_(line);
   }
 
-  // Whether what was opened last is not what is there now.
-  bool has_changed() {
-    if (!serving_) return true;
-    for (SourceStamp& stamp : stamps_) {
-      switch (compare_source(stamp)) {
-        case SourceState::same:
-          // Read again once, when the times of a further change must differ.
-          if (std::exchange(stamp.recent, false) && !stamp.identity_only) return true;
-          break;
-        case SourceState::changed:
-          return true;
-        case SourceState::unreadable:
-          tell(text_ + ": " + stamp.path + " is gone; the table read from it goes on serving");
-          return false;
-      }
-    }
-    return false;
-  }
-
   // Whether the table that serves is a file that somebody has written to since: it is neither the
   // old table nor a new one.
   bool is_torn() const {
-    return std::any_of(stamps_.begin(), stamps_.end(), [](const SourceStamp& stamp) {
-      return stamp.mapped && is_written_over(stamp);
+    return std::any_of(table_.files().begin(), table_.files().end(), [](const SourceStamp& file) {
+      return file.mapped && is_written_over(file);
     });
   }
 
-  void follow() {
-    const std::int64_t now = now_us();
-    if (now < next_look_us_) return;
-    next_look_us_ = now + kLookAgainUs;
-    if (has_changed()) open();
+  std::string reason(const std::string& detail) const {
+    for (const SourceStamp& file : table_.files()) {
+      if (compare_source(file) == SourceState::unreadable) return file.path + " is gone";
+    }
+    return detail;
   }
 
-  void open() {
+  void follow() {
     std::string detail;
-    Result<std::unique_ptr<Map>> opened = open_map(text_, options_, detail);
-    if (!opened.ok()) {
-      if (detail.empty()) detail = describe_error(opened.error(), {});
-      serving_ = serving_ && !is_torn();
-      tell(text_ + ": " + detail + (serving_ ? "; the table read before goes on serving" : ""));
-      if (!serving_) map_ = make_fail_map(opened.error(), detail);
-      return;
+    switch (table_.refresh(now_us(), [&](std::vector<SourceStamp>& files) {
+      Result<std::unique_ptr<Map>> opened = open_map(text_, options_, detail);
+      if (opened.ok()) opened.value()->sources(files);
+      return opened;
+    })) {
+      case Reload::none:
+        return;
+      case Reload::failed:
+        if (detail.empty()) detail = describe_error(*table_.error(), {});
+        if (is_torn()) table_.drop();
+        if (table_.value() != nullptr) {
+          tell(text_ + ": " + reason(detail) + "; the table read before goes on serving");
+          return;
+        }
+        tell(text_ + ": " + detail);
+        failed_ = make_fail_map(*table_.error(), detail);
+        map_ = failed_.get();
+        return;
+      case Reload::taken:
+        map_ = table_.value()->get();
+        tell_of_new(detail);
+        return;
     }
-    map_ = std::move(opened).value();
-    serving_ = true;
-    stamps_.clear();
-    map_->sources(stamps_);
+  }
+
+  void tell_of_new(const std::string& detail) {
     if (options_.refuse_empty && map_->is_empty()) {
       tell(text_ + ": the table is empty; it gives no answer until it has an entry");
-      return;
-    }
-    if (!detail.empty()) {
+    } else if (!detail.empty()) {
       tell(text_ + ": " + detail);
     } else if (!last_told_.empty()) {
       tell(text_ + ": in service");
@@ -119,10 +110,9 @@ class WatchedMap final : public Map {
   MapOptions options_;
   MapNotice notice_;
   MapClock clock_;
-  std::unique_ptr<Map> map_;
-  bool serving_ = false;  // map_ is a table, not the reason why there is none
-  std::vector<SourceStamp> stamps_;
-  std::int64_t next_look_us_ = 0;
+  Reloaded<std::unique_ptr<Map>> table_;
+  std::unique_ptr<Map> failed_;  // answers while no table has been read
+  Map* map_ = nullptr;           // one of the two
   std::string last_told_;
 };
 

@@ -3,89 +3,87 @@
 
 #include <pwd.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
+
+#include <utility>
 
 #include "core/text.h"
 
 namespace qv {
 
-namespace {
-constexpr const char* kNames[] = {"verifyprobe", "smtproutes", "probe_update_users", "me"};
+std::vector<ControlLine> ControlFiles::lines_of(const File& file) {
+  return file.used.value_or(std::vector<ControlLine>{});
 }
 
-std::string ControlFiles::path_of(std::size_t file) const {
-  return directory_ + "/" + kNames[file];
-}
+ControlFiles::ControlFiles(const std::string& directory, WallClock clock)
+    : verifyprobe_(directory + "/verifyprobe", clock),
+      smtproutes_(directory + "/smtproutes", clock),
+      users_(directory + "/probe_update_users", clock),
+      me_file_(directory + "/me", clock) {}
 
-ControlFiles::Stamp ControlFiles::stamp_of(std::size_t file) const {
-  struct stat st {};
-  if (stat(path_of(file).c_str(), &st) != 0) return {};
-  return {st.st_ino, static_cast<std::uint64_t>(st.st_size),
-          st.st_mtim.tv_sec * std::int64_t{1000000000} + st.st_mtim.tv_nsec};
-}
-
-void ControlFiles::forget() { read_before_ = false; }
-
-ControlFiles::Change ControlFiles::read(std::vector<Problem>& problems) {
-  Change change = Change::none;
-  bool routes = false;
-  for (std::size_t file = 0; file < kFiles; ++file) {
-    const Stamp stamp = stamp_of(file);
-    if (read_before_ && stamp == stamps_[file]) continue;
-    stamps_[file] = stamp;
-    const auto lines = read_control_file(path_of(file));
-    if (!lines.ok()) {
-      std::string text = lines.error().what;
-      if (lines.error().errnum != 0) text += std::string(": ") + strerror(lines.error().errnum);
-      problems.push_back({path_of(file), 0, text});
-      continue;
+Change ControlFiles::read(File& file, std::int64_t now_us, std::vector<Problem>& problems) const {
+  switch (file.lines.refresh(
+      now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); })) {
+    case Reload::none:
+      break;
+    case Reload::failed: {
+      std::string trouble = file.lines.error()->what;
+      const int errnum = file.lines.error()->errnum;
+      if (errnum != 0) trouble += std::string(": ") + strerror(errnum);
+      if (!started_ || trouble != file.trouble) problems.push_back({file.path, 0, trouble});
+      file.trouble = std::move(trouble);
+      break;
     }
-    change = Change::some;
-    lines_[file] = lines.value().value_or(Lines{});
-    if (file == kVerifyprobe || file == kSmtproutes) {
-      routes = true;
-    } else {
-      use(file, problems);
-    }
+    case Reload::taken:
+      file.trouble.clear();
+      const ControlLines& lines = *file.lines.value();
+      if (lines == file.used) break;
+      file.used = lines;
+      return Change::changed;
   }
-  if (routes) use_routes(problems);
-  read_before_ = true;
-  return change;
+  return started_ ? Change::none : Change::changed;
 }
 
-void ControlFiles::use(std::size_t file, std::vector<Problem>& problems) {
-  if (file == kUpdateUsers) use_users(problems);
-  if (file == kMe) use_me();
+Change ControlFiles::read(std::int64_t now_us, std::vector<Problem>& problems) {
+  const Change probed = read(verifyprobe_, now_us, problems);
+  const Change routes = read(smtproutes_, now_us, problems);
+  const Change users = read(users_, now_us, problems);
+  const Change me = read(me_file_, now_us, problems);
+  if (probed == Change::changed || routes == Change::changed) use_routes(problems);
+  if (users == Change::changed) use_users(problems);
+  if (me == Change::changed) use_me();
+  started_ = true;
+  const bool none = probed == routes && routes == users && users == me && me == Change::none;
+  return none ? Change::none : Change::changed;
 }
 
 void ControlFiles::use_routes(std::vector<Problem>& problems) {
   const std::size_t before = problems.size();
-  Routes routes(lines_[kVerifyprobe], lines_[kSmtproutes], problems);
+  Routes routes(lines_of(verifyprobe_), lines_of(smtproutes_), problems);
   // A mistake in an edit must not turn probing off for a domain that was probed; at the start
   // there is nothing older to keep, and the good lines count.
-  if (problems.size() > before && read_before_) return;
+  if (problems.size() > before && started_) return;
   routes_ = std::move(routes);
 }
 
 void ControlFiles::use_users(std::vector<Problem>& problems) {
   std::set<uid_t> users;
-  for (const ControlLine& line : lines_[kUpdateUsers]) {
+  for (const ControlLine& line : lines_of(users_)) {
     std::uint64_t number = 0;
     if (parse_decimal(line.text, UINT32_MAX - 1, number)) {
       users.insert(static_cast<uid_t>(number));
     } else if (const passwd* entry = getpwnam(line.text.c_str())) {
       users.insert(entry->pw_uid);
     } else {
-      problems.push_back({path_of(kUpdateUsers), line.number, "no user \"" + line.text + "\""});
+      problems.push_back({users_.path, line.number, "no user \"" + line.text + "\""});
     }
   }
   update_users_ = std::move(users);
 }
 
 void ControlFiles::use_me() {
-  if (!lines_[kMe].empty()) {
-    me_ = lines_[kMe].front().text;
+  if (const std::vector<ControlLine> lines = lines_of(me_file_); !lines.empty()) {
+    me_ = lines.front().text;
     return;
   }
   char name[256] = "";

@@ -12,27 +12,27 @@
 
 #include <sys/types.h>
 
-#include <array>
 #include <cstdint>
 #include <set>
 #include <string>
 #include <vector>
 
 #include "control/lines.h"
+#include "control/reloaded.h"
 #include "probe/routes.h"
 
 namespace qv {
 
 class ControlFiles {
  public:
-  // Reads nothing yet.  `directory`: control/.
-  explicit ControlFiles(std::string directory) : directory_(std::move(directory)) {}
+  // Reads nothing yet.  `directory`: control/.  `clock`: end_of_time_ns for a program that reads
+  // once.
+  explicit ControlFiles(const std::string& directory, WallClock clock = wall_clock_ns);
 
-  enum class Change : std::uint8_t { none, some };
   // Reads what has changed since (everything, the first time); mistakes are added to `problems`.
-  Change read(std::vector<Problem>& problems);
-  // The next read() reads everything.
-  void forget();
+  Change read(std::int64_t now_us, std::vector<Problem>& problems);
+  // The next read() uses everything as if it were new, and reports all that is wrong.
+  void forget() { started_ = false; }
 
   [[nodiscard]] const Routes& routes() const { return routes_; }
   [[nodiscard]] const std::set<uid_t>& update_users() const { return update_users_; }
@@ -40,27 +40,26 @@ class ControlFiles {
   [[nodiscard]] const std::string& me() const { return me_; }
 
  private:
-  // What tells one state of a file from another; all 0: it is not there.
-  struct Stamp {
-    std::uint64_t inode = 0;
-    std::uint64_t size = 0;
-    std::int64_t changed_ns = 0;
-    friend bool operator==(const Stamp&, const Stamp&) = default;
+  struct File {
+    File(std::string path_of_file, WallClock clock)
+        : path(std::move(path_of_file)), lines(clock, 0) {}
+    std::string path;
+    Reloaded<ControlLines> lines;
+    ControlLines used;    // as last read
+    std::string trouble;  // of reading it, as last told
   };
-  enum File : std::size_t { kVerifyprobe, kSmtproutes, kUpdateUsers, kMe, kFiles };
-  using Lines = std::vector<ControlLine>;
 
-  [[nodiscard]] std::string path_of(std::size_t file) const;
-  [[nodiscard]] Stamp stamp_of(std::size_t file) const;
-  void use(std::size_t file, std::vector<Problem>& problems);
+  [[nodiscard]] Change read(File& file, std::int64_t now_us, std::vector<Problem>& problems) const;
+  static std::vector<ControlLine> lines_of(const File& file);
   void use_routes(std::vector<Problem>& problems);
   void use_users(std::vector<Problem>& problems);
   void use_me();
 
-  std::string directory_;
-  bool read_before_ = false;
-  std::array<Stamp, kFiles> stamps_{};
-  std::array<Lines, kFiles> lines_{};
+  bool started_ = false;
+  File verifyprobe_;
+  File smtproutes_;
+  File users_;
+  File me_file_;
   Routes routes_;
   std::set<uid_t> update_users_;
   std::string me_;

@@ -107,7 +107,7 @@ void ProbeDaemon::start_probing() {
     report(word, fields);
   };
   std::vector<Problem> problems;
-  control_->read(problems);
+  static_cast<void>(control_->read(loop_.now_us(), problems));
   for (const Problem& problem : problems) report("config", {{"problem", to_string(problem)}});
   own_.emplace(options_.own_ports);
   own_->refresh();
@@ -160,7 +160,7 @@ void ProbeDaemon::start_timers() {
 void ProbeDaemon::use_control_files() {
   std::vector<Problem> problems;
   const bool first = timers_.empty();
-  const bool changed = control_->read(problems) == ControlFiles::Change::some;
+  const bool changed = control_->read(loop_.now_us(), problems) == Change::changed;
   for (const Problem& problem : problems) report("config", {{"problem", to_string(problem)}});
   if (!changed && !first) return;
   service_->set_routes(control_->routes());
@@ -229,8 +229,8 @@ int check_probe_config() {
   if (chdir(options.qmailhome.c_str()) != 0) {
     problems.push_back({"QMAILHOME", 0, "cannot change to " + options.qmailhome});
   } else {
-    ControlFiles files("control");
-    files.read(problems);
+    ControlFiles files("control", end_of_time_ns);
+    static_cast<void>(files.read(0, problems));
   }
   if (!options.socket_group.empty() && !find_group(options.socket_group)) {
     problems.push_back({"SOCKETGROUP", 0, "there is no such group"});

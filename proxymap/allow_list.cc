@@ -1,14 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 #include "proxymap/allow_list.h"
 
-#include <errno.h>
-#include <sys/stat.h>
-
 #include <utility>
 
-#include "core/fault.h"
-#include "core/file.h"
 #include "core/text.h"
+#include "maps/source.h"
 #include "maps/spec.h"
 #include "wire/proxymap.h"
 
@@ -18,28 +14,30 @@ namespace {
 constexpr std::string_view kPrefix = "proxy:";
 }
 
-AllowList::AllowList(std::string path, Complain complain)
-    : path_(std::move(path)), complain_(std::move(complain)) {
-  follow();
+AllowList::AllowList(std::string path, Complain complain, WallClock clock)
+    : path_(std::move(path)), complain_(std::move(complain)), lines_(clock, 0) {
+  follow(0);
 }
 
 bool AllowList::approves(std::string_view table) const {
   return tables_.find(table) != tables_.end();
 }
 
-void AllowList::follow() {
-  if (has_changed()) read();
-}
-
-bool AllowList::has_changed() {
-  if (!std::exchange(looked_, true)) return true;
-  if (!stamp_) {
-    struct stat st {};
-    return stat(path_.c_str(), &st) == 0 || !errno_means_absent(errno);
+void AllowList::follow(std::int64_t now_us) {
+  switch (lines_.refresh(
+      now_us, [this](auto& files) { return read_control_file(path_, files.emplace_back()); })) {
+    case Reload::none:
+      return;
+    case Reload::failed: {
+      std::string trouble = describe_error(*lines_.error(), {});
+      if (trouble != trouble_) complain_({path_, 0, trouble + "; the list read before stays"});
+      trouble_ = std::move(trouble);
+      return;
+    }
+    case Reload::taken:
+      trouble_.clear();
+      return use(*lines_.value());
   }
-  if (compare_source(*stamp_) != SourceState::same) return true;
-  // Changed within the clock's grain of being read: read once more.
-  return std::exchange(stamp_->recent, false);
 }
 
 bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
@@ -63,29 +61,14 @@ bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
   return true;
 }
 
-void AllowList::read() {
-  stamp_.reset();
-  Result<Fd> file = open_read(path_.c_str());
-  if (!file.ok() && errno_means_absent(file.error().errnum)) {
-    if (!tables_.empty()) complain_({path_, 0, "there is no such file any more"});
-    tables_.clear();
-    ++generation_;
-    return;
-  }
-  // The stamp is taken before the contents: a change in between is seen next time.
-  if (file.ok()) {
-    Result<SourceStamp> stamp = stamp_file(file.value().get(), path_);
-    if (stamp.ok()) stamp_ = std::move(stamp).value();
-  }
-  const Result<std::optional<std::vector<ControlLine>>> lines = read_control_file(path_);
-  if (!lines.ok()) {
-    complain_({path_, 0, describe_error(lines.error(), {}) + "; the list read before stays"});
-    return;
-  }
+void AllowList::use(const ControlLines& lines) {
+  if (generation_ > 1 && lines == used_) return;
+  used_ = lines;
   Tables tables;
   bool whole = true;
-  if (lines.value()) {
-    for (const ControlLine& line : *lines.value()) whole = parse_line(line, tables) && whole;
+  if (!lines && !tables_.empty()) complain_({path_, 0, "there is no such file any more"});
+  if (lines) {
+    for (const ControlLine& line : *lines) whole = parse_line(line, tables) && whole;
   }
   if (!whole && generation_ > 1) {
     complain_({path_, 0, "not taken over; the list read before stays"});

@@ -13,13 +13,12 @@
 
 #include <cstdint>
 #include <functional>
-#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
 
 #include "control/lines.h"
-#include "maps/source.h"
+#include "control/reloaded.h"
 
 namespace qv::proxymap {
 
@@ -28,10 +27,11 @@ class AllowList {
   // Told of each mistake, and of a file that cannot be read; once per change.
   using Complain = std::function<void(const Problem&)>;
 
-  AllowList(std::string path, Complain complain);
+  // `clock`: end_of_time_ns for a program that reads once.
+  AllowList(std::string path, Complain complain, WallClock clock = wall_clock_ns);
 
   // Reads the file if it is another than the one read last.
-  void follow();
+  void follow(std::int64_t now_us);
 
   // `table` as type:name, without "proxy:".
   [[nodiscard]] bool approves(std::string_view table) const;
@@ -43,15 +43,15 @@ class AllowList {
  private:
   using Tables = std::set<std::string, std::less<>>;
 
-  [[nodiscard]] bool has_changed();
   [[nodiscard]] bool parse_line(const ControlLine& line, Tables& tables) const;
-  void read();
+  void use(const ControlLines& lines);
 
   std::string path_;
   Complain complain_;
   Tables tables_;
-  std::optional<SourceStamp> stamp_;  // unset: there was no file
-  bool looked_ = false;
+  Reloaded<ControlLines> lines_;
+  ControlLines used_;    // as last read, good or not
+  std::string trouble_;  // of reading it, as last told
   std::uint64_t generation_ = 1;
 };
 

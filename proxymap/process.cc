@@ -186,8 +186,9 @@ int check_config(bool writes) {
   if (chdir(options.qmailhome.c_str()) != 0) {
     problems.push_back({"QMAILHOME", 0, "cannot change to " + options.qmailhome});
   } else {
-    const AllowList list(list_path(writes),
-                         [&problems](const Problem& problem) { problems.push_back(problem); });
+    const AllowList list(
+        list_path(writes), [&problems](const Problem& problem) { problems.push_back(problem); },
+        end_of_time_ns);
     if (list.size() == 0) problems.push_back({list_path(writes), 0, "no table is approved"});
     static_cast<void>(read_cache_file(problems));
   }

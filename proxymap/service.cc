@@ -349,14 +349,14 @@ void Service::note_outcome(const std::string& table, Operation operation, Status
 }
 
 void Service::every_second() {
-  allow_list_.follow();
   const std::int64_t now = loop_.now_us();
+  allow_list_.follow(now);
   tables_.close_idle(now - settings_.max_idle_us);
   std::erase_if(refusals_, [now](const auto& entry) { return now - entry.second > kTellAgainUs; });
 }
 
 void Service::reload(std::unordered_map<std::string, CacheLimits> caches) {
-  allow_list_.follow();
+  allow_list_.follow(loop_.now_us());
   caches_.clear();
   settings_.caches = std::move(caches);
 }

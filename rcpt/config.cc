@@ -52,18 +52,15 @@ std::string complaint_about_name(const std::vector<ControlLine>& lines) {
 
 }  // namespace
 
-ConfigWatch::File::File(const std::string& qmailhome, std::string_view file)
-    : name(file), watch(qmailhome + "/" + std::string(file)) {}
-
-ConfigWatch::ConfigWatch(const std::string& qmailhome)
-    : me_file_(qmailhome, kMe),
-      envnoathost_file_(qmailhome, "control/envnoathost"),
-      locals_file_(qmailhome, "control/locals"),
-      percenthack_file_(qmailhome, "control/percenthack"),
-      virtualdomains_file_(qmailhome, "control/virtualdomains"),
-      verifymaps_file_(qmailhome, "control/verifymaps"),
-      delimiters_file_(qmailhome, "control/recipient_delimiter"),
-      verifyprobe_file_(qmailhome, "control/verifyprobe") {
+ConfigWatch::ConfigWatch(const std::string& qmailhome, WallClock clock)
+    : me_file_(qmailhome, kMe, clock),
+      envnoathost_file_(qmailhome, "control/envnoathost", clock),
+      locals_file_(qmailhome, "control/locals", clock),
+      percenthack_file_(qmailhome, "control/percenthack", clock),
+      virtualdomains_file_(qmailhome, "control/virtualdomains", clock),
+      verifymaps_file_(qmailhome, "control/verifymaps", clock),
+      delimiters_file_(qmailhome, "control/recipient_delimiter", clock),
+      verifyprobe_file_(qmailhome, "control/verifyprobe", clock) {
   config_.envnoathost.file = envnoathost_file_.name;
   config_.locals.file = locals_file_.name;
   config_.percenthack.file = percenthack_file_.name;
@@ -78,45 +75,45 @@ void ConfigWatch::force() {
   for (File* file :
        {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_,
         &verifymaps_file_, &delimiters_file_, &verifyprobe_file_}) {
-    file->watch.force();
+    file->lines.force();
   }
 }
 
-std::optional<std::vector<ControlLine>> ConfigWatch::read_lines(File& file) {
-  file.problems.clear();
-  auto read = read_control_file(file.watch.path());
-  file.standing = Standing::bad;
-  if (!read.ok()) {
-    file.watch.look_again();
-    file.problems.push_back({std::string(file.name), 0, describe(read.error())});
-    return std::nullopt;
+Change ConfigWatch::read(File& file, std::int64_t now_us) {
+  switch (file.lines.refresh(
+      now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); })) {
+    case Reload::none:
+      return Change::none;
+    case Reload::failed:
+      file.standing = Standing::bad;
+      file.problems = {{std::string(file.name), 0, describe(*file.lines.error())}};
+      return Change::changed;
+    case Reload::taken:
+      file.standing = *file.lines.value() ? Standing::good : Standing::absent;
+      file.problems.clear();
+      return Change::changed;
   }
-  if (!read.value()) file.standing = Standing::absent;
-  return std::move(read).value();
+  return Change::none;
 }
 
-void ConfigWatch::read_name(File& file, std::string& name) {
-  const std::optional<std::vector<ControlLine>> read = read_lines(file);
-  if (!read) return;
-  const std::vector<ControlLine>& lines = *read;
+void ConfigWatch::use_name(File& file, std::string& name) {
+  const std::vector<ControlLine>& lines = **file.lines.value();
   std::string wrong = complaint_about_name(lines);
   if (!wrong.empty()) {
     file.problems.push_back({std::string(file.name), 1, std::move(wrong)});
+    file.standing = Standing::bad;
     return;
   }
   name = lines.front().text;
-  file.standing = Standing::good;
 }
 
-void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& table) {
-  const std::optional<std::vector<ControlLine>> lines = read_lines(file);
-  if (!lines) return;
+void ConfigWatch::use_table(File& file, Constmap::Form form, ControlTable& table) {
+  const std::vector<ControlLine>& lines = **file.lines.value();
   std::vector<int> malformed;
-  table.entries = Constmap(*lines, form, &malformed);
+  table.entries = Constmap(lines, form, &malformed);
   table.file = file.name;
   table.usable = true;
-  file.standing = Standing::good;
-  for (const ControlLine& line : *lines) {
+  for (const ControlLine& line : lines) {
     if (line.text.back() != '\r') continue;
     file.problems.push_back({std::string(file.name), line.number,
                              "ends in a carriage return, which qmail takes for part of the name: "
@@ -128,29 +125,23 @@ void ConfigWatch::read_table(File& file, Constmap::Form form, ControlTable& tabl
   }
 }
 
-void ConfigWatch::read_verifymaps() {
-  const std::optional<std::vector<ControlLine>> lines = read_lines(verifymaps_file_);
-  if (!lines) return;
-  config_.verifymaps = parse_verifymaps(*lines, verifymaps_file_.name, verifymaps_file_.problems);
-  verifymaps_file_.standing = Standing::good;
+void ConfigWatch::use_verifymaps() {
+  File& file = verifymaps_file_;
+  config_.verifymaps = parse_verifymaps(**file.lines.value(), file.name, file.problems);
 }
 
-void ConfigWatch::read_delimiters() {
-  const std::optional<std::vector<ControlLine>> lines = read_lines(delimiters_file_);
-  if (!lines) return;
-  const std::string characters = lines->empty() ? std::string() : lines->front().text;
+void ConfigWatch::use_delimiters() {
+  const std::vector<ControlLine>& lines = **delimiters_file_.lines.value();
+  const std::string characters = lines.empty() ? std::string() : lines.front().text;
   config_.delimiters = {true, delimiters_file_.name, characters};
-  delimiters_file_.standing = Standing::good;
 }
 
 // A mistake in an edit must not turn probing off for a domain that was probed, and qmail-probe
 // keeps what it had as well; at the start there is nothing older to keep, and the good lines count.
-void ConfigWatch::read_verifyprobe() {
+void ConfigWatch::use_verifyprobe() {
   File& file = verifyprobe_file_;
-  const std::optional<std::vector<ControlLine>> lines = read_lines(file);
-  if (!lines) return;
   std::vector<ControlLine> domains;
-  for (const ControlLine& line : *lines) {
+  for (const ControlLine& line : **file.lines.value()) {
     std::string domain;
     std::string_view rest;
     std::string mistake;
@@ -160,7 +151,6 @@ void ConfigWatch::read_verifyprobe() {
       file.problems.push_back({std::string(file.name), line.number, std::move(mistake)});
     }
   }
-  file.standing = Standing::good;
   if (config_.verifyprobe.usable && !file.problems.empty()) return;
   config_.verifyprobe = {true, file.name, Constmap(domains, Constmap::Form::keys)};
 }
@@ -217,31 +207,31 @@ void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
 
 Change ConfigWatch::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
   Change change = Change::none;
-  const auto look = [&](File& file) {
-    if (file.watch.look(now_us) == Change::none) return false;
+  const auto take = [&](File& file, const auto& use) {
+    if (read(file, now_us) == Change::none) return;
     change = Change::changed;
-    return true;
+    if (file.standing != Standing::good) return;
+    use(file);
+    file.lines.value()->emplace();
   };
-  if (look(me_file_)) read_name(me_file_, me_);
-  if (look(envnoathost_file_)) read_name(envnoathost_file_, envnoathost_);
-  if (look(locals_file_)) read_table(locals_file_, Constmap::Form::keys, config_.locals);
-  if (look(percenthack_file_)) {
-    read_table(percenthack_file_, Constmap::Form::keys, config_.percenthack);
-  }
-  if (look(virtualdomains_file_)) {
-    read_table(virtualdomains_file_, Constmap::Form::pairs, config_.virtualdomains);
-  }
-  if (look(verifymaps_file_)) read_verifymaps();
-  if (look(delimiters_file_)) read_delimiters();
-  if (look(verifyprobe_file_)) read_verifyprobe();
-  if (change == Change::none) return change;
+  take(me_file_, [this](File& file) { use_name(file, me_); });
+  take(envnoathost_file_, [this](File& file) { use_name(file, envnoathost_); });
+  take(locals_file_, [this](File& file) { use_table(file, Constmap::Form::keys, config_.locals); });
+  take(percenthack_file_,
+       [this](File& file) { use_table(file, Constmap::Form::keys, config_.percenthack); });
+  take(virtualdomains_file_,
+       [this](File& file) { use_table(file, Constmap::Form::pairs, config_.virtualdomains); });
+  take(verifymaps_file_, [this](File&) { use_verifymaps(); });
+  take(delimiters_file_, [this](File&) { use_delimiters(); });
+  take(verifyprobe_file_, [this](File&) { use_verifyprobe(); });
+  if (change == Change::none && !forced_) return change;
   settle_defaults();
   report(problems, std::exchange(forced_, false));
   return change;
 }
 
 QmailConfig load_config(const std::string& qmailhome, std::vector<Problem>& problems) {
-  ConfigWatch watch(qmailhome);
+  ConfigWatch watch(qmailhome, end_of_time_ns);
   static_cast<void>(watch.refresh(0, problems));
   return watch.config();
 }

@@ -28,7 +28,7 @@
 
 #include "control/constmap.h"
 #include "control/lines.h"
-#include "control/watched.h"
+#include "control/reloaded.h"
 #include "rcpt/verifymaps.h"
 
 namespace qv {
@@ -60,8 +60,8 @@ struct QmailConfig {
 // The control files of one qmail home, read when they change.
 class ConfigWatch {
  public:
-  // Reads nothing yet.
-  explicit ConfigWatch(const std::string& qmailhome);
+  // Reads nothing yet.  `clock`: end_of_time_ns for a program that reads once.
+  explicit ConfigWatch(const std::string& qmailhome, WallClock clock = wall_clock_ns);
 
   // Looks which files have changed, at most once a second, and reads those.  Adds to `problems`
   // what is wrong and was not reported before; after force(), all that is wrong.
@@ -77,20 +77,23 @@ class ConfigWatch {
  private:
   enum class Standing : std::uint8_t { absent, good, bad };
   struct File {
-    File(const std::string& qmailhome, std::string_view file);
+    File(const std::string& qmailhome, std::string_view file, WallClock clock)
+        : name(file), path(qmailhome + "/" + std::string(file)), lines(clock) {}
     std::string_view name;  // "control/me"
-    Watched watch;
+    std::string path;
+    Reloaded<ControlLines> lines;  // what was read last; given up once it has been parsed
     Standing standing = Standing::absent;
     std::vector<Problem> problems;  // of the last reading
   };
 
-  void read_name(File& file, std::string& name);
-  // nullopt: there is no such file, or it cannot be read.
-  std::optional<std::vector<ControlLine>> read_lines(File& file);
-  void read_table(File& file, Constmap::Form form, ControlTable& table);
-  void read_verifymaps();
-  void read_delimiters();
-  void read_verifyprobe();
+  // none: nothing has been read.  changed: file.standing says what came of it, and only where that
+  // is good there are lines to parse.
+  static Change read(File& file, std::int64_t now_us);
+  void use_name(File& file, std::string& name);
+  void use_table(File& file, Constmap::Form form, ControlTable& table);
+  void use_verifymaps();
+  void use_delimiters();
+  void use_verifyprobe();
   void settle_defaults();
   void report(std::vector<Problem>& problems, bool all);
 

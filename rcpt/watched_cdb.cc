@@ -8,47 +8,44 @@
 
 namespace qv {
 
-Result<CdbFile> WatchedCdb::open_whole() const {
-  QV_TRY(CdbFile cdb, CdbFile::open(watch_.path().c_str()));
-  QV_TRY_VOID(check_(cdb));
-  return cdb;
+Result<std::optional<CdbFile>> WatchedCdb::read(SourceStamp& seen) const {
+  // Taken before the file is opened: another file in between has another stamp.
+  seen = {take_stamp(path_.c_str()), path_};
+  Result<CdbFile> cdb = CdbFile::open(path_.c_str());
+  if (!cdb.ok() && errno_means_absent(cdb.error().errnum)) return std::optional<CdbFile>{};
+  if (!cdb.ok()) return cdb.error();
+  QV_TRY_VOID(check_(cdb.value()));
+  return std::optional<CdbFile>(std::move(cdb).value());
 }
 
 void WatchedCdb::force() {
-  watch_.force();
+  cdb_.force();
   reported_.clear();
-}
-
-void WatchedCdb::fail(const Error& error, std::vector<Problem>& problems) {
-  watch_.look_again();
-  std::string text = error.what;
-  if (error.errnum != 0) text = text + ": " + strerror(error.errnum);
-  cdb_.reset();
-  error_ = error;
-  absent_ = false;
-  if (text == reported_) return;
-  problems.push_back({name_, 0, text});
-  reported_ = std::move(text);
 }
 
 Change WatchedCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
-  if (watch_.look(now_us) == Change::none) return Change::none;
-  Result<CdbFile> opened = open_whole();
-  if (!opened.ok() && !errno_means_absent(opened.error().errnum)) {
-    fail(opened.error(), problems);
-    return Change::changed;
+  switch (cdb_.refresh(now_us, [this](auto& files) { return read(files.emplace_back()); })) {
+    case Reload::none:
+      return Change::none;
+    case Reload::taken:
+      reported_.clear();
+      return Change::changed;
+    case Reload::failed:
+      break;
   }
-  absent_ = !opened.ok();
-  cdb_.reset();
-  if (opened.ok()) cdb_ = std::move(opened).value();
-  reported_.clear();
+  cdb_.drop();
+  const Error& error = *cdb_.error();
+  std::string text = error.what;
+  if (error.errnum != 0) text = text + ": " + strerror(error.errnum);
+  if (text != reported_) problems.push_back({name_, 0, text});
+  reported_ = std::move(text);
   return Change::changed;
 }
 
 Result<const CdbFile*> WatchedCdb::current() const {
-  if (cdb_) return &*cdb_;
-  if (absent_) return nullptr;
-  return error_;
+  const std::optional<CdbFile>* cdb = cdb_.value();
+  if (cdb == nullptr) return *cdb_.error();
+  return *cdb ? &**cdb : nullptr;
 }
 
 }  // namespace qv

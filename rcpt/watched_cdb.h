@@ -18,7 +18,7 @@
 #include <vector>
 
 #include "control/lines.h"
-#include "control/watched.h"
+#include "control/reloaded.h"
 #include "maps/cdb_file.h"
 
 namespace qv {
@@ -30,7 +30,7 @@ class WatchedCdb {
 
   // `name` is what a Problem calls the file.
   WatchedCdb(std::string path, std::string name, Check check)
-      : name_(std::move(name)), watch_(std::move(path)), check_(check) {}
+      : name_(std::move(name)), path_(std::move(path)), check_(check) {}
 
   // Opens the file where it has changed.  Adds to `problems` what is wrong and was not reported
   // before, or since force().  Returns changed where the file was opened, is gone, or is damaged.
@@ -45,15 +45,12 @@ class WatchedCdb {
   [[nodiscard]] std::string_view name() const { return name_; }
 
  private:
-  [[nodiscard]] Result<CdbFile> open_whole() const;
-  void fail(const Error& error, std::vector<Problem>& problems);
+  [[nodiscard]] Result<std::optional<CdbFile>> read(SourceStamp& seen) const;
 
   std::string name_;
-  Watched watch_;
+  std::string path_;
   Check check_;
-  std::optional<CdbFile> cdb_;
-  Error error_{Fault::retry, 0, "not opened yet"};
-  bool absent_ = false;
+  Reloaded<std::optional<CdbFile>> cdb_;  // nullopt: there is no such file
   std::string reported_;
 };
 

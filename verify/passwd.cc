@@ -1,14 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/passwd.h"
 
-#include <dirent.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include <utility>
 
 #include "core/fault.h"
-#include "core/file.h"
 #include "core/text.h"
 #include "helper/records.h"
 
@@ -19,6 +16,8 @@ namespace {
 using helper::Outcome;
 using helper::Reply;
 
+constexpr std::size_t kMaxNsswitch = 1048576;  // bytes
+
 // Does nss-systemd serve people, not only the names of services?  systemd-homed has its socket,
 // user records their directories (nss-systemd(8), userdbd.conf(5)).
 bool userdb_in_use() {
@@ -27,16 +26,6 @@ bool userdb_in_use() {
     if (access(path, F_OK) == 0) return true;
   }
   return false;
-}
-
-// nsswitch.conf whole; empty where there is none, as glibc takes it.
-std::string read_text(const std::string& path) {
-  Result<Fd> file = open_read(path.c_str());
-  std::string text(65536, '\0');
-  if (!file.ok()) return {};
-  const Result<std::size_t> got = read_full(file.value().get(), text.data(), text.size());
-  text.resize(got.ok() ? got.value() : 0);
-  return text;
 }
 
 // The sources of "passwd: a b [x=y] c", without what is in brackets; empty where there is no such
@@ -96,15 +85,19 @@ void Passwd::forget() {
 void Passwd::read_sources() {
   if (lookups_.is_fresh(sources_known_)) return;
   lookups_.set_fresh(sources_known_);
-  source_ = passwd_source(read_text(paths_.nsswitch), userdb_in_use());
+  SourceStamp seen;
+  const Result<std::string> text = read_regular_file(paths_.nsswitch, kMaxNsswitch, seen);
+  // Without the file glibc goes by its defaults.  While it cannot be read, or is being written,
+  // what was read before stays; at first every name is asked for.
+  if (text.ok() ? seen.unfinished && seen.settled == 0 : !errno_means_absent(seen.errnum)) return;
+  source_ = passwd_source(text.ok() ? text.value() : std::string(), userdb_in_use());
 }
 
 Result<Look> Passwd::refresh() {
   if (!lookups_.is_fresh(index_) && index_.table) {
-    struct stat st {};
-    if (stat(paths_.passwd.c_str(), &st) != 0) return errno_error("/etc/passwd");
-    const helper::Stamp now = helper::stamp_of(st, helper::wall_clock_ns());
-    if (helper::still_holds(index_.stamp, now)) lookups_.set_fresh(index_);
+    const FileStamp now = take_stamp(paths_.passwd.c_str());
+    if (now.errnum != 0) return Error{fault_from_errno(now.errnum), now.errnum, "/etc/passwd"};
+    if (still_holds(index_.stamp, now)) lookups_.set_fresh(index_);
   }
   if (lookups_.is_fresh(index_)) {
     if (index_.error) return *index_.error;

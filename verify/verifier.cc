@@ -64,7 +64,7 @@ Verifier::Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWr
       options_(options),
       log_(log),
       reports_(std::move(reports)),
-      config_(options.qmailhome),
+      config_(options.qmailhome, reports_.clock),
       users_(options.qmailhome + "/users/cdb"),
       lookups_(loop, pool, options.cache_ttl_us,
                [this](std::uint32_t number) { decide_again(number); }),

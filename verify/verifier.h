@@ -71,6 +71,7 @@ struct ParkedQuery {
 struct VerifierReports {
   std::function<void(const Problem&)> problem;
   std::function<void(std::string_view)> table;
+  WallClock clock = wall_clock_ns;  // as ConfigWatch's
 };
 [[nodiscard]] VerifierReports reports_to_log(LogWriter& log);
 

@@ -140,16 +140,10 @@ Result<std::unique_ptr<Map>> open_sqlite(const MapSpec& spec, std::string& detai
   auto map = std::make_unique<SqliteMap>(std::move(rules), std::move(query), timeout_ms);
   QV_TRY_VOID(map->open(dbpath, detail));
   map->add_source(config.stamp());
-  struct stat st {};
-  if (stat(dbpath.c_str(), &st) == 0) {
-    // Changes of its contents are seen by SQLite; only another file under the name is not.
-    SourceStamp database;
-    database.path = dbpath;
-    database.device = st.st_dev;
-    database.inode = st.st_ino;
-    database.identity_only = true;
-    map->add_source(std::move(database));
-  }
+  // Changes of its contents are seen by SQLite; only another file under the name is not.
+  SourceStamp database{take_stamp(dbpath.c_str()), dbpath};
+  database.identity_only = true;
+  if (database.errnum == 0) map->add_source(std::move(database));
   return std::unique_ptr<Map>(std::move(map));
 }
 

@@ -14,8 +14,8 @@ namespace {
 
 class PasswdIndex : public testing::Test {
  protected:
-  Finding index(const Stamp& have = Stamp{}) {
-    return index_passwd(passwd_index_request(have), tree_.path("passwd").c_str());
+  Finding index(const Stamp& have = Stamp{}, WallClock clock = wall_clock_ns) {
+    return index_passwd(passwd_index_request(have), tree_.path("passwd").c_str(), clock);
   }
   HomeTree tree_;
 };
@@ -29,7 +29,7 @@ TEST_F(PasswdIndex, HoldsEveryUserOnceAndTheFirstWins) {
               "# comment\n\n+::::::\n"
               "homeless:x:5:6:::\n"
               "last:x:7:8::/home/last:");
-  const Finding found = index();
+  const Finding found = index(Stamp{}, end_of_time_ns);
   ASSERT_EQ(found.response.failed, 0);
   ASSERT_EQ(found.response.outcome, Outcome::found);
   EXPECT_TRUE(process::is_sealed(found.file));
@@ -59,6 +59,20 @@ TEST_F(PasswdIndex, SaysWhenNothingChanged) {
   EXPECT_FALSE(same.file.valid());
   tree_.write("passwd", "joe:x:1000:100::/home/joe:/bin/zsh\n");
   EXPECT_EQ(index(have).response.outcome, Outcome::found);
+}
+
+TEST_F(PasswdIndex, AFileBeingWrittenIsNotBelieved) {
+  tree_.write("passwd", "joe:x:1000:100::/home/joe:/bin/sh\n");
+  Stamp have = index().response.stamp;
+  for (const char* half : {"", "joe:x:1000:100::/home/joe:/bin/sh\njim:x:10"}) {
+    tree_.write("passwd", half);
+    EXPECT_EQ(index().response.failed, 1);
+    EXPECT_EQ(index().response.fault, Fault::retry);
+    const Finding old = index(have);
+    EXPECT_EQ(old.response.outcome, Outcome::unchanged) << "what the asker has serves";
+    EXPECT_TRUE(is_unchanged(old.response.stamp, have));
+    EXPECT_EQ(index(have, end_of_time_ns).response.outcome, Outcome::found);
+  }
 }
 
 TEST_F(PasswdIndex, AMissingFileIsAFaultNotNobody) {

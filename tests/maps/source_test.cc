@@ -48,8 +48,8 @@ TEST_F(Source, IsReadAsAWhole) {
   scratch_.write("t", "one\ntwo\n");
   EXPECT_EQ(read("t"), "one\ntwo\n");
   EXPECT_EQ(stamp_.path, scratch_.path("t"));
-  EXPECT_EQ(stamp_.size, 8);
-  EXPECT_TRUE(stamp_.recent);
+  EXPECT_EQ(stamp_.size, 8u);
+  EXPECT_EQ(stamp_.settled, 0u);
   scratch_.write("empty", "");
   EXPECT_EQ(read("empty"), "");
 }

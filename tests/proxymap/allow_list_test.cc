@@ -32,6 +32,7 @@ class AllowListTest : public testing::Test {
 
   std::string directory;
   std::string path;
+  std::int64_t now_us = 0;
   std::vector<std::string> problems;
 };
 
@@ -70,9 +71,9 @@ TEST_F(AllowListTest, FollowsTheFile) {
   write("proxy:cdb:/a\n");
   AllowList list = open();
   const std::uint64_t before = list.generation();
-  list.follow();  // the first look may come within the clock's grain of the change
+  list.follow(++now_us);  // the first look may come within the clock's grain of the change
   write("proxy:cdb:/b\n");
-  list.follow();
+  list.follow(++now_us);
   EXPECT_FALSE(list.approves("cdb:/a"));
   EXPECT_TRUE(list.approves("cdb:/b"));
   EXPECT_NE(list.generation(), before);
@@ -82,7 +83,7 @@ TEST_F(AllowListTest, KeepsTheOldListWhereTheNewOneIsWrong) {
   write("proxy:cdb:/a\n");
   AllowList list = open();
   write("proxy:cdb:/b\nnonsense\n");
-  list.follow();
+  list.follow(++now_us);
   EXPECT_TRUE(list.approves("cdb:/a"));
   EXPECT_FALSE(list.approves("cdb:/b"));
   EXPECT_EQ(problems.size(), 2u);
@@ -92,10 +93,10 @@ TEST_F(AllowListTest, AFileThatGoesApprovesNothing) {
   write("proxy:cdb:/a\n");
   AllowList list = open();
   unlink(path.c_str());
-  list.follow();
+  list.follow(++now_us);
   EXPECT_FALSE(list.approves("cdb:/a"));
   write("proxy:cdb:/a\n");
-  list.follow();
+  list.follow(++now_us);
   EXPECT_TRUE(list.approves("cdb:/a"));
 }
 

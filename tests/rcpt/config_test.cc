@@ -8,8 +8,14 @@
 namespace qv {
 namespace {
 
+// Later than the real clock, by which files get their times: they have settled.
+constexpr std::int64_t kLongAgoNs = 10 * kSettleNs;
+std::int64_t ahead_ns = kLongAgoNs;
+std::int64_t test_clock() { return wall_clock_ns() + ahead_ns; }
+
 class ConfigTest : public testing::Test {
  protected:
+  ~ConfigTest() override { ahead_ns = kLongAgoNs; }
   void control(const std::string& name, std::string_view text) {
     tree_.write("control/" + name, text);
   }
@@ -37,7 +43,7 @@ class ConfigTest : public testing::Test {
   }
 
   TestTree tree_;
-  ConfigWatch watch_{tree_.root()};
+  ConfigWatch watch_{tree_.root(), test_clock};
   std::vector<Problem> problems_;
   std::int64_t now_us_ = 0;
   Change last_ = Change::none;
@@ -247,6 +253,7 @@ TEST_F(ConfigTest, AMeThatVanishesLeavesTheOldNameInForce) {
 }
 
 TEST_F(ConfigTest, AProblemIsReportedOnceAndAgainWhenForced) {
+  ahead_ns = 0;
   control("me", "mail.example\n");
   control("virtualdomains", "nonsense\n");
   refresh();
@@ -271,6 +278,26 @@ TEST_F(ConfigTest, AReadingThatFailedIsTriedAgain) {
       EXPECT_EQ(problems.size(), second == 0 ? 1u : 0u);
     }
   }
+}
+
+// Each of them would say "no" of somebody if it were believed: no local domain, no virtual one.
+TEST_F(ConfigTest, AFileBeingWrittenIsNotBelieved) {
+  ahead_ns = 0;
+  control("me", "mail.example\n");
+  control("locals", "one.example\n");
+  control("virtualdomains", "");
+  EXPECT_FALSE(refresh().virtualdomains.usable) << "there is nothing older to keep";
+  EXPECT_EQ(problems_.size(), 1u);
+  control("locals", "");
+  EXPECT_TRUE(has(refresh().locals, "one.example"));
+  control("locals", "two.example\none");
+  EXPECT_TRUE(has(refresh().locals, "one.example"));
+  EXPECT_EQ(problems(), "");
+  control("locals", "two.example\none.ex");
+  for (int second = 0; second < 3; ++second) refresh();
+  EXPECT_TRUE(has(watch_.config().locals, "two.example")) << "left so for two seconds";
+  EXPECT_TRUE(has(watch_.config().locals, "one.ex"));
+  EXPECT_TRUE(watch_.config().virtualdomains.usable);
 }
 
 TEST_F(ConfigTest, VerifymapsThatCannotBeReadKeepTheOldOnes) {
