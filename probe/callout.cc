@@ -1,9 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/callout.h"
 
+#include <iterator>
+
 #include "core/check.h"
 #include "core/text.h"
-#include "probe/classify.h"
 #include "wire/smtp_address.h"
 
 namespace qv {
@@ -21,37 +22,53 @@ bool offers(const SmtpReply& reply, std::string_view keyword) {
 
 bool is_closing(std::string_view bytes) { return starts_with(bytes, "421"); }
 
+bool names_the_address(const EnhancedCode& code) {
+  constexpr EnhancedCode kNames[] = {{5, 1, 1}, {5, 1, 3}, {5, 1, 6}, {5, 1, 10}, {5, 2, 1}};
+  for (const EnhancedCode& known : kNames) {
+    if (code == known) return true;
+  }
+  return false;
+}
+
+bool says_no_more(const EnhancedCode& code) {
+  return code == EnhancedCode{5, 0, 0} || code == EnhancedCode{5, 1, 0};
+}
+
 }  // namespace
 
+RecipientStatus classify_rcpt(const SmtpReply& reply) {
+  if (reply.code >= 250 && reply.code <= 252) return RecipientStatus::ok;
+  if (reply.of_class() != 5) return RecipientStatus::defer;
+  if (reply.enhanced && names_the_address(*reply.enhanced)) return RecipientStatus::bounce;
+  if (reply.enhanced && !says_no_more(*reply.enhanced)) return RecipientStatus::defer;
+  const bool no_mailbox = reply.code == 550 || reply.code == 551 || reply.code == 553;
+  return no_mailbox ? RecipientStatus::bounce : RecipientStatus::defer;
+}
+
+const ReasonTraits& traits_of(ProbeReason reason) {
+  static constexpr ReasonTraits kTraits[] = {
+      {"probe", Blame::nobody, false, true},           // recipient
+      {"syntax", Blame::nobody, false, false},         // not_askable
+      {"sender-refused", Blame::sender, false, true},  // sender_refused
+      {"unreachable", Blame::host, true, true},        // host_refused
+      {"unreachable", Blame::host, true, false},       // unreachable
+      {"unreachable", Blame::host, true, false},       // timed_out
+      {"unreachable", Blame::tls, true, false},        // tls_failed
+      {"unreachable", Blame::host, true, false},       // broken
+      {"unreachable", Blame::nobody, true, false},     // backing_off
+      {"busy", Blame::nobody, false, false},           // busy
+      {"unreachable", Blame::nobody, false, false},    // no_route
+  };
+  static_assert(std::size(kTraits) == static_cast<std::size_t>(ProbeReason::no_route) + 1);
+  return kTraits[static_cast<std::size_t>(reason)];
+}
+
 std::string_view step_name(Callout::Step step) {
-  using Step = Callout::Step;
-  switch (step) {
-    case Step::connect:
-      return "connect";
-    case Step::greeting:
-      return "greeting";
-    case Step::hello:
-      return "EHLO";
-    case Step::helo:
-      return "HELO";
-    case Step::starttls:
-      return "STARTTLS";
-    case Step::tls:
-      return "TLS handshake";
-    case Step::ready:
-      return "idle";
-    case Step::mail:
-      return "MAIL FROM";
-    case Step::rcpt:
-      return "RCPT TO";
-    case Step::reset:
-      return "RSET";
-    case Step::quit:
-      return "QUIT";
-    case Step::end:
-      return "end";
-  }
-  QV_CHECK(false);
+  static constexpr std::string_view kNames[] = {"connect",  "greeting",      "EHLO", "HELO",
+                                                "STARTTLS", "TLS handshake", "idle", "MAIL FROM",
+                                                "RCPT TO",  "RSET",          "QUIT", "end"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(Callout::Step::end) + 1);
+  return kNames[static_cast<std::size_t>(step)];
 }
 
 void Callout::enter(Step step, std::string_view command) {

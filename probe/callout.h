@@ -28,7 +28,7 @@
 // nothing of it is believed, but for a 421 that says so itself.  Between STARTTLS and the end of
 // the handshake such bytes would be words of somebody in between.
 //
-// Tests: tests/probe/callout_test.cc
+// Tests: tests/probe/callout_test.cc, tests/probe/classify_test.cc
 #ifndef QV_PROBE_CALLOUT_H_
 #define QV_PROBE_CALLOUT_H_
 
@@ -38,10 +38,60 @@
 #include <string_view>
 #include <utility>
 
-#include "probe/outcome.h"
+#include "cache/record.h"
 #include "wire/smtp_reply.h"
 
 namespace qv {
+
+// What the outcome is about.  Only `recipient` says anything about the address; of the others
+// those that speak about the host are remembered against it.
+enum class ProbeReason : std::uint8_t {
+  recipient,       // the reply to RCPT
+  not_askable,     // no SMTP command can carry the address, or not to this host
+  sender_refused,  // the host does not take our sender: remembered per host
+  host_refused,    // greeting, HELO or MAIL got a refusal that is not about the sender
+  unreachable,     // no connection
+  timed_out,       // the time limit of a step or of the whole
+  tls_failed,      // the handshake failed
+  broken,          // the connection ended, or the host talks nonsense
+  backing_off,     // the host has failed lately and is left alone
+  busy,            // a limit of ours: pending probes, rate of the domain
+  no_route,        // no next hop could be found for the domain
+};
+
+// Whom an outcome is held against.
+enum class Blame : std::uint8_t { nobody, host, sender, tls };
+
+struct ReasonTraits {
+  std::string_view why;  // for whoever asked
+  Blame blame;
+  bool down;  // the host could not be asked
+  bool said;  // the text of the outcome is the host's own
+};
+[[nodiscard]] const ReasonTraits& traits_of(ProbeReason reason);
+
+struct ProbeOutcome {
+  RecipientStatus status = RecipientStatus::defer;  // never todo
+  ProbeReason reason = ProbeReason::broken;
+  std::string text;  // printable: what the host said or what happened
+
+  friend bool operator==(const ProbeOutcome&, const ProbeOutcome&) = default;
+};
+
+// What a reply to RCPT says about the recipient:
+//
+//   reply                                                            | status
+//   -----------------------------------------------------------------+--------
+//   250, 251, 252                                                    | ok
+//   5xx with 5.1.1, 5.1.3, 5.1.6, 5.1.10 or 5.2.1                    | bounce
+//   550, 551, 553 without enhanced code, or with 5.0.0 or 5.1.0,     | bounce
+//     which say no more than the code does                           |
+//   other 5xx: policy (5.7.x), full mailbox (5.2.2), syntax, ...     | defer
+//   5xx with an enhanced code of another class: it contradicts itself| defer
+//   4xx, 3xx, other 2xx                                              | defer
+//
+// Only what says that the address does not exist may become a permanent refusal.
+[[nodiscard]] RecipientStatus classify_rcpt(const SmtpReply& reply);
 
 enum class TlsUse : std::uint8_t {
   never,

@@ -32,7 +32,7 @@
 
 #include "cache/store.h"
 #include "event/stream_server.h"
-#include "probe/report.h"
+#include "probe/records.h"
 #include "probe/service.h"
 #include "wire/attributes.h"
 

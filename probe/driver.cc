@@ -13,25 +13,6 @@ namespace {
 
 constexpr std::int64_t kSweep_us = 60 * kSecond_us;
 
-bool is_down(ProbeReason reason) {
-  switch (reason) {
-    case ProbeReason::host_refused:
-    case ProbeReason::unreachable:
-    case ProbeReason::timed_out:
-    case ProbeReason::tls_failed:
-    case ProbeReason::broken:
-    case ProbeReason::backing_off:
-      return true;
-    case ProbeReason::recipient:
-    case ProbeReason::not_askable:
-    case ProbeReason::sender_refused:
-    case ProbeReason::busy:
-    case ProbeReason::no_route:
-      return false;
-  }
-  QV_CHECK(false);
-}
-
 std::string address_text(const NextHop& hop) {
   if (starts_with(hop.host, "/")) return "unix:" + hop.host;
   const bool ipv6 = find_byte(hop.host, ':') < hop.host.size();
@@ -223,7 +204,7 @@ void ProbeDriver::on_answer(Probe& probe, const ProbeOutcome& outcome) {
   probe.hop = nullptr;
   probe.result.outcome = outcome;
   if (outcome.reason == ProbeReason::recipient) return finish(probe);
-  if (!is_down(outcome.reason)) probe.seen_up = true;
+  if (!traits_of(outcome.reason).down) probe.seen_up = true;
   next_address(probe);
 }
 
@@ -243,20 +224,11 @@ void ProbeDriver::fail(Probe& probe, ProbeReason reason, std::string text) {
 }
 
 void ProbeDriver::finish(Probe& probe) {
-  switch (probe.result.outcome.status) {
-    case RecipientStatus::ok:
-      ++counters_.ok;
-      break;
-    case RecipientStatus::bounce:
-      ++counters_.bounce;
-      break;
-    case RecipientStatus::defer:
-      ++counters_.defer;
-      break;
-    case RecipientStatus::todo:
-      QV_CHECK(false);
-  }
-  const bool down = is_down(probe.result.outcome.reason) && !probe.seen_up;
+  static constexpr std::uint64_t ProbeCounters::*kCounters[] = {
+      &ProbeCounters::ok, &ProbeCounters::defer, &ProbeCounters::bounce};
+  QV_CHECK(probe.result.outcome.status != RecipientStatus::todo);
+  ++(counters_.*kCounters[static_cast<std::size_t>(probe.result.outcome.status)]);
+  const bool down = traits_of(probe.result.outcome.reason).down && !probe.seen_up;
   if (down) probe.result.reach = ProbeResult::Reach::all_down;
   const auto entry = probes_.find(probe.key);
   QV_CHECK(entry != probes_.end());

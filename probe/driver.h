@@ -23,9 +23,7 @@
 #include "event/resolver.h"
 #include "probe/exchangers.h"
 #include "probe/hop.h"
-#include "probe/host_memory.h"
 #include "probe/limits.h"
-#include "probe/rate.h"
 #include "probe/routes.h"
 #include "process/counters.h"
 

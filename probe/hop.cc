@@ -8,33 +8,116 @@
 
 namespace qv {
 
-namespace {
+using Step = Callout::Step;
 
-// Whether an outcome blames the host as a whole.
-enum class Blame : std::uint8_t { nobody, host, sender, tls };
-
-Blame blame(ProbeReason reason) {
-  switch (reason) {
-    case ProbeReason::recipient:
-    case ProbeReason::not_askable:
-    case ProbeReason::backing_off:
-    case ProbeReason::busy:
-    case ProbeReason::no_route:
-      return Blame::nobody;
-    case ProbeReason::sender_refused:
-      return Blame::sender;
-    case ProbeReason::tls_failed:
-      return Blame::tls;
-    case ProbeReason::host_refused:
-    case ProbeReason::unreachable:
-    case ProbeReason::timed_out:
-    case ProbeReason::broken:
-      return Blame::host;
+// One connection with a Callout on it, and its time limits.  It calls its hop from the loop, never
+// from within a call of the hop's.
+class Hop::Session final : private Connection::User {
+ public:
+  Session(Hop& hop, CalloutOptions options)
+      : hop_(hop),
+        callout_(std::move(options)),
+        connection_(hop.connector_.connect(hop.address_, *this)) {
+    set_timer();
   }
-  QV_CHECK(false);
-}
 
-}  // namespace
+  [[nodiscard]] bool can_ask() const {
+    return callout_.can_ask() && callout_.asked() < hop_.limits_.recipients_per_connection;
+  }
+  // The outcome of what cannot be asked is there already, and must not come from within this call.
+  void ask(std::string_view address) {
+    callout_.ask(address);
+    pump_soon();
+  }
+  // Says QUIT and ends.  REQUIRES: nothing is being asked.
+  void leave() {
+    callout_.leave();
+    pump_soon();
+  }
+  // Ends at once; what is being asked is settled as timed out.
+  void give_up() {
+    callout_.lost(ProbeReason::timed_out, "time limit");
+    pump_soon();
+  }
+  // Number of recipients it has settled.
+  [[nodiscard]] unsigned asked() const { return callout_.asked(); }
+
+ private:
+  void on_connected() override {
+    callout_.connected();
+    pump();
+  }
+  void on_bytes(std::string_view bytes) override {
+    callout_.received(bytes);
+    pump();
+  }
+  void on_secured() override {
+    callout_.secured();
+    pump();
+  }
+  void on_closed(During during, std::string_view why) override {
+    const ProbeReason reason = during == During::connect     ? ProbeReason::unreachable
+                               : during == During::handshake ? ProbeReason::tls_failed
+                                                             : ProbeReason::broken;
+    callout_.lost(reason, why);
+    pump();
+  }
+
+  void set_timer() {
+    if (timed_step_ == callout_.steps()) return;
+    timed_step_ = callout_.steps();
+    const Step step = callout_.step();
+    const std::int64_t limit_us = step == Step::connect ? hop_.limits_.connect_us
+                                  : step == Step::ready ? hop_.limits_.idle_us
+                                                        : hop_.limits_.step_us;
+    timer_ = hop_.loop_.after(limit_us, [this] { on_time(); });
+  }
+
+  void on_time() {
+    const Step step = callout_.step();
+    if (step == Step::ready) {
+      callout_.leave();
+    } else if (step == Step::connect) {
+      callout_.lost(ProbeReason::unreachable, "no connection within the time limit");
+    } else {
+      callout_.lost(ProbeReason::timed_out, "no reply to " + std::string(step_name(step)));
+    }
+    pump();
+  }
+
+  void pump_soon() {
+    soon_ = hop_.loop_.after(0, [this] { pump(); });
+  }
+
+  // Does what the callout wants; the last thing any callback does.
+  void pump() {
+    soon_.reset();
+    const std::string output = callout_.take_output();
+    if (!callout_.finished()) {
+      if (!output.empty()) connection_->send(output);
+      if (callout_.take_tls_request()) connection_->start_tls(hop_.name_);
+      set_timer();
+    } else {
+      timer_.reset();
+      connection_.reset();
+    }
+    if (const auto outcome = callout_.take_outcome()) {
+      // The hop hears of the end with the next turn: it may be busy with this outcome.
+      if (callout_.finished()) {
+        soon_ = hop_.loop_.after(0, [this] { hop_.on_session_end(*this); });
+      }
+      return hop_.on_outcome(*this, *outcome);
+    }
+    if (callout_.finished()) hop_.on_session_end(*this);
+  }
+
+  Hop& hop_;
+  Callout callout_;
+  std::unique_ptr<Connection> connection_;
+  Loop::Owned timer_;
+  Loop::Owned soon_;
+  unsigned timed_step_ = ~0u;
+};
 
 Hop::Hop(Loop& loop, Connector& connector, HostMemory& memory, const ProbeLimits& limits,
          StreamAddress address, std::string name, CalloutOptions options)
@@ -45,6 +128,8 @@ Hop::Hop(Loop& loop, Connector& connector, HostMemory& memory, const ProbeLimits
       address_(std::move(address)),
       name_(std::move(name)),
       options_(std::move(options)) {}
+
+Hop::~Hop() = default;
 
 Hop::Ticket Hop::ask(const std::string& address, Answered answered) {
   const Ticket ticket = next_ticket_++;
@@ -107,13 +192,11 @@ Hop::Link* Hop::new_link() {
   const bool in_clear = memory_.tls(address_.text, loop_.now_us()) == HostMemory::Tls::broken;
   if (options.tls == TlsUse::may && in_clear) options.tls = TlsUse::never;
   links_.emplace_back();
-  ProbeSession::Owner& owner = *this;
-  links_.back().session = std::make_unique<ProbeSession>(loop_, connector_, address_, name_,
-                                                         limits_, std::move(options), owner);
+  links_.back().session = std::make_unique<Session>(*this, std::move(options));
   return &links_.back();
 }
 
-Hop::Links::iterator Hop::link_of(ProbeSession& session) {
+Hop::Links::iterator Hop::link_of(const Session& session) {
   const auto link = std::find_if(links_.begin(), links_.end(), [&](const Link& candidate) {
     return candidate.session.get() == &session;
   });
@@ -123,7 +206,7 @@ Hop::Links::iterator Hop::link_of(ProbeSession& session) {
 
 void Hop::remember(const ProbeOutcome& outcome) {
   const std::int64_t now_us = loop_.now_us();
-  switch (blame(outcome.reason)) {
+  switch (traits_of(outcome.reason).blame) {
     case Blame::nobody:
       if (outcome.reason == ProbeReason::recipient) memory_.note_answer(address_.text);
       return;
@@ -139,7 +222,7 @@ void Hop::remember(const ProbeOutcome& outcome) {
 
 bool Hop::worth_retrying(const Link& link, const ProbeOutcome& outcome) const {
   if (link.question->retried) return false;
-  const Blame whose = blame(outcome.reason);
+  const Blame whose = traits_of(outcome.reason).blame;
   if (whose == Blame::tls) return options_.tls == TlsUse::may;
   // A host that does not answer in time does not do so sooner on a new connection.
   if (outcome.reason == ProbeReason::timed_out) return false;
@@ -147,11 +230,11 @@ bool Hop::worth_retrying(const Link& link, const ProbeOutcome& outcome) const {
   return whose == Blame::host && link.session->asked() > 1;
 }
 
-void Hop::on_outcome(ProbeSession& session, const ProbeOutcome& outcome) {
+void Hop::on_outcome(Session& session, const ProbeOutcome& outcome) {
   Link& link = *link_of(session);
   if (!link.question) return remember(outcome);
   const bool retry = worth_retrying(link, outcome);
-  if (!retry || blame(outcome.reason) == Blame::tls) remember(outcome);
+  if (!retry || traits_of(outcome.reason).blame == Blame::tls) remember(outcome);
   Question question = std::move(*link.question);
   link.question.reset();
   // A conversation that has ended says so in its own call; until then it takes no more.
@@ -165,10 +248,10 @@ void Hop::on_outcome(ProbeSession& session, const ProbeOutcome& outcome) {
   question.answered(outcome);
 }
 
-void Hop::on_session_end(ProbeSession& session) {
+void Hop::on_session_end(Session& session) {
   const auto link = link_of(session);
   link->ended = true;
-  std::unique_ptr<ProbeSession> ended = std::move(link->session);
+  std::unique_ptr<Session> ended = std::move(link->session);
   // Its end settled what it was asked.
   QV_CHECK(!link->question);
   links_.erase(link);

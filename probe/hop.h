@@ -20,12 +20,14 @@
 #include <optional>
 #include <string>
 
-#include "probe/host_memory.h"
-#include "probe/session.h"
+#include "event/connect.h"
+#include "event/loop.h"
+#include "probe/callout.h"
+#include "probe/limits.h"
 
 namespace qv {
 
-class Hop final : private ProbeSession::Owner {
+class Hop {
  public:
   using Answered = std::function<void(const ProbeOutcome&)>;
   using Ticket = std::uint64_t;
@@ -33,6 +35,9 @@ class Hop final : private ProbeSession::Owner {
   // `name`: the host as the operator or the DNS names it.  REQUIRES: everything outlives this.
   Hop(Loop& loop, Connector& connector, HostMemory& memory, const ProbeLimits& limits,
       StreamAddress address, std::string name, CalloutOptions options);
+  ~Hop();
+  Hop(const Hop&) = delete;
+  Hop& operator=(const Hop&) = delete;
 
   // `answered` is called from the loop, once, not from within this call, unless cancelled; it must
   // not destroy the hop.
@@ -45,6 +50,7 @@ class Hop final : private ProbeSession::Owner {
   [[nodiscard]] std::size_t connections() const { return links_.size(); }
 
  private:
+  class Session;
   struct Question {
     Ticket ticket = 0;
     std::string address;
@@ -52,20 +58,20 @@ class Hop final : private ProbeSession::Owner {
     bool retried = false;
   };
   struct Link {
-    std::unique_ptr<ProbeSession> session;
+    std::unique_ptr<Session> session;
     std::optional<Question> question;
     bool ended = false;
   };
   using Links = std::list<Link>;
 
-  void on_outcome(ProbeSession& session, const ProbeOutcome& outcome) override;
-  void on_session_end(ProbeSession& session) override;
+  void on_outcome(Session& session, const ProbeOutcome& outcome);
+  void on_session_end(Session& session);
 
   void schedule();
   void hand_out();
   [[nodiscard]] Link* idle_link();
   [[nodiscard]] Link* new_link();
-  [[nodiscard]] Links::iterator link_of(ProbeSession& session);
+  [[nodiscard]] Links::iterator link_of(const Session& session);
   void remember(const ProbeOutcome& outcome);
   [[nodiscard]] bool worth_retrying(const Link& link, const ProbeOutcome& outcome) const;
   void refuse_waiting();

@@ -4,21 +4,30 @@
 // Every call answers by callback, so that a store behind a network fits; the one of this host
 // answers before the call returns.
 //
-// Threads: none.  Tests: tests/probe/replay_test.cc, tests/e2e/probe.py
+// Threads: none.  Tests: tests/probe/replay_test.cc, tests/replay/, tests/e2e/probe.py
 #ifndef QV_PROBE_RECORDS_H_
 #define QV_PROBE_RECORDS_H_
 
 #include <cstdint>
 #include <functional>
+#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
 
 #include "cache/rules.h"
 #include "cache/store.h"
-#include "probe/report.h"
+#include "event/loop.h"
 
 namespace qv {
+
+struct ReportField {
+  std::string_view key;
+  std::string_view value;  // any bytes; empty: the field is left out
+};
+
+// A word and its fields: `probe address=a@x status=ok`.
+using Report = std::function<void(std::string_view word, std::initializer_list<ReportField>)>;
 
 class Records {
  public:
@@ -86,6 +95,35 @@ class LocalRecords final : public Records {
   Report report_;
   RecordCounters counters_;
   std::string value_;  // kept for its memory
+};
+
+// Takes out of the store what has expired, never longer at a time than kBatch records take.
+class CacheCleanup {
+ public:
+  static constexpr std::size_t kBatch = 1000;
+
+  // Walks through the store every `interval_s`; 0: never by itself.  `clock`: seconds since 1970.
+  // REQUIRES: `loop` and `store` outlive this object.
+  CacheCleanup(Loop& loop, CacheStore& store, std::function<std::int64_t()> clock,
+               const CacheTimes& times, std::int64_t interval_s, Report report);
+
+  // Begins now, unless it is under way.
+  void begin();
+
+ private:
+  void step();
+  [[nodiscard]] bool is_expired(std::string_view key, std::string_view record) const;
+
+  Loop& loop_;
+  CacheStore& store_;
+  std::function<std::int64_t()> clock_;
+  const CacheTimes times_;
+  Report report_;
+  std::string after_;
+  std::uint64_t kept_ = 0;
+  std::uint64_t dropped_ = 0;
+  Loop::Owned every_;
+  Loop::Owned step_;
 };
 
 }  // namespace qv

@@ -24,34 +24,10 @@ bool is_address(std::string_view address) {
                      [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != '\x7f'; });
 }
 
-std::string_view why_of(ProbeReason reason) {
-  switch (reason) {
-    case ProbeReason::recipient:
-      return "probe";
-    case ProbeReason::not_askable:
-      return "syntax";
-    case ProbeReason::sender_refused:
-      return "sender-refused";
-    case ProbeReason::host_refused:
-    case ProbeReason::unreachable:
-    case ProbeReason::timed_out:
-    case ProbeReason::tls_failed:
-    case ProbeReason::broken:
-    case ProbeReason::backing_off:
-    case ProbeReason::no_route:
-      return "unreachable";
-    case ProbeReason::busy:
-      return "busy";
-  }
-  QV_CHECK(false);
-}
-
 std::string describe(const ProbeResult& result) {
   const std::string& text = result.outcome.text;
   if (result.host.empty()) return safe_text(text);
-  const bool said = result.outcome.reason == ProbeReason::recipient ||
-                    result.outcome.reason == ProbeReason::sender_refused ||
-                    result.outcome.reason == ProbeReason::host_refused;
+  const bool said = traits_of(result.outcome.reason).said;
   return safe_text("host " + result.host + (said ? " said: " : ": ") + text);
 }
 
@@ -75,20 +51,10 @@ VerifyService::VerifyService(Loop& loop, Clock clock, Records& records, ProbeDri
 }
 
 void VerifyService::count(RecipientStatus status) {
-  switch (status) {
-    case RecipientStatus::ok:
-      ++counters_.answered_ok;
-      break;
-    case RecipientStatus::defer:
-      ++counters_.answered_defer;
-      break;
-    case RecipientStatus::bounce:
-      ++counters_.answered_bounce;
-      break;
-    case RecipientStatus::todo:
-      ++counters_.answered_todo;
-      break;
-  }
+  static constexpr std::uint64_t ServiceCounters::*kCounters[] = {
+      &ServiceCounters::answered_ok, &ServiceCounters::answered_defer,
+      &ServiceCounters::answered_bounce, &ServiceCounters::answered_todo};
+  ++(counters_.*kCounters[static_cast<std::size_t>(status)]);
 }
 
 void VerifyService::finish(const Asked& asked, const VerifyAnswer& answer) {
@@ -232,7 +198,7 @@ VerifyAnswer VerifyService::answer_of(const Route& route, const ProbeResult& res
     ++counters_.backup_mx;
     return {RecipientStatus::ok, "the primary is down: " + describe(result), "backup-mx"};
   }
-  return {result.outcome.status, describe(result), why_of(result.outcome.reason)};
+  return {result.outcome.status, describe(result), traits_of(result.outcome.reason).why};
 }
 
 void VerifyService::on_result(const std::string& key, const std::string& address,

@@ -38,7 +38,6 @@
 #include "event/loop.h"
 #include "probe/driver.h"
 #include "probe/records.h"
-#include "probe/report.h"
 #include "probe/routes.h"
 #include "process/counters.h"
 

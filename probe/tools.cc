@@ -4,21 +4,177 @@
 #include <errno.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
 #include <time.h>
 
+#include <functional>
+#include <iterator>
+#include <memory>
 #include <string>
 #include <string_view>
 
 #include "cache/lmdb_store.h"
 #include "cache/rules.h"
 #include "core/exit_code.h"
+#include "core/fault.h"
+#include "core/file.h"
 #include "core/text.h"
-#include "probe/cache_access.h"
+#include "event/listen.h"
+#include "probe/client.h"
 #include "probe/options.h"
+#include "wire/attributes.h"
 
 namespace qv {
 
 namespace {
+
+// The cache as a tool sees it: through the daemon, or the file itself.
+class CacheAccess {
+ public:
+  using Visitor = std::function<void(std::string_view key, std::string_view record)>;
+
+  virtual ~CacheAccess() = default;
+  // All entries in the order of their keys.
+  [[nodiscard]] virtual Result<void> list(const Visitor& visitor) = 0;
+  // Fault::denied: we may not, or it is not an entry.
+  [[nodiscard]] virtual Result<void> put(std::string_view key, std::string_view record) = 0;
+  // As purge_store(): the number of entries.
+  [[nodiscard]] virtual Result<std::uint32_t> purge(std::string_view what) = 0;
+  // Ends the work: what was put is lasting.
+  [[nodiscard]] virtual Result<void> finish() = 0;
+};
+
+constexpr Error kProtocol{Fault::protocol, 0, "the daemon's reply is not one"};
+constexpr std::size_t kMaxReply = 4u << 20;
+
+// One request, one reply, over a blocking socket.
+class DaemonAccess final : public CacheAccess {
+ public:
+  explicit DaemonAccess(Fd fd) : fd_(std::move(fd)) {}
+
+  Result<void> greet() { return receive(); }
+
+  Result<void> list(const Visitor& visitor) override {
+    std::string after;
+    for (;;) {
+      std::string request = begin("list");
+      append_attribute(request, "after", after);
+      append_attribute(request, "limit", std::uint32_t{VerifyClient::kMaxEntries});
+      QV_TRY(AttributeReader reader, exchange(std::move(request)));
+      const std::uint32_t count = reader.number("count");
+      std::string_view entries = reader.text("entries");
+      if (!reader.done()) return kProtocol;
+      if (count == 0) return {};
+      while (!entries.empty()) {
+        std::string_view line = take_until(entries, '\n');
+        const std::string_view key = take_until(line, '\t');
+        visitor(key, line);
+        after = key;
+      }
+    }
+  }
+
+  Result<void> put(std::string_view key, std::string_view record) override {
+    std::string request = begin("put");
+    append_attribute(request, "key", key);
+    append_attribute(request, "record", record);
+    QV_TRY(const AttributeReader reader, exchange(std::move(request)));
+    static_cast<void>(reader);
+    return {};
+  }
+
+  Result<std::uint32_t> purge(std::string_view what) override {
+    std::string request = begin("purge");
+    append_attribute(request, "what", what);
+    QV_TRY(AttributeReader reader, exchange(std::move(request)));
+    const std::uint32_t count = reader.number("count");
+    if (!reader.done()) return kProtocol;
+    return count;
+  }
+
+  Result<void> finish() override { return {}; }
+
+ private:
+  static std::string begin(std::string_view request) {
+    std::string out;
+    append_attribute(out, "request", request);
+    return out;
+  }
+
+  // The rest of a reply that says "done".
+  Result<AttributeReader> exchange(std::string request) {
+    end_attributes(request);
+    QV_TRY_VOID(write_all(fd_.get(), request));
+    QV_TRY_VOID(receive());
+    AttributeReader reader(decoder_, in_);
+    const std::uint32_t status = reader.number("status");
+    if (reader.failed()) return kProtocol;
+    if (status == kVerifyOk) return reader;
+    return Error{Fault::denied, 0, "the daemon refuses: not allowed, or not an entry"};
+  }
+
+  Result<void> receive() {
+    in_.clear();
+    decoder_.reset();
+    for (;;) {
+      char buffer[65536];
+      const ssize_t got = read(fd_.get(), buffer, sizeof buffer);
+      if (got < 0 && errno == EINTR) continue;
+      if (got < 0) return errno_error("read from the daemon");
+      if (got == 0) return Error{Fault::retry, 0, "the daemon has closed the connection"};
+      in_.append(buffer, static_cast<std::size_t>(got));
+      const Frame frame = decoder_.scan(in_);
+      if (frame == Frame::whole) return {};
+      if (frame == Frame::malformed) return kProtocol;
+    }
+  }
+
+  Fd fd_;
+  AttributeDecoder decoder_{AttributeLimits{.message = kMaxReply, .name = 64}};
+  std::string in_;
+};
+
+class FileAccess final : public CacheAccess {
+ public:
+  explicit FileAccess(std::unique_ptr<LmdbStore> store) : store_(std::move(store)) {}
+
+  Result<void> list(const Visitor& visitor) override {
+    return store_->walk({}, [&](std::string_view key, std::string_view record) {
+      visitor(key, record);
+      return CacheStore::Walk::go_on;
+    });
+  }
+
+  Result<void> put(std::string_view key, std::string_view record) override {
+    constexpr unsigned kFlushEvery = 1000;
+    if (!is_entry(key, record)) return Error{Fault::denied, 0, "not an entry"};
+    if (++puts_ % kFlushEvery == 0) QV_TRY_VOID(store_->flush());
+    return store_->put(cache_key(key), record);
+  }
+
+  Result<std::uint32_t> purge(std::string_view what) override { return purge_store(*store_, what); }
+
+  Result<void> finish() override { return store_->flush(); }
+
+ private:
+  std::unique_ptr<LmdbStore> store_;
+  unsigned puts_ = 0;
+};
+
+// The daemon that listens on "unix:/path"; it has ten seconds for each reply.
+Result<std::unique_ptr<CacheAccess>> open_daemon(const std::string& address) {
+  constexpr timeval kLimit{.tv_sec = 10, .tv_usec = 0};
+  QV_TRY(const StreamAddress parsed, parse_stream_address(address));
+  Fd fd(::socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
+  if (!fd.valid()) return errno_error("socket");
+  setsockopt(fd.get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof kLimit);
+  setsockopt(fd.get(), SOL_SOCKET, SO_SNDTIMEO, &kLimit, sizeof kLimit);
+  if (::connect(fd.get(), parsed.get(), parsed.size) != 0) return errno_error("connect");
+  auto access = std::make_unique<DaemonAccess>(std::move(fd));
+  QV_TRY_VOID(access->greet());
+  return std::unique_ptr<CacheAccess>(std::move(access));
+}
 
 using Words = std::span<char* const>;
 constexpr int kExitNotFound = 1;
@@ -42,7 +198,10 @@ Result<std::unique_ptr<CacheAccess>> open_cache(const ProbeOptions& options) {
   const int errnum = daemon.error().errnum;
   const bool nobody = errnum == ENOENT || errnum == ECONNREFUSED;
   if (!nobody || options.lmdb_path.empty()) return daemon;
-  return open_cache_file(options.lmdb_path, options.cache_entries);
+  // The file of a daemon that does not run, made where there is none.
+  QV_TRY(std::unique_ptr<LmdbStore> store,
+         LmdbStore::open(options.lmdb_path, options.cache_entries));
+  return std::unique_ptr<CacheAccess>(std::make_unique<FileAccess>(std::move(store)));
 }
 
 std::string when(std::int64_t seconds) {
@@ -57,21 +216,10 @@ std::string when(std::int64_t seconds) {
 }
 
 std::string_view state_name(EntryState state) {
-  switch (state) {
-    case EntryState::absent:
-      return "ignored";
-    case EntryState::pending:
-      return "pending";
-    case EntryState::lost:
-      return "expired";
-    case EntryState::fresh:
-      return "fresh";
-    case EntryState::stale:
-      return "stale";
-    case EntryState::held:
-      return "held";
-  }
-  QV_CHECK(false);
+  static constexpr std::string_view kNames[] = {"ignored", "pending", "expired",
+                                                "fresh",   "stale",   "held"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(EntryState::held) + 1);
+  return kNames[static_cast<std::size_t>(state)];
 }
 
 void print_entry(std::string_view key, std::string_view bytes, const CacheTimes& times) {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "probe/classify.h"
-
 #include <gtest/gtest.h>
+
+#include "probe/callout.h"
 
 namespace qv {
 namespace {

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "probe/host_memory.h"
-
 #include <gtest/gtest.h>
+
+#include "probe/limits.h"
 
 namespace qv {
 namespace {

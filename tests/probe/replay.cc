@@ -10,7 +10,7 @@
 #include <optional>
 
 #include "core/text.h"
-#include "probe/cleanup.h"
+#include "probe/records.h"
 #include "probe/service.h"
 #include "tests/fakes/fake_loop.h"
 #include "tests/fakes/fake_network.h"
