@@ -4,7 +4,7 @@
 // A request is the netstring `name SP key`, a reply the netstring `STATUS SP text`.  Requests may
 // be pipelined; replies keep their order.
 //
-// Pure.  Tests: tests/wire/socketmap_test.cc, fuzz_socketmap.cc
+// Pure.  Tests: tests/wire/socketmap_test.cc, netstring_test.cc, fuzz_socketmap.cc
 #ifndef QV_WIRE_SOCKETMAP_H_
 #define QV_WIRE_SOCKETMAP_H_
 
@@ -14,6 +14,21 @@
 #include <string_view>
 
 #include "wire/frame.h"
+
+namespace qv {
+
+// ---- netstrings, `length:bytes,` as in https://cr.yp.to/proto/netstrings.txt
+
+// Looks for one netstring at the start of `bytes`.  whole: `payload` points into `bytes`, `size` is
+// the length of the netstring with its frame.  malformed: a length that is not a decimal number
+// without leading zeros, a payload longer than `max`, no comma behind it.
+[[nodiscard]] Frame parse_netstring(std::string_view bytes, std::size_t max,
+                                    std::string_view& payload, std::size_t& size);
+
+// Appends `payload` as a netstring.
+void append_netstring(std::string& out, std::string_view payload);
+
+}  // namespace qv
 
 namespace qv::socketmap {
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "wire/netstring.h"
-
 #include <gtest/gtest.h>
+
+#include "wire/socketmap.h"
 
 namespace qv {
 namespace {
