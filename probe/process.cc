@@ -119,23 +119,23 @@ void ProbeDaemon::start_probing() {
           loop_, *connector_, *resolver_, *exchangers_, random_bits,
           [this](const StreamAddress& address) { return own_->contains(address); }},
       options_.limits, callout_options());
-  Records& records = open_records(say);
-  service_ =
-      std::make_unique<VerifyService>(loop_, wall_clock, records, *driver_, options_.service, say);
+  open_records(say);
+  service_ = std::make_unique<VerifyService>(loop_, wall_clock, *records_, *driver_,
+                                             options_.service, say);
   cleanup_ = std::make_unique<CacheCleanup>(loop_, *store_, wall_clock, options_.service.times,
                                             options_.cleanup_interval_s, say);
-  clients_ = std::make_unique<VerifyClients>(VerifyClients{*service_, *store_, records, {}, say});
+  clients_ = std::make_unique<VerifyClients>(VerifyClients{*service_, *store_, *records_, {}, say});
 }
 
-Records& ProbeDaemon::open_records(const Report& say) {
+void ProbeDaemon::open_records(const Report& say) {
   constexpr std::int64_t kMargin_s = 10;
-  records_ = std::make_unique<LocalRecords>(*store_, wall_clock(), say);
-  if (options_.redis.empty()) return *records_;
-  redis_ = std::make_unique<RedisClient>(loop_, options_.redis);
-  const std::string token = control_->me() + ":" + std::to_string(random_bits());
-  shared_ = std::make_unique<SharedRecords>(*redis_, *records_, token,
-                                            options_.limits.whole_us / kSecond_us + kMargin_s, say);
-  return *shared_;
+  std::optional<Records::Fleet> fleet;
+  if (!options_.redis.empty()) {
+    redis_ = std::make_unique<RedisClient>(loop_, options_.redis);
+    fleet.emplace(Records::Fleet{*redis_, control_->me() + ":" + std::to_string(random_bits()),
+                                 options_.limits.whole_us / kSecond_us + kMargin_s});
+  }
+  records_ = std::make_unique<Records>(*store_, wall_clock(), say, std::move(fleet));
 }
 
 void ProbeDaemon::start_serving() {

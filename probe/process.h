@@ -24,7 +24,6 @@
 #include "probe/own_addresses.h"
 #include "probe/records.h"
 #include "probe/service.h"
-#include "probe/shared_records.h"
 #include "process/log.h"
 #include "process/skeleton.h"
 
@@ -45,7 +44,7 @@ class ProbeDaemon final : public Daemon {
  private:
   [[nodiscard]] Result<void> open_store(std::string& detail);
   void start_probing();
-  [[nodiscard]] Records& open_records(const Report& say);
+  void open_records(const Report& say);
   void start_serving();
   void start_timers();
   void use_control_files();
@@ -61,9 +60,8 @@ class ProbeDaemon final : public Daemon {
   std::optional<LogWriter> log_;
   std::unique_ptr<CacheStore> store_;
   LmdbStore* lmdb_ = nullptr;  // the store, where it is one
-  std::unique_ptr<LocalRecords> records_;
   std::unique_ptr<RedisClient> redis_;
-  std::unique_ptr<SharedRecords> shared_;
+  std::unique_ptr<Records> records_;
   std::optional<OwnAddresses> own_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Resolver> resolver_;

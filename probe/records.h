@@ -1,8 +1,14 @@
 // SPDX-License-Identifier: 0BSD
-// probe/records.h - the records as the service sees them: its own store, or one shared by a fleet.
+// probe/records.h - the records as the service sees them: its own store, or one shared by a fleet
+// of hosts in one Redis.
 //
-// Every call answers by callback, so that a store behind a network fits; the one of this host
-// answers before the call returns.
+//   qv:probe:KEY     the record's bytes, for as long as they are of use (EX)
+//   qv:lease:KEY     who probes for KEY now; only the one who set it takes it away
+//
+// Every call answers by callback, because Redis is behind a network; the store of this host answers
+// before the call returns.  What is read from Redis and written there is kept in it too.  When
+// Redis does not answer that is what is asked, and nothing is probed: who else may be at it cannot
+// be told.
 //
 // Threads: none.  Tests: tests/probe/replay_test.cc, tests/replay/, tests/e2e/probe.py
 #ifndef QV_PROBE_RECORDS_H_
@@ -18,6 +24,7 @@
 #include "cache/rules.h"
 #include "cache/store.h"
 #include "event/loop.h"
+#include "event/redis_client.h"
 
 namespace qv {
 
@@ -29,6 +36,12 @@ struct ReportField {
 // A word and its fields: `probe address=a@x status=ok`.
 using Report = std::function<void(std::string_view word, std::initializer_list<ReportField>)>;
 
+// Counted since the start.
+struct RecordCounters {
+  std::uint64_t damaged = 0;
+  std::uint64_t failures = 0;  // of the store
+};
+
 class Records {
  public:
   using Found = std::function<void(Result<std::optional<CacheRecord>>)>;
@@ -39,60 +52,52 @@ class Records {
   };
   using Leased = std::function<void(Lease)>;
 
-  virtual ~Records() = default;
-  Records() = default;
-  Records(const Records&) = delete;
-  Records& operator=(const Records&) = delete;
+  // The hosts that share what they find out.
+  struct Fleet {
+    RedisClient& redis;
+    std::string token;         // what tells this process from others
+    std::int64_t lease_s = 0;  // longer than a probe takes
+  };
+
+  // `started`: now, in seconds since 1970; a probe of ours sent before that has died with its
+  // process.  Without `fleet` this host's own store is all there is.  REQUIRES: `store` and the
+  // fleet's client outlive this object.
+  Records(CacheStore& store, std::int64_t started, Report report, std::optional<Fleet> fleet = {})
+      : store_(store), started_(started), report_(std::move(report)), fleet_(std::move(fleet)) {}
 
   // The record, where it can be had at once and without a word; `record` keeps its memory.
   // not_known: find() says the rest.
   enum class Peek : std::uint8_t { known, not_known };
-  [[nodiscard]] virtual Peek peek(const std::string& /*key*/, CacheRecord& /*record*/) {
-    return Peek::not_known;
-  }
+  [[nodiscard]] Peek peek(const std::string& key, CacheRecord& record);
   // nullopt: there is none, or a damaged one (which is reported).
-  virtual void find(const std::string& key, Found found) = 0;
-  // Asks for the right to probe for `key`, for at most `seconds`.
-  virtual void lease(const std::string& key, std::int64_t seconds, Leased leased) = 0;
+  void find(const std::string& key, Found found);
+  // Asks for the right to probe for `key`.
+  void lease(const std::string& key, Leased leased);
   // `done`: everything told before is in force for all hosts, or Redis does not answer.
-  virtual void end_lease(const std::string& key, std::function<void()> done) = 0;
+  void end_lease(const std::string& key, std::function<void()> done);
   // What cannot be stored is reported, and lost: it is a cache.  `seconds`: of use for so long.
-  virtual void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) = 0;
-  virtual void erase(const std::string& key) = 0;
+  void store(const std::string& key, const CacheRecord& record, std::int64_t seconds);
+  void erase(const std::string& key);
   // Erases what other hosts see of an address, a domain or (--all) everything; this host's own
   // store is the caller's to purge.
-  virtual void purge(std::string_view /*what*/) {}
-};
-
-// Counted since the start.
-struct RecordCounters {
-  std::uint64_t damaged = 0;
-  std::uint64_t failures = 0;  // of the store
-};
-
-// The records of this host's own store.
-class LocalRecords final : public Records {
- public:
-  // `started`: now, in seconds since 1970; a probe sent before that has died with its process.
-  // REQUIRES: `store` outlives this object.
-  LocalRecords(CacheStore& store, std::int64_t started, Report report)
-      : store_(store), started_(started), report_(std::move(report)) {}
-
-  [[nodiscard]] Peek peek(const std::string& key, CacheRecord& record) override;
-  void find(const std::string& key, Found found) override;
-  void lease(const std::string& key, std::int64_t seconds, Leased leased) override;
-  void end_lease(const std::string& /*key*/, std::function<void()> done) override { done(); }
-  void store(const std::string& key, const CacheRecord& record, std::int64_t seconds) override;
-  void erase(const std::string& key) override;
+  void purge(std::string_view what);
 
   [[nodiscard]] const RecordCounters& counters() const { return counters_; }
 
  private:
+  [[nodiscard]] Result<std::optional<CacheRecord>> find_here(const std::string& key);
+  void store_here(const std::string& key, const CacheRecord& record);
+  [[nodiscard]] RecordForm parse(const std::string& key, const std::string& bytes,
+                                 CacheRecord& record);
   void note_failure(const Error& error);
+  void note(const Result<RedisReply>& reply);
+  void purge_matching(const std::string& pattern, const std::string& cursor);
 
   CacheStore& store_;
   std::int64_t started_;
   Report report_;
+  std::optional<Fleet> fleet_;
+  bool redis_is_down_ = false;
   RecordCounters counters_;
   std::string value_;  // kept for its memory
 };

@@ -139,18 +139,16 @@ void VerifyService::use_domain(Asked asked, const std::optional<CacheRecord>& re
                 "nothing is known about this address, and its domain is not probed", "not-probed"});
   }
   const std::string key = asked.key;
-  records_.lease(
-      key, settings_.times.probe_lost,
-      [this, asked = std::move(asked), record, domain,
-       route = *route](Records::Lease lease) mutable {
-        if (lease == Records::Lease::none) {
-          return finish(asked, {RecipientStatus::defer, std::string(kNoStore), "table-error"});
-        }
-        if (lease == Records::Lease::granted) {
-          start_probe(asked.key, asked.address, route, record, domain);
-        }
-        wait(std::move(asked));
-      });
+  records_.lease(key, [this, asked = std::move(asked), record, domain,
+                       route = *route](Records::Lease lease) mutable {
+    if (lease == Records::Lease::none) {
+      return finish(asked, {RecipientStatus::defer, std::string(kNoStore), "table-error"});
+    }
+    if (lease == Records::Lease::granted) {
+      start_probe(asked.key, asked.address, route, record, domain);
+    }
+    wait(std::move(asked));
+  });
 }
 
 // The answer is given; behind it the address is asked about again.
@@ -159,7 +157,7 @@ void VerifyService::refresh(const Asked& asked, const CacheRecord& record) {
   if (!route) return;
   ++counters_.refreshes;
   const std::string address = asked.address;
-  records_.lease(asked.key, settings_.times.probe_lost,
+  records_.lease(asked.key,
                  [this, key = asked.key, address, record, route = std::move(*route)](auto lease) {
                    if (lease != Records::Lease::granted) return;
                    start_probe(key, address, route, record, AcceptAll::no);

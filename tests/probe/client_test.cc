@@ -75,7 +75,7 @@ class Client : public testing::Test, private Stream::User {
     }
     said_ += "\n";
   };
-  LocalRecords records_{*store_, kBeginning, report_};
+  Records records_{*store_, kBeginning, report_};
   ProbeDriver driver_{{loop_, network_, network_, network_, [] { return 7u; },
                        [](const StreamAddress&) { return false; }},
                       ProbeLimits{},

@@ -97,7 +97,7 @@ class Player {
   std::map<std::string, std::size_t> seen_;  // commands of a hop counted by said
   std::uint64_t random_ = 250;
   std::unique_ptr<ProbeDriver> driver_;
-  std::unique_ptr<LocalRecords> records_;
+  std::unique_ptr<Records> records_;
   std::unique_ptr<VerifyService> service_;
   std::unique_ptr<CacheCleanup> cleanup_;
   std::optional<VerifyAnswer> answer_;
@@ -133,7 +133,7 @@ void Player::begin() {
       ProbeDriver::Surroundings{loop_, network_, network_, network_, [this] { return random_; },
                                 [](const StreamAddress&) { return false; }},
       limits_, options);
-  records_ = std::make_unique<LocalRecords>(store_, now(), quiet);
+  records_ = std::make_unique<Records>(store_, now(), quiet);
   service_ = std::make_unique<VerifyService>(
       loop_, [this] { return now(); }, *records_, *driver_, settings_, quiet);
   cleanup_ = std::make_unique<CacheCleanup>(
