@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// maps/attribute_framing.h - Postfix's attribute messages (wire/attributes.h) for an Asker.
+// maps/attribute_framing.h - Postfix's attribute messages (wire/attributes.h) for an RequestClient.
 //
 // Header only.  Tests: tests/maps/proxy_client_test.cc, tests/verify/next_hops_test.cc
 #ifndef QV_MAPS_ATTRIBUTE_FRAMING_H_
@@ -8,20 +8,20 @@
 #include <memory>
 #include <string_view>
 
-#include "event/asker.h"
+#include "event/request_client.h"
 #include "wire/attributes.h"
 
 namespace qv {
 
-class AttributeFraming final : public Asker::Framing {
+class AttributeFraming final : public RequestClient::Framing {
  public:
   // `protocol`: the server greets with "protocol=" and this.  REQUIRES: it outlives this object.
   AttributeFraming(std::string_view protocol, const AttributeLimits& limits)
       : protocol_(protocol), decoder_(limits) {}
 
-  // For Asker.
-  [[nodiscard]] static Asker::NewFraming of(std::string_view protocol,
-                                            const AttributeLimits& limits = {}) {
+  // For RequestClient.
+  [[nodiscard]] static RequestClient::NewFraming of(std::string_view protocol,
+                                                    const AttributeLimits& limits = {}) {
     return [protocol, limits] { return std::make_unique<AttributeFraming>(protocol, limits); };
   }
 

@@ -34,13 +34,14 @@ Result<Answer> answer_of(proxymap::Status status) {
   return nonsense();
 }
 
-Asker::Sense take(const Result<std::string_view>& message, const ProxyClient::Callback& callback) {
+RequestClient::Sense take(const Result<std::string_view>& message,
+                          const ProxyClient::Callback& callback) {
   if (!message.ok()) {
     const Error& error = message.error();
     callback(error.fault == Fault::protocol ? nonsense()
                                             : Error{error.fault, error.errnum, "table proxy"},
              {});
-    return Asker::Sense::nonsense;
+    return RequestClient::Sense::nonsense;
   }
   AttributeDecoder decoder;
   proxymap::Reply reply;
@@ -48,7 +49,7 @@ Asker::Sense take(const Result<std::string_view>& message, const ProxyClient::Ca
                     proxymap::parse_reply(decoder, message.value(), proxymap::Operation::lookup,
                                           proxymap::Dialect::plain, reply);
   callback(good ? answer_of(reply.status) : nonsense(), reply.value);
-  return good ? Asker::Sense::good : Asker::Sense::nonsense;
+  return good ? RequestClient::Sense::good : RequestClient::Sense::nonsense;
 }
 
 }  // namespace
@@ -56,9 +57,9 @@ Asker::Sense take(const Result<std::string_view>& message, const ProxyClient::Ca
 ProxyClient::ProxyClient(Loop& loop, StreamAddress address, const ProxyClientLimits& limits)
     : loop_(loop),
       limits_(limits),
-      asker_(loop, std::move(address),
-             {.connections = limits.connections, .queue = limits.queue, .idle_us = limits.idle_us},
-             AttributeFraming::of(proxymap::kGreeting)) {}
+      client_(loop, std::move(address),
+              {.connections = limits.connections, .queue = limits.queue, .idle_us = limits.idle_us},
+              AttributeFraming::of(proxymap::kGreeting)) {}
 
 void ProxyClient::lookup(std::string_view table, const MapOptions& options, std::string_view key,
                          Callback callback) {
@@ -71,10 +72,10 @@ void ProxyClient::lookup(std::string_view table, const MapOptions& options, std:
   if (options.fold_keys) request.flags |= proxymap::flag::kFoldFixed;
   std::string bytes;
   proxymap::append_request(bytes, request);
-  asker_.ask(std::move(bytes), loop_.now_us() + limits_.time_us,
-             [callback = std::move(callback)](const Result<std::string_view>& message) {
-               return take(message, callback);
-             });
+  client_.ask(std::move(bytes), loop_.now_us() + limits_.time_us,
+              [callback = std::move(callback)](const Result<std::string_view>& message) {
+                return take(message, callback);
+              });
 }
 
 // No table behind the protocol can hold a key with a NUL in it.

@@ -2,8 +2,8 @@
 // maps/proxy_client.h - look-ups through the table proxy, without waiting for them.
 //
 // For daemons: lookup() returns at once, the answer comes from the loop.  How connections are kept
-// and what their loss means: event/asker.h.  A proxy that is not there, or does not answer in time,
-// is Fault::retry.
+// and what their loss means: event/request_client.h.  A proxy that is not there, or does not answer
+// in time, is Fault::retry.
 //
 // Threads: none; one Loop.  Blocking: none.
 // Tests: tests/maps/proxy_client_test.cc
@@ -16,9 +16,9 @@
 #include <vector>
 
 #include "core/result.h"
-#include "event/asker.h"
 #include "event/listen.h"
 #include "event/loop.h"
+#include "event/request_client.h"
 #include "maps/map.h"
 
 namespace qv {
@@ -47,15 +47,15 @@ class ProxyClient {
               Callback callback);
 
   // Look-ups under way and waiting.
-  [[nodiscard]] std::size_t in_flight() const { return asker_.in_flight() + absent_.size(); }
-  [[nodiscard]] std::size_t connections() const { return asker_.connections(); }
+  [[nodiscard]] std::size_t in_flight() const { return client_.in_flight() + absent_.size(); }
+  [[nodiscard]] std::size_t connections() const { return client_.connections(); }
 
  private:
   void tell_absent(Callback callback);
 
   Loop& loop_;
   const ProxyClientLimits limits_;
-  Asker asker_;
+  RequestClient client_;
   std::vector<Callback> absent_;  // told when the loop turns
   Loop::Owned turn_;
 };

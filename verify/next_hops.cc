@@ -57,21 +57,21 @@ std::optional<Why> why_of(const address_verify::Reply& reply) {
 }
 
 // What a message says, with views into it.
-NextHopAnswer read_reply(std::string_view message, Asker::Sense& sense) {
+NextHopAnswer read_reply(std::string_view message, RequestClient::Sense& sense) {
   AttributeDecoder decoder;
   address_verify::Reply reply;
-  sense = Asker::Sense::nonsense;
+  sense = RequestClient::Sense::nonsense;
   if (decoder.scan(message) != Frame::whole ||
       !address_verify::parse_reply(decoder, message, reply)) {
     return kNonsense;
   }
   if (reply.status != address_verify::kStatusOk) {
-    sense = Asker::Sense::good;
+    sense = RequestClient::Sense::good;
     return {Why::probe_error, "qmail-probe does not answer this question"};
   }
   const std::optional<Why> why = why_of(reply);
   if (!why) return kNonsense;
-  sense = Asker::Sense::good;
+  sense = RequestClient::Sense::good;
   return {*why, reply.reason};
 }
 
@@ -88,12 +88,12 @@ NextHopAnswer failure(const Error& error, bool asked_twice) {
 
 }  // namespace
 
-Asker& NextHops::asker(std::optional<Asker>& which, std::size_t connections) {
+RequestClient& NextHops::client(std::optional<RequestClient>& which, std::size_t connections) {
   if (!which) {
-    which.emplace(
-        loop_, settings_.address,
-        AskerLimits{.connections = connections, .queue = kMaxQueued, .max_reply = kMaxReply},
-        AttributeFraming::of(address_verify::kProtocol, {.message = kMaxReply}));
+    which.emplace(loop_, settings_.address,
+                  RequestClientLimits{
+                      .connections = connections, .queue = kMaxQueued, .max_reply = kMaxReply},
+                  AttributeFraming::of(address_verify::kProtocol, {.message = kMaxReply}));
   }
   return *which;
 }
@@ -112,11 +112,12 @@ void NextHops::ask(std::string address, Entry& entry, std::int64_t end_us, bool 
   if (twice && wait_ms <= 0) return settle(entry, kPending);
   std::string request;
   address_verify::append_query(request, address, static_cast<std::uint32_t>(wait_ms));
-  Asker& asked = twice ? asker(patient_, kMaxWaiting) : asker(quick_, kMaxAsking);
+  RequestClient& asked =
+      twice ? client(patient_, kMaxWaiting) : client(quick_, kMaxAsking);
   asked.ask(std::move(request), end_us + kGraceUs,
             [this, &entry, end_us, twice,
              address = std::move(address)](const Result<std::string_view>& reply) {
-              auto sense = Asker::Sense::nonsense;
+              auto sense = RequestClient::Sense::nonsense;
               const NextHopAnswer said =
                   reply.ok() ? read_reply(reply.value(), sense) : failure(reply.error(), twice);
               if (said.why == Why::probe_pending && !twice) {

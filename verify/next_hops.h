@@ -19,9 +19,9 @@
 #include <string_view>
 
 #include "core/result.h"
-#include "event/asker.h"
 #include "event/listen.h"
 #include "event/loop.h"
+#include "event/request_client.h"
 #include "rcpt/lookups.h"
 #include "verify/cached_lookup.h"
 
@@ -65,15 +65,15 @@ class NextHops {
   // `twice`: what qmail-probe did not know at first, to be waited for until `end_us`.
   void ask(std::string address, Entry& entry, std::int64_t end_us, bool twice);
   void settle(Entry& entry, const NextHopAnswer& said);
-  [[nodiscard]] Asker& asker(std::optional<Asker>& which, std::size_t connections);
+  [[nodiscard]] RequestClient& client(std::optional<RequestClient>& which, std::size_t connections);
 
   PendingLookups& lookups_;
   Loop& loop_;
   const NextHopSettings settings_;
   CachedLookup<Answer> answers_;
   // Made when they are wanted: most sites have no use for them.
-  std::optional<Asker> quick_;
-  std::optional<Asker> patient_;
+  std::optional<RequestClient> quick_;
+  std::optional<RequestClient> patient_;
 };
 
 }  // namespace qv

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// event/asker.h - questions to one server over a few connections, without waiting for answers.
+// event/request_client.h - questions to one server over a few connections, without waiting for
+// answers.
 //
 // For protocols in which the server greets, and then sends one message for each it gets.  A few
 // connections are kept, each with one question under way, so that one slow answer does not hold up
@@ -8,9 +9,9 @@
 // still come, and must not be taken for that to another question.
 //
 // Threads: none; one Loop.  Blocking: none.  Bounded: connections, queue, size of a reply, time.
-// Tests: tests/event/asker_test.cc, tests/maps/proxy_client_test.cc
-#ifndef QV_EVENT_ASKER_H_
-#define QV_EVENT_ASKER_H_
+// Tests: tests/event/request_client_test.cc, tests/maps/proxy_client_test.cc
+#ifndef QV_EVENT_REQUEST_CLIENT_H_
+#define QV_EVENT_REQUEST_CLIENT_H_
 
 #include <cstdint>
 #include <deque>
@@ -29,14 +30,14 @@
 
 namespace qv {
 
-struct AskerLimits {
+struct RequestClientLimits {
   std::size_t connections = 8;
   std::size_t queue = 1000;           // questions that wait for a connection; at least 1
   std::size_t max_reply = 2u << 20;   // bytes
   std::int64_t idle_us = 60'000'000;  // after which a connection is given up
 };
 
-class Asker {
+class RequestClient {
  public:
   // Where messages end, on one connection.
   class Framing {
@@ -57,7 +58,7 @@ class Asker {
   };
   using NewFraming = std::function<std::unique_ptr<Framing>()>;
 
-  // What the asker makes of a reply; nonsense ends the connection.
+  // What the client makes of a reply; nonsense ends the connection.
   enum class Sense : std::uint8_t { good, nonsense };
   // The reply, one message, good until the callback returns; or why there is none.  Errors: nobody
   // answers there, the connection broke twice, ETIMEDOUT, EAGAIN: the queue is full (retry); no
@@ -65,10 +66,12 @@ class Asker {
   using Callback = std::function<Sense(const Result<std::string_view>& reply)>;
 
   // REQUIRES: `loop` outlives it.
-  Asker(Loop& loop, StreamAddress address, const AskerLimits& limits, NewFraming new_framing);
-  ~Asker();  // what is under way is dropped without calling back; not from within a callback
-  Asker(const Asker&) = delete;
-  Asker& operator=(const Asker&) = delete;
+  RequestClient(Loop& loop, StreamAddress address, const RequestClientLimits& limits,
+                NewFraming new_framing);
+  ~RequestClient();  // what is under way is dropped without calling back; not from within a
+                     // callback
+  RequestClient(const RequestClient&) = delete;
+  RequestClient& operator=(const RequestClient&) = delete;
 
   // Calls back once, from the loop, never from within ask(), and soon after `due_us` of the loop's
   // clock at the latest.
@@ -98,7 +101,7 @@ class Asker {
 
   Loop& loop_;
   const StreamAddress address_;
-  const AskerLimits limits_;
+  const RequestClientLimits limits_;
   const StreamLimits stream_limits_;
   const NewFraming new_framing_;
   std::deque<Question> waiting_;
@@ -110,4 +113,4 @@ class Asker {
 
 }  // namespace qv
 
-#endif  // QV_EVENT_ASKER_H_
+#endif  // QV_EVENT_REQUEST_CLIENT_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "event/asker.h"
+#include "event/request_client.h"
 
 #include <errno.h>
 
@@ -22,12 +22,12 @@ Error nonsense() { return {Fault::protocol, EPROTO, "no message of the protocol"
 }  // namespace
 
 // One connection, with at most one question under way.
-class Asker::Connection final : public Stream::User {
+class RequestClient::Connection final : public Stream::User {
  public:
-  Connection(Asker& asker, Fd fd, Stream::Connecting connecting)
-      : asker_(asker),
-        stream_(asker.loop_, std::move(fd), asker.stream_limits_),
-        framing_(asker.new_framing_()) {
+  Connection(RequestClient& client, Fd fd, Stream::Connecting connecting)
+      : client_(client),
+        stream_(client.loop_, std::move(fd), client.stream_limits_),
+        framing_(client.new_framing_()) {
     stream_.start(*this, connecting);
   }
 
@@ -42,7 +42,7 @@ class Asker::Connection final : public Stream::User {
     const Framing::Seen seen = framing_->look(input);
     if (seen == Framing::Seen::partial) return 0;
     if (seen == Framing::Seen::nonsense || !take(first_bytes(input, framing_->size()))) {
-      asker_.lost(*this, nonsense());  // this connection is gone now
+      client_.lost(*this, nonsense());  // this connection is gone now
       return 0;
     }
     const std::size_t consumed = framing_->size();
@@ -50,7 +50,7 @@ class Asker::Connection final : public Stream::User {
     return consumed;
   }
   void on_end(Stream& stream, StreamEnd /*why*/) override {
-    asker_.lost(*this, broken(stream.errnum() != 0 ? stream.errnum() : ECONNRESET));
+    client_.lost(*this, broken(stream.errnum() != 0 ? stream.errnum() : ECONNRESET));
   }
 
   std::optional<Question> question;
@@ -65,16 +65,17 @@ class Asker::Connection final : public Stream::User {
     if (!question) return false;
     const Question answered = std::move(*question);
     question.reset();
-    return asker_.answer(answered, message) == Sense::good;
+    return client_.answer(answered, message) == Sense::good;
   }
 
-  Asker& asker_;
+  RequestClient& client_;
   Stream stream_;
   std::unique_ptr<Framing> framing_;
   bool greeted_ = false;
 };
 
-Asker::Asker(Loop& loop, StreamAddress address, const AskerLimits& limits, NewFraming new_framing)
+RequestClient::RequestClient(Loop& loop, StreamAddress address, const RequestClientLimits& limits,
+                             NewFraming new_framing)
     : loop_(loop),
       address_(std::move(address)),
       limits_(limits),
@@ -83,22 +84,22 @@ Asker::Asker(Loop& loop, StreamAddress address, const AskerLimits& limits, NewFr
   QV_CHECK(limits.connections > 0 && limits.queue > 0);
 }
 
-Asker::~Asker() = default;
+RequestClient::~RequestClient() = default;
 
-std::size_t Asker::in_flight() const {
+std::size_t RequestClient::in_flight() const {
   std::size_t asked = waiting_.size() + refused_.size();
   for (const auto& connection : connections_) asked += connection->is_free() ? 0u : 1u;
   return asked;
 }
 
-void Asker::ask(std::string request, std::int64_t due_us, Callback callback) {
+void RequestClient::ask(std::string request, std::int64_t due_us, Callback callback) {
   const bool room = waiting_.size() < limits_.queue;
   (room ? waiting_ : refused_).push_back({std::move(request), std::move(callback), due_us, false});
   if (!sweep_) sweep_ = loop_.every(kSweepUs, [this] { look_around(); });
   schedule_pump();
 }
 
-void Asker::schedule_pump() {
+void RequestClient::schedule_pump() {
   if (turn_) return;
   turn_ = loop_.after(0, [this] {
     turn_.reset();
@@ -107,13 +108,14 @@ void Asker::schedule_pump() {
   });
 }
 
-Asker::Sense Asker::answer(const Question& question, const Result<std::string_view>& reply) {
+RequestClient::Sense RequestClient::answer(const Question& question,
+                                           const Result<std::string_view>& reply) {
   if (!waiting_.empty()) schedule_pump();
   return question.callback(reply);
 }
 
 // Gives what waits to connections that are free.
-void Asker::pump() {
+void RequestClient::pump() {
   while (!waiting_.empty()) {
     Connection* connection = free_connection();
     if (connection == nullptr) return;
@@ -123,14 +125,14 @@ void Asker::pump() {
   }
 }
 
-Asker::Connection* Asker::free_connection() {
+RequestClient::Connection* RequestClient::free_connection() {
   for (const auto& connection : connections_) {
     if (connection->is_free()) return connection.get();
   }
   return connections_.size() < limits_.connections ? connect() : nullptr;
 }
 
-Asker::Connection* Asker::connect() {
+RequestClient::Connection* RequestClient::connect() {
   bool in_progress = false;
   Result<Fd> fd = start_connect(address_, in_progress);
   if (!fd.ok()) {
@@ -144,11 +146,11 @@ Asker::Connection* Asker::connect() {
 }
 
 // Who is told may ask again at once.
-void Asker::refuse_all(std::deque<Question>& questions, const Error& error) {
+void RequestClient::refuse_all(std::deque<Question>& questions, const Error& error) {
   for (const Question& question : std::exchange(questions, {})) answer(question, error);
 }
 
-void Asker::lost(Connection& connection, const Error& error) {
+void RequestClient::lost(Connection& connection, const Error& error) {
   std::optional<Question> question = std::move(connection.question);
   connections_.remove_if(
       [&connection](const std::unique_ptr<Connection>& c) { return c.get() == &connection; });
@@ -163,7 +165,7 @@ void Asker::lost(Connection& connection, const Error& error) {
   answer(*question, error);
 }
 
-void Asker::look_around() {
+void RequestClient::look_around() {
   const std::int64_t now = loop_.now_us();
   std::deque<Question> overdue;
   for (auto at = connections_.begin(); at != connections_.end();) {

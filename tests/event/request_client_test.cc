@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // What tests/maps/proxy_client_test.cc does not see: framing, greeting, sizes, questions from
 // within an answer.
-#include "event/asker.h"
+#include "event/request_client.h"
 
 #include <errno.h>
 #include <gtest/gtest.h>
@@ -17,7 +17,7 @@ namespace {
 constexpr std::int64_t kSecond = 1000000;
 
 // A message is a line; the server greets with "hello".
-class Lines final : public Asker::Framing {
+class Lines final : public RequestClient::Framing {
  public:
   Seen look(std::string_view input) override {
     size_ = find_byte(input, '\n') + 1;
@@ -33,29 +33,29 @@ class Lines final : public Asker::Framing {
   std::size_t size_ = 0;
 };
 
-class AskerTest : public testing::Test {
+class RequestClientTest : public testing::Test {
  protected:
-  AskerTest() {
-    char name[] = "/tmp/qv-asker-XXXXXX";
+  RequestClientTest() {
+    char name[] = "/tmp/qv-client-XXXXXX";
     directory_ = mkdtemp(name);
     const StreamAddress address = parse_stream_address("unix:" + directory_ + "/s").value();
     listener_ = listen_on(address, {}).value();
-    asker_ = std::make_unique<Asker>(loop_, address, AskerLimits{.max_reply = 100},
-                                     [] { return std::make_unique<Lines>(); });
+    client_ = std::make_unique<RequestClient>(loop_, address, RequestClientLimits{.max_reply = 100},
+                                              [] { return std::make_unique<Lines>(); });
   }
-  ~AskerTest() override {
-    asker_.reset();
+  ~RequestClientTest() override {
+    client_.reset();
     unlink((directory_ + "/s").c_str());
     rmdir(directory_.c_str());
   }
   void ask(const std::string& line) {
-    asker_->ask(line + "\n", loop_.now_us() + 5 * kSecond,
-                [this, line](const Result<std::string_view>& reply) {
-                  told_ += line + "=" + (reply.ok() ? std::string(reply.value()) : "?\n");
-                  if (!reply.ok()) errnum_ = reply.error().errnum;
-                  if (line == "again") ask("more");
-                  return Asker::Sense::good;
-                });
+    client_->ask(line + "\n", loop_.now_us() + 5 * kSecond,
+                 [this, line](const Result<std::string_view>& reply) {
+                   told_ += line + "=" + (reply.ok() ? std::string(reply.value()) : "?\n");
+                   if (!reply.ok()) errnum_ = reply.error().errnum;
+                   if (line == "again") ask("more");
+                   return RequestClient::Sense::good;
+                 });
   }
   Fd accept(const std::string& greeting) {
     loop_.run();
@@ -78,12 +78,12 @@ class AskerTest : public testing::Test {
   FakeLoop loop_;
   std::string directory_;
   Fd listener_;
-  std::unique_ptr<Asker> asker_;
+  std::unique_ptr<RequestClient> client_;
   std::string told_;
   int errnum_ = 0;
 };
 
-TEST_F(AskerTest, AsksAndIsToldOnceWhateverThePieces) {
+TEST_F(RequestClientTest, AsksAndIsToldOnceWhateverThePieces) {
   ask("a");
   const Fd server = accept("hel");
   say(server, "lo\n");
@@ -92,18 +92,18 @@ TEST_F(AskerTest, AsksAndIsToldOnceWhateverThePieces) {
   EXPECT_EQ(told_, "");
   say(server, "2\n");
   EXPECT_EQ(told_, "a=12\n");
-  EXPECT_EQ(asker_->in_flight(), 0u);
+  EXPECT_EQ(client_->in_flight(), 0u);
 }
 
-TEST_F(AskerTest, AnotherGreetingIsNoServerOfOurs) {
+TEST_F(RequestClientTest, AnotherGreetingIsNoServerOfOurs) {
   ask("a");
   const Fd server = accept("220 smtp\n");
   EXPECT_EQ(told_, "a=?\n");
   EXPECT_EQ(errnum_, EPROTO);
-  EXPECT_EQ(asker_->connections(), 0u);
+  EXPECT_EQ(client_->connections(), 0u);
 }
 
-TEST_F(AskerTest, AReplyWithoutEndIsNotKept) {
+TEST_F(RequestClientTest, AReplyWithoutEndIsNotKept) {
   ask("a");
   const Fd server = accept("hello\n");
   say(server, std::string(101, 'x'));
@@ -113,15 +113,15 @@ TEST_F(AskerTest, AReplyWithoutEndIsNotKept) {
   EXPECT_EQ(told_, "a=?\n");
 }
 
-TEST_F(AskerTest, WhatNobodyAskedForEndsTheConnection) {
+TEST_F(RequestClientTest, WhatNobodyAskedForEndsTheConnection) {
   ask("a");
   const Fd server = accept("hello\n");
   say(server, "1\n2\n");
   EXPECT_EQ(told_, "a=1\n");
-  EXPECT_EQ(asker_->connections(), 0u);
+  EXPECT_EQ(client_->connections(), 0u);
 }
 
-TEST_F(AskerTest, WhoIsToldMayAskTheNextQuestion) {
+TEST_F(RequestClientTest, WhoIsToldMayAskTheNextQuestion) {
   ask("again");
   const Fd server = accept("hello\n");
   EXPECT_EQ(heard(server), "again\n");
@@ -131,18 +131,18 @@ TEST_F(AskerTest, WhoIsToldMayAskTheNextQuestion) {
   EXPECT_EQ(told_, "again=1\nmore=2\n");
 }
 
-TEST_F(AskerTest, EachQuestionHasATimeOfItsOwn) {
+TEST_F(RequestClientTest, EachQuestionHasATimeOfItsOwn) {
   ask("long");
-  asker_->ask("short\n", loop_.now_us() + kSecond, [this](const Result<std::string_view>& reply) {
+  client_->ask("short\n", loop_.now_us() + kSecond, [this](const Result<std::string_view>& reply) {
     told_ += reply.ok() ? "short=!\n" : "short=?\n";
-    return Asker::Sense::good;
+    return RequestClient::Sense::good;
   });
   loop_.advance_us(2 * kSecond);
   EXPECT_EQ(told_, "short=?\n");
   loop_.advance_us(4 * kSecond);
   EXPECT_EQ(told_, "short=?\nlong=?\n");
   EXPECT_EQ(errnum_, ETIMEDOUT);
-  EXPECT_EQ(asker_->in_flight() + asker_->connections(), 0u);
+  EXPECT_EQ(client_->in_flight() + client_->connections(), 0u);
 }
 
 }  // namespace
