@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 #include "control/reloaded.h"
 
+#include <string.h>
+
 #include <algorithm>
 
 namespace qv {
@@ -10,6 +12,20 @@ namespace {
 bool is_settled(const SourceStamp& file) { return file.settled == 1 || file.identity_only; }
 
 }  // namespace
+
+std::string describe(const Error& error) {
+  std::string text = error.what;
+  if (error.errnum != 0) text.append(": ").append(strerrordesc_np(error.errnum));
+  return text;
+}
+
+// Whatever was a reason to read stays one until accepts().
+void FileWatch::failed(const Error& error) { trouble_ = describe(error); }
+
+std::string FileWatch::take_trouble() {
+  if (trouble_ == told_) return {};
+  return told_ = trouble_;
+}
 
 bool FileWatch::is_due(std::int64_t now_us) {
   if (!forced_ && now_us < next_us_) return false;
@@ -40,6 +56,10 @@ bool FileWatch::accepts(std::vector<SourceStamp> files) {
   }
   files_ = std::move(files);
   again_ = false;
+  if (believed) {
+    trouble_.clear();
+    told_.clear();
+  }
   return believed;
 }
 

@@ -21,6 +21,7 @@
 #include <cerrno>
 #include <cstdint>
 #include <optional>
+#include <string>
 #include <utility>
 #include <vector>
 
@@ -36,6 +37,9 @@ enum class Reload : std::uint8_t { none, taken, failed };
 // What came of looking at several of them.
 enum class Change : std::uint8_t { none, changed };
 
+// "open: No such file or directory".
+[[nodiscard]] std::string describe(const Error& error);
+
 // When to read the files again, and whether to believe them: Reloaded without its value.
 class FileWatch {
  public:
@@ -44,12 +48,16 @@ class FileWatch {
   // True: read now, and say what came of it by failed() or accepts().  The first time always;
   // otherwise at most once per interval.  `now_us` is of a clock that does not go back.
   [[nodiscard]] bool is_due(std::int64_t now_us);
-  void force() { again_ = forced_ = true; }
-  void failed() { again_ = true; }
+  void force() {
+    again_ = forced_ = true;
+    told_.clear();
+  }
+  void failed(const Error& error);
   // The files that were read.  False: what they say is not to be believed yet.
   [[nodiscard]] bool accepts(std::vector<SourceStamp> files);
 
   [[nodiscard]] const std::vector<SourceStamp>& files() const { return files_; }
+  [[nodiscard]] std::string take_trouble();
 
  private:
   WallClock wall_;
@@ -61,6 +69,8 @@ class FileWatch {
   std::int64_t looked_ns_ = 0;  // the wall clock's at the last look
   bool forced_ = true;
   bool again_ = true;
+  std::string trouble_;
+  std::string told_;
 };
 
 template <class T>
@@ -79,18 +89,18 @@ class Reloaded {
     std::vector<SourceStamp> files;
     Result<T> value = read(files);
     if (!value.ok()) {
-      watch_.failed();
       error_ = value.error();
-      return Reload::failed;
-    }
-    if (!watch_.accepts(std::move(files))) {
-      if (value_) return Reload::none;
+    } else if (watch_.accepts(std::move(files))) {
+      value_ = std::move(value).value();
+      error_.reset();
+      return Reload::taken;
+    } else if (value_) {
+      return Reload::none;
+    } else {
       error_ = Error{Fault::retry, EAGAIN, "just written, and empty or without a last line end"};
-      return Reload::failed;
     }
-    value_ = std::move(value).value();
-    error_.reset();
-    return Reload::taken;
+    watch_.failed(*error_);
+    return Reload::failed;
   }
 
   // The next refresh() reads the files, whatever the time.
@@ -104,6 +114,9 @@ class Reloaded {
   [[nodiscard]] const T* value() const { return value_ ? &*value_ : nullptr; }
   // Of the last reading, where that failed; before the first: not read yet.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
+  // What the last reading failed with, for the log; empty where it did not, or where this has been
+  // taken since the last reading that succeeded and the last force().
+  [[nodiscard]] std::string take_trouble() { return watch_.take_trouble(); }
   // The files that it was read from last.
   [[nodiscard]] const std::vector<SourceStamp>& files() const { return watch_.files(); }
 

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 namespace qv {
@@ -166,26 +167,12 @@ void StreamServer::look_around() {
 }
 
 void StreamServer::count(StreamEnd why) {
-  switch (why) {
-    case StreamEnd::peer_closed:
-      ++counters_.closed_by_peer;
-      break;
-    case StreamEnd::closed:
-      ++counters_.closed;
-      break;
-    case StreamEnd::failed:
-      ++counters_.failed;
-      break;
-    case StreamEnd::too_much_input:
-      ++counters_.too_much_input;
-      break;
-    case StreamEnd::too_slow:
-      ++counters_.too_slow;
-      break;
-    case StreamEnd::idle:
-      ++counters_.idle;
-      break;
-  }
+  using Counters = StreamServerCounters;
+  static constexpr std::uint64_t Counters::*kEnds[] = {
+      &Counters::closed_by_peer, &Counters::closed,   &Counters::failed,
+      &Counters::too_much_input, &Counters::too_slow, &Counters::idle};
+  static_assert(std::size(kEnds) == static_cast<std::size_t>(StreamEnd::idle) + 1);
+  ++(counters_.*kEnds[static_cast<std::size_t>(why)]);
 }
 
 void StreamServer::forget(Client& client) { clients_.erase(client.place); }

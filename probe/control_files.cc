@@ -2,7 +2,6 @@
 #include "probe/control_files.h"
 
 #include <pwd.h>
-#include <string.h>
 #include <unistd.h>
 
 #include <utility>
@@ -21,21 +20,22 @@ ControlFiles::ControlFiles(const std::string& directory, WallClock clock)
       users_(directory + "/probe_update_users", clock),
       me_file_(directory + "/me", clock) {}
 
+void ControlFiles::forget() {
+  started_ = false;
+  for (File* file : {&verifyprobe_, &smtproutes_, &users_, &me_file_}) file->lines.force();
+}
+
 Change ControlFiles::read(File& file, std::int64_t now_us, std::vector<Problem>& problems) const {
   switch (file.lines.refresh(
       now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); })) {
     case Reload::none:
       break;
-    case Reload::failed: {
-      std::string trouble = file.lines.error()->what;
-      const int errnum = file.lines.error()->errnum;
-      if (errnum != 0) trouble += std::string(": ") + strerror(errnum);
-      if (!started_ || trouble != file.trouble) problems.push_back({file.path, 0, trouble});
-      file.trouble = std::move(trouble);
+    case Reload::failed:
+      if (std::string trouble = file.lines.take_trouble(); !trouble.empty()) {
+        problems.push_back({file.path, 0, std::move(trouble)});
+      }
       break;
-    }
     case Reload::taken:
-      file.trouble.clear();
       const ControlLines& lines = *file.lines.value();
       if (lines == file.used) break;
       file.used = lines;

@@ -32,7 +32,7 @@ class ControlFiles {
   // Reads what has changed since (everything, the first time); mistakes are added to `problems`.
   Change read(std::int64_t now_us, std::vector<Problem>& problems);
   // The next read() uses everything as if it were new, and reports all that is wrong.
-  void forget() { started_ = false; }
+  void forget();
 
   [[nodiscard]] const Routes& routes() const { return routes_; }
   [[nodiscard]] const std::set<uid_t>& update_users() const { return update_users_; }
@@ -45,8 +45,7 @@ class ControlFiles {
         : path(std::move(path_of_file)), lines(clock, 0) {}
     std::string path;
     Reloaded<ControlLines> lines;
-    ControlLines used;    // as last read
-    std::string trouble;  // of reading it, as last told
+    ControlLines used;  // as last read
   };
 
   [[nodiscard]] Change read(File& file, std::int64_t now_us, std::vector<Problem>& problems) const;

@@ -15,16 +15,16 @@ RateLimit::Pass RateLimit::take(std::string_view name, std::int64_t now_us) {
   const std::int64_t share_us = std::max<std::int64_t>(
       1, kMinute_us / static_cast<std::int64_t>(std::min<std::uint64_t>(per_minute_, kMinute_us)));
   auto bucket = buckets_.find(name);
-  if (bucket == buckets_.end()) bucket = buckets_.emplace(name, Bucket{}).first;
-  const std::int64_t full_at_us = std::max(bucket->second.full_at_us, now_us) + share_us;
+  if (bucket == buckets_.end()) bucket = buckets_.emplace(name, 0).first;
+  const std::int64_t full_at_us = std::max(bucket->second, now_us) + share_us;
   if (full_at_us - now_us > kMinute_us) return Pass::refused;
-  bucket->second.full_at_us = full_at_us;
+  bucket->second = full_at_us;
   return Pass::allowed;
 }
 
 void RateLimit::forget_full(std::int64_t now_us) {
   swept_us_ = now_us;
-  std::erase_if(buckets_, [&](const auto& entry) { return entry.second.full_at_us <= now_us; });
+  std::erase_if(buckets_, [&](const auto& entry) { return entry.second <= now_us; });
 }
 
 HostMemory::State HostMemory::state(std::string_view key, std::int64_t now_us) const {

@@ -50,15 +50,12 @@ class RateLimit {
   [[nodiscard]] std::size_t size() const { return buckets_.size(); }
 
  private:
-  struct Bucket {
-    // When it will be full; each probe moves this on by a minute's share.
-    std::int64_t full_at_us = 0;
-  };
   void forget_full(std::int64_t now_us);
 
   std::uint64_t per_minute_;
   std::int64_t swept_us_ = 0;
-  std::map<std::string, Bucket, std::less<>> buckets_;
+  // When each will be full; a probe moves this on by a minute's share.
+  std::map<std::string, std::int64_t, std::less<>> buckets_;
 };
 
 // What has been learnt about a next hop that is not about a recipient; `key` names host and port.

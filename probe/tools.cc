@@ -16,6 +16,7 @@
 
 #include "cache/lmdb_store.h"
 #include "cache/rules.h"
+#include "control/reloaded.h"
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
@@ -180,9 +181,7 @@ using Words = std::span<char* const>;
 constexpr int kExitNotFound = 1;
 
 int complain(const std::string& what, const Error& error) {
-  std::string reason = error.what;
-  if (error.errnum != 0) reason += std::string(": ") + strerror(error.errnum);
-  fprintf(stderr, "qmail-probe: %s: %s\n", what.c_str(), reason.c_str());
+  fprintf(stderr, "qmail-probe: %s: %s\n", what.c_str(), describe(error).c_str());
   return kExitTemporary;
 }
 

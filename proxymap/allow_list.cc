@@ -4,7 +4,6 @@
 #include <utility>
 
 #include "core/text.h"
-#include "maps/source.h"
 #include "maps/spec.h"
 #include "wire/proxymap.h"
 
@@ -28,14 +27,12 @@ void AllowList::follow(std::int64_t now_us) {
       now_us, [this](auto& files) { return read_control_file(path_, files.emplace_back()); })) {
     case Reload::none:
       return;
-    case Reload::failed: {
-      std::string trouble = describe_error(*lines_.error(), {});
-      if (trouble != trouble_) complain_({path_, 0, trouble + "; the list read before stays"});
-      trouble_ = std::move(trouble);
+    case Reload::failed:
+      if (const std::string trouble = lines_.take_trouble(); !trouble.empty()) {
+        complain_({path_, 0, trouble + "; the list read before stays"});
+      }
       return;
-    }
     case Reload::taken:
-      trouble_.clear();
       return use(*lines_.value());
   }
 }

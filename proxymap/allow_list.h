@@ -50,8 +50,7 @@ class AllowList {
   Complain complain_;
   Tables tables_;
   Reloaded<ControlLines> lines_;
-  ControlLines used_;    // as last read, good or not
-  std::string trouble_;  // of reading it, as last told
+  ControlLines used_;  // as last read, good or not
   std::uint64_t generation_ = 1;
 };
 

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "rcpt/config.h"
 
-#include <cstring>
 #include <optional>
 #include <utility>
 
@@ -15,16 +14,6 @@ namespace {
 
 constexpr std::string_view kMe = "control/me";
 constexpr std::size_t kMaxName = 255;  // bytes of a domain name
-
-std::string describe(const Error& error) {
-  std::string text = "cannot be read: ";
-  text += error.what;
-  if (error.errnum != 0) {
-    text += ": ";
-    text += strerror(error.errnum);
-  }
-  return text;
-}
 
 bool holds(const std::vector<Problem>& problems, const Problem& wanted) {
   for (const Problem& p : problems) {
@@ -86,7 +75,8 @@ Change ConfigWatch::read(File& file, std::int64_t now_us) {
       return Change::none;
     case Reload::failed:
       file.standing = Standing::bad;
-      file.problems = {{std::string(file.name), 0, describe(*file.lines.error())}};
+      file.problems = {
+          {std::string(file.name), 0, "cannot be read: " + describe(*file.lines.error())}};
       return Change::changed;
     case Reload::taken:
       file.standing = *file.lines.value() ? Standing::good : Standing::absent;

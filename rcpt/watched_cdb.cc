@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "rcpt/watched_cdb.h"
 
-#include <cstring>
 #include <utility>
 
 #include "core/fault.h"
@@ -18,28 +17,20 @@ Result<std::optional<CdbFile>> WatchedCdb::read(SourceStamp& seen) const {
   return std::optional<CdbFile>(std::move(cdb).value());
 }
 
-void WatchedCdb::force() {
-  cdb_.force();
-  reported_.clear();
-}
-
 Change WatchedCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
   switch (cdb_.refresh(now_us, [this](auto& files) { return read(files.emplace_back()); })) {
     case Reload::none:
       return Change::none;
-    case Reload::taken:
-      reported_.clear();
-      return Change::changed;
     case Reload::failed:
-      break;
+      cdb_.drop();
+      if (std::string text = cdb_.take_trouble(); !text.empty()) {
+        problems.push_back({name_, 0, std::move(text)});
+      }
+      return Change::changed;
+    case Reload::taken:
+      return Change::changed;
   }
-  cdb_.drop();
-  const Error& error = *cdb_.error();
-  std::string text = error.what;
-  if (error.errnum != 0) text = text + ": " + strerror(error.errnum);
-  if (text != reported_) problems.push_back({name_, 0, text});
-  reported_ = std::move(text);
-  return Change::changed;
+  return Change::none;
 }
 
 Result<const CdbFile*> WatchedCdb::current() const {

@@ -36,7 +36,7 @@ class WatchedCdb {
   // before, or since force().  Returns changed where the file was opened, is gone, or is damaged.
   Change refresh(std::int64_t now_us, std::vector<Problem>& problems);
 
-  void force();
+  void force() { cdb_.force(); }
 
   // The table to ask, or nullptr where there is no such file.  Error: there is one, or may be, and
   // it cannot be used.  The pointer is valid until the next refresh().
@@ -51,7 +51,6 @@ class WatchedCdb {
   std::string path_;
   Check check_;
   Reloaded<std::optional<CdbFile>> cdb_;  // nullopt: there is no such file
-  std::string reported_;
 };
 
 }  // namespace qv

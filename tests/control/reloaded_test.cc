@@ -145,6 +145,24 @@ TEST_F(ReloadedTest, AReadingThatFailedIsTriedAgainAndTheOldValueServes) {
   EXPECT_FALSE(value_.error().has_value());
 }
 
+TEST_F(ReloadedTest, ATroubleIsSaidOnceAndAgainWhenForcedOrNewlyMet) {
+  write("a\n");
+  EXPECT_EQ(value_.take_trouble(), "");
+  const auto fails_at = [this](double seconds, bool broken) {
+    broken_ = broken;
+    look(seconds);
+    return value_.take_trouble();
+  };
+  EXPECT_EQ(fails_at(0, true), "read: Input/output error");
+  EXPECT_EQ(fails_at(1, true), "");
+  value_.force();
+  EXPECT_EQ(fails_at(1.5, true), "read: Input/output error");
+  EXPECT_EQ(fails_at(3, false), "");
+  write("b\n");
+  EXPECT_EQ(fails_at(4, true), "read: Input/output error");
+  broken_ = false;
+}
+
 TEST_F(ReloadedTest, AnErrorAtTheStartIsNotNothing) {
   write("a\n");
   broken_ = true;
@@ -230,8 +248,10 @@ TEST_P(Young, FirstOneIsBelievedOrCannotBeTold) {
   EXPECT_EQ(value(), GetParam().believed ? GetParam().text : "(none)");
   if (!GetParam().believed) {
     EXPECT_EQ(value_.error()->fault, Fault::retry);
+    EXPECT_NE(value_.take_trouble(), "");
   }
   look(1);
+  EXPECT_EQ(value_.take_trouble(), "") << "said once";
   look(2);  // it has stayed as it is for two seconds
   EXPECT_EQ(value(), GetParam().text);
 }
