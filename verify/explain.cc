@@ -65,7 +65,8 @@ Result<void> Explain::post_jail(std::string& detail) {
   const auto print_notice = [](std::string_view line) {
     std::fprintf(stderr, "qmail-verify: %s\n", std::string(line).c_str());
   };
-  verifier_.emplace(loop_, options_, *pool_, *log_, VerifierReports{print_problem, print_notice, end_of_time_ns});
+  verifier_.emplace(loop_, options_, *pool_, *log_,
+                    VerifierReports{print_problem, print_notice, end_of_time_ns});
   verifier_->refresh(loop_.now_us());
   turn_ = loop_.after(0, [this] { next(); });
   return {};

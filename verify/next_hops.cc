@@ -112,8 +112,7 @@ void NextHops::ask(std::string address, Entry& entry, std::int64_t end_us, bool 
   if (twice && wait_ms <= 0) return settle(entry, kPending);
   std::string request;
   address_verify::append_query(request, address, static_cast<std::uint32_t>(wait_ms));
-  RequestClient& asked =
-      twice ? client(patient_, kMaxWaiting) : client(quick_, kMaxAsking);
+  RequestClient& asked = twice ? client(patient_, kMaxWaiting) : client(quick_, kMaxAsking);
   asked.ask(std::move(request), end_us + kGraceUs,
             [this, &entry, end_us, twice,
              address = std::move(address)](const Result<std::string_view>& reply) {

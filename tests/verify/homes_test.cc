@@ -150,6 +150,17 @@ TEST_F(HomesTest, OtherSourcesAreAskedByTheHelper) {
   EXPECT_EQ(asked(), before);
 }
 
+// bob is only in the test's file: believed, the new sources would know nobody of that name.
+TEST_F(HomesTest, SourcesThatCannotBeReadOrAreBeingWrittenStayWhatTheyWere) {
+  start(0);
+  EXPECT_EQ(find_user("bob").value(), Look::yes);
+  write_file("/nsswitch.conf", "passwd: ldap");
+  EXPECT_EQ(find_user("bob").value(), Look::yes);
+  ASSERT_EQ(unlink((top_ + "/nsswitch.conf").c_str()), 0);
+  ASSERT_EQ(mkdir((top_ + "/nsswitch.conf").c_str(), 0755), 0);
+  EXPECT_EQ(find_user("bob").value(), Look::yes);
+}
+
 TEST_F(HomesTest, FilesOfAHome) {
   write_file("/bob/.qmail-a", "");
   ASSERT_EQ(symlink(".qmail-a", (top_ + "/bob/.qmail-link").c_str()), 0);
