@@ -396,7 +396,7 @@ Result<void> LmdbEnv::open_checked(const std::string& path) {
   if (code != 0) return lmdb_error(code, "open LMDB file");
   QV_TRY(stamp_, stamp_file(fd(), path));
   stamp_.identity_only = true;
-  size_ = stamp_.size;
+  size_ = static_cast<off_t>(stamp_.size);
   if (stamp_.device != st.st_dev || stamp_.inode != st.st_ino) {
     return Error{Fault::retry, 0, "replaced while it was opened:"};
   }

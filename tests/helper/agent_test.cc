@@ -246,7 +246,7 @@ TEST_F(AgentPoolTest, AnswersEveryKindOfRequest) {
       Outcome::absent);
   const Reply home = look(home_index_request(owner, Stamp{}).value()).value();
   EXPECT_EQ(home.outcome, Outcome::found);
-  EXPECT_NE(home.stamp.ino, 0U);
+  EXPECT_NE(home.stamp.inode, 0U);
   const Reply root = look(passwd_user_request("root").value()).value();
   EXPECT_EQ(root.user, "root");
   EXPECT_EQ(root.home, "/root");
