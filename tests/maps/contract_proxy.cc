@@ -11,6 +11,7 @@
 #include "event/stream_server.h"
 #include "maps/table_builder.h"
 #include "proxymap/session.h"
+#include "proxymap/worker.h"
 #include "tests/maps/contract.h"
 
 namespace qv {
@@ -26,7 +27,7 @@ namespace {
         return open_watched_map(table, options, [](std::string_view) {});
       },
       writes);
-  Pool pool(loop, {}, [] { return start_worker({}); });
+  process::Pool pool(loop, process::start_spawner(worker_spawner({})).value(), {}, nullptr);
   Counters counters;
   ServiceSettings settings;
   settings.writes = writes;
