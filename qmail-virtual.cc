@@ -2,19 +2,15 @@
 // qmail-virtual - delivers mail to virtual mailboxes: maildir and mbox, by table look-ups.
 // Manual: qmail-virtual(8).
 #include <errno.h>
-#include <getopt.h>
 #include <signal.h>
 #include <string.h>
 #include <unistd.h>
 
-#include <cstdio>
-#include <map>
+#include <iterator>
 #include <optional>
 #include <string>
 #include <vector>
 
-#include "control/lines.h"
-#include "control/settings.h"
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -22,138 +18,80 @@
 #include "deliver/command.h"
 #include "deliver/settings.h"
 #include "deliver/tables.h"
+#include "process/program.h"
 
 namespace {
 
 using namespace qv;
 
-enum class Way { command, lmtp, daemon, check_config, help, version, wrong };
+constexpr std::string_view kName = "qmail-virtual";
+constexpr std::string_view kUsage =
+    "       qmail-virtual [-f SENDER] [-d ORIGINAL] [--] [RECIPIENT]...\n"
+    "       qmail-virtual --lmtp | --daemon\n";
 
 struct Options {
-  Way way = Way::command;
-  CommandEnvelope envelope;
-  std::map<std::string, std::string, std::less<>> overrides;
+  std::string qmailhome;
+  DeliverSettings deliver;
 };
 
-constexpr Setting kEnvironment[] = {
-    {.name = "QMAILHOME", .fallback = QV_QMAILHOME, .help = "directory that holds control/"},
-};
-
-constexpr const char* kUsage =
-    "usage: qmail-virtual [-o NAME=VALUE]... [-f SENDER] [-d ORIGINAL] [--] [RECIPIENT]...\n"
-    "       qmail-virtual [-o NAME=VALUE]... --lmtp | --daemon | --check-config\n"
-    "       qmail-virtual --help | --version\n";
-
-void complain(const std::vector<Problem>& problems) {
-  for (const Problem& problem : problems) {
-    static_cast<void>(write_all(2, "qmail-virtual: " + to_string(problem) + "\n"));
-  }
+std::vector<Setting> settings_of(Options& options) {
+  std::vector<Setting> rows = {{"qmailhome", setting::path(options.qmailhome), QV_QMAILHOME,
+                                "qmail's directory, with control/ in it", "", kOfProcess}};
+  std::vector<Setting> of_deliveries = deliver_settings(options.deliver);
+  rows.insert(rows.end(), std::make_move_iterator(of_deliveries.begin()),
+              std::make_move_iterator(of_deliveries.end()));
+  return rows;
 }
 
-Options parse(int argc, char** argv) {
-  static const option kLong[] = {
-      {"lmtp", no_argument, nullptr, 'L'},         {"daemon", no_argument, nullptr, 'D'},
-      {"check-config", no_argument, nullptr, 'C'}, {"help", no_argument, nullptr, 'h'},
-      {"version", no_argument, nullptr, 'V'},      {nullptr, 0, nullptr, 0}};
-  Options options;
-  for (;;) {
-    // '+': the first recipient ends the options; an address may begin with '-' behind "--".
-    switch (getopt_long(argc, argv, "+f:d:o:", kLong, nullptr)) {
-      case 'f':
-        options.envelope.sender = optarg;
-        break;
-      case 'd':
-        options.envelope.original = optarg;
-        break;
-      case 'o':
-        if (!parse_override(optarg, options.overrides)) options.way = Way::wrong;
-        break;
-      case 'L':
-        options.way = Way::lmtp;
-        break;
-      case 'D':
-        options.way = Way::daemon;
-        break;
-      case 'C':
-        options.way = Way::check_config;
-        break;
-      case 'h':
-        options.way = Way::help;
-        break;
-      case 'V':
-        options.way = Way::version;
-        break;
-      case -1:
-        for (int i = optind; i < argc; ++i) options.envelope.recipients.emplace_back(argv[i]);
-        return options;
-      default:
-        options.way = Way::wrong;
-        return options;
-    }
+// LMTP is the work of qmail-lmtpd, which lies beside this program and takes the same options.
+// Returns where none of them asks for it, or, with a line that says why, where it cannot be run.
+bool run_lmtpd(int argc, char** argv) {
+  std::vector<char*> words = {argv[0]};
+  static char inetd[] = "--inetd";
+  bool is_asked = false;
+  for (int i = 1; i < argc; ++i) {
+    const std::string_view word = argv[i];
+    if (word.empty() || word.front() != '-' || word == "--") break;
+    const bool is_lmtp = word == "--lmtp";
+    is_asked = is_asked || is_lmtp || word == "--daemon";
+    if (is_lmtp) words.push_back(inetd);
+    if (!is_lmtp && word != "--daemon") words.push_back(argv[i]);
+    if ((word == "-o" || word == "-f" || word == "-d") && i + 1 < argc) words.push_back(argv[++i]);
   }
-}
-
-// Another program of ours, which lies beside this one.
-std::string beside(const char* name, char** argv) {
+  if (!is_asked) return false;
+  words.push_back(nullptr);
   char self[4096];
   const ssize_t size = readlink("/proc/self/exe", self, sizeof self);
-  const std::string path = size > 0 ? std::string(self, static_cast<std::size_t>(size)) : argv[0];
-  return std::string(first_bytes(path, find_last_byte(path, '/') + 1)) + name;
-}
-
-// LMTP is the work of qmail-lmtpd.  Returns where that cannot be run.
-int run_lmtpd(const Options& options, const char* way, char** argv) {
-  const std::string path = beside("qmail-lmtpd", argv);
-  std::vector<std::string> words = {"qmail-lmtpd"};
-  for (const auto& [name, value] : options.overrides) {
-    words.insert(words.end(), {"-o", name + "=" + value});
-  }
-  if (way != nullptr) words.emplace_back(way);
-  std::vector<char*> pointers;
-  for (std::string& word : words) pointers.push_back(word.data());
-  pointers.push_back(nullptr);
-  execv(path.c_str(), pointers.data());
-  complain({{path, 0, std::string("cannot be run: ") + strerror(errno)}});
-  return kExitTemporary;
-}
-
-int check_config(const Options& options, const std::string& home) {
-  std::vector<Problem> problems;
-  const DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-  check_tables(settings, problems);
-  complain(problems);
-  return problems.empty() ? kExitOk : kExitTemporary;
+  const std::string own = size > 0 ? std::string(self, static_cast<std::size_t>(size)) : argv[0];
+  const std::string path =
+      std::string(first_bytes(own, find_last_byte(own, '/') + 1)) + "qmail-lmtpd";
+  execv(path.c_str(), words.data());
+  say_problems(kName, {{path, 0, std::string("cannot be run: ") + strerror(errno)}});
+  return true;
 }
 
 // What a mistake of the operator is to whoever runs us for one message: try later.  The code comes
 // first, because Postfix's pipe(8) would take an exit code of 111 for a refusal.
-int misconfigured() {
+int misconfigured(const CommandLine& /*line*/) {
   static_cast<void>(write_all(1, "4.3.5 mail system is misconfigured\n"));
   return kExitTemporary;
 }
 
-int deliver_one(const Options& options, const std::string& home) {
-  hold_log();
-  std::vector<Problem> problems;
-  const DeliverSettings settings = read_deliver_settings(home, options.overrides, problems);
-  std::string problem;
-  const std::optional<std::vector<Envelope>> envelopes =
-      envelopes_of(options.envelope, settings.recipient_words, from_environment, problem);
-  if (!envelopes) problems.push_back({"envelope", 0, problem});
-  if (!problems.empty()) {
-    const int code = misconfigured();
-    complain(problems);
-    return code;
-  }
-  Agent agent(settings, host_name());
-  return deliver_command(agent, *envelopes, 0);
+int fail(const CommandLine& line, const std::vector<Problem>& problems) {
+  static_cast<void>(misconfigured(line));
+  say_problems(kName, problems);
+  return kExitTemporary;
 }
 
-int help() {
-  const std::string text = std::string(kUsage) + "\nControl files, and -o:\n" +
-                           describe(deliver_setting_table()) + "\nEnvironment:\n" +
-                           describe(kEnvironment);
-  return write_all(1, text).ok() ? kExitOk : kExitTemporary;
+int deliver_one(const CommandLine& line, const DeliverSettings& settings) {
+  hold_log();
+  CommandEnvelope given{line.value("f"), line.value("d"), {line.rest.begin(), line.rest.end()}};
+  std::string problem;
+  const std::optional<std::vector<Envelope>> envelopes =
+      envelopes_of(given, settings.recipient_words, from_environment, problem);
+  if (!envelopes) return fail(line, {{"envelope", 0, problem}});
+  Agent agent(settings, host_name());
+  return deliver_command(agent, *envelopes, 0);
 }
 
 }  // namespace
@@ -161,31 +99,18 @@ int help() {
 int main(int argc, char** argv) {
   // A file size limit is an error of write(2), with an answer of its own.
   signal(SIGXFSZ, SIG_IGN);
-  // Meant for the LMTP service, which takes it later: everybody else of this name passes it over,
-  // children included.
+  // Meant for a daemon: whoever signals by the program's name does not end a delivery.
   signal(SIGUSR1, SIG_IGN);
-  const Options options = parse(argc, argv);
-  std::vector<Problem> problems;
-  const Settings environment(kEnvironment, from_environment, problems);
-  const std::string& home = environment.text("QMAILHOME");
-  switch (options.way) {
-    case Way::command:
-      return deliver_one(options, home);
-    case Way::lmtp:
-      return run_lmtpd(options, "--inetd", argv);
-    case Way::daemon:
-      return run_lmtpd(options, nullptr, argv);
-    case Way::check_config:
-      return check_config(options, home);
-    case Way::help:
-      return help();
-    case Way::version:
-      return printf("qmail-virtual %s\n", QV_VERSION) > 0 ? kExitOk : kExitTemporary;
-    case Way::wrong: {
-      const int code = misconfigured();
-      static_cast<void>(write_all(2, kUsage));
-      return code;
-    }
-  }
-  return kExitTemporary;
+  if (run_lmtpd(argc, argv)) return kExitTemporary;
+  Options options;
+  Program program{.name = kName, .usage = kUsage, .manuals = "qmail-virtual(8)"};
+  program.letters = "f:d:";
+  program.accepts = [](const auto&) { return true; };
+  program.settings = [&](const auto&) { return settings_of(options); };
+  program.check = [&](const auto&, const auto& settings, auto& problems) {
+    check_tables(options.deliver, settings, problems);
+  };
+  program.run = [&](const auto& line, const auto&) { return deliver_one(line, options.deliver); };
+  program.misused = misconfigured;
+  return run_program(program, argc, argv);
 }

@@ -338,8 +338,10 @@ int main_spp() {
 }  // namespace
 
 int main(int argc, char** argv) {
-  if (argc == 2 && strcmp(argv[1], "--help") == 0) return fputs(kUsage, stdout) < 0;
-  if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("rcptcheck " QV_VERSION) < 0;
+  if (argc == 2 && strcmp(argv[1], "--help") == 0)
+    return fputs(kUsage, stdout) < 0 ? kExitTemporary : kExitOk;
+  if (argc == 2 && strcmp(argv[1], "--version") == 0)
+    return puts("rcptcheck " QV_VERSION) < 0 ? kExitTemporary : kExitOk;
   if (argc > 1) return main_by_hand(argc, argv);
   // RECIPIENT is given to the child alone, SMTPRCPTTO may stay in the server's own environment.
   if (getenv("RECIPIENT") != nullptr) return main_rcptcheck();

@@ -321,12 +321,12 @@ size_t verifyrcpt_unanswered(const verifyrcpt* v, char* out, size_t size) {
 size_t verifyrcpt_log(const verifyrcpt* v, const verifyrcpt_result* r, const char* address,
                       size_t length, char* out, size_t size) {
   TextWriter line(out, size);
-  line.put("result=").put(verdict_name(r->verdict)).put(" why=").put_escaped(r->why);
+  line.put("result=").put(verdict_name(r->verdict)).put(" why=").put_value(r->why);
   line.put(" code=").put_number(static_cast<std::uint64_t>(r->code));
-  line.put(" rcpt=").put_escaped(given(address, length), 1000);
-  line.put(" user=").put_escaped(r->user);
-  line.put(" client=").put_escaped(session_of(v).client.view());
-  line.put(" server=").put_escaped(r->server);
+  line.put(" rcpt=").put_value(given(address, length), 1000);
+  line.put(" user=").put_value(r->user);
+  line.put(" client=").put_value(session_of(v).client.view(), 200);
+  line.put(" server=").put_value(r->server, 200);
   line.put(" us=").put_number(r->micros);
   return line.text().size();
 }

@@ -25,12 +25,12 @@ struct ControlLine {
 
 // A mistake an operator can mend.  `line` 0: the file or the setting as a whole.
 struct Problem {
-  std::string where;  // a path, or the name of a setting
+  std::string where;  // a path, or where a setting stands
   int line = 0;
   std::string text;  // what is wrong and what to write instead
 };
 
-// "control/locals:7: ..." or "LISTEN: ...".
+// "control/locals:7: ..." or "environment LISTEN: ...".
 [[nodiscard]] std::string to_string(const Problem& problem);
 
 inline constexpr std::size_t kMaxControlFile = 64u << 20;  // bytes

@@ -1,7 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 #include "control/settings.h"
 
+#include <string.h>
+
 #include <cstdlib>
+#include <utility>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -10,84 +13,40 @@ namespace qv {
 
 namespace {
 
-// Index of `word` among the blank-separated `choices`, or nullopt.
-std::optional<std::size_t> choice_index(std::string_view choices, std::string_view word) {
-  for (std::size_t index = 0; !choices.empty(); ++index) {
-    if (take_until(choices, ' ') == word) return index;
+constexpr std::string_view kHome = "qmailhome";
+
+std::string upper(std::string_view name) {
+  std::string out(name);
+  for (char& c : out) {
+    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
   }
-  return std::nullopt;
+  return out;
 }
 
-// What is wrong with `value`; empty where nothing is.
-std::string complaint(const Setting& setting, std::string_view value) {
-  std::uint64_t number = 0;
-  switch (setting.type) {
-    case SettingType::text:
-      return {};
-    case SettingType::number:
-      if (parse_decimal(value, setting.max, number) && number >= setting.min) return {};
-      return "\"" + std::string(value) + "\" is not a number from " + std::to_string(setting.min) +
-             " to " + std::to_string(setting.max);
-    case SettingType::choice:
-      if (choice_index(setting.choices, value)) return {};
-      return "\"" + std::string(value) + "\" is none of: " + std::string(setting.choices);
-  }
-  return {};
+std::string unreadable(const Error& error) {
+  std::string out = std::string("cannot be read: ") + error.what;
+  if (error.errnum != 0) out += std::string(": ") + strerror(error.errnum);
+  return out;
 }
+
+std::string on_one_line(std::string_view text) {
+  std::string out(text);
+  for (char& c : out) {
+    if (!is_printable(c)) c = '?';
+  }
+  return out;
+}
+
+std::string quoted(std::string_view text) { return "\"" + std::string(text) + "\""; }
 
 }  // namespace
 
-Settings::Settings(std::span<const Setting> table, const Source& source,
-                   std::vector<Problem>& problems)
-    : table_(table) {
-  for (const Setting& setting : table) {
-    std::string value(setting.fallback);
-    if (std::optional<std::string> given = source(setting.name)) {
-      std::string wrong = complaint(setting, *given);
-      if (wrong.empty()) {
-        value = *std::move(given);
-      } else {
-        problems.push_back({std::string(setting.name), 0, std::move(wrong)});
-      }
-    }
-    values_.emplace(setting.name, std::move(value));
-  }
-}
-
-const Setting& Settings::find(std::string_view name, SettingType type) const {
-  std::size_t i = 0;
-  while (i < table_.size() && (table_[i].name != name || table_[i].type != type)) ++i;
-  QV_CHECK(i < table_.size());
-  return table_[i];
-}
-
-const std::string& Settings::text(std::string_view name) const {
-  return values_.find(find(name, SettingType::text).name)->second;
-}
-
-std::vector<std::string> Settings::words(std::string_view name) const {
-  std::vector<std::string> words;
-  std::string_view rest = text(name);
-  while (!rest.empty()) {
-    const std::string_view word = take_until(rest, ' ');
-    if (!word.empty()) words.emplace_back(word);
-  }
-  return words;
-}
-
-std::uint64_t Settings::number(std::string_view name) const {
-  const Setting& setting = find(name, SettingType::number);
-  std::uint64_t value = 0;
-  QV_CHECK(parse_decimal(values_.find(name)->second, setting.max, value));
-  return value;
-}
-
-std::size_t Settings::choice(std::string_view name) const {
-  const Setting& setting = find(name, SettingType::choice);
-  const std::optional<std::size_t> index =
-      choice_index(setting.choices, values_.find(name)->second);
-  QV_CHECK(index.has_value());
-  return *index;
+bool SettingSources::give(std::string_view text) {
+  const std::size_t equals = find_byte(text, '=');
+  const std::string name(trim_blanks(first_bytes(text, equals)));
+  if (equals == text.size() || name.empty()) return false;
+  given[name] = std::string(trim_blanks(after_bytes(text, equals + 1)));
+  return true;
 }
 
 std::optional<std::string> from_environment(std::string_view name) {
@@ -96,16 +55,217 @@ std::optional<std::string> from_environment(std::string_view name) {
   return std::string(value);
 }
 
-std::string describe(std::span<const Setting> table) {
+Settings::Settings(std::vector<Setting> rows) {
+  QV_CHECK(!rows.empty() && rows.front().name == kHome);
+  for (Setting& row : rows) rows_.push_back({.setting = std::move(row)});
+}
+
+bool Settings::find_in_environment(Row& row, const SettingSources& sources) const {
+  const auto take = [&](const std::string& name) {
+    std::optional<std::string> value = sources.environment(name);
+    if (!value) return false;
+    row.value = *std::move(value);
+    row.source = "environment " + name;
+    return true;
+  };
+  if (take(upper(row.setting.name))) return true;
+  std::string_view aliases = row.setting.aliases;
+  while (!aliases.empty()) {
+    if (take(std::string(take_until(aliases, ' ')))) return true;
+  }
+  return take(std::string(row.setting.name));
+}
+
+bool Settings::find(Row& row, const SettingSources& sources, std::vector<Problem>& problems) {
+  const auto given = sources.given.find(row.setting.name);
+  if (given != sources.given.end()) {
+    row.value = given->second;
+    row.source = "-o " + given->first;
+    return true;
+  }
+  if (find_in_environment(row, sources)) return true;
+  if (row.setting.of_process) return false;
+  const std::string file = "control/" + std::string(row.setting.name);
+  const auto lines = read_control_file(home_ + "/" + file);
+  if (!lines.ok()) problems.push_back({file, 0, unreadable(lines.error())});
+  if (!lines.ok() || !lines.value()) return false;
+  row.source = file;
+  if (!lines.value()->empty()) row.source += ":" + std::to_string(lines.value()->front().number);
+  for (const ControlLine& line : *lines.value()) {
+    row.value += (row.value.empty() ? "" : " ") + line.text;
+  }
+  return true;
+}
+
+void Settings::read_row(Row& row, const SettingSources& sources, std::vector<Problem>& problems) {
+  row.value.clear();
+  std::string fallback(row.setting.fallback);
+  const std::size_t home = fallback.find("$qmailhome");
+  if (home != std::string::npos) fallback.replace(home, kHome.size() + 1, home_);
+  const bool found = find(row, sources, problems);
+  if (found) {
+    const std::string wrong = row.setting.value.read(row.value);
+    if (wrong.empty()) return;
+    std::string_view rest = wrong;
+    while (!rest.empty()) problems.push_back({row.source, 0, on_one_line(take_until(rest, '\0'))});
+  }
+  row.value = fallback;
+  std::string wrong = row.setting.value.read(fallback);
+  // Only what has no default is wrong here: it has to be set.
+  const std::string_view place = row.setting.of_process ? "" : "control/";
+  if (!found && !wrong.empty()) {
+    problems.push_back({std::string(place) + std::string(row.setting.name), 0, std::move(wrong)});
+  }
+}
+
+void Settings::read(const SettingSources& sources, std::vector<Problem>& problems) {
+  for (Row& row : rows_) {
+    row.source = "default";
+    read_row(row, sources, problems);
+    if (row.setting.name == kHome) home_ = row.value;
+  }
+  for (const auto& [name, value] : sources.given) {
+    bool known = false;
+    for (const Row& row : rows_) known = known || row.setting.name == name;
+    if (!known) problems.push_back({"-o " + name, 0, "there is no such setting"});
+  }
+}
+
+std::string Settings::place(std::string_view name) const {
+  for (const Row& row : rows_) {
+    if (row.setting.name == name) return row.source == "default" ? std::string(name) : row.source;
+  }
+  QV_CHECK(false);
+}
+
+std::string Settings::describe() const {
   std::string out;
-  for (const Setting& setting : table) {
-    out += "  " + std::string(setting.name);
-    if (!setting.choices.empty()) out += " (" + std::string(setting.choices) + ")";
-    out += "\n        " + std::string(setting.help);
-    out += setting.fallback.empty() ? "" : " [" + std::string(setting.fallback) + "]";
-    out += '\n';
+  for (const Row& row : rows_) {
+    out += "  " + std::string(row.setting.name);
+    if (!row.setting.value.form.empty()) out += " (" + row.setting.value.form + ")";
+    out += ", " + upper(row.setting.name);
+    if (!row.setting.aliases.empty()) out += " " + std::string(row.setting.aliases);
+    out += "\n        " + std::string(row.setting.help) + "\n        " + quoted(row.value) + ", " +
+           row.source + "\n";
   }
   return out;
 }
+
+std::optional<std::int64_t> parse_duration(std::string_view text, char unit) {
+  constexpr std::string_view kUnits = "smhdw";
+  constexpr std::int64_t kSeconds[] = {1, 60, 3600, 86400, 604800};
+  if (!text.empty() && !is_digit(text.back())) {
+    unit = ascii_lower(text.back());
+    text.remove_suffix(1);
+  }
+  const std::size_t at = find_byte(kUnits, unit);
+  if (at == kUnits.size()) return std::nullopt;
+  std::uint64_t number = 0;
+  const auto most = static_cast<std::uint64_t>(kMaxDuration_s / kSeconds[at]);
+  if (!parse_decimal(text, most, number)) return std::nullopt;
+  return static_cast<std::int64_t>(number) * kSeconds[at];
+}
+
+namespace setting {
+
+SettingValue text(std::string& member) {
+  return text(member, [](std::string_view) { return std::string(); });
+}
+
+SettingValue text(std::string& member, Check check) {
+  return {[&member, check](std::string_view value) {
+    std::string wrong = check(value);
+    if (wrong.empty()) member = value;
+    return wrong;
+  }};
+}
+
+SettingValue path(std::string& member, bool or_none) {
+  return {[&member, or_none](std::string_view value) -> std::string {
+    if (!starts_with(value, "/") && !(or_none && value.empty())) {
+      return quoted(value) + " does not begin with a slash";
+    }
+    member = value;
+    return {};
+  }};
+}
+
+SettingValue words(std::vector<std::string>& member, Check check, bool or_none) {
+  return {[&member, check, or_none](std::string_view value) -> std::string {
+    std::vector<std::string> found;
+    std::string wrong;
+    while (!value.empty()) {
+      const std::string_view word = take_until(value, ' ');
+      if (word.empty()) continue;
+      const std::string mistake = check(word);
+      if (!mistake.empty())
+        wrong += std::string(wrong.empty() ? 0 : 1, '\0') + quoted(word) + ": " + mistake;
+      found.emplace_back(word);
+    }
+    if (!wrong.empty()) return wrong;
+    if (found.empty() && !or_none) return "holds nothing";
+    member = std::move(found);
+    return {};
+  }};
+}
+
+SettingValue mode(mode_t& member) {
+  return {[&member](std::string_view value) -> std::string {
+    mode_t number = 0;
+    bool good = !value.empty() && value.size() <= 4;
+    for (const char c : value) {
+      good = good && c >= '0' && c <= '7';
+      number = number * 8 + static_cast<mode_t>(c - '0');
+    }
+    if (!good || number > 0777) return quoted(value) + " is no octal mode of at most 0777";
+    member = number;
+    return {};
+  }};
+}
+
+SettingValue yes_no(bool& member) {
+  return choice("no yes", [&member](std::size_t index) { member = index == 1; });
+}
+
+SettingValue number(std::uint64_t min, std::uint64_t max,
+                    std::function<void(std::uint64_t)> store) {
+  return {[=](std::string_view value) -> std::string {
+    std::uint64_t number = 0;
+    if (!parse_decimal(value, max, number) || number < min) {
+      return quoted(value) + " is not a number from " + std::to_string(min) + " to " +
+             std::to_string(max);
+    }
+    store(number);
+    return {};
+  }};
+}
+
+SettingValue duration(char unit, std::int64_t min, std::int64_t max,
+                      std::function<void(std::int64_t)> store) {
+  return {[=](std::string_view value) -> std::string {
+    const std::optional<std::int64_t> seconds = parse_duration(value, unit);
+    if (!seconds || *seconds < min || *seconds > max) {
+      return quoted(value) + " is not a time such as 20s, 5m, 2h or 7d, from " +
+             std::to_string(min) + " to " + std::to_string(max) + " seconds";
+    }
+    store(*seconds);
+    return {};
+  }};
+}
+
+SettingValue choice(std::string_view words, std::function<void(std::size_t)> store) {
+  const auto read = [=](std::string_view value) -> std::string {
+    std::string_view rest = words;
+    for (std::size_t index = 0; !rest.empty(); ++index) {
+      if (take_until(rest, ' ') != value) continue;
+      store(index);
+      return {};
+    }
+    return quoted(value) + " is none of: " + std::string(words);
+  };
+  return {read, std::string(words)};
+}
+
+}  // namespace setting
 
 }  // namespace qv

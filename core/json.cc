@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <cstdint>
+
 #include "core/text.h"
 
 namespace qv {
@@ -25,39 +27,67 @@ std::size_t utf8_length(std::string_view s) {
   return length;
 }
 
-// Writes one byte as JSON has it; returns the length, at most kMaxJsonEscape.
-std::size_t escape_byte(char c, char* out) {
+// Writes `unit` as \uXXXX.
+std::size_t escape_unit(std::uint32_t unit, char* out) {
   constexpr char kHex[] = "0123456789abcdef";
-  if (c == '"' || c == '\\') {
-    out[0] = '\\';
-    out[1] = c;
-    return 2;
-  }
-  if (is_printable(c)) {
-    out[0] = c;
-    return 1;
-  }
-  const auto byte = static_cast<unsigned char>(c);
-  constexpr std::string_view kStart = "\\u00";
-  memcpy(out, kStart.data(), kStart.size());
-  out[4] = kHex[byte >> 4];
-  out[5] = kHex[byte & 15];
+  out[0] = '\\';
+  out[1] = 'u';
+  for (int i = 0; i < 4; ++i) out[2 + i] = kHex[(unit >> (12 - 4 * i)) & 15];
   return 6;
 }
 
-}  // namespace
+// Writes one byte as JSON has it; returns the length, at most kMaxJsonEscape.
+std::size_t escape_byte(char c, char* out) {
+  if (c != '"' && c != '\\' && !is_printable(c)) {
+    return escape_unit(static_cast<unsigned char>(c), out);
+  }
+  std::size_t length = 0;
+  if (c == '"' || c == '\\') out[length++] = '\\';
+  out[length++] = c;
+  return length;
+}
 
-std::size_t escape_json(std::string_view s, char* out, std::size_t size) {
+// Writes a well-formed multi-byte character in ASCII: one unit of UTF-16, or two.
+std::size_t escape_utf8(std::string_view s, char* out) {
+  std::uint32_t code = static_cast<unsigned char>(s[0]) & (0xffU >> (s.size() + 1));
+  for (const char c : after_bytes(s, 1)) code = code << 6 | (static_cast<unsigned char>(c) & 0x3fU);
+  if (code < 0x10000) return escape_unit(code, out);
+  code -= 0x10000;
+  escape_unit(0xd800 | code >> 10, out);
+  return 6 + escape_unit(0xdc00 | (code & 0x3ff), out + 6);
+}
+
+// Bytes that a bare value may have.
+struct BareBytes {
+  bool bare[256] = {};
+  constexpr BareBytes() {
+    for (unsigned c = ' ' + 1; c <= '~'; ++c) bare[c] = c != '\\' && c != '"' && c != '=';
+  }
+};
+constexpr BareBytes kBare;
+
+bool is_bare(std::string_view s) {
+  for (const char c : s) {
+    if (!kBare.bare[static_cast<unsigned char>(c)]) return false;
+  }
+  return true;
+}
+
+enum class Beyond : std::uint8_t { as_it_is, ascii };
+
+// As escape_json(); `s` is left with what did not fit.
+std::size_t escape_all(std::string_view& s, char* out, std::size_t size, Beyond beyond) {
   std::size_t used = 0;
   while (!s.empty()) {
-    char one[kMaxJsonEscape];
+    char one[2 * kMaxJsonEscape];
     std::size_t taken = 1;
     std::size_t length = 0;
-    if (const std::size_t utf8 = utf8_length(s); utf8 != 0) {
-      taken = length = utf8;
-      memcpy(one, s.data(), utf8);
-    } else {
+    if (const std::size_t utf8 = utf8_length(s); utf8 == 0) {
       length = escape_byte(s.front(), one);
+    } else if (taken = utf8; beyond == Beyond::ascii) {
+      length = escape_utf8(first_bytes(s, utf8), one);
+    } else {
+      memcpy(one, s.data(), length = utf8);
     }
     if (size - used < length) break;
     memcpy(out + used, one, length);
@@ -65,6 +95,28 @@ std::size_t escape_json(std::string_view s, char* out, std::size_t size) {
     s.remove_prefix(taken);
   }
   return used;
+}
+
+}  // namespace
+
+std::size_t escape_json(std::string_view s, char* out, std::size_t size) {
+  return escape_all(s, out, size, Beyond::as_it_is);
+}
+
+std::size_t escape_logfmt(std::string_view s, char* out, std::size_t size, bool& whole) {
+  if (is_bare(s)) {
+    const std::string_view part = first_bytes(s, size);
+    whole = part.size() == s.size();
+    if (!part.empty()) memcpy(out, part.data(), part.size());
+    return part.size();
+  }
+  whole = false;
+  if (size < 2) return 0;
+  out[0] = '"';
+  const std::size_t used = 1 + escape_all(s, out + 1, size - 2, Beyond::ascii);
+  whole = s.empty();
+  out[used] = '"';
+  return used + 1;
 }
 
 }  // namespace qv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// core/json.h - bytes as the inside of a JSON string (RFC 8259).
+// core/json.h - bytes as the inside of a JSON string (RFC 8259), or as a value of logfmt.
 //
 // Links without the C++ runtime.  Tests: tests/core/json_test.cc
 #ifndef QV_CORE_JSON_H_
@@ -18,6 +18,12 @@ inline constexpr std::size_t kMaxJsonEscape = 6;
 // well-formed UTF-8 becomes \u00XX, so that the output always is valid UTF-8.
 // Stops before a character that would not fit.  Returns the number of bytes written.
 std::size_t escape_json(std::string_view s, char* out, std::size_t size);
+
+// Copies `s` to `out` as a value of logfmt in printable ASCII, as its parsers read it: bare, or
+// where there is a blank, '=', '"', '\\' or any other byte in it between quotes and escaped as in
+// JSON, characters beyond ASCII as \uXXXX.  Stops before a character that would not fit, but closes
+// the quotes; `whole` says whether that was not so.  Returns the number of bytes written.
+std::size_t escape_logfmt(std::string_view s, char* out, std::size_t size, bool& whole);
 
 }  // namespace qv
 

@@ -3,6 +3,7 @@
 
 #include <string.h>
 
+#include "core/json.h"
 #include "core/text.h"
 
 namespace qv {
@@ -36,6 +37,17 @@ TextWriter& TextWriter::put_escaped(std::string_view s, std::size_t limit) {
   used_ += escape(s, out_ + used_, limit < room() ? limit : room());
   end();
   return cut ? put("...") : *this;
+}
+
+TextWriter& TextWriter::put_value(std::string_view s, std::size_t limit) {
+  bool whole = true;
+  const bool is_limited = limit < room();
+  used_ += escape_logfmt(s, out_ + used_, is_limited ? limit : room(), whole);
+  end();
+  if (whole || !is_limited) return *this;
+  const bool is_quoted = ends_with(text(), "\"");
+  if (is_quoted) --used_;
+  return put(is_quoted ? "...\"" : "...");
 }
 
 TextWriter& TextWriter::put_number(std::uint64_t n) {

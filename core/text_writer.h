@@ -26,6 +26,10 @@ class TextWriter {
   // were left out for the limit's sake.
   TextWriter& put_escaped(std::string_view s, std::size_t limit = SIZE_MAX);
 
+  // A value of a log line (core/json.h's escape_logfmt()), of at most `limit` characters; "..." is
+  // put behind what was cut for the limit's sake.
+  TextWriter& put_value(std::string_view s, std::size_t limit = SIZE_MAX);
+
   // Decimal.
   TextWriter& put_number(std::uint64_t n);
 

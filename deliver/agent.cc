@@ -48,21 +48,21 @@ void log_notice(std::string_view key, std::string_view value) {
 }
 
 LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                      std::int64_t milliseconds) {
+                      std::int64_t microseconds) {
   LogLine line("deliver");
   line.add("status", delivery_name(outcome.delivery)).add("code", outcome.code);
-  line.add("to", envelope.recipient).add("from", envelope.sender);
+  line.add("rcpt", envelope.recipient).add("sender", envelope.sender);
   // What is held ends in a bounce: the sender need not know our paths.
   const bool may_tell = !is_held || outcome.delivery == Delivery::done;
   if (!mailbox.path.empty() && may_tell) line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
-  line.add("bytes", outcome.bytes).add("ms", milliseconds);
+  line.add("bytes", outcome.bytes).add("us", microseconds);
   if (outcome.delivery != Delivery::done) line.add("why", outcome.text);
   return line;
 }
 
 void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                  std::int64_t milliseconds) {
-  LogLine line = delivery_line(envelope, mailbox, outcome, milliseconds);
+                  std::int64_t microseconds) {
+  LogLine line = delivery_line(envelope, mailbox, outcome, microseconds);
   say(line);
 }
 
@@ -85,7 +85,7 @@ Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
   if (answer.ok() && answer.value() == Answer::found) return done(0);
   if (answer.ok()) return refuse("5.1.1", "no such mailbox");
   LogLine line("virtual");
-  line.add("to", recipient).add("fault", answer.error().what).add("table", detail);
+  line.add("rcpt", recipient).add("fault", answer.error().what).add("table", detail);
   say(line);
   if (answer.error().fault == Fault::config) return retry("4.3.5", "mail system is misconfigured");
   return retry("4.3.0", "mailbox look-up is not possible now");
@@ -135,7 +135,7 @@ Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
   Job job{envelope, {}, message.start, 0};
   Outcome outcome = find(envelope.recipient, job.mailbox);
   if (outcome.delivery == Delivery::done) outcome = write(job, message.fd);
-  log_delivery(envelope, job.mailbox, outcome, (monotonic_us() - begin) / 1000);
+  log_delivery(envelope, job.mailbox, outcome, monotonic_us() - begin);
   return outcome;
 }
 

@@ -57,12 +57,12 @@ class Agent {
 // The name of this machine: of files in a maildir, and in LMTP greetings.
 [[nodiscard]] std::string host_name();
 
-// `deliver status=done code=2.0.0 to=... from=... mailbox=... bytes=... ms=...`; `why` holds the
-// text where it was not delivered.
+// `deliver status=done code=2.0.0 rcpt=... sender=... mailbox=... bytes=... us=...`; `why` holds
+// the text where it was not delivered.
 [[nodiscard]] LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
-                                    const Outcome& outcome, std::int64_t milliseconds);
+                                    const Outcome& outcome, std::int64_t microseconds);
 void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                  std::int64_t milliseconds);
+                  std::int64_t microseconds);
 
 // `virtual key=value`: what is about no single delivery.
 void log_notice(std::string_view key, std::string_view value);

@@ -1,21 +1,14 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/settings.h - what an operator may set for qmail-virtual, under Postfix's names.
 //
-// A setting is a control file, control/NAME: its lines, comments left out, joined by one blank. The
-// command line overrides it: -o NAME=VALUE.  An empty file is an empty value.
-//
 // Manual: qmail-virtual(8), "SETTINGS".  Tests: tests/deliver/settings_test.cc
 #ifndef QV_DELIVER_SETTINGS_H_
 #define QV_DELIVER_SETTINGS_H_
 
 #include <cstdint>
-#include <map>
-#include <span>
 #include <string>
-#include <string_view>
 #include <vector>
 
-#include "control/lines.h"
 #include "control/settings.h"
 #include "deliver/locks.h"
 #include "deliver/quota.h"
@@ -45,22 +38,9 @@ struct DeliverSettings {
   std::uint64_t timeout = 300;     // seconds a client may be silent
 };
 
-// The table for --help and for the manual.
-[[nodiscard]] std::span<const Setting> deliver_setting_table();
-
-// NAME=VALUE of a -o option; false where it is not that.
-[[nodiscard]] bool parse_override(std::string_view text,
-                                  std::map<std::string, std::string, std::less<>>& overrides);
-
-// Reads control/ under `home` and the overrides.  Every mistake is added to `problems`: a value
-// that cannot be, a file that cannot be read, an override of no setting, a base that is missing or
-// not absolute, no mailbox, uid or gid table.  With any of these nothing may be delivered.
-[[nodiscard]] DeliverSettings read_deliver_settings(
-    const std::string& home, const std::map<std::string, std::string, std::less<>>& overrides,
-    std::vector<Problem>& problems);
-
-// "20", "20s", "5m", "2h", "1d", "1w" in seconds, at most `max`; false where it is not that.
-[[nodiscard]] bool parse_seconds(std::string_view text, std::uint64_t max, std::uint64_t& seconds);
+// The rows that fill `settings`, which must outlive them.  With a mistake in one nothing may be
+// delivered.
+[[nodiscard]] std::vector<Setting> deliver_settings(DeliverSettings& settings);
 
 }  // namespace qv
 

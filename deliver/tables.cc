@@ -78,8 +78,14 @@ RecipientTables open_tables(const DeliverSettings& settings, const TableNotice& 
   return tables;
 }
 
-void check_tables(const DeliverSettings& settings, std::vector<Problem>& problems) {
-  for (const Named& named : named_tables(settings)) check_list(named, problems);
+void check_tables(const DeliverSettings& deliver, const Settings& settings,
+                  std::vector<Problem>& problems) {
+  std::vector<Problem> found;
+  for (const Named& named : named_tables(deliver)) check_list(named, found);
+  for (Problem& problem : found) {
+    problem.where = settings.place(problem.where);
+    problems.push_back(std::move(problem));
+  }
 }
 
 }  // namespace qv

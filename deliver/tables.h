@@ -27,8 +27,10 @@ using TableNotice = std::function<void(std::string_view)>;
 [[nodiscard]] RecipientTables open_tables(const DeliverSettings& settings,
                                           const TableNotice& notice);
 
-// Opens each table once and adds to `problems` what is wrong with it.
-void check_tables(const DeliverSettings& settings, std::vector<Problem>& problems);
+// Opens each table once and adds to `problems` what is wrong with it, and where `settings` has its
+// name from.
+void check_tables(const DeliverSettings& deliver, const Settings& settings,
+                  std::vector<Problem>& problems);
 
 }  // namespace qv
 

@@ -66,21 +66,21 @@ Result<StreamAddress> parse_inet(std::string_view rest, StreamAddress address) {
   return address;
 }
 
-Result<Fd> open_socket(int family) {
-  Fd fd(::socket(family, SOCK_STREAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
+Result<Fd> open_socket(int family, int type = SOCK_STREAM) {
+  Fd fd(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errno_error("socket");
   return fd;
 }
 
 // Says whether the place of a Unix socket may be taken.
-Result<void> check_nobody_there(const char* path, const StreamAddress& address) {
+Result<void> check_nobody_there(const char* path, const StreamAddress& address, int type) {
   struct stat st {};
   if (lstat(path, &st) != 0) {
     if (errno == ENOENT) return {};
     return errno_error("stat of socket");
   }
   if (!S_ISSOCK(st.st_mode)) return Error{Fault::config, EADDRINUSE, "not a socket"};
-  QV_TRY(Fd probe, open_socket(AF_UNIX));
+  QV_TRY(Fd probe, open_socket(AF_UNIX, type));
   if (::connect(probe.get(), address.get(), address.size) == 0 || errno == EAGAIN) {
     return Error{Fault::config, EADDRINUSE, "somebody answers on the socket"};
   }
@@ -90,16 +90,16 @@ Result<void> check_nobody_there(const char* path, const StreamAddress& address) 
 
 // Everything that can fail is done under another name, which then takes the wanted one: there is no
 // moment without a socket, and none at which it has the wrong mode.
-Result<Fd> listen_unix(const StreamAddress& address, const SocketAccess& access) {
+Result<Fd> listen_unix(const StreamAddress& address, const SocketAccess& access, int type) {
   sockaddr_un un{};
   memcpy(&un, &address.storage, sizeof un);
   const std::string path = un.sun_path;
-  QV_TRY_VOID(check_nobody_there(path.c_str(), address));
+  QV_TRY_VOID(check_nobody_there(path.c_str(), address, type));
 
   const std::string fresh = path + "." + std::to_string(getpid());
   if (fresh.size() >= sizeof un.sun_path) return config_error("path of a socket is too long");
   memcpy(un.sun_path, fresh.c_str(), fresh.size() + 1);
-  QV_TRY(Fd fd, open_socket(AF_UNIX));
+  QV_TRY(Fd fd, open_socket(AF_UNIX, type));
   ::unlink(fresh.c_str());
   if (::bind(fd.get(), reinterpret_cast<const sockaddr*>(&un), sizeof un) != 0) {
     return errno_error("bind");
@@ -113,7 +113,7 @@ Result<Fd> listen_unix(const StreamAddress& address, const SocketAccess& access)
     return give_up("chown of socket");
   }
   if (::chmod(fresh.c_str(), access.mode) != 0) return give_up("chmod of socket");
-  if (::listen(fd.get(), kBacklog) != 0) return give_up("listen");
+  if (type == SOCK_STREAM && ::listen(fd.get(), kBacklog) != 0) return give_up("listen");
   if (::rename(fresh.c_str(), path.c_str()) != 0) return give_up("rename of socket");
   return fd;
 }
@@ -130,44 +130,31 @@ Result<StreamAddress> parse_stream_address(std::string_view text) {
   return config_error("unix:/PATH or inet:ADDRESS:PORT expected");
 }
 
-Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access) {
-  if (address.storage.ss_family == AF_UNIX) return listen_unix(address, access);
-  QV_TRY(Fd fd, open_socket(address.storage.ss_family));
+std::string check_stream_address(std::string_view text) {
+  const Result<StreamAddress> address = parse_stream_address(text);
+  return address.ok() ? std::string() : address.error().what;
+}
+
+Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access, int type) {
+  if (address.storage.ss_family == AF_UNIX) return listen_unix(address, access, type);
+  QV_TRY(Fd fd, open_socket(address.storage.ss_family, type));
   const int on = 1;
-  setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
+  // Of datagram sockets it would let two have one address.
+  if (type == SOCK_STREAM) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.storage.ss_family == AF_INET6) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
   }
   if (::bind(fd.get(), address.get(), address.size) != 0) return errno_error("bind");
-  if (::listen(fd.get(), kBacklog) != 0) return errno_error("listen");
+  if (type == SOCK_STREAM && ::listen(fd.get(), kBacklog) != 0) return errno_error("listen");
   return fd;
 }
 
-// The group of a name or of decimal digits; nullopt where there is none.
 std::optional<gid_t> find_group(const std::string& name) {
   std::uint64_t number = 0;
   if (parse_decimal(name, UINT32_MAX - 1, number)) return static_cast<gid_t>(number);
   const group* entry = getgrnam(name.c_str());
   if (entry == nullptr) return std::nullopt;
   return entry->gr_gid;
-}
-
-Result<std::vector<Fd>> listen_as_set(const std::vector<std::string>& addresses, mode_t mode,
-                                      const std::string& group, std::string& detail) {
-  SocketAccess access{.mode = mode, .group = std::nullopt};
-  if (!group.empty()) {
-    access.group = find_group(group);
-    detail = "SOCKETGROUP " + group;
-    if (!access.group) return Error{Fault::config, 0, "there is no such group"};
-  }
-  std::vector<Fd> listeners;
-  for (const std::string& text : addresses) {
-    detail = "LISTEN " + text;
-    QV_TRY(const StreamAddress address, parse_stream_address(text));
-    QV_TRY(Fd listener, listen_on(address, access));
-    listeners.push_back(std::move(listener));
-  }
-  return listeners;
 }
 
 Result<Fd> start_connect(const StreamAddress& address, bool& in_progress) {
@@ -184,18 +171,6 @@ Result<Fd> start_connect(const StreamAddress& address, bool& in_progress) {
   }
   // EAGAIN: the backlog of a Unix socket is full; nothing will say when it is not.
   return Error{Fault::retry, errno, "connect"};
-}
-
-bool parse_mode(std::string_view text, mode_t& mode) {
-  if (text.empty() || text.size() > 4) return false;
-  mode_t value = 0;
-  for (const char c : text) {
-    if (c < '0' || c > '7') return false;
-    value = value * 8 + static_cast<mode_t>(c - '0');
-  }
-  if (value > 0777) return false;
-  mode = value;
-  return true;
 }
 
 }  // namespace qv

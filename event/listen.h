@@ -16,7 +16,6 @@
 #include <optional>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "core/fd.h"
 #include "core/result.h"
@@ -33,33 +32,28 @@ struct StreamAddress {
 // Errors (Fault::config): another form, a path that is relative or too long, a port out of range.
 [[nodiscard]] Result<StreamAddress> parse_stream_address(std::string_view text);
 
+// For a setting: what is wrong with an address, or "".
+[[nodiscard]] std::string check_stream_address(std::string_view text);
+
 // Who may connect to a Unix socket.
 struct SocketAccess {
   mode_t mode = 0666;
   std::optional<gid_t> group;  // owner of the socket file; unset: as the system makes it
 };
 
-// Listens; non-blocking, close-on-exec.  A Unix socket gets its mode and group before anybody can
-// connect, and takes the place of an old one in one step, but only where nobody answers on that.
-// Errors: somebody answers there, or what stands there is no socket (config, errnum EADDRINUSE);
-// what bind, listen, chown or rename says.
-[[nodiscard]] Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access);
-
-// The gid of a group by name or number; nullopt where there is none.  Asks NSS.
+// The gid of a group by name, which asks NSS, or by number; nullopt where there is none.
 [[nodiscard]] std::optional<gid_t> find_group(const std::string& name);
 
-// Listens on all of `addresses`, as a daemon's LISTEN, SOCKETMODE and SOCKETGROUP (empty: none)
-// say. Errors as above, and config where there is no such group; `detail` names setting and value.
-[[nodiscard]] Result<std::vector<Fd>> listen_as_set(const std::vector<std::string>& addresses,
-                                                    mode_t mode, const std::string& group,
-                                                    std::string& detail);
+// Listens, or with SOCK_DGRAM only binds; non-blocking, close-on-exec.  A Unix socket gets its mode
+// and group before anybody can connect, and takes the place of an old one in one step, but only
+// where nobody answers on that. Errors: somebody answers there, or what stands there is no socket
+// (config, errnum EADDRINUSE); what bind, listen, chown or rename says.
+[[nodiscard]] Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access,
+                                   int type = SOCK_STREAM);
 
 // A descriptor that is connected or connecting (`in_progress` tells), non-blocking.  Errors: what
 // connect says at once, ENOENT and ECONNREFUSED of a Unix socket among them; retry always.
 [[nodiscard]] Result<Fd> start_connect(const StreamAddress& address, bool& in_progress);
-
-// "0660": octal digits, at most 0777.  False: `mode` untouched.
-[[nodiscard]] bool parse_mode(std::string_view text, mode_t& mode);
 
 }  // namespace qv
 

@@ -9,22 +9,12 @@
 namespace qv::lmtp {
 
 void Counters::count(const Outcome& outcome) {
-  switch (outcome.delivery) {
-    case Delivery::done:
-      ++done;
-      bytes += outcome.bytes;
-      return;
-    case Delivery::retry:
-      ++retry;
-      return;
-    case Delivery::refuse:
-      ++refuse;
-      return;
-  }
+  ++deliveries[outcome.delivery];
+  if (outcome.delivery == Delivery::done) bytes += outcome.bytes;
 }
 
 void log_delivery(Service& service, const Job& job, const Outcome& outcome, std::int64_t us) {
-  LogLine line = delivery_line(job.envelope, job.mailbox, outcome, us / 1000);
+  LogLine line = delivery_line(job.envelope, job.mailbox, outcome, us);
   service.log(line);
 }
 

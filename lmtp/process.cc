@@ -9,37 +9,26 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <iterator>
 #include <utility>
 
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
-#include "event/libevent_loop.h"
 #include "event/listen.h"
 #include "lmtp/session.h"
 #include "process/notices.h"
+#include "process/program.h"
 
 namespace qv::lmtp {
 
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
+constexpr std::uint64_t kMaxBytes = INT64_MAX;
+constexpr std::int64_t kMax_s = 7 * 86400;
 constexpr std::size_t kPiece = 65536;
-// As many descriptors as there may be: clients, messages, writers.
-constexpr std::uint64_t kAllDescriptors = UINT64_MAX;
 constexpr std::size_t kOtherDescriptors = 256;  // workers, listeners, the loop
-
-constexpr Setting kEnvironment[] = {
-    {.name = "QMAILHOME", .fallback = QV_QMAILHOME, .help = "directory that holds control/"},
-    {.name = "LISTEN",
-     .fallback = "",
-     .help = "LMTP daemon: unix:/path, inet:address:port, ..., separated by blanks"},
-    {.name = "VIRTUALUSER",
-     .fallback = "qmaild",
-     .help = "account that talks to LMTP clients when started by root, or :UID:GID"},
-    {.name = "LISTENMODE", .fallback = "0660", .help = "mode of Unix sockets, octal"},
-    {.name = "LISTENGROUP", .fallback = "", .help = "group of Unix sockets, name or number"},
-};
 
 StreamServerLimits server_limits(const DeliverSettings& settings) {
   const auto silence_us = static_cast<std::int64_t>(settings.timeout) * kSecondUs;
@@ -77,68 +66,85 @@ Result<pid_t> fork_copier(int from, int to, int not_needed) {
 
 }  // namespace
 
-std::span<const Setting> environment_table() { return kEnvironment; }
-
-LmtpDaemon::LmtpDaemon(Loop& loop, Way way, const Settings& environment, ReadSettings read_settings)
-    : loop_(loop),
-      way_(way),
-      environment_(environment),
-      read_settings_(std::move(read_settings)),
-      host_(host_name()) {}
-
-Result<void> LmtpDaemon::parse(std::string& detail) {
-  std::optional<DeliverSettings> settings = read_settings_();
-  if (!settings) return Error{Fault::config, 0, "the settings hold mistakes"};
-  settings_ = *std::move(settings);
-  QV_TRY(account_, account_to_become("VIRTUALUSER", environment_.text("VIRTUALUSER"), detail));
-  return {};
+std::vector<Setting> lmtp_settings(Options& o) {
+  DeliverSettings& d = o.deliver;
+  std::vector<Setting> rows = {
+      {"listen", setting::words(o.listen, check_stream_address, true), "",
+       "sockets to answer on, separated by blanks: unix:/PATH, inet:IP:PORT", "", kOfProcess},
+      {"socket_mode", setting::mode(o.socket_mode), "0660", "mode of Unix sockets, octal",
+       "SOCKETMODE LISTENMODE", kOfProcess},
+      {"account", setting::text(o.account), "qmaild",
+       "account that talks to LMTP clients when started by root, or :UID:GID", "VIRTUALUSER",
+       kOfProcess},
+      {"message_size_limit", setting::number(d.message_limit, 0, kMaxBytes), "51200000",
+       "bytes of a message over LMTP; 0: no limit"},
+      {"virtual_recipient_limit", setting::number(d.recipient_limit, 1, 100000), "1000",
+       "recipients of a message over LMTP"},
+      {"virtual_connection_limit", setting::number(d.connection_limit, 1, 1000000), "10000",
+       "LMTP connections"},
+      {"virtual_writer_limit", setting::number(d.writer_limit, 1, 1000), "64",
+       "deliveries at the same time; of one account at most half"},
+      {"virtual_destination_concurrency_limit", setting::number(d.mailbox_concurrency, 1, 1000),
+       "8", "deliveries at the same time to one mailbox"},
+      {"virtual_time_limit", setting::duration(d.time_limit, 's', 0, kMax_s), "120s",
+       "time a delivery over LMTP may take, and may wait for its turn"},
+      {"virtual_workers", setting::number(1, 256, [](std::uint64_t) {}), "1",
+       "without effect since one process serves all LMTP clients"},
+      {"virtual_timeout", setting::duration(d.timeout, 's', 0, kMax_s), "300s",
+       "time an LMTP client may be silent"},
+  };
+  std::vector<Setting> of_deliveries = deliver_settings(o.deliver);
+  rows.insert(rows.end(), std::make_move_iterator(of_deliveries.begin()),
+              std::make_move_iterator(of_deliveries.end()));
+  return with_process_settings(o, std::move(rows));
 }
+
+LmtpDaemon::LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Way way,
+                       const SettingSources& sources)
+    : Daemon(loop, options, settings),
+      way_(way),
+      read_settings_([&sources]() -> std::optional<DeliverSettings> {
+        Options fresh;
+        std::vector<Problem> problems;
+        Settings(lmtp_settings(fresh)).read(sources, problems);
+        if (problems.empty()) return fresh.deliver;
+        say_problems("qmail-lmtpd", problems);
+        return std::nullopt;
+      }),
+      host_(host_name()),
+      deliver_(options.deliver),
+      options_(options) {}
 
 Result<void> LmtpDaemon::pre_jail(std::string& detail) {
   detail = "spawner";
   QV_TRY(writers_, process::start_spawner(writer_spawner(writer_settings())));
-  if (way_ == Way::sockets) {
-    mode_t mode = 0;
-    const std::vector<std::string> addresses = environment_.words("LISTEN");
-    detail = "LISTENMODE " + environment_.text("LISTENMODE");
-    if (!parse_mode(environment_.text("LISTENMODE"), mode)) {
-      return Error{Fault::config, 0, "octal digits, at most 0777, expected"};
-    }
-    detail = "LISTEN";
-    if (addresses.empty()) {
-      return Error{Fault::config, 0, "is not set: unix:/path or inet:address:port"};
-    }
-    QV_TRY(listeners_, listen_as_set(addresses, mode, environment_.text("LISTENGROUP"), detail));
+  if (way_ == Way::standard_streams) return {};
+  detail = settings_.place("listen");
+  if (options_.listen.empty()) {
+    return Error{Fault::config, 0, "is not set: unix:/path or inet:address:port"};
   }
+  QV_TRY(listeners_, open_listeners(options_, settings_, detail));
   return {};
 }
 
 WriterSettings LmtpDaemon::writer_settings() const {
-  return {settings_, host_, account_, read_settings_};
-}
-
-JailSettings LmtpDaemon::jail() const {
-  JailSettings settings;
-  settings.account = account_;
-  settings.open_files = kAllDescriptors;
-  return settings;
+  return {deliver_, host_, account_, read_settings_};
 }
 
 Result<void> LmtpDaemon::post_jail(std::string& detail) {
-  log_.emplace(loop_, STDERR_FILENO);
-  service_.emplace(Service{.settings = settings_,
-                           .deliveries = nullptr,
-                           .host = host_,
-                           .log = [this](LogLine& line) { log_->write(line); },
-                           .ended = [this] { on_ended(); }});
+  service_.reset(new Service{.settings = deliver_,
+                             .deliveries = nullptr,
+                             .host = host_,
+                             .log = [this](LogLine& line) { log_->write(line); },
+                             .ended = [this] { on_ended(); }});
   QV_TRY(process::Spawner tables, process::start_spawner(table_spawner(writer_settings())));
-  deliveries_.emplace(loop_, settings_,
+  deliveries_.emplace(loop_, deliver_,
                       WorkerDeliveries::Spawners{std::move(tables), std::move(writers_)},
                       process::log_notices(*log_, [this] {
-                        if (!service_->is_stopping) end_for_restart(loop_);
+                        if (!service_->is_stopping) end_for_restart();
                       }));
   service_->deliveries = &*deliveries_;
-  server_.emplace(loop_, server_limits(settings_));
+  server_.emplace(loop_, server_limits(deliver_));
   server_->on_trouble([this](std::string_view what) { say("error", what); });
   for (Fd& listener : listeners_) {
     server_->serve(std::move(listener), [this](Stream& stream) {
@@ -177,9 +183,9 @@ Result<void> LmtpDaemon::serve_standard_streams() {
 void LmtpDaemon::reload() {
   std::optional<DeliverSettings> settings = read_settings_();
   if (!settings) return say("reload", "refused, the old settings stay");
-  settings_ = *std::move(settings);
+  deliver_ = *std::move(settings);
   deliveries_->renew();
-  server_->set_limits(server_limits(settings_));
+  server_->set_limits(server_limits(deliver_));
   say("reload", "done");
 }
 
@@ -189,14 +195,12 @@ void LmtpDaemon::say(std::string_view key, std::string_view value) {
   log_->write(line);
 }
 
-void LmtpDaemon::log_counters() {
-  LogLine line("counters");
-  add_counters(line, service_->counters, kCounterNames);
+void LmtpDaemon::add_counters(LogLine& line) {
+  service_->counters.add_to(line);
   const process::PoolCounters& writers = deliveries_->writers().counters();
   line.add("overdue", writers.overdue + deliveries_->tables().counters().overdue);
   line.add("workers_started", writers.workers_started).add("workers_lost", writers.workers_lost);
   line.add("clients", service_->sessions).add("workers", deliveries_->writers().workers());
-  log_->write(line);
 }
 
 // A session or a message has ended.
@@ -220,13 +224,6 @@ void LmtpDaemon::finish() {
   waitpid(copiers_[0], nullptr, 0);
   kill(copiers_[1], SIGKILL);
   waitpid(copiers_[1], nullptr, 0);
-}
-
-int run_service(std::string_view program, Way way, const Settings& environment,
-                ReadSettings read_settings) {
-  LibeventLoop loop;
-  LmtpDaemon daemon(loop, way, environment, std::move(read_settings));
-  return run_daemon(program, daemon, loop);
 }
 
 }  // namespace qv::lmtp

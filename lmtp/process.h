@@ -2,7 +2,6 @@
 // lmtp/process.h - the LMTP service as a process: the order in which it opens things and gives up
 // rights.
 //
-//   parse       settings; a mistake in them ends it
 //   pre_jail    the spawner of writers forked, which keeps the rights; sockets bound, with their
 //   mode
 //               and group
@@ -17,6 +16,7 @@
 #ifndef QV_LMTP_PROCESS_H_
 #define QV_LMTP_PROCESS_H_
 
+#include <memory>
 #include <optional>
 #include <string>
 #include <string_view>
@@ -27,6 +27,7 @@
 #include "event/stream_server.h"
 #include "lmtp/service.h"
 #include "lmtp/worker_deliveries.h"
+#include "process/options.h"
 #include "process/skeleton.h"
 
 namespace qv::lmtp {
@@ -37,46 +38,44 @@ enum class Way : std::uint8_t {
   standard_streams,  // one client, on standard input and output
 };
 
-// What the environment may say, QMAILHOME included; the table for --help.
-[[nodiscard]] std::span<const Setting> environment_table();
+struct Options : ProcessOptions {
+  DeliverSettings deliver;
+};
+
+// The rows that fill `options`, which must outlive them.
+[[nodiscard]] std::vector<Setting> lmtp_settings(Options& options);
 
 class LmtpDaemon final : public Daemon {
  public:
-  LmtpDaemon(Loop& loop, Way way, const Settings& environment, ReadSettings read_settings);
+  // `sources`: where the settings are read from again.  REQUIRES: all outlive this object.
+  LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Way way,
+             const SettingSources& sources);
 
-  [[nodiscard]] Result<void> parse(std::string& detail) override;
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
-  [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  [[nodiscard]] std::uint64_t open_files() const override { return UINT64_MAX; }
   void reload() override;
-  void log_counters() override;
   void finish() override;
 
  private:
+  void add_counters(LogLine& line) override;
   [[nodiscard]] Result<void> serve_standard_streams();
   void say(std::string_view key, std::string_view value);
   [[nodiscard]] WriterSettings writer_settings() const;
   void on_ended();
 
-  Loop& loop_;
   const Way way_;
-  const Settings& environment_;
   const ReadSettings read_settings_;
   const std::string host_;
-  DeliverSettings settings_;
-  Account account_;
+  DeliverSettings deliver_;  // as they are now
+  const Options& options_;
   process::Spawner writers_;
   std::vector<Fd> listeners_;
   std::vector<pid_t> copiers_;
-  std::optional<LogWriter> log_;
-  std::optional<Service> service_;  // outlives the deliveries that are under way
+  std::unique_ptr<Service> service_;  // outlives the deliveries that are under way
   std::optional<WorkerDeliveries> deliveries_;
   std::optional<StreamServer> server_;
 };
-
-// Runs it; the exit code.
-[[nodiscard]] int run_service(std::string_view program, Way way, const Settings& environment,
-                              ReadSettings read_settings);
 
 }  // namespace qv::lmtp
 

@@ -14,30 +14,19 @@
 
 namespace qv::lmtp {
 
-struct Counters {
-  std::uint64_t accepted = 0;
-  std::uint64_t recipients = 0;
-  std::uint64_t refused_recipients = 0;
-  std::uint64_t messages = 0;
-  std::uint64_t done = 0;
-  std::uint64_t retry = 0;
-  std::uint64_t refuse = 0;
-  std::uint64_t bytes = 0;
+struct Counters : CounterList {
+  Counter accepted{*this, "accepted", "clients"};
+  Counter recipients{*this, "recipients", "recipients that clients named"};
+  Counter refused_recipients{*this, "refused_recipients", "of these: not taken at RCPT"};
+  Counter messages{*this, "messages", "messages that came whole"};
+  CounterArray<Delivery, 3> deliveries{
+      {{*this, "done", "recipients delivered to"},
+       {*this, "retry", "recipients not delivered to, later it may work"},
+       {*this, "refuse", "recipients not delivered to, it will not work"}}};
+  Counter bytes{*this, "bytes", "bytes written to mailboxes"};
 
   // How the delivery to one recipient ended.
   void count(const Outcome& outcome);
-};
-
-// All of them, in a fixed order.
-inline constexpr CounterName<Counters> kCounterNames[] = {
-    {"accepted", &Counters::accepted, "clients"},
-    {"recipients", &Counters::recipients, "recipients that clients named"},
-    {"refused_recipients", &Counters::refused_recipients, "of these: not taken at RCPT"},
-    {"messages", &Counters::messages, "messages that came whole"},
-    {"done", &Counters::done, "recipients delivered to"},
-    {"retry", &Counters::retry, "recipients not delivered to, later it may work"},
-    {"refuse", &Counters::refuse, "recipients not delivered to, it will not work"},
-    {"bytes", &Counters::bytes, "bytes written to mailboxes"},
 };
 
 struct Service {

@@ -224,10 +224,8 @@ void ProbeDriver::fail(Probe& probe, ProbeReason reason, std::string text) {
 }
 
 void ProbeDriver::finish(Probe& probe) {
-  static constexpr std::uint64_t ProbeCounters::*kCounters[] = {
-      &ProbeCounters::ok, &ProbeCounters::defer, &ProbeCounters::bounce};
   QV_CHECK(probe.result.outcome.status != RecipientStatus::todo);
-  ++(counters_.*kCounters[static_cast<std::size_t>(probe.result.outcome.status)]);
+  ++counters_.ended[probe.result.outcome.status];
   const bool down = traits_of(probe.result.outcome.reason).down && !probe.seen_up;
   if (down) probe.result.reach = ProbeResult::Reach::all_down;
   const auto entry = probes_.find(probe.key);

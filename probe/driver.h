@@ -38,25 +38,15 @@ struct ProbeResult {
 };
 
 // Counted since the start.
-struct ProbeCounters {
-  std::uint64_t started = 0;
-  std::uint64_t joined = 0;
-  std::uint64_t ok = 0;
-  std::uint64_t bounce = 0;
-  std::uint64_t defer = 0;
-  std::uint64_t refused_pending = 0;  // too many under way
-  std::uint64_t refused_rate = 0;     // too many for one entry of control/verifyprobe
-};
-
-// All of them, in a fixed order.
-inline constexpr CounterName<ProbeCounters> kProbeCounterNames[] = {
-    {"probes", &ProbeCounters::started, "conversations begun"},
-    {"probes_joined", &ProbeCounters::joined, "questions that joined one under way"},
-    {"probes_ok", &ProbeCounters::ok, "probes that found the address deliverable"},
-    {"probes_defer", &ProbeCounters::defer, "probes that decided nothing"},
-    {"probes_bounce", &ProbeCounters::bounce, "probes that found it undeliverable"},
-    {"refused_pending", &ProbeCounters::refused_pending, "not begun: too many under way"},
-    {"refused_rate", &ProbeCounters::refused_rate, "not begun: too many a minute"},
+struct ProbeCounters : CounterList {
+  Counter started{*this, "probes", "conversations begun"};
+  Counter joined{*this, "probes_joined", "questions that joined one under way"};
+  CounterArray<RecipientStatus, 3> ended{
+      {{*this, "probes_ok", "probes that found the address deliverable"},
+       {*this, "probes_defer", "probes that decided nothing"},
+       {*this, "probes_bounce", "probes that found it undeliverable"}}};
+  Counter refused_pending{*this, "refused_pending", "not begun: too many under way"};
+  Counter refused_rate{*this, "refused_rate", "not begun: too many a minute"};
 };
 
 class ProbeDriver {

@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/process.h"
 
-#include <stdio.h>
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -10,16 +9,13 @@
 
 #include <utility>
 
-#include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/text.h"
-#include "event/listen.h"
 
 namespace qv {
 
 namespace {
 
-constexpr std::int64_t kLastWords_us = kSecond_us;
 constexpr std::int64_t kFlush_us = kSecond_us / 5;
 constexpr std::int64_t kInterfaces_us = 60 * kSecond_us;
 constexpr std::uint64_t kOtherDescriptors = 256;
@@ -37,19 +33,6 @@ std::uint64_t random_bits() {
 
 }  // namespace
 
-Result<void> ProbeDaemon::parse(std::string& detail) {
-  std::vector<Problem> problems;
-  options_ = read_probe_options(from_environment_or_control, problems);
-  if (!problems.empty()) {
-    detail = to_string(problems.front());
-    return Error{Fault::config, 0, ""};
-  }
-  QV_TRY(account_, account_to_become("PROBEUSER", options_.account, detail));
-  detail = "QMAILHOME " + options_.qmailhome;
-  if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
-  return {};
-}
-
 Result<void> ProbeDaemon::pre_jail(std::string& detail) {
   // The usual place of socket and cache; elsewhere the operator makes it.
   const std::string directory = options_.qmailhome + "/probe";
@@ -58,20 +41,15 @@ Result<void> ProbeDaemon::pre_jail(std::string& detail) {
       chown(directory.c_str(), account_.uid, account_.gid) != 0) {
     return errno_error("chown");
   }
-  QV_TRY(listeners_,
-         listen_as_set(options_.listen, options_.socket_mode, options_.socket_group, detail));
+  QV_TRY(listeners_, open_listeners(options_, settings_, detail));
   return {};
 }
 
-JailSettings ProbeDaemon::jail() const {
-  JailSettings settings;
-  settings.account = account_;
-  settings.open_files = options_.server.max_clients + options_.limits.pending + kOtherDescriptors;
-  return settings;
+std::uint64_t ProbeDaemon::open_files() const {
+  return options_.server.max_clients + options_.limits.pending + kOtherDescriptors;
 }
 
 Result<void> ProbeDaemon::post_jail(std::string& detail) {
-  log_.emplace(loop_, STDERR_FILENO);
   log_start();
   QV_TRY_VOID(open_store(detail));
   control_.emplace("control");
@@ -108,12 +86,12 @@ void ProbeDaemon::start_probing() {
   };
   std::vector<Problem> problems;
   static_cast<void>(control_->read(loop_.now_us(), problems));
-  for (const Problem& problem : problems) report("config", {{"problem", to_string(problem)}});
+  log_problems(problems);
   own_.emplace(options_.own_ports);
   own_->refresh();
-  connector_ = make_connector(loop_);
-  resolver_ = make_resolver(loop_, options_.resolv_conf);
-  exchangers_ = make_exchanger_lookup(loop_, options_.resolv_conf);
+  connector_ = make_connector(event_loop_);
+  resolver_ = make_resolver(event_loop_, options_.resolv_conf);
+  exchangers_ = make_exchanger_lookup(event_loop_, options_.resolv_conf);
   driver_ = std::make_unique<ProbeDriver>(
       ProbeDriver::Surroundings{
           loop_, *connector_, *resolver_, *exchangers_, random_bits,
@@ -141,7 +119,7 @@ void ProbeDaemon::open_records(const Report& say) {
 void ProbeDaemon::start_serving() {
   server_.emplace(loop_, options_.server);
   server_->on_trouble([this](std::string_view what) {
-    report("clients", {{"event", "trouble"}, {"detail", what}});
+    report("clients", {{"event", "trouble"}, {"problem", what}});
   });
   for (Fd& listener : listeners_) {
     server_->serve(std::move(listener), [this](Stream& stream) {
@@ -161,7 +139,7 @@ void ProbeDaemon::use_control_files() {
   std::vector<Problem> problems;
   const bool first = timers_.empty();
   const bool changed = control_->read(loop_.now_us(), problems) == Change::changed;
-  for (const Problem& problem : problems) report("config", {{"problem", to_string(problem)}});
+  log_problems(problems);
   if (!changed && !first) return;
   service_->set_routes(control_->routes());
   clients_->may_update = control_->update_users();
@@ -189,8 +167,14 @@ void ProbeDaemon::reload() {
 
 void ProbeDaemon::finish() {
   flush();
-  log_counters();
-  log_->drain(kLastWords_us);
+  Daemon::finish();
+}
+
+void ProbeDaemon::log_problems(const std::vector<Problem>& problems) {
+  for (const Problem& problem : problems) {
+    LogLine line("config");
+    log_->write(line.add(problem));
+  }
 }
 
 void ProbeDaemon::report(std::string_view word, std::initializer_list<ReportField> fields) {
@@ -202,41 +186,28 @@ void ProbeDaemon::report(std::string_view word, std::initializer_list<ReportFiel
 }
 
 void ProbeDaemon::log_start() {
-  LogLine line("start");
-  line.add("version", QV_VERSION);
-  for (const std::string& text : options_.listen) line.add("listen", text);
+  LogLine line = start_line();
   line.add("cache", options_.lmdb_path.empty() ? "memory" : options_.lmdb_path);
   if (!options_.redis.empty()) line.add("redis", options_.redis);
   log_->write(line);
 }
 
-void ProbeDaemon::log_counters() {
+void ProbeDaemon::add_counters(LogLine& line) {
   const StreamServerCounters& clients = server_->counters();
-  LogLine line("counters");
-  add_counters(line, service_->counters(), kServiceCounterNames);
-  add_counters(line, driver_->counters(), kProbeCounterNames);
+  service_->counters().add_to(line);
+  driver_->counters().add_to(line);
   line.add("pending", driver_->pending()).add("entries", store_->size());
   line.add("damaged", records_->counters().damaged);
   line.add("store_failures", records_->counters().failures);
   line.add("clients", server_->clients()).add("accepted", clients.accepted);
   line.add("dropped_slow", clients.too_slow).add("dropped_large", clients.too_much_input);
-  log_->write(line);
 }
 
-int check_probe_config() {
-  std::vector<Problem> problems;
-  const ProbeOptions options = read_probe_options(from_environment_or_control, problems);
-  if (chdir(options.qmailhome.c_str()) != 0) {
-    problems.push_back({"QMAILHOME", 0, "cannot change to " + options.qmailhome});
-  } else {
-    ControlFiles files("control", end_of_time_ns);
-    static_cast<void>(files.read(0, problems));
-  }
-  if (!options.socket_group.empty() && !find_group(options.socket_group)) {
-    problems.push_back({"SOCKETGROUP", 0, "there is no such group"});
-  }
-  for (const Problem& problem : problems) printf("%s\n", to_string(problem).c_str());
-  return problems.empty() ? kExitOk : kExitTemporary;
+void check_probe_config(const ProbeOptions& options, const Settings& settings,
+                        std::vector<Problem>& problems) {
+  if (!check_process_options("qmail-probe", options, settings, problems)) return;
+  ControlFiles files("control", end_of_time_ns);
+  static_cast<void>(files.read(0, problems));
 }
 
 }  // namespace qv

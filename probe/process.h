@@ -31,17 +31,18 @@ namespace qv {
 
 class ProbeDaemon final : public Daemon {
  public:
-  explicit ProbeDaemon(LibeventLoop& loop) : loop_(loop) {}
+  // REQUIRES: all outlive this object.
+  ProbeDaemon(LibeventLoop& loop, const ProbeOptions& options, const Settings& settings)
+      : Daemon(loop, options, settings), event_loop_(loop), options_(options) {}
 
-  [[nodiscard]] Result<void> parse(std::string& detail) override;
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
-  [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  [[nodiscard]] std::uint64_t open_files() const override;
   void reload() override;
-  void log_counters() override;
   void finish() override;
 
  private:
+  void add_counters(LogLine& line) override;
   [[nodiscard]] Result<void> open_store(std::string& detail);
   void start_probing();
   void open_records(const Report& say);
@@ -51,13 +52,12 @@ class ProbeDaemon final : public Daemon {
   void flush();
   void report(std::string_view word, std::initializer_list<ReportField> fields);
   void log_start();
+  void log_problems(const std::vector<Problem>& problems);
   [[nodiscard]] CalloutOptions callout_options() const;
 
-  LibeventLoop& loop_;
-  ProbeOptions options_;
-  Account account_;
+  LibeventLoop& event_loop_;
+  const ProbeOptions& options_;
   std::vector<Fd> listeners_;
-  std::optional<LogWriter> log_;
   std::unique_ptr<CacheStore> store_;
   LmdbStore* lmdb_ = nullptr;  // the store, where it is one
   std::unique_ptr<RedisClient> redis_;
@@ -76,8 +76,9 @@ class ProbeDaemon final : public Daemon {
   bool flush_failed_ = false;
 };
 
-// Reports every mistake in settings and control files on standard output; the exit code.
-[[nodiscard]] int check_probe_config();
+// --check-config: the control files that are no settings.
+void check_probe_config(const ProbeOptions& options, const Settings& settings,
+                        std::vector<Problem>& problems);
 
 }  // namespace qv
 

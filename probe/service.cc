@@ -31,6 +31,12 @@ std::string describe(const ProbeResult& result) {
   return safe_text("host " + result.host + (said ? " said: " : ": ") + text);
 }
 
+// As the log calls it.
+std::string_view result_word(RecipientStatus status) {
+  if (status == RecipientStatus::ok) return "valid";
+  return status == RecipientStatus::bounce ? "not-valid" : "undecided";
+}
+
 }  // namespace
 
 VerifyService::VerifyService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
@@ -50,15 +56,8 @@ VerifyService::VerifyService(Loop& loop, Clock clock, Records& records, ProbeDri
            settings.accept_all == RecipientStatus::defer);
 }
 
-void VerifyService::count(RecipientStatus status) {
-  static constexpr std::uint64_t ServiceCounters::*kCounters[] = {
-      &ServiceCounters::answered_ok, &ServiceCounters::answered_defer,
-      &ServiceCounters::answered_bounce, &ServiceCounters::answered_todo};
-  ++(counters_.*kCounters[static_cast<std::size_t>(status)]);
-}
-
 void VerifyService::finish(const Asked& asked, const VerifyAnswer& answer) {
-  count(answer.status);
+  ++counters_.answered[answer.status];
   asked.done(answer);
 }
 
@@ -70,7 +69,7 @@ const VerifyAnswer* VerifyService::find_known(std::string_view address) {
   const Judgement judgement = judge(&record_, clock_(), settings_.times);
   if (judgement.state != EntryState::fresh && judgement.state != EntryState::held) return nullptr;
   ++counters_.queries;
-  count(judgement.answer);
+  ++counters_.answered[judgement.answer];
   known_.status = judgement.answer;
   known_.reason.swap(record_.text);
   return &known_;
@@ -202,9 +201,9 @@ VerifyAnswer VerifyService::answer_of(const Route& route, const ProbeResult& res
 void VerifyService::on_result(const std::string& key, const std::string& address,
                               const Route& route, const ProbeResult& result) {
   const VerifyAnswer answer = answer_of(route, result);
-  report_("probe", {{"addr", address},
-                    {"status", status_name(answer.status)},
+  report_("probe", {{"result", result_word(answer.status)},
                     {"why", answer.why},
+                    {"rcpt", address},
                     {"host", result.host},
                     {"text", result.outcome.text}});
   store_domain(address, result.accept_all);

@@ -58,29 +58,16 @@ struct ServiceSettings {
 };
 
 // Counted since the start.
-struct ServiceCounters {
-  std::uint64_t queries = 0;
-  std::uint64_t answered_ok = 0;
-  std::uint64_t answered_defer = 0;
-  std::uint64_t answered_bounce = 0;
-  std::uint64_t answered_todo = 0;
-  std::uint64_t refreshes = 0;  // probes behind an answer that was given
-  std::uint64_t updates = 0;
-  std::uint64_t accept_all = 0;
-  std::uint64_t backup_mx = 0;
-};
-
-// All of them, in a fixed order.
-inline constexpr CounterName<ServiceCounters> kServiceCounterNames[] = {
-    {"queries", &ServiceCounters::queries, "questions asked"},
-    {"ok", &ServiceCounters::answered_ok, "answered: deliverable"},
-    {"defer", &ServiceCounters::answered_defer, "answered: undecided"},
-    {"bounce", &ServiceCounters::answered_bounce, "answered: undeliverable"},
-    {"todo", &ServiceCounters::answered_todo, "answered: being asked about"},
-    {"refreshes", &ServiceCounters::refreshes, "probes behind an answer that was given"},
-    {"updates", &ServiceCounters::updates, "entries written by clients"},
-    {"accept_all", &ServiceCounters::accept_all, "answers from a next hop that accepts everything"},
-    {"backup_mx", &ServiceCounters::backup_mx, "accepted because the primary was down"},
+struct ServiceCounters : CounterList {
+  Counter queries{*this, "queries", "questions asked"};
+  CounterArray<RecipientStatus, 4> answered{{{*this, "ok", "answered: deliverable"},
+                                             {*this, "defer", "answered: undecided"},
+                                             {*this, "bounce", "answered: undeliverable"},
+                                             {*this, "todo", "answered: being asked about"}}};
+  Counter refreshes{*this, "refreshes", "probes behind an answer that was given"};
+  Counter updates{*this, "updates", "entries written by clients"};
+  Counter accept_all{*this, "accept_all", "answers from a next hop that accepts everything"};
+  Counter backup_mx{*this, "backup_mx", "accepted because the primary was down"};
 };
 
 class VerifyService {
@@ -154,7 +141,6 @@ class VerifyService {
   void look_again(Asked asked);
   void tell_waiters(const std::string& key, const VerifyAnswer& answer);
   void finish(const Asked& asked, const VerifyAnswer& answer);
-  void count(RecipientStatus status);
   [[nodiscard]] std::int64_t use_of(RecipientStatus status) const;
 
   Loop& loop_;

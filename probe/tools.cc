@@ -21,10 +21,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "event/listen.h"
 #include "probe/client.h"
-#include "probe/options.h"
-#include "wire/attributes.h"
 
 namespace qv {
 
@@ -178,7 +175,6 @@ Result<std::unique_ptr<CacheAccess>> open_daemon(const std::string& address) {
 }
 
 using Words = std::span<char* const>;
-constexpr int kExitNotFound = 1;
 
 int complain(const std::string& what, const Error& error) {
   fprintf(stderr, "qmail-probe: %s: %s\n", what.c_str(), describe(error).c_str());
@@ -214,12 +210,9 @@ std::string when(std::int64_t seconds) {
   return text;
 }
 
-std::string_view state_name(EntryState state) {
-  static constexpr std::string_view kNames[] = {"ignored", "pending", "expired",
-                                                "fresh",   "stale",   "held"};
-  static_assert(std::size(kNames) == static_cast<std::size_t>(EntryState::held) + 1);
-  return kNames[static_cast<std::size_t>(state)];
-}
+// What each EntryState is called, in their order.
+constexpr std::string_view kStateNames[] = {"ignored", "pending", "expired",
+                                            "fresh",   "stale",   "held"};
 
 void print_entry(std::string_view key, std::string_view bytes, const CacheTimes& times) {
   CacheRecord record;
@@ -229,10 +222,10 @@ void print_entry(std::string_view key, std::string_view bytes, const CacheTimes&
   } else {
     const bool of_domain = starts_with(key, "@");
     const std::int64_t now = time(nullptr);
-    const std::string_view state = !of_domain ? state_name(judge(&record, now, times).state)
-                                   : judge_domain(&record, now, times) == AcceptAll::unknown
-                                       ? "expired"
-                                       : "fresh";
+    const std::string_view state =
+        !of_domain ? kStateNames[static_cast<std::size_t>(judge(&record, now, times).state)]
+        : judge_domain(&record, now, times) == AcceptAll::unknown ? "expired"
+                                                                  : "fresh";
     line += "\t" + std::string(status_name(record.status)) + "\t" + std::string(state) + "\t" +
             when(record.updated) + "\t" + when(record.probed) + "\t" + record.text;
   }
@@ -256,7 +249,7 @@ int show(CacheAccess& cache, const ProbeOptions& options, std::string_view addre
     print_entry(key, record, options.service.times);
   });
   if (!listed.ok()) return complain("show", listed.error());
-  return found ? kExitOk : kExitNotFound;
+  return found ? kExitOk : kExitPermanent;
 }
 
 int purge(CacheAccess& cache, std::string_view what) {
@@ -365,7 +358,7 @@ const char* probe_tool_usage() {
          "or Postfix's map\n";
 }
 
-int run_probe_tool(Words words) {
+int run_probe_tool(Words words, const ProbeOptions& options) {
   const std::string verb = words.empty() ? "" : words[0];
   const std::size_t arguments = words.empty() ? 0 : words.size() - 1;
   const bool takes_none = verb == "list" || verb == "export";
@@ -373,12 +366,6 @@ int run_probe_tool(Words words) {
   const bool fits = (takes_none && arguments == 0) || (takes_one && arguments == 1) ||
                     (verb == "import" && arguments <= 1);
   if (!fits) return misused();
-  std::vector<Problem> problems;
-  const ProbeOptions options = read_probe_options(from_environment_or_control, problems);
-  if (!problems.empty()) {
-    fprintf(stderr, "qmail-probe: %s\n", to_string(problems.front()).c_str());
-    return kExitTemporary;
-  }
   Result<std::unique_ptr<CacheAccess>> cache = open_cache(options);
   if (!cache.ok()) return complain(options.listen.front(), cache.error());
   if (verb == "list") return list(*cache.value(), options);

@@ -9,12 +9,14 @@
 
 #include <span>
 
+#include "probe/options.h"
+
 namespace qv {
 
-// `words`: the verb and its arguments.  Returns the exit code: 0 done; 1 show found nothing; 100
-// not a use of this program; 111 cannot be done now.  Prints on standard output, complains on
-// standard error.
-[[nodiscard]] int run_probe_tool(std::span<char* const> words);
+// `words`: the verb and its arguments.  Returns the exit code: 0 done; 100 show found
+// nothing, or not a use of this program; 111 cannot be done now.  Prints on standard output,
+// complains on standard error.
+[[nodiscard]] int run_probe_tool(std::span<char* const> words, const ProbeOptions& options);
 
 // The uses, for --help.
 [[nodiscard]] const char* probe_tool_usage();

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// process/counters.h - the log line that says what a daemon has counted.
+// process/counters.h - what a daemon has counted, declared once.
 //
-// A room has a struct of numbers and a table that names them; log lines are written from the table,
-// so that a number that is counted is a number that is logged.
+// A struct derived from CounterList has a Counter for each thing that it counts; each knows its
+// name in the log, so that a number that is counted is a number that is logged.
 //
 // Threads: none.  Tests: tests/process/counters_test.cc
 #ifndef QV_PROCESS_COUNTERS_H_
@@ -12,26 +12,72 @@
 #include <cstdint>
 #include <string_view>
 
+#include "core/check.h"
 #include "process/log.h"
 
 namespace qv {
 
-// `Number` is what a counter is: a number, or an atomic one where processes share it.
-template <class Counters, class Number = std::uint64_t>
-struct CounterName {
-  std::string_view name;  // the field of the log line: "lookups"
-  Number Counters::*member;
-  std::string_view help;
+class Counter;
+
+// Counters in the order in which they were declared.
+class CounterList {
+ public:
+  CounterList() = default;
+  CounterList(const CounterList&) = delete;
+  CounterList& operator=(const CounterList&) = delete;
+
+  // A field for each: its name and its number.
+  void add_to(LogLine& line) const;
+
+ private:
+  friend Counter;
+  Counter* first_ = nullptr;
+  Counter* last_ = nullptr;
 };
 
-// Adds a field for each counter that has a name, in the order of the names.
-template <class Counters, class Number, std::size_t kCount>
-void add_counters(LogLine& line, const Counters& counters,
-                  const CounterName<Counters, Number> (&names)[kCount]) {
-  for (const CounterName<Counters, Number>& each : names) {
-    line.add(each.name, static_cast<std::uint64_t>(counters.*each.member));
+class Counter {
+ public:
+  // REQUIRES: `list` is the struct that it is a member of.
+  Counter(CounterList& list, std::string_view its_name, std::string_view its_help)
+      : name(its_name), help(its_help) {
+    (list.first_ == nullptr ? list.first_ : list.last_->next_) = this;
+    list.last_ = this;
+  }
+  Counter(const Counter&) = delete;
+  Counter& operator=(const Counter&) = delete;
+
+  void operator++() { ++number_; }
+  void operator--() { --number_; }
+  void operator+=(std::uint64_t more) { number_ += more; }
+  [[nodiscard]] std::uint64_t value() const { return number_; }
+  operator std::uint64_t() const { return number_; }  // NOLINT(google-explicit-constructor)
+
+  const std::string_view name;  // the field of the log line: "lookups"
+  const std::string_view help;
+
+ private:
+  friend CounterList;
+  std::uint64_t number_ = 0;
+  Counter* next_ = nullptr;
+};
+
+inline void CounterList::add_to(LogLine& line) const {
+  for (const Counter* each = first_; each != nullptr; each = each->next_) {
+    line.add(each->name, each->value());
   }
 }
+
+// One for each value of an enum that counts from 0, in their order.
+template <class Enum, std::size_t kCount>
+struct CounterArray {
+  Counter& operator[](Enum value) {
+    QV_CHECK(static_cast<std::size_t>(value) < kCount);
+    return each[static_cast<std::size_t>(value)];
+  }
+  const Counter& operator[](Enum value) const { return const_cast<CounterArray&>(*this)[value]; }
+
+  Counter each[kCount];
+};
 
 }  // namespace qv
 

@@ -12,6 +12,7 @@
 #include <algorithm>
 
 #include "core/clock.h"
+#include "core/json.h"
 #include "core/text.h"
 
 namespace qv {
@@ -49,15 +50,21 @@ LogLine& LogLine::add(std::string_view key, std::string_view value) {
   memcpy(at + 1, key.data(), key.size());
   at[key.size() + 1] = '=';
   const std::size_t room = kFieldsEnd - used_ - head;
-  // escape() stops where the next byte, of up to four characters, does not fit.  A value that may
-  // not have been taken whole is left out: half an address is another address.
-  const std::size_t written = escape(value, at + head, room);
-  if (room - written < 4) {
+  // A value that does not fit as a whole is left out: half an address is another address.
+  bool whole = true;
+  const std::size_t written = escape_logfmt(value, at + head, room, whole);
+  if (!whole) {
     cut_ = true;
     return *this;
   }
   used_ += head + written;
   return *this;
+}
+
+LogLine& LogLine::add(const Problem& problem) {
+  add("file", problem.where);
+  if (problem.line > 0) add("line", problem.line);
+  return add("problem", problem.text);
 }
 
 std::string_view LogLine::text() {

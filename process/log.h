@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // process/log.h - log lines that multilog and fail2ban can read, without ever waiting for them.
 //
-// A line is a word and then key=value fields: `verify result=notvalid why=unknown-user rcpt=a@b`.
-// Values are printable ASCII without blanks, quotes and backslashes; any other byte is \xHH
-// (core/text.h).  LogWriter gathers lines and hands them over at the end of the loop's turn, whole
-// lines only, at most PIPE_BUF bytes a time into a pipe that has said it has room: the descriptor
-// is shared with other processes, so it is never made non-blocking.  What does not fit the buffer
-// is dropped by the line and counted, and a later line says `log dropped=N`.
+// A line is a word and then key=value fields: `verify result=not-valid why=unknown-user rcpt=a@b`.
+// That is logfmt: a value is bare, or stands between quotes and is escaped as in JSON
+// (core/json.h); the line is printable ASCII.  ARCHITECTURE, VOCABULARY, has the keys.  LogWriter
+// gathers lines and hands them over at the end of the loop's turn, whole lines only, at most
+// PIPE_BUF bytes a time into a pipe that has said it has room: the descriptor is shared with other
+// processes, so it is never made non-blocking.  What does not fit the buffer is dropped by the line
+// and counted, and a later line says `log dropped=N`.
 //
 // Threads: none.  Blocking: none, but for regular files, which are written as files are.
 // Allocation: none per line.  Tests: tests/process/log_test.cc
@@ -21,6 +22,7 @@
 #include <memory>
 #include <string_view>
 
+#include "control/lines.h"
 #include "event/loop.h"
 
 namespace qv {
@@ -42,6 +44,9 @@ class LogLine {
     const std::to_chars_result end = std::to_chars(digits, digits + sizeof digits, number);
     return add(key, std::string_view(digits, static_cast<std::size_t>(end.ptr - digits)));
   }
+
+  // ` file= line= problem=`.
+  LogLine& add(const Problem& problem);
 
   // The line with its newline; valid as long as this object.
   [[nodiscard]] std::string_view text();

@@ -6,11 +6,14 @@
 #include <unistd.h>
 
 #include "core/exit_code.h"
+#include "core/fault.h"
 #include "core/file.h"
 
 namespace qv {
 
 namespace {
+
+constexpr std::int64_t kLastWords_us = 1'000'000;
 
 void ignore_sigpipe() {
   struct sigaction ignore {};
@@ -18,36 +21,60 @@ void ignore_sigpipe() {
   sigaction(SIGPIPE, &ignore, nullptr);
 }
 
-Result<void> start(Daemon& daemon, std::string& detail) {
-  QV_TRY_VOID(daemon.parse(detail));
-  QV_TRY_VOID(daemon.pre_jail(detail));
-  QV_TRY_VOID(enter_jail(daemon.jail(), detail));
-  QV_TRY_VOID(daemon.post_jail(detail));
-  return {};
-}
-
-void serve(Daemon& daemon, Loop& loop) {
-  const Loop::Owned term = loop.on_signal(SIGTERM, [&loop] { loop.stop(); });
-  const Loop::Owned interrupt = loop.on_signal(SIGINT, [&loop] { loop.stop(); });
-  loop.run();
-  daemon.finish();
-}
-
 }  // namespace
 
-int run_daemon(std::string_view program, Daemon& daemon, Loop& loop) {
+Result<void> Daemon::start(std::string& detail) {
+  QV_TRY(account_, account_to_become(settings_.place("account"), process_.account, detail));
+  detail = settings_.place("qmailhome") + ": " + process_.qmailhome;
+  if (chdir(process_.qmailhome.c_str()) != 0) return errno_error("chdir");
+  detail.clear();
+  QV_TRY_VOID(pre_jail(detail));
+  QV_TRY_VOID(enter_jail({.account = account_, .root = {}, .open_files = open_files()}, detail));
+  log_.emplace(loop_, STDERR_FILENO);
+  detail.clear();
+  return post_jail(detail);
+}
+
+void Daemon::serve() {
+  const Loop::Owned term = loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
+  const Loop::Owned interrupt = loop_.on_signal(SIGINT, [this] { loop_.stop(); });
+  loop_.run();
+  finish();
+}
+
+LogLine Daemon::start_line() const {
+  LogLine line("start");
+  line.add("version", QV_VERSION);
+  for (const std::string& text : process_.listen) line.add("listen", text);
+  return line;
+}
+
+void Daemon::log_counters() {
+  LogLine line("counters");
+  add_counters(line);
+  log_->write(line);
+}
+
+void Daemon::finish() {
+  log_counters();
+  log_->drain(kLastWords_us);
+}
+
+int Daemon::exit_code() const { return must_restart_ ? kExitTemporary : kExitOk; }
+
+int run_daemon(std::string_view program, Daemon& daemon) {
   ignore_sigpipe();
   // From the beginning: a daemon must not end because it is told something while it starts.
-  const Loop::Owned hangup = loop.on_signal(SIGHUP, [&daemon] { daemon.reload(); });
-  const Loop::Owned usr1 = loop.on_signal(SIGUSR1, [&daemon] { daemon.log_counters(); });
+  const Loop::Owned hangup = daemon.loop_.on_signal(SIGHUP, [&daemon] { daemon.reload(); });
+  const Loop::Owned usr1 = daemon.loop_.on_signal(SIGUSR1, [&daemon] { daemon.log_counters(); });
   std::string detail;
-  const Result<void> started = start(daemon, detail);
+  const Result<void> started = daemon.start(detail);
   if (!started.ok()) {
     say_fatal(program, detail, started.error());
     return kExitTemporary;
   }
-  serve(daemon, loop);
-  return daemon.must_restart() ? kExitTemporary : kExitOk;
+  daemon.serve();
+  return daemon.exit_code();
 }
 
 void say_fatal(std::string_view program, std::string_view detail, const Error& error) {

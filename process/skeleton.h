@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 // process/skeleton.h - what every daemon is, from start to end, with its rights in plain sight.
 //
-//   parse       settings and control files; nothing is opened that a request could reach
+//   parse       settings (process/program.h); the account is found, qmailhome becomes the directory
 //   pre_jail    with the rights it was started with: helpers forked, sockets bound, files opened
-//   (jail)      chroot, groups, gid, uid, proof, no-new-privs, limits: process/jail.h
+//   (jail)      groups, gid, uid, proof, no-new-privs, limits: process/jail.h
 //   post_jail   what the low-privilege account may open; timers and watches on the loop
 //   (serve)     the loop runs; SIGHUP calls reload(), SIGUSR1 log_counters(), SIGTERM and SIGINT
 //               stop it
@@ -17,52 +17,73 @@
 #ifndef QV_PROCESS_SKELETON_H_
 #define QV_PROCESS_SKELETON_H_
 
+#include <optional>
 #include <string>
 #include <string_view>
 
 #include "core/result.h"
 #include "event/loop.h"
 #include "process/jail.h"
+#include "process/log.h"
+#include "process/options.h"
 
 namespace qv {
 
 class Daemon {
  public:
+  // `settings` says where the values of `process` come from.  REQUIRES: all outlive this object.
+  Daemon(Loop& loop, const ProcessOptions& process, const Settings& settings)
+      : loop_(loop), process_(process), settings_(settings) {}
   virtual ~Daemon() = default;
-  Daemon() = default;
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
   // On failure `detail` may say more than the Error does: which setting, which address, which file.
   // What is printed is "program: fatal: detail: what: strerror(errnum)", without what is empty.
-  [[nodiscard]] virtual Result<void> parse(std::string& detail) = 0;
   [[nodiscard]] virtual Result<void> pre_jail(std::string& detail) = 0;
-  // How the jail is to be; asked after pre_jail().
-  [[nodiscard]] virtual JailSettings jail() const = 0;
   [[nodiscard]] virtual Result<void> post_jail(std::string& detail) = 0;
+  // How many descriptors it may need; 0: what the system gives.  Asked after pre_jail().
+  [[nodiscard]] virtual std::uint64_t open_files() const { return 0; }
   // SIGHUP: read again what may have changed.  The rights of the start are gone and stay gone.
   virtual void reload() = 0;
   // SIGUSR1: one line that says what was counted since the start.
-  virtual void log_counters() = 0;
-  // After the loop has ended and before the process does.
-  virtual void finish() {}
+  virtual void log_counters();
+  // After the loop has ended and before the process does: logs the counters and what is buffered.
+  virtual void finish();
+  // Of the process, after finish(): 111 after end_for_restart(), else 0.
+  [[nodiscard]] virtual int exit_code() const;
 
   // Stops the loop; the process then exits with 111, so that its supervisor starts it again: for
   // what only a new start can mend, such as a spawner that is gone.
-  void end_for_restart(Loop& loop) {
+  void end_for_restart() {
     must_restart_ = true;
-    loop.stop();
+    loop_.stop();
   }
-  [[nodiscard]] bool must_restart() const { return must_restart_; }
+
+ protected:
+  // The fields of the line `counters`.
+  virtual void add_counters(LogLine& /*line*/) {}
+  // A line `start` with version and addresses, to be added to and written.
+  [[nodiscard]] LogLine start_line() const;
+
+  Loop& loop_;
+  const ProcessOptions& process_;
+  const Settings& settings_;
+  Account account_;  // from pre_jail() on; nobody uses it where the process is not root's
+  std::optional<LogWriter> log_;  // from post_jail() on
 
  private:
+  friend int run_daemon(std::string_view program, Daemon& daemon);
+  [[nodiscard]] Result<void> start(std::string& detail);
+  void serve();
+
   bool must_restart_ = false;
 };
 
-// Runs the phases, then `loop`, and returns the exit code: 0 after SIGTERM, SIGINT or loop.stop(),
-// 111 after a failed phase and after end_for_restart().  `program` begins the line that says why.
-// REQUIRES: `loop` outlives `daemon` (declare it first in main).
-[[nodiscard]] int run_daemon(std::string_view program, Daemon& daemon, Loop& loop);
+// Runs the phases, then the loop, and returns the exit code: the daemon's after SIGTERM, SIGINT or
+// loop.stop(), 111 after a failed phase.  `program` begins the line that says why.
+// REQUIRES: the loop outlives `daemon` (declare it first in main).
+[[nodiscard]] int run_daemon(std::string_view program, Daemon& daemon);
 
 // "program: fatal: detail: what: strerror(errnum)" on standard error, in one write(2).
 void say_fatal(std::string_view program, std::string_view detail, const Error& error);

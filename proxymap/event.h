@@ -33,26 +33,9 @@ struct Event {
   int client = -1;  // descriptor of the client it is about
 };
 
-// "refused", "not-allowed", ...
-[[nodiscard]] constexpr std::string_view event_name(EventKind kind) {
-  switch (kind) {
-    case EventKind::refused:
-      return "refused";
-    case EventKind::not_allowed:
-      return "not-allowed";
-    case EventKind::bad_request:
-      return "bad-request";
-    case EventKind::dropped:
-      return "dropped";
-    case EventKind::trouble:
-      return "trouble";
-    case EventKind::recovered:
-      return "recovered";
-    case EventKind::notice:
-      return "notice";
-  }
-  return "";
-}
+// What the log calls each EventKind, in their order.
+inline constexpr std::string_view kEventNames[] = {
+    "refused", "not-allowed", "bad-request", "dropped", "trouble", "recovered", "notice"};
 
 using Tell = std::function<void(const Event&)>;
 

@@ -28,31 +28,27 @@ namespace qv::proxymap {
 
 class ProxymapDaemon final : public Daemon {
  public:
-  ProxymapDaemon(Loop& loop, bool writes) : loop_(loop), writes_(writes) {}
+  // REQUIRES: all outlive this object.
+  ProxymapDaemon(Loop& loop, const Options& options, const Settings& settings, bool writes)
+      : Daemon(loop, options, settings), options_(options), writes_(writes) {}
 
-  [[nodiscard]] Result<void> parse(std::string& detail) override;
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
-  [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  [[nodiscard]] std::uint64_t open_files() const override;
   void reload() override;
-  void log_counters() override;
-  void finish() override;
 
  private:
-  void log_start();
+  void add_counters(LogLine& line) override;
   void log_event(const Event& event);
   void log_problem(const Problem& problem);
   [[nodiscard]] Result<void> start_workers();
   void start_serving();
   [[nodiscard]] std::unordered_map<std::string, CacheLimits> read_caches();
 
-  Loop& loop_;
+  const Options& options_;
   const bool writes_;
-  Options options_;
-  Account account_;
   std::vector<Fd> listeners_;
   Counters counters_;
-  std::optional<LogWriter> log_;
   std::optional<AllowList> allow_list_;
   std::optional<Tables> tables_;
   std::optional<process::Pool> pool_;
@@ -60,8 +56,9 @@ class ProxymapDaemon final : public Daemon {
   std::optional<StreamServer> server_;
 };
 
-// Reports every mistake in settings and control files on standard output; the exit code.
-[[nodiscard]] int check_config(bool writes);
+// --check-config: the control files that are no settings.
+void check_config(const Options& options, bool writes, const Settings& settings,
+                  std::vector<Problem>& problems);
 
 }  // namespace qv::proxymap
 

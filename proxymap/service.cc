@@ -48,12 +48,12 @@ Service::Service(Loop& loop, const ServiceSettings& settings, AllowList& allow_l
 
 Service::Done Service::ask(const Request& request, Asker& asker, Walk& walk, int client,
                            Reply& reply, process::Pool::Ticket& ticket) {
-  counters_.count(request.operation);
+  ++counters_.requests[request.operation];
   reply = Reply{};
   reply.status = Status::deny;
   Table* table = approved(request, client);
   if (table == nullptr || !allowed(request, *table, client)) {
-    counters_.count(reply.status);
+    ++counters_.replies[reply.status];
     return Done::now;
   }
   table->last_used_us = loop_.now_us();
@@ -75,7 +75,7 @@ Service::Done Service::ask(const Request& request, Asker& asker, Walk& walk, int
       reply = local(request, *table);
       break;
   }
-  counters_.count(reply.status);
+  ++counters_.replies[reply.status];
   return Done::now;
 }
 
@@ -300,7 +300,7 @@ Service::Done Service::networked(const Request& request, Table& table, Asker& as
                   const JobAnswer answer = answer_of(answered);
                   if (keeps) keep(name, asked, answer);
                   note_outcome(name, operation, answer.status, answer.detail);
-                  counters_.count(answer.status);
+                  ++counters_.replies[answer.status];
                   Reply late;
                   late.status = answer.status;
                   late.flags = flags;

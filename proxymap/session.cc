@@ -98,7 +98,7 @@ void Session::on_reply(const Reply& reply) {
 }
 
 void Session::refuse(std::string_view reply, std::string_view what) {
-  service_.counters().count(Status::bad);
+  ++service_.counters().replies[Status::bad];
   service_.tell({.kind = EventKind::bad_request, .detail = what, .client = stream_.fd()});
   stream_.write(reply);
   stream_.close();
@@ -106,7 +106,7 @@ void Session::refuse(std::string_view reply, std::string_view what) {
 
 void Session::on_last_input(Stream& /*stream*/, std::string_view rest) {
   if (rest.empty()) return;
-  service_.counters().count(Status::bad);
+  ++service_.counters().replies[Status::bad];
   service_.tell(
       {.kind = EventKind::bad_request, .detail = "unterminated message", .client = stream_.fd()});
 }

@@ -696,7 +696,7 @@ TEST_F(VerifyRcpt, LogsOneLine) {
   rcpt("x\n@example.org");
   result_.micros = 113;
   EXPECT_EQ(log("x\n@example.org"),
-            "result=not-valid why=unknown-user code=550 rcpt=x\\x0a@example.org user=a\\x20b "
+            "result=not-valid why=unknown-user code=550 rcpt=\"x\\u000a@example.org\" user=\"a b\" "
             "client=192.0.2.7 server=" +
                 server.where() + " us=113");
   EXPECT_EQ(log("bob", 10), "result=no");
@@ -713,7 +713,7 @@ TEST_F(VerifyRcpt, LogsAnyAddressOnOneWholeLine) {
   const std::string line = log(std::string(5000, '\x01'));
   EXPECT_LT(line.size(), VERIFYRCPT_LOG_SIZE - 1u);
   EXPECT_EQ(line.substr(line.size() - 5), " us=0");
-  EXPECT_NE(line.find("\\x01... user="), std::string::npos);
+  EXPECT_NE(line.find("\\u0001...\" user="), std::string::npos);
 }
 
 }  // namespace

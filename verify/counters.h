@@ -12,37 +12,20 @@
 
 namespace qv {
 
-struct VerifyCounters {
-  std::uint64_t legacy = 0;
-  std::uint64_t extended = 0;
-  std::uint64_t stream = 0;
-  std::uint64_t too_long = 0;
-  std::uint64_t other = 0;
-  std::uint64_t malformed = 0;
-  std::uint64_t valid = 0;
-  std::uint64_t not_valid = 0;
-  std::uint64_t undecided = 0;
-  std::uint64_t silent = 0;
-  std::uint64_t waited = 0;
-  std::uint64_t no_room = 0;
-  std::uint64_t overdue = 0;
-};
-
-// All of them, in a fixed order.
-inline constexpr CounterName<VerifyCounters> kVerifyCounterNames[] = {
-    {"legacy", &VerifyCounters::legacy, "datagrams of the legacy form"},
-    {"extended", &VerifyCounters::extended, "datagrams of the extended form"},
-    {"stream", &VerifyCounters::stream, "questions over stream sockets"},
-    {"too_long", &VerifyCounters::too_long, "of the datagrams: too long, not valid"},
-    {"other", &VerifyCounters::other, "stream requests that are not about a recipient"},
-    {"malformed", &VerifyCounters::malformed, "stream clients dropped: not their protocol"},
-    {"valid", &VerifyCounters::valid, "questions answered: valid"},
-    {"not_valid", &VerifyCounters::not_valid, "questions answered: not valid"},
-    {"undecided", &VerifyCounters::undecided, "questions answered: undecided"},
-    {"silent", &VerifyCounters::silent, "of these: legacy, and no reply was sent"},
-    {"waited", &VerifyCounters::waited, "questions that had to wait for a look-up"},
-    {"no_room", &VerifyCounters::no_room, "undecided because too many were waiting"},
-    {"overdue", &VerifyCounters::overdue, "undecided because their look-up took too long"},
+struct VerifyCounters : CounterList {
+  Counter legacy{*this, "legacy", "datagrams of the legacy form"};
+  Counter extended{*this, "extended", "datagrams of the extended form"};
+  Counter stream{*this, "stream", "questions over stream sockets"};
+  Counter too_long{*this, "too_long", "of the datagrams: too long, not valid"};
+  Counter other{*this, "other", "stream requests that are not about a recipient"};
+  Counter malformed{*this, "malformed", "stream clients dropped: not their protocol"};
+  Counter valid{*this, "valid", "questions answered: valid"};
+  Counter not_valid{*this, "not_valid", "questions answered: not valid"};
+  Counter undecided{*this, "undecided", "questions answered: undecided"};
+  Counter silent{*this, "silent", "of these: legacy, and no reply was sent"};
+  Counter waited{*this, "waited", "questions that had to wait for a look-up"};
+  Counter no_room{*this, "no_room", "undecided because too many were waiting"};
+  Counter overdue{*this, "overdue", "undecided because their look-up took too long"};
 };
 
 }  // namespace qv

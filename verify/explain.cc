@@ -1,15 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/explain.h"
 
-#include <unistd.h>
-
+#include <algorithm>
 #include <cstdio>
 #include <cstring>
 #include <utility>
 #include <vector>
 
 #include "core/exit_code.h"
-#include "udpbits.h"
 
 namespace qv {
 
@@ -101,32 +99,12 @@ void Explain::report(const Decision& decision) {
   turn_ = loop_.after(0, [this] { next(); });
 }
 
-int check_config() {
-  std::vector<Problem> problems;
-  const Options options = read_options(from_environment, problems);
-  for (const std::string& text : options.listen) {
-    if (listen_kind(text) == ListenKind::stream) {
-      if (parse_stream_entry(text).ok()) continue;
-      problems.push_back({"LISTEN", 0,
-                          "\"" + text +
-                              "\": behind the protocol stands unix:/PATH, "
-                              "inet:IP:PORT or inet:[IPv6]:PORT"});
-      continue;
-    }
-    if (!parse_endpoint(text, kVerifyPort).ok()) {
-      problems.push_back({"LISTEN", 0, "\"" + text + "\" is not IP:PORT, [IPv6]:PORT, unix:/PATH"});
-    }
-  }
+int Explain::exit_code() const { return std::max(exit_code_, VerifyProcess::exit_code()); }
+
+void check_config(const Options& options, const Settings& settings,
+                  std::vector<Problem>& problems) {
+  if (!check_process_options("qmail-verify", options, settings, problems)) return;
   std::string detail;
-  if (!find_account(options.account, detail).ok()) {
-    // Only root becomes somebody else, and whoever asks may not be who starts the daemon.
-    if (geteuid() == 0) {
-      problems.push_back({"VERIFYUSER", 0, detail});
-    } else {
-      std::fprintf(stderr, "qmail-verify: note: VERIFYUSER: %s: root cannot start it\n",
-                   detail.c_str());
-    }
-  }
   if (!find_account("alias", detail).ok()) {
     std::fprintf(stderr,
                  "qmail-verify: note: no account \"alias\": only users' addresses are valid\n");
@@ -138,8 +116,6 @@ int check_config() {
   }
   check_tables(config.verifymaps, problems);
   if (config.verifyprobe.entries.size() > 0) look_for_probe(options.next_hops.address);
-  for (const Problem& problem : problems) print_problem(problem);
-  return problems.empty() ? kExitOk : kExitPermanent;
 }
 
 }  // namespace qv

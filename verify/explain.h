@@ -17,14 +17,18 @@ namespace qv {
 // prints each step on standard output.
 class Explain final : public VerifyProcess {
  public:
-  // REQUIRES: `addresses` outlives this object.
-  Explain(Loop& loop, std::span<char* const> addresses)
-      : VerifyProcess(loop), addresses_(addresses) {}
+  // REQUIRES: all outlive this object.
+  Explain(Loop& loop, const Options& options, const Settings& settings,
+          std::span<char* const> addresses)
+      : VerifyProcess(loop, options, settings), addresses_(addresses) {}
 
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
 
-  // 0: all valid; 100: one is not; 111: one is undecided.
-  [[nodiscard]] int exit_code() const { return exit_code_; }
+  void reload() override {}
+  void log_counters() override {}
+  void finish() override {}
+  // 0: all valid; 100: one is not; 111: one is undecided, or the helpers are lost.
+  [[nodiscard]] int exit_code() const override;
 
  private:
   class Steps final : public Explanation {
@@ -48,9 +52,8 @@ class Explain final : public VerifyProcess {
   int exit_code_ = 0;
 };
 
-// Reads all settings and files as the daemon would; prints each mistake on standard error.
-// Returns 0 where there is none, else 100.
-[[nodiscard]] int check_config();
+// --check-config: reads all files and opens all tables as the daemon would.
+void check_config(const Options& options, const Settings& settings, std::vector<Problem>& problems);
 
 }  // namespace qv
 

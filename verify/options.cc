@@ -3,146 +3,75 @@
 
 #include "core/text.h"
 #include "event/listen.h"
+#include "udpbits.h"
+#include "verify/stream_service.h"
 
 namespace qv {
 
 namespace {
 
+using namespace setting;
+
 constexpr std::int64_t kSecondUs = 1000000;
 
-constexpr Setting kSettings[] = {
-    {.name = "LISTEN",
-     .fallback = "127.0.0.1:11113",
-     .help = "addresses to answer on, separated by blanks: IP:PORT, [IPv6]:PORT, unix:/PATH; "
-             "PROTOCOL:unix:/PATH, PROTOCOL:inet:IP:PORT (policy, socketmap, tcp_table)"},
-    {.name = "QMAILHOME",
-     .fallback = QV_QMAILHOME,
-     .help = "qmail's directory, with control/ and users/ in it"},
-    {.name = "VERIFYUSER",
-     .fallback = "qmaild",
-     .help = "account the daemon becomes when it is started by root, or :UID:GID"},
-    {.name = "LEGACYTEMP",
-     .type = SettingType::choice,
-     .fallback = "ok",
-     .choices = "ok nok silent",
-     .help = "answer to a legacy client where the true one is \"cannot tell now\""},
-    {.name = "LOG",
-     .type = SettingType::choice,
-     .fallback = "all",
-     .choices = "all reject none",
-     .help = "decisions to log on standard error"},
-    {.name = "CACHETTL",
-     .type = SettingType::number,
-     .fallback = "1",
-     .min = 0,
-     .max = 3600,
-     .help = "seconds that what was seen in passwd or a home may be reused; 0: not at all"},
-    {.name = "LOOKTIMEOUT",
-     .type = SettingType::number,
-     .fallback = "2",
-     .min = 1,
-     .max = 60,
-     .help = "seconds a look into a home or a name service may take"},
-    {.name = "HELPERS",
-     .type = SettingType::number,
-     .fallback = "4",
-     .min = 1,
-     .max = 64,
-     .help = "processes that look into homes and ask name services"},
-    {.name = "VERIFY_FASTFORWARDCDB",
-     .fallback = "",
-     .help = "setforward's cdb that says which addresses alias/.qmail-default takes"},
-    {.name = "PROXYMAP",
-     .fallback = "",
-     .help = "qmail-proxymap's socket, unix:/PATH or inet:IP:PORT; empty: "
-             "unix:$QMAILHOME/proxymap/proxymap"},
-    {.name = "DOTQMAIL",
-     .type = SettingType::choice,
-     .fallback = "read",
-     .choices = "read exists",
-     .help = "is a .qmail file read, or is it enough that it exists"},
-    {.name = "VDELIVERMAIL_DELETE",
-     .type = SettingType::choice,
-     .fallback = "reject",
-     .choices = "reject accept",
-     .help = "addresses whose mail \"vdelivermail '' delete\" would discard"},
-    {.name = "VDELIVERMAIL_EXT",
-     .type = SettingType::choice,
-     .fallback = "no",
-     .choices = "no yes",
-     .help = "do vpopmail's users have extensions, USER-ANYTHING (its option qmail-ext)"},
-    {.name = "PROBE_SOCKET",
-     .fallback = "",
-     .help = "where qmail-probe answers, for relay domains in control/verifyprobe: unix:/PATH "
-             "[unix:QMAILHOME/probe/verify]"},
-    {.name = "PROBE_WAIT",
-     .type = SettingType::number,
-     .fallback = "3",
-     .min = 0,
-     .max = 3,
-     .help = "seconds to wait for what qmail-probe does not know yet"},
-};
-
-void require_absolute(std::string_view name, const std::string& path,
-                      std::vector<Problem>& problems) {
-  if (starts_with(path, "/")) return;
-  problems.push_back({std::string(name), 0, "\"" + path + "\" does not begin with a slash"});
+std::string check_address(std::string_view word) {
+  if (listen_kind(word) == ListenKind::stream) {
+    if (parse_stream_entry(word).ok()) return {};
+    return "behind the protocol stands unix:/PATH, inet:IP:PORT or inet:[IPv6]:PORT";
+  }
+  return parse_endpoint(word, kVerifyPort).ok() ? "" : "is not IP:PORT, [IPv6]:PORT, unix:/PATH";
 }
 
-NextHopSettings read_next_hops(const Settings& settings, std::vector<Problem>& problems) {
-  NextHopSettings next_hops;
-  next_hops.wait_us = static_cast<std::int64_t>(settings.number("PROBE_WAIT")) * kSecondUs;
-  std::string text = settings.text("PROBE_SOCKET");
-  const bool is_set = !text.empty();
-  if (!is_set) text = "unix:" + settings.text("QMAILHOME") + "/probe/verify";
-  Result<StreamAddress> address = parse_stream_address(text);
-  if (address.ok() && starts_with(text, "unix:")) {
-    next_hops.address = std::move(address).value();
-  } else if (is_set) {
-    problems.push_back({"PROBE_SOCKET", 0, "\"" + text + "\": unix:/PATH expected"});
-  }
-  return next_hops;
+SettingValue probe_socket(StreamAddress& member) {
+  return {[&member](std::string_view value) -> std::string {
+    Result<StreamAddress> address = parse_stream_address(value);
+    if (!address.ok() || !starts_with(value, "unix:")) {
+      return "\"" + std::string(value) + "\": unix:/PATH expected";
+    }
+    member = std::move(address).value();
+    return {};
+  }};
 }
 
 }  // namespace
 
-std::span<const Setting> verify_settings() { return kSettings; }
-
-Options read_options(const Settings::Source& source, std::vector<Problem>& problems) {
-  const Settings settings(kSettings, source, problems);
-  Options options;
-  options.qmailhome = settings.text("QMAILHOME");
-  options.listen = settings.words("LISTEN");
-  options.account = settings.text("VERIFYUSER");
-  options.legacytemp = static_cast<LegacyTemp>(settings.choice("LEGACYTEMP"));
-  options.log = static_cast<LogWhat>(settings.choice("LOG"));
-  options.cache_ttl_us = static_cast<std::int64_t>(settings.number("CACHETTL")) * kSecondUs;
-  options.look_timeout_us = static_cast<std::int64_t>(settings.number("LOOKTIMEOUT")) * kSecondUs;
-  options.helpers = static_cast<std::uint32_t>(settings.number("HELPERS"));
-  options.fastforward_cdb = settings.text("VERIFY_FASTFORWARDCDB");
-
-  options.proxymap = settings.text("PROXYMAP");
-  if (options.proxymap.empty()) {
-    options.proxymap = "unix:" + options.qmailhome + "/proxymap/proxymap";
-  }
-
-  options.dotqmail.read = settings.choice("DOTQMAIL") == 0;
-  options.dotqmail.discard_accepts = settings.choice("VDELIVERMAIL_DELETE") == 1;
-  options.dotqmail.users_have_extensions = settings.choice("VDELIVERMAIL_EXT") == 1;
-
-  require_absolute("QMAILHOME", options.qmailhome, problems);
-  options.next_hops = read_next_hops(settings, problems);
-  if (!options.fastforward_cdb.empty()) {
-    require_absolute("VERIFY_FASTFORWARDCDB", options.fastforward_cdb, problems);
-  }
-  if (!parse_stream_address(options.proxymap).ok()) {
-    problems.push_back({"PROXYMAP", 0,
-                        "\"" + options.proxymap +
-                            "\" is not unix:/PATH, inet:IP:PORT or "
-                            "inet:[IPv6]:PORT"});
-  }
-  if (options.listen.empty()) problems.push_back({"LISTEN", 0, "no address in it"});
-  return options;
+std::vector<Setting> verify_settings(Options& o) {
+  DotqmailPolicy& dotqmail = o.dotqmail;
+  return with_process_settings(
+      o, {{"listen", words(o.listen, check_address), "127.0.0.1:11113",
+           "addresses to answer on, separated by blanks: IP:PORT, [IPv6]:PORT, unix:/PATH; "
+           "PROTOCOL:unix:/PATH, PROTOCOL:inet:IP:PORT (policy, socketmap, tcp_table)",
+           "", kOfProcess},
+          {"socket_mode", mode(o.socket_mode), "0666", "mode of Unix sockets, octal",
+           "SOCKETMODE LISTENMODE", kOfProcess},
+          {"account", text(o.account), "qmaild",
+           "account the daemon becomes when it is started by root, or :UID:GID", "VERIFYUSER",
+           kOfProcess},
+          {"legacytemp", choice(o.legacytemp, "ok nok silent"), "ok",
+           "answer to a legacy client where the true one is undecided"},
+          {"log", choice(o.log, "all reject none"), "all", "decisions to log on standard error", "",
+           kOfProcess},
+          {"cachettl", number(o.cache_ttl_us, 0, 3600, kSecondUs), "1",
+           "seconds that what was seen in passwd or a home may be reused; 0: not at all"},
+          {"looktimeout", number(o.look_timeout_us, 1, 60, kSecondUs), "2",
+           "seconds a look into a home or a name service may take"},
+          {"helpers", number(o.helpers, 1, 64), "4",
+           "processes that look into homes and ask name services"},
+          {"verify_fastforwardcdb", path(o.fastforward_cdb, true), "",
+           "setforward's cdb that says which addresses alias/.qmail-default takes"},
+          {"proxymap", text(o.proxymap, check_stream_address), "unix:$qmailhome/proxymap/proxymap",
+           "qmail-proxymap's socket, unix:/PATH or inet:IP:PORT"},
+          {"dotqmail", choice("read exists", [&](std::size_t i) { dotqmail.read = i == 0; }),
+           "read", "is a .qmail file read, or is it enough that it exists"},
+          {"vdelivermail_delete",
+           choice("reject accept", [&](std::size_t i) { dotqmail.discard_accepts = i == 1; }),
+           "reject", "addresses whose mail \"vdelivermail '' delete\" would discard"},
+          {"vdelivermail_ext", yes_no(dotqmail.users_have_extensions), "no",
+           "do vpopmail's users have extensions, USER-ANYTHING (its option qmail-ext)"},
+          {"probe_socket", probe_socket(o.next_hops.address), "unix:$qmailhome/probe/verify",
+           "where qmail-probe answers, for relay domains in control/verifyprobe: unix:/PATH"},
+          {"probe_wait", number(o.next_hops.wait_us, 0, 3, kSecondUs), "3",
+           "seconds to wait for what qmail-probe does not know yet"}});
 }
 
 }  // namespace qv

@@ -1,16 +1,16 @@
 // SPDX-License-Identifier: 0BSD
 // verify/options.h - what an operator can set of qmail-verify, read once at start.
 //
-// Manual: qmail-verify(8), ENVIRONMENT.  Tests: tests/e2e/daemon.py
+// Manual: qmail-verify(8), SETTINGS.  Tests: tests/verify/next_hops_test.cc, tests/e2e/daemon.py
 #ifndef QV_VERIFY_OPTIONS_H_
 #define QV_VERIFY_OPTIONS_H_
 
 #include <cstdint>
-#include <span>
 #include <string>
 #include <vector>
 
 #include "control/settings.h"
+#include "process/options.h"
 #include "rcpt/decide.h"
 #include "verify/next_hops.h"
 
@@ -22,10 +22,7 @@ enum class LegacyTemp : std::uint8_t { ok, nok, silent };
 // Which decisions are logged; `reject` logs those that are not "valid".
 enum class LogWhat : std::uint8_t { all, reject, none };
 
-struct Options {
-  std::string qmailhome;
-  std::vector<std::string> listen;  // as written; at least one
-  std::string account;
+struct Options : ProcessOptions {
   LegacyTemp legacytemp = LegacyTemp::ok;
   LogWhat log = LogWhat::all;
   std::int64_t cache_ttl_us = 0;
@@ -37,9 +34,8 @@ struct Options {
   NextHopSettings next_hops;
 };
 
-// The table for --help, and what it makes of the environment.
-[[nodiscard]] std::span<const Setting> verify_settings();
-[[nodiscard]] Options read_options(const Settings::Source& source, std::vector<Problem>& problems);
+// The rows that fill `options`, which must outlive them.
+[[nodiscard]] std::vector<Setting> verify_settings(Options& options);
 
 }  // namespace qv
 

@@ -1,12 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/process.h"
 
-#include <sys/stat.h>
-#include <unistd.h>
-
 #include <utility>
 
-#include "core/fault.h"
+#include "event/listen.h"
 #include "helper/agent.h"
 #include "maps/cdb_file.h"
 #include "process/notices.h"
@@ -16,48 +13,24 @@ namespace qv {
 
 namespace {
 
-constexpr std::int64_t kLastWordsUs = 1000000;
 // Of helpers, tables, log, listening sockets.
 constexpr std::uint64_t kOwnDescriptors = 1000;
 constexpr int kReceiveBuffer = 1 << 20;
 
-// Removes the file of a Unix socket on which nobody answers any more.
-void remove_stale_socket(const Endpoint& endpoint) {
-  if (!is_unix(endpoint)) return;
-  const auto* address = reinterpret_cast<const sockaddr_un*>(&endpoint.address);
-  struct stat st {};
-  if (lstat(address->sun_path, &st) != 0 || !S_ISSOCK(st.st_mode)) return;
-  const Result<Fd> somebody = connect_udp(endpoint);
-  if (!somebody.ok() && somebody.error().errnum == ECONNREFUSED) unlink(address->sun_path);
-}
-
-Result<Fd> bind_one(const std::string& text) {
+Result<Fd> bind_one(const std::string& text, const SocketAccess& access) {
   QV_TRY(const Endpoint endpoint, parse_endpoint(text, kVerifyPort));
-  remove_stale_socket(endpoint);
-  QV_TRY(Fd bound, bind_udp(endpoint));
+  Fd bound;
+  if (is_unix(endpoint)) {
+    QV_TRY(bound, listen_on({endpoint.address, endpoint.length, text}, access, SOCK_DGRAM));
+  } else {
+    QV_TRY(bound, bind_udp(endpoint));
+  }
   // As much as the system allows: a burst of questions waits here.
   setsockopt(bound.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
-  if (is_unix(endpoint)) {
-    const auto* address = reinterpret_cast<const sockaddr_un*>(&endpoint.address);
-    if (chmod(address->sun_path, 0666) != 0) return errno_error("chmod");
-  }
   return bound;
 }
 
 }  // namespace
-
-Result<void> VerifyProcess::parse(std::string& detail) {
-  std::vector<Problem> problems;
-  options_ = read_options(from_environment, problems);
-  if (!problems.empty()) {
-    detail = to_string(problems.front());
-    return Error{Fault::config, 0, ""};
-  }
-  QV_TRY(account_, account_to_become("VERIFYUSER", options_.account, detail));
-  detail = "QMAILHOME " + options_.qmailhome;
-  if (chdir(options_.qmailhome.c_str()) != 0) return errno_error("chdir");
-  return {};
-}
 
 Result<void> VerifyProcess::pre_jail(std::string& detail) {
   detail = "agents";
@@ -70,33 +43,27 @@ Result<void> VerifyProcess::pre_jail(std::string& detail) {
   return {};
 }
 
-JailSettings VerifyProcess::jail() const {
-  JailSettings settings;
-  settings.account = account_;
-  return settings;
-}
-
 Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
   guard_against_truncation();
-  log_.emplace(loop_, STDERR_FILENO);
   process::PoolSettings settings;
   settings.workers = options_.helpers;
   settings.time_limit_us = options_.look_timeout_us;
   pool_.emplace(loop_, std::move(spawner_), settings,
-                process::log_notices(*log_, [this] { end_for_restart(loop_); }));
+                process::log_notices(*log_, [this] { end_for_restart(); }));
   return {};
 }
 
 Result<void> VerifyDaemon::bind_all(std::string& detail) {
+  QV_TRY(const SocketAccess access, socket_access(options_, settings_, detail));
   for (const std::string& text : options_.listen) {
-    detail = "LISTEN " + text;
+    detail = settings_.place("listen") + ": " + text;
     if (listen_kind(text) == ListenKind::stream) {
       QV_TRY(const StreamEntry entry, parse_stream_entry(text));
-      QV_TRY(Fd listener, listen_on(entry.address, SocketAccess{}));
+      QV_TRY(Fd listener, listen_on(entry.address, access));
       listening_.push_back({std::move(listener), entry.protocol});
       continue;
     }
-    QV_TRY(Fd bound, bind_one(text));
+    QV_TRY(Fd bound, bind_one(text, access));
     bound_.push_back(std::move(bound));
   }
   return {};
@@ -107,10 +74,8 @@ Result<void> VerifyDaemon::pre_jail(std::string& detail) {
   return bind_all(detail);
 }
 
-JailSettings VerifyDaemon::jail() const {
-  JailSettings settings = VerifyProcess::jail();
-  if (!listening_.empty()) settings.open_files = StreamService::kMaxClients + kOwnDescriptors;
-  return settings;
+std::uint64_t VerifyDaemon::open_files() const {
+  return listening_.empty() ? 0 : StreamService::kMaxClients + kOwnDescriptors;
 }
 
 Result<void> VerifyDaemon::post_jail(std::string& detail) {
@@ -118,9 +83,7 @@ Result<void> VerifyDaemon::post_jail(std::string& detail) {
   verifier_.emplace(loop_, options_, *pool_, *log_);
   service_.emplace(loop_, options_, *verifier_, *log_);
   streams_.emplace(loop_, *verifier_, *log_);
-  LogLine line("start");
-  line.add("version", QV_VERSION);
-  for (const std::string& text : options_.listen) line.add("listen", text);
+  LogLine line = start_line();
   log_->write(line);
   for (Fd& bound : bound_) QV_TRY_VOID(service_->serve(std::move(bound)));
   for (Listening& each : listening_) streams_->serve(std::move(each.fd), each.protocol);
@@ -128,10 +91,9 @@ Result<void> VerifyDaemon::post_jail(std::string& detail) {
   return {};
 }
 
-void VerifyDaemon::log_counters() {
+void VerifyDaemon::add_counters(LogLine& line) {
   const process::PoolCounters& looks = pool_->counters();
-  LogLine line("counters");
-  add_counters(line, verifier_->counters(), kVerifyCounterNames);
+  verifier_->counters().add_to(line);
   line.add("looks", looks.jobs).add("looks_overdue", looks.overdue);
   line.add("looks_refused", looks.overflows).add("looks_retried", looks.retried);
   line.add("helpers_started", looks.workers_started).add("helpers_lost", looks.workers_lost);
@@ -139,12 +101,6 @@ void VerifyDaemon::log_counters() {
   line.add("unsent", service_->unsent()).add("log_dropped", log_->dropped());
   line.add("parked", verifier_->parked()).add("helpers", pool_->workers());
   line.add("clients", streams_->clients()).add("accepted", streams_->accepted());
-  log_->write(line);
-}
-
-void VerifyDaemon::finish() {
-  log_counters();
-  log_->drain(kLastWordsUs);
 }
 
 }  // namespace qv

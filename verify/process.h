@@ -25,24 +25,18 @@
 
 namespace qv {
 
-// What both have in common: settings, account, helpers.
+// What both have in common: the helpers.
 class VerifyProcess : public Daemon {
  public:
-  explicit VerifyProcess(Loop& loop) : loop_(loop) {}
+  VerifyProcess(Loop& loop, const Options& options, const Settings& settings)
+      : Daemon(loop, options, settings), options_(options) {}
 
-  [[nodiscard]] Result<void> parse(std::string& detail) override;
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
-  [[nodiscard]] JailSettings jail() const override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
-  void reload() override {}
-  void log_counters() override {}
 
  protected:
-  Loop& loop_;
-  Options options_;
-  Account account_;
+  const Options& options_;
   process::Spawner spawner_;
-  std::optional<LogWriter> log_;
   std::optional<helper::Pool> pool_;
 };
 
@@ -52,12 +46,11 @@ class VerifyDaemon final : public VerifyProcess {
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
+  [[nodiscard]] std::uint64_t open_files() const override;
   void reload() override { verifier_->reload(); }
-  void log_counters() override;
-  [[nodiscard]] JailSettings jail() const override;
-  void finish() override;
 
  private:
+  void add_counters(LogLine& line) override;
   [[nodiscard]] Result<void> bind_all(std::string& detail);
 
   struct Listening {

@@ -30,7 +30,7 @@ Decision decided_without_looking(Why why) {
 
 const VerdictNames& names_of(Verdict verdict) {
   static constexpr VerdictNames kValid{"valid", datagram::Result::valid, &VerifyCounters::valid};
-  static constexpr VerdictNames kNotValid{"notvalid", datagram::Result::not_valid,
+  static constexpr VerdictNames kNotValid{"not-valid", datagram::Result::not_valid,
                                           &VerifyCounters::not_valid};
   static constexpr VerdictNames kUndecided{"undecided", datagram::Result::undecided,
                                            &VerifyCounters::undecided};
@@ -48,9 +48,7 @@ const VerdictNames& names_of(Verdict verdict) {
 VerifierReports reports_to_log(LogWriter& log) {
   return {[&log](const Problem& problem) {
             LogLine line("config");
-            line.add("file", problem.where);
-            if (problem.line > 0) line.add("line", problem.line);
-            log.write(line.add("problem", problem.text));
+            log.write(line.add(problem));
           },
           [&log](std::string_view text) {
             LogLine line("table");

@@ -53,9 +53,9 @@ struct Asked {
 
 // What a verdict is called and counted as.
 struct VerdictNames {
-  std::string_view word;  // in the log: "valid", "notvalid", "undecided"
+  std::string_view word;  // in the log: "valid", "not-valid", "undecided"
   datagram::Result result;
-  std::uint64_t VerifyCounters::*counter;
+  Counter VerifyCounters::*counter;
 };
 [[nodiscard]] const VerdictNames& names_of(Verdict verdict);
 

@@ -360,7 +360,8 @@ static int serve(void) {
 }
 
 int main(int argc, char** argv) {
-  if (argc == 2 && strcmp(argv[1], "--version") == 0) return puts("rcptmilter " QV_VERSION) < 0;
+  if (argc == 2 && strcmp(argv[1], "--version") == 0)
+    return puts("rcptmilter " QV_VERSION) < 0 ? kExitTemporary : 0;
   if (argc != 1) {
     (void)fputs(
         "usage: rcptmilter [--version]\nsettings are environment variables: rcptmilter(8)\n",

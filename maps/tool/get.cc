@@ -72,10 +72,10 @@ class Getter {
     if (filled > 0) ask(std::string_view(buffer.data(), filled), true);
   }
 
-  // 111 where anything could not be told, else 0 where anything was found, else 1.
+  // 111 where anything could not be told, else 0 where anything was found, else 100.
   int exit_code() const {
     if (faults_) return kExitTemporary;
-    return found_ ? kExitFound : kExitAbsent;
+    return found_ ? kExitOk : kExitPermanent;
   }
 
  private:

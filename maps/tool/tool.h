@@ -24,9 +24,6 @@ using Arguments = std::span<const std::string>;
 [[nodiscard]] int convert(Arguments arguments);
 [[nodiscard]] int assign(Arguments arguments);
 
-inline constexpr int kExitFound = 0;
-inline constexpr int kExitAbsent = 1;
-
 // "qmail-map: TEXT" on standard error.
 void complain(std::string_view text);
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "control/duration.h"
-
 #include <gtest/gtest.h>
+
+#include "control/settings.h"
 
 namespace qv {
 namespace {

@@ -23,7 +23,14 @@ class SettingsTest : public ::testing::Test {
   }
   DeliverSettings read() {
     problems_.clear();
-    return read_deliver_settings(dir_.path(""), overrides_, problems_);
+    DeliverSettings settings;
+    std::string home;
+    std::vector<Setting> rows = deliver_settings(settings);
+    rows.insert(rows.begin(), {"qmailhome", setting::path(home), "", ""});
+    sources_.given["qmailhome"] = dir_.path("");
+    sources_.environment = [](std::string_view) { return std::nullopt; };
+    Settings(std::move(rows)).read(sources_, problems_);
+    return settings;
   }
   // The names of the settings that are complained about.
   std::string complaints() {
@@ -33,7 +40,7 @@ class SettingsTest : public ::testing::Test {
     return names;
   }
   MailboxDir dir_;
-  std::map<std::string, std::string, std::less<>> overrides_;
+  SettingSources sources_;
   std::vector<Problem> problems_;
 };
 
@@ -57,12 +64,10 @@ TEST_F(SettingsTest, ReadsControlFilesAndDefaults) {
 TEST_F(SettingsTest, TheCommandLineOverrides) {
   control("virtual_minimum_uid", "200\n");
   EXPECT_EQ(read().minimum_uid, 200u);
-  EXPECT_TRUE(parse_override("virtual_minimum_uid = 300", overrides_));
-  EXPECT_TRUE(parse_override("recipient_delimiter=", overrides_));
+  EXPECT_TRUE(sources_.give("virtual_minimum_uid = 300"));
+  EXPECT_TRUE(sources_.give("recipient_delimiter="));
   EXPECT_EQ(read().minimum_uid, 300u);
   EXPECT_EQ(read().delimiter, "");
-  EXPECT_FALSE(parse_override("novalue", overrides_));
-  EXPECT_FALSE(parse_override("=x", overrides_));
 }
 
 TEST_F(SettingsTest, ReportsEveryMistake) {
@@ -72,51 +77,24 @@ TEST_F(SettingsTest, ReportsEveryMistake) {
   control("stale_lock_time", "never\n");
   control("strict_mailbox_ownership", "maybe\n");
   control("virtual_gid_maps", "\n");
-  overrides_["virtual_mailbox_bass"] = "x";
+  sources_.given["virtual_mailbox_bass"] = "x";
   EXPECT_EQ(complaints(),
-            "virtual_minimum_uid strict_mailbox_ownership virtual_mailbox_bass "
-            "virtual_mailbox_lock stale_lock_time virtual_gid_maps virtual_mailbox_base");
-}
-
-TEST_F(SettingsTest, LimitsOfTheService) {
-  EXPECT_EQ(read().time_limit, 120u);
-  EXPECT_EQ(read().mailbox_concurrency, 8u);
-  EXPECT_EQ(read().writer_limit, 64u);
-  EXPECT_EQ(read().connection_limit, 10000u);
-  control("virtual_time_limit", "2m\n");
-  control("virtual_destination_concurrency_limit", "3\n");
-  overrides_["virtual_workers"] = "4";  // of older configurations
-  EXPECT_EQ(read().time_limit, 120u);
-  EXPECT_EQ(read().mailbox_concurrency, 3u);
-  EXPECT_TRUE(problems_.empty());
-  control("virtual_time_limit", "soon\n");
-  control("virtual_destination_concurrency_limit", "0\n");
-  EXPECT_EQ(complaints(), "virtual_destination_concurrency_limit virtual_time_limit");
+            "control/virtual_mailbox_base:1 control/virtual_gid_maps control/virtual_minimum_uid:1 "
+            "control/virtual_mailbox_lock:1 control/stale_lock_time:1 "
+            "control/strict_mailbox_ownership:1 -o virtual_mailbox_bass");
 }
 
 TEST_F(SettingsTest, NothingSetIsAMistake) {
   dir_.clear();
   EXPECT_EQ(complaints(),
-            "virtual_mailbox_base virtual_mailbox_maps virtual_uid_maps virtual_gid_maps");
+            "control/virtual_mailbox_base control/virtual_mailbox_maps control/virtual_uid_maps "
+            "control/virtual_gid_maps");
 }
 
 TEST_F(SettingsTest, ABaseThatClimbsIsAMistake) {
   for (const char* bad : {"/mail/../etc", "/mail/..", "/../x"}) {
     control("virtual_mailbox_base", bad);
-    EXPECT_EQ(complaints(), "virtual_mailbox_base") << bad;
-  }
-}
-
-TEST_F(SettingsTest, ReadsTimes) {
-  std::uint64_t seconds = 0;
-  EXPECT_TRUE(parse_seconds("20", 100, seconds));
-  EXPECT_EQ(seconds, 20u);
-  EXPECT_TRUE(parse_seconds("2m", 1000, seconds));
-  EXPECT_EQ(seconds, 120u);
-  EXPECT_TRUE(parse_seconds("1w", 604800, seconds));
-  EXPECT_EQ(seconds, 604800u);
-  for (const char* bad : {"", "s", "5x", "-1", "1.5s", "2m", "1h"}) {
-    EXPECT_FALSE(parse_seconds(bad, 100, seconds)) << bad;
+    EXPECT_EQ(complaints(), "control/virtual_mailbox_base:1") << bad;
   }
 }
 

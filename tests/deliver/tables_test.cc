@@ -27,7 +27,10 @@ class TablesTest : public ::testing::Test {
   }
   std::size_t problems() {
     std::vector<Problem> found;
-    check_tables(settings_, found);
+    std::string home;
+    std::vector<Setting> rows = deliver_settings(settings_);
+    rows.insert(rows.begin(), {"qmailhome", setting::path(home), "", ""});
+    check_tables(settings_, Settings(std::move(rows)), found);
     return found.size();
   }
   MailboxDir dir_;

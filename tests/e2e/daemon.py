@@ -3,6 +3,7 @@
 """qmail-verify as a daemon: addresses, signals, rights, changed and damaged files, its commands."""
 
 import os
+import re
 import shutil
 import signal
 import socket
@@ -503,22 +504,39 @@ class Commands(Daemon):
         """A mistake to root, who would become it; worth a note to others, who would not."""
         code, out, err = self.verify("--check-config", VERIFYUSER="no-such-account")
         if lib.IS_ROOT:
-            self.assertEqual((code, err.count("VERIFYUSER")), (100, 1), out + err)
-            self.assertNotIn("note: VERIFYUSER", err)
+            self.assertEqual((code, err.count("VERIFYUSER")), (111, 1), out + err)
+            self.assertNotIn("note: environment VERIFYUSER", err)
             # The program where everybody may run it.
             program = shutil.copy(lib.program("qmail-verify"), self.dir)
             code, out, err = self.run_program(
                 [program, "--check-config"], lib.verify_environment(
                     self.tree.path, "127.0.0.1:1", VERIFYUSER="no-such-account"), user=lib.NOBODY)
         self.assertEqual(code, 0, out + err)
-        self.assertIn('note: VERIFYUSER: there is no account "no-such-account": root cannot start it', err)
+        self.assertIn('note: environment VERIFYUSER: there is no account "no-such-account": '
+                      'root cannot start it', err)
 
     def test_check_config_reports_every_mistake(self):
         lib.write_atomically(self.tree.at("users/cdb"), b"nonsense")
         code, out, err = self.verify("--check-config", LOG="some", LEGACYTEMP="perhaps")
-        self.assertNotEqual(code, 0)
-        for word in ("LOG", "LEGACYTEMP", "users/cdb"):
-            self.assertIn(word, out + err)
+        self.assertEqual((code, out), (111, ""))
+        for line in ("^environment LOG: ", "^environment LEGACYTEMP: ", "users/cdb: "):
+            self.assertRegex(err, re.compile(line, re.M))
+
+    def test_settings_come_from_three_places(self):
+        """The command line before the environment, that before control/."""
+        def value(*options, **env):
+            out = self.verify("--help", *options, **env)[1]
+            return re.search(r"^  cachettl, CACHETTL\n.*\n +(.*)$", out, re.M).group(1)
+        self.assertEqual(value(), '"1", default')
+        self.tree.control("cachettl", "# seconds", "5")
+        self.assertEqual(value(), '"5", control/cachettl:2')
+        self.assertEqual(value(CACHETTL="6"), '"6", environment CACHETTL')
+        self.assertEqual(value("-o", "cachettl=7", CACHETTL="6"), '"7", -o cachettl')
+        self.tree.control("cachettl", "5s")
+        code, _, err = self.verify("--check-config")
+        self.assertEqual(code, 111)
+        self.assertIn("control/cachettl:1: ", err)
+        self.assertEqual(self.verify("--check-config", "-o", "nonsense=1")[0], 111)
 
     def test_version_and_help(self):
         code, out, _ = self.verify("--version")

@@ -188,8 +188,8 @@ class PipeTest(DeliverTest):
         self.assertEqual(self.messages("bob"), [
             b"Return-Path: <a@remote.example>\nX-Original-To: orig@x\n"
             b"Delivered-To: Bob@virtual.example\n" + MESSAGE])
-        self.assertRegex(self.log, r"^deliver status=done code=2\.0\.0 to=Bob@virtual\.example "
-                         r"from=a@remote\.example mailbox=\S*/bob/ uid=%d bytes=\d+ ms=\d+\n$" % UID)
+        self.assertRegex(self.log, r"^deliver status=done code=2\.0\.0 rcpt=Bob@virtual\.example "
+                         r"sender=a@remote\.example mailbox=\S*/bob/ uid=%d bytes=\d+ us=\d+\n$" % UID)
 
     def test_envelope_of_qmail_command(self):
         env = {"SENDER": "", "DEFAULT": "bob", "EXT": "v-bob", "HOST": "virtual.example"}
@@ -259,9 +259,10 @@ class PipeTest(DeliverTest):
         code, out = self.deliver("-f", "a@x", "bob@virtual.example")
         self.assertEqual((code, out), (111, "4.3.5 mail system is misconfigured\n"))
         code, out = self.deliver("--check-config")
-        self.assertEqual(code, 111)
-        for name in ("virtual_uid_maps", "virtual_mailbox_base", "virtual_gid_maps"):
-            self.assertIn(name, self.log)
+        self.assertEqual((code, out), (111, ""))
+        for line in ("control/virtual_uid_maps: is not set", "control/virtual_mailbox_base:1: "):
+            self.assertIn("\n" + line, "\n" + self.log)
+        self.assertIn("control/virtual_gid_maps:1: cdb:/nonexistent/gids", self.log)
 
     def test_a_table_that_is_away_defers(self):
         self.control("virtual_mailbox_maps", "cdb:/nonexistent/x")
@@ -1729,7 +1730,7 @@ class QuotaTest(DeliverTest):
         self.assertEqual([session.command("RCPT TO:<%s>" % r)[:9] for r in to],
                          ["552 5.2.2"] * 3)
         self.assertEqual(session.command("DATA")[:3], "503")
-        self.assertIn("code=5.2.2 to=bob@virtual.example", server.log())
+        self.assertIn("code=5.2.2 rcpt=bob@virtual.example", server.log())
         # Nobody waits for that answer where all writers are busy.
         busy = self.start_lmtp("-o", "virtual_writer_limit=1",
                                listen="unix:" + self.at("busy.sock"))

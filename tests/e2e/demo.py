@@ -20,7 +20,7 @@ VARIES = (
     (r" +\d+ us\b *", " N us "),
     (r":\d{4,5}\b", ":PORT"),
     (r"\b(user id |uid=)\d+", r"\1UID"),
-    (r"\bms=\d+", "ms=N"),
+    (r"\bus=\d+", "us=N"),
     (r"\bqmail-verify-demo-\w+", "TEMPORARY"),
     (r"/new/\S+", "/new/NAME"),
     (r"^(.*From \S+ )\w{3} \w{3} [ \d]\d \d\d:\d\d:\d\d \d{4}$", r"\1DATE"),

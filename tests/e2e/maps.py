@@ -109,7 +109,7 @@ class Build(MapTest):
     def test_says_found_absent_and_cannot_tell_by_its_exit_code(self):
         self.build("a 1\n", "cdb:" + self.path("t"))
         self.assertEqual(self.get("cdb:" + self.path("t"), "A"), (0, "1\n"))
-        self.assertEqual(self.get("cdb:" + self.path("t"), "b"), (1, ""))
+        self.assertEqual(self.get("cdb:" + self.path("t"), "b"), (100, ""))
         self.assertEqual(self.get("cdb:" + self.path("none"), "a")[0], 111)
         self.assertEqual(self.get("fail:x", "a")[0], 111)
         self.assertEqual(self.run_map("frob")[0], 100)
@@ -141,7 +141,7 @@ class Build(MapTest):
         self.build("User@Example.ORG 1\n", target)
         self.assertEqual(self.run_map("list", target)[1], "user@example.org\t1\n")
         self.build("User 1\n", target, "--keep-case")
-        self.assertEqual(self.get(target, "User")[0], 1)
+        self.assertEqual(self.get(target, "User")[0], 100)
         self.assertEqual(self.get("--keep-case", target, "User"), (0, "1\n"))
 
     def test_converts_between_types(self):
@@ -158,7 +158,7 @@ class Build(MapTest):
         self.assertEqual(self.get("--address", target, "USER+x@e.org"), (0, "u\n"))
         self.assertEqual(self.get("--address", "--delimiters=_", target, "user+x@e.org"),
                          (0, "all\n"))
-        self.assertEqual(self.get("--address", target, "x@f.org"), (1, ""))
+        self.assertEqual(self.get("--address", target, "x@f.org"), (100, ""))
 
     def test_answers_each_line_before_it_waits_for_the_next(self):
         self.build("a 1\nb 2\n", "cdb:" + self.path("t"))
@@ -175,7 +175,7 @@ class Build(MapTest):
     def test_an_empty_table_is_built_with_a_warning(self):
         self.assertIn("empty", self.build("# nothing\n", "cdb:" + self.path("t")))
         code, out, err = self.run_map("get", "cdb:" + self.path("t"), "a")
-        self.assertEqual((code, out), (1, ""))
+        self.assertEqual((code, out), (100, ""))
         self.assertIn("empty", err)
 
     def test_shows_progress_on_a_terminal_only(self):
@@ -304,7 +304,7 @@ class Peers(MapTest):
         self.assertEqual(self.get(name, "JOE@example.org"), (0, "&joe\0&jane\0\n"))
         self.assertEqual(self.get(name, "any@all.example")[0], 0)
         self.assertEqual(self.get(name, "postmaster@x")[0], 0)
-        self.assertEqual(self.get(name, "nobody@example.org")[0], 1)
+        self.assertEqual(self.get(name, "nobody@example.org")[0], 100)
 
 
 if __name__ == "__main__":

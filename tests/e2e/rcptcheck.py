@@ -321,7 +321,7 @@ class Rcptcheck(RcptcheckTest):
 
     def test_log(self):
         self.assertRegex(self.ask("bad one", TCPREMOTEIP="192.0.2.7")[2].decode(), (
-            r"^rcptcheck: result=not-valid why=unknown-user code=550 rcpt=bad\\x20one user=bob "
+            r"^rcptcheck: result=not-valid why=unknown-user code=550 rcpt=\"bad one\" user=bob "
             r"client=192\.0\.2\.7 server=%s us=\d+\n$" % self.verifier.value))
 
     def test_misconfigured_is_temporary(self):

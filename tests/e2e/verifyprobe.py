@@ -64,7 +64,7 @@ class RealHops(VerifyProbe, probe.PostfixTest):
         self.start_probe()
         self.start_all()
         self.judged_at_rcpt(r"host 127\.0\.0\.1 said: 550 5\.1\.1 <none@x\.example>")
-        self.verify.wait_log(r"result=notvalid why=probe rcpt=none@x\.example .*pos=1")
+        self.verify.wait_log(r"result=not-valid why=probe rcpt=none@x\.example .*pos=1")
 
     def test_exim_judges_at_our_rcpt(self):
         self.routes("x.example:127.0.0.1:%d" % self.start_exim())
@@ -238,7 +238,7 @@ class Trouble(VerifyProbe, probe.ProbeTest):
         lib.wait_until(lambda: self.question.ask("none@y.example").result == NOT_VALID)
         self.ask(BAD, VALID, "relay")
         self.routes("x.example:127.0.0.1:%d" % self.next_hop.port, "nonsense")
-        self.verify.wait_log(r"config file=control/verifyprobe line=2 problem=DOMAIN:NEXTHOP")
+        self.verify.wait_log(r'config file=control/verifyprobe line=2 problem="DOMAIN:NEXTHOP')
         self.ask("none@y.example", NOT_VALID, "probe")
 
 
@@ -264,7 +264,7 @@ class Operator(VerifyProbe, probe.ProbeTest):
     def test_check_config(self):
         self.routes("x.example:mx", "*:mx")
         code, _, err = self.run_verify("--check-config")
-        self.assertEqual(code, 100)
+        self.assertEqual(code, 111)
         self.assertIn("control/verifyprobe:2: not a domain: '*'", err)
         self.assertIn("nobody answers on unix:%s/probe/verify: No such file" % self.tree.path, err)
         self.routes("x.example:mx")
@@ -273,7 +273,7 @@ class Operator(VerifyProbe, probe.ProbeTest):
         self.assertNotIn("nobody answers", err)
         self.assertNotIn("verifyprobe", err)
         code, _, err = self.run_verify("--check-config", PROBE_SOCKET="/x", PROBE_WAIT="9")
-        self.assertEqual(code, 100)
+        self.assertEqual(code, 111)
         self.assertIn("PROBE_SOCKET: ", err)
         self.assertIn("PROBE_WAIT: ", err)
 

@@ -40,15 +40,6 @@ TEST(ParseStreamAddress, RefusesEverythingElse) {
   }
 }
 
-TEST(ParseMode, TakesOctalOnly) {
-  mode_t mode = 0;
-  EXPECT_TRUE(parse_mode("0660", mode));
-  EXPECT_EQ(mode, mode_t{0660});
-  for (const char* text : {"", "668", "1777", "07777", "-1", "rw"}) {
-    EXPECT_FALSE(parse_mode(text, mode)) << text;
-  }
-}
-
 class ListenTest : public testing::Test {
  protected:
   ListenTest() {
@@ -67,6 +58,21 @@ class ListenTest : public testing::Test {
   std::string path;
   StreamAddress address;
 };
+
+TEST_F(ListenTest, BindsForDatagramsToo) {
+  const SocketAccess access{.mode = 0640, .group = std::nullopt};
+  Result<Fd> first = listen_on(address, access, SOCK_DGRAM);
+  ASSERT_TRUE(first.ok());
+  struct stat st {};
+  ASSERT_EQ(lstat(path.c_str(), &st), 0);
+  EXPECT_EQ(st.st_mode & 07777, mode_t{0640});
+  // Somebody answers, until nobody does any more.
+  const Result<Fd> second = listen_on(address, access, SOCK_DGRAM);
+  ASSERT_FALSE(second.ok());
+  EXPECT_EQ(second.error().errnum, EADDRINUSE);
+  first.value() = Fd();
+  EXPECT_TRUE(listen_on(address, access, SOCK_DGRAM).ok());
+}
 
 TEST_F(ListenTest, GivesTheSocketItsMode) {
   const Result<Fd> fd = listen();

@@ -149,7 +149,7 @@ TEST_F(SessionTest, OneRecipientAfterTheOther) {
   deliveries_.found(done(0), {"/mail/mary", "", 7, 8, {}});
   EXPECT_EQ(told(client), "250 354");
   EXPECT_EQ(deliveries_.names, (std::vector<std::string>{"bob@y", "no@y", "mary@y"}));
-  EXPECT_NE(log_.find("status=refuse code=5.1.1 to=no@y from=a@x"), std::string::npos);
+  EXPECT_NE(log_.find("status=refuse code=5.1.1 rcpt=no@y sender=a@x"), std::string::npos);
   EXPECT_EQ(service_.counters.refused_recipients, 1u);
 }
 
@@ -171,7 +171,7 @@ TEST_F(SessionTest, RepliesComeInTheOrderOfTheRecipients) {
   deliveries_.end(2, refuse("5.2.2", "over quota"));
   EXPECT_EQ(told(client), "552 250");  // and NOOP
   EXPECT_EQ(service_.counters.bytes, 17u);
-  EXPECT_EQ(service_.counters.retry, 1u);
+  EXPECT_EQ(service_.counters.deliveries[Delivery::retry], 1u);
   EXPECT_EQ(service_.counters.messages, 1u);
   EXPECT_EQ(service_.dispatches, 0u);
 }
@@ -300,7 +300,7 @@ TEST_F(SessionTest, AMessageThatCannotBeKeptIsRefusedForNow) {
   say(client, "\r\n.\r\nNOOP\r\n");
   EXPECT_EQ(told(client), "250 250 250 354 452 452 250");
   EXPECT_TRUE(deliveries_.deliveries.empty());
-  EXPECT_EQ(service_.counters.retry, 2u);
+  EXPECT_EQ(service_.counters.deliveries[Delivery::retry], 2u);
 }
 
 TEST_F(SessionTest, AMessageThatIsDroppedIsKeptNowhere) {

@@ -76,8 +76,8 @@ TEST_F(Driver, TakesTheAnswerOfTheNextHop) {
   const ProbeResult no = probe("none@x.example", "192.0.2.1");
   EXPECT_EQ(no.outcome.status, RecipientStatus::bounce);
   EXPECT_EQ(no.outcome.text, "550 5.1.1 no such user");
-  EXPECT_EQ(driver_->counters().ok, 1u);
-  EXPECT_EQ(driver_->counters().bounce, 1u);
+  EXPECT_EQ(driver_->counters().ended[RecipientStatus::ok], 1u);
+  EXPECT_EQ(driver_->counters().ended[RecipientStatus::bounce], 1u);
 }
 
 TEST_F(Driver, NeverSaysDataAndQuitsWhenIdle) {

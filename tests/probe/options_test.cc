@@ -11,18 +11,20 @@ class Options : public testing::Test {
   ProbeOptions read(std::map<std::string, std::string> values) {
     problems_.clear();
     values.emplace("QMAILHOME", "/q");
-    return read_probe_options(
-        [&](std::string_view name) -> std::optional<std::string> {
-          const auto value = values.find(std::string(name));
-          if (value == values.end()) return std::nullopt;
-          return value->second;
-        },
-        problems_);
+    ProbeOptions options;
+    SettingSources sources;
+    sources.environment = [&](std::string_view name) -> std::optional<std::string> {
+      const auto value = values.find(std::string(name));
+      if (value == values.end()) return std::nullopt;
+      return value->second;
+    };
+    Settings(probe_settings(options)).read(sources, problems_);
+    return options;
   }
   void expect_problem(const std::string& name, const std::string& value) {
     read({{name, value}});
     ASSERT_EQ(problems_.size(), 1u) << name << "=" << value;
-    EXPECT_EQ(problems_[0].where, name);
+    EXPECT_EQ(problems_[0].where, "environment " + name);
   }
 
   std::vector<Problem> problems_;

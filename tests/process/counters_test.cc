@@ -8,37 +8,33 @@
 namespace qv {
 namespace {
 
-struct Plain {
-  std::uint64_t first = 0;
-  std::uint64_t second = 0;
-};
-constexpr CounterName<Plain> kPlainNames[] = {
-    {"second", &Plain::second, ""},
-    {"first", &Plain::first, ""},
+struct Plain : CounterList {
+  Counter second{*this, "second", "declared first"};
+  Counter first{*this, "first", ""};
 };
 
-struct Shared {
-  std::atomic<std::uint64_t> only = 0;
-};
-constexpr CounterName<Shared, std::atomic<std::uint64_t>> kSharedNames[] = {
-    {"only", &Shared::only, ""},
-};
-
-TEST(Counters, StandInTheLineInTheOrderOfTheirNames) {
+TEST(Counters, StandInTheLineInTheirOrderWithTheirNames) {
   Plain plain;
-  plain.first = 7;
-  plain.second = UINT64_MAX;
+  plain.first += 7;
+  --plain.second;
+  EXPECT_EQ(plain.first, 7u);
   LogLine line("counters");
-  add_counters(line, plain, kPlainNames);
+  plain.add_to(line);
   EXPECT_EQ(line.text(), "counters second=18446744073709551615 first=7\n");
 }
 
-TEST(Counters, MayBeAtomic) {
-  Shared shared;
-  ++shared.only;
+enum class Kind : std::uint8_t { good, bad };
+struct ByKind : CounterList {
+  CounterArray<Kind, 2> kinds{{{*this, "good", ""}, {*this, "bad", ""}}};
+  Counter last{*this, "last", ""};
+};
+
+TEST(Counters, StandInAnArrayByTheValuesOfAnEnum) {
+  ByKind counters;
+  ++counters.kinds[Kind::bad];
   LogLine line("counters");
-  add_counters(line, shared, kSharedNames);
-  EXPECT_EQ(line.text(), "counters only=1\n");
+  counters.add_to(line);
+  EXPECT_EQ(line.text(), "counters good=0 bad=1 last=0\n");
 }
 
 }  // namespace

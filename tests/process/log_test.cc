@@ -39,12 +39,27 @@ TEST(LogLine, AValueCannotForgeAFieldOrALine) {
   LogLine line("verify");
   line.add("addr", "a b\nverify result=ok\r\t\"\\\0\xc3\xa9@c"sv);
   EXPECT_EQ(line.text(),
-            "verify addr=a\\x20b\\x0averify\\x20result=ok\\x0d\\x09\\x22\\x5c\\x00\\xc3\\xa9@c\n");
+            "verify addr=\"a b\\u000averify result=ok\\u000d\\u0009\\\"\\\\\\u0000\\u00e9@c\"\n");
+}
+
+TEST(LogLine, QuotesWhatParsersWouldNotReadBare) {
+  LogLine line("w");
+  line.add("a", "x=y")
+      .add("b", "\xff")
+      .add("c", "\xf0\x9f\x93\xa7")
+      .add("d", "no-quotes/needed:1,2");
+  EXPECT_EQ(line.text(), "w a=\"x=y\" b=\"\\u00ff\" c=\"\\ud83d\\udce7\" d=no-quotes/needed:1,2\n");
+}
+
+TEST(LogLine, NamesAProblem) {
+  LogLine line("config");
+  EXPECT_EQ(line.add({"control/x", 3, "is not set"}).text(),
+            "config file=control/x line=3 problem=\"is not set\"\n");
 }
 
 TEST(LogLine, WhatDoesNotFitIsLeftOutAndSaid) {
   LogLine line("verify");
-  line.add("long", std::string(1500, '\n'));  // 6000 characters
+  line.add("long", std::string(1000, '\n'));  // 6000 characters
   line.add("why", "syntax");
   EXPECT_EQ(line.text(), "verify why=syntax cut=1\n");
   LogLine full("verify");

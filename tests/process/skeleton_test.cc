@@ -16,15 +16,13 @@ namespace {
 // Says on standard error what it is told to do, and does what the test wants in each phase.
 class TalkingDaemon : public Daemon {
  public:
-  explicit TalkingDaemon(Loop& loop) : loop_(loop) {}
+  TalkingDaemon(Loop& loop, ProcessOptions& options, const Settings& settings)
+      : Daemon(loop, options, settings), process_options(options) {}
 
-  Result<void> parse(std::string& detail) override { return phase("parse", detail); }
   Result<void> pre_jail(std::string& detail) override { return phase("pre_jail", detail); }
-  [[nodiscard]] JailSettings jail() const override {
+  [[nodiscard]] std::uint64_t open_files() const override {
     say("jail");
-    JailSettings settings;
-    settings.account = account;
-    return settings;
+    return 0;
   }
   Result<void> post_jail(std::string& detail) override {
     if (geteuid() == 0) say("still root");
@@ -49,7 +47,7 @@ class TalkingDaemon : public Daemon {
   int raise_serving = SIGTERM;
   bool stop_on_reload = false;
   bool stop_on_counters = false;
-  Account account{12345, 12346};
+  ProcessOptions& process_options;
 
  private:
   static void say(std::string_view word) {
@@ -67,21 +65,25 @@ class TalkingDaemon : public Daemon {
     if (raise_serving != 0) raise(raise_serving);
   }
 
-  Loop& loop_;
   Loop::Owned soon_;
 };
 
 template <class Prepare>
 [[noreturn]] void run(Prepare prepare) {
   LibeventLoop loop;
-  TalkingDaemon daemon(loop);
+  ProcessOptions options;
+  options.qmailhome = "/";
+  options.account = ":12345:12346";
+  const Settings settings(
+      with_process_settings(options, {{"account", setting::text(options.account), "", ""}}));
+  TalkingDaemon daemon(loop, options, settings);
   prepare(daemon);
-  _exit(run_daemon("qmail-test", daemon, loop));
+  _exit(run_daemon("qmail-test", daemon));
 }
 
 TEST(SkeletonDeathTest, PhasesInOrderAndTermEndsCleanly) {
   EXPECT_EXIT(run([](TalkingDaemon&) {}), testing::ExitedWithCode(0),
-              "^parse;pre_jail;jail;post_jail;serve;finish;$");
+              "^pre_jail;jail;post_jail;serve;finish;$");
 }
 
 TEST(SkeletonDeathTest, IntEndsCleanlyToo) {
@@ -94,7 +96,7 @@ TEST(SkeletonDeathTest, HupReloadsWithoutRights) {
                 d.raise_serving = SIGHUP;
                 d.stop_on_reload = true;
               }),
-              testing::ExitedWithCode(0), "^parse;pre_jail;jail;post_jail;serve;reload;finish;$");
+              testing::ExitedWithCode(0), "^pre_jail;jail;post_jail;serve;reload;finish;$");
 }
 
 TEST(SkeletonDeathTest, AnEarlyHupIsNotDeadly) {
@@ -111,7 +113,7 @@ TEST(SkeletonDeathTest, Usr1LogsTheCounters) {
                 d.raise_serving = SIGUSR1;
                 d.stop_on_counters = true;
               }),
-              testing::ExitedWithCode(0), "^parse;pre_jail;jail;post_jail;serve;counters;finish;$");
+              testing::ExitedWithCode(0), "^pre_jail;jail;post_jail;serve;counters;finish;$");
 }
 
 TEST(SkeletonDeathTest, AnEarlyUsr1IsNotDeadlyAndNotForgotten) {
@@ -136,8 +138,11 @@ TEST(SkeletonDeathTest, AFailedPhaseSaysWhyInOneLine) {
       d.why = why;
     });
   };
-  EXPECT_EXIT(failing("parse", Error{Fault::config, 0, ""}, "LISTEN: no port"),
-              testing::ExitedWithCode(111), "^parse;qmail-test: fatal: LISTEN: no port\n$");
+  EXPECT_EXIT(failing("pre_jail", Error{Fault::config, 0, ""}, "LISTEN: no port"),
+              testing::ExitedWithCode(111), "^pre_jail;qmail-test: fatal: LISTEN: no port\n$");
+  EXPECT_EXIT(run([](TalkingDaemon& d) { d.process_options.qmailhome = "/nowhere"; }),
+              testing::ExitedWithCode(111),
+              "^qmail-test: fatal: qmailhome: /nowhere: chdir: No such file or directory\n$");
   EXPECT_EXIT(failing("pre_jail", Error{Fault::config, EADDRINUSE, "bind"}, "127.0.0.1:11113"),
               testing::ExitedWithCode(111),
               "pre_jail;qmail-test: fatal: 127.0.0.1:11113: bind: Address already in use\n$");
@@ -145,13 +150,11 @@ TEST(SkeletonDeathTest, AFailedPhaseSaysWhyInOneLine) {
               testing::ExitedWithCode(111), "jail;post_jail;qmail-test: fatal: read: .*\n$");
 }
 
-TEST(SkeletonDeathTest, ARootAccountIsAFailedPhase) {
+TEST(SkeletonDeathTest, AnAccountThatCannotBeIsAFailedPhase) {
   if (geteuid() != 0) GTEST_SKIP() << "needs root: others keep what they are";
-  EXPECT_EXIT(run([](TalkingDaemon& d) {
-                d.account = {0, 0};
-              }),
+  EXPECT_EXIT(run([](TalkingDaemon& d) { d.process_options.account = ":0:0"; }),
               testing::ExitedWithCode(111),
-              "jail;qmail-test: fatal: will not serve with root's uid or gid\n$");
+              "^qmail-test: fatal: account: account \":0:0\" has root's uid or gid");
 }
 
 }  // namespace

@@ -11,13 +11,15 @@ namespace {
 using Environment = std::map<std::string, std::string, std::less<>>;
 
 Options read(const Environment& environment, std::vector<Problem>& problems, bool writes = false) {
-  return read_options(
-      [&environment](std::string_view name) -> std::optional<std::string> {
-        const auto at = environment.find(name);
-        if (at == environment.end()) return std::nullopt;
-        return at->second;
-      },
-      writes, problems);
+  Options options;
+  SettingSources sources;
+  sources.environment = [&environment](std::string_view name) -> std::optional<std::string> {
+    const auto at = environment.find(name);
+    if (at == environment.end()) return std::nullopt;
+    return at->second;
+  };
+  Settings(proxymap_settings(options, writes)).read(sources, problems);
+  return options;
 }
 
 TEST(Options, HaveDefaults) {

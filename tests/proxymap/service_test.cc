@@ -256,10 +256,10 @@ TEST_F(ServiceTest, CountsWhatItDoes) {
   static_cast<void>(lookup("cdb:/x", "key"));
   static_cast<void>(lookup("cdb:/x", "none"));
   static_cast<void>(lookup("cdb:/y", "none"));
-  EXPECT_EQ(counters.lookups, 3u);
-  EXPECT_EQ(counters.ok, 1u);
-  EXPECT_EQ(counters.no_key, 1u);
-  EXPECT_EQ(counters.deny, 1u);
+  EXPECT_EQ(counters.requests[Operation::lookup], 3u);
+  EXPECT_EQ(counters.replies[Status::ok], 1u);
+  EXPECT_EQ(counters.replies[Status::no_key], 1u);
+  EXPECT_EQ(counters.replies[Status::deny], 1u);
 }
 
 }  // namespace

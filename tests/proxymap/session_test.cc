@@ -166,7 +166,7 @@ TEST_F(SessionTest, AnswersNonsenseWithBadAndCloses) {
     EXPECT_EQ(get(bystander), found) << row.what;
   }
   EXPECT_EQ(server->clients(), 1u);
-  EXPECT_EQ(counters.bad, std::size(rows));
+  EXPECT_EQ(counters.replies[Status::bad], std::size(rows));
 }
 
 TEST_F(SessionTest, AnUnterminatedMessageIsNotAnswered) {
@@ -197,7 +197,7 @@ TEST_F(SessionTest, AClientThatNeverReadsIsBoundedAndDropped) {
   std::string many;
   for (int i = 0; i < 400; ++i) many += lookup_of("cdb:/x", "large");
   put(deaf, many);
-  EXPECT_LT(counters.lookups, 20u);
+  EXPECT_LT(counters.requests[Operation::lookup], 20u);
   const Client bystander = connect();
   put(bystander, lookup_of("cdb:/x", "key"));
   EXPECT_EQ(get(bystander), found);

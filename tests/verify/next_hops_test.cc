@@ -328,12 +328,14 @@ TEST_F(NextHopsTest, SilenceDoesNotHoldUpWhatIsKnown) {
 
 Options options_of(const std::map<std::string, std::string>& values,
                    std::vector<Problem>& problems) {
-  return read_options(
-      [&values](std::string_view name) -> std::optional<std::string> {
-        const auto hit = values.find(std::string(name));
-        return hit == values.end() ? std::nullopt : std::optional(hit->second);
-      },
-      problems);
+  Options options;
+  SettingSources sources;
+  sources.environment = [&values](std::string_view name) -> std::optional<std::string> {
+    const auto hit = values.find(std::string(name));
+    return hit == values.end() ? std::nullopt : std::optional(hit->second);
+  };
+  Settings(verify_settings(options)).read(sources, problems);
+  return options;
 }
 
 TEST(NextHopOptions, AreWhereQmailProbeListens) {
@@ -354,7 +356,7 @@ TEST(NextHopOptions, AreRefusedWhereTheyCannotBeMeant) {
     std::vector<Problem> problems;
     static_cast<void>(options_of({{name, value}}, problems));
     ASSERT_EQ(problems.size(), 1u) << value;
-    EXPECT_EQ(problems.front().where, name);
+    EXPECT_EQ(problems.front().where, "environment " + std::string(name));
   }
 }
 

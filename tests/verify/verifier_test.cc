@@ -308,13 +308,13 @@ TEST_F(VerifierTest, TheLogHoldsWhatIsWanted) {
   options_.log = LogWhat::reject;
   note_both();
   const std::string refused =
-      "verify result=notvalid why=unknown-user rcpt=a\\x20b@l.example client=192.0.2.1 pos=0 us=0 "
+      "verify result=not-valid why=unknown-user rcpt=\"a b@l.example\" client=192.0.2.1 pos=0 us=0 "
       "told=ok\n";
   EXPECT_EQ(log(), refused);
   options_.log = LogWhat::all;
   note_both();
   EXPECT_EQ(log(), refused +
-                       "verify result=valid why=relay rcpt=a\\x20b@l.example client=192.0.2.1 "
+                       "verify result=valid why=relay rcpt=\"a b@l.example\" client=192.0.2.1 "
                        "pos=0 us=0\n" +
                        refused);
 }
