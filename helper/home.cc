@@ -102,7 +102,7 @@ Result<Fd> copy_contents(const Fd& file) {
   return copy;
 }
 
-Finding found_with(Fd file, const Stamp& stamp) {
+Finding found_with(Fd file, const FileStamp& stamp) {
   Finding result = finding(Outcome::found);
   result.response.stamp = stamp;
   result.response.has_file = file.valid() ? Attached::sealed_copy : Attached::nothing;
@@ -167,7 +167,7 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
   if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
 
   // Taken before the listing: a change while it is read shows in the next stamp.
-  const Stamp stamp = stamp_of(st, now_ns);
+  const FileStamp stamp = stamp_of(st, now_ns);
   if (still_holds(request.have, stamp)) {
     Finding same = finding(Outcome::unchanged);
     same.response.stamp = stamp;

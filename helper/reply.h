@@ -23,7 +23,7 @@ struct Reply {
   // be entered but not listed (no permission, or too much in it): ask home_file for each name.
   // home_file: the contents, where wanted.  A sealed memfd: it cannot change any more.
   Fd file;
-  Stamp stamp;             // of the password file, of the home directory, of the file
+  FileStamp stamp;         // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
   // home_table, found: which of the keys, if any, is in the table.
   TableFinding table;

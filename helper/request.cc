@@ -73,7 +73,7 @@ bool are_keys(std::string_view keys) {
   return std::count(keys.begin(), keys.end(), '\0') <= static_cast<int>(kMaxTableKeys);
 }
 
-bool is_whole(const Stamp& stamp) { return stamp.settled <= 1; }
+bool is_whole(const FileStamp& stamp) { return stamp.settled <= 1; }
 
 // Copies `s` where it fits with its NUL; the rest of `out` is zero already.
 template <std::size_t size>
@@ -155,7 +155,7 @@ bool is_attached(Attached attached) {
 
 }  // namespace
 
-Request passwd_index_request(const Stamp& have) {
+Request passwd_index_request(const FileStamp& have) {
   Request request;
   request.op = Op::passwd_index;
   request.have = have;
@@ -178,7 +178,7 @@ Result<Request> passwd_user_request(std::string_view name) {
   return request;
 }
 
-Result<Request> home_index_request(const HomeOwner& owner, const Stamp& have) {
+Result<Request> home_index_request(const HomeOwner& owner, const FileStamp& have) {
   if (!is_ordinary_owner(owner.uid, owner.gid) || !is_absolute_path(owner.home) ||
       !is_account_name(owner.account)) {
     return refused();
@@ -197,7 +197,7 @@ Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
                                   Contents contents) {
   if (!is_name_below_home(name)) return refused();
   if (contents == Contents::wanted && !may_be_read(name)) return refused();
-  QV_TRY(Request request, home_index_request(owner, Stamp{}));
+  QV_TRY(Request request, home_index_request(owner, FileStamp{}));
   request.op = Op::home_file;
   request.want_contents = contents == Contents::wanted ? 1 : 0;
   put(name, request.name, request.name_length);
@@ -207,7 +207,7 @@ Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
 Result<Request> home_table_request(const HomeOwner& owner, const TableQuestion& question) {
   if (!is_table_name(question.kind, question.name)) return refused();
   if (question.keys.empty() || question.keys.size() > kMaxTableKeys) return refused();
-  QV_TRY(Request request, home_index_request(owner, Stamp{}));
+  QV_TRY(Request request, home_index_request(owner, FileStamp{}));
   request.op = Op::home_table;
   request.table = question.kind;
   put(question.name, request.name, request.name_length);

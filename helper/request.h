@@ -38,8 +38,6 @@
 
 namespace qv::helper {
 
-using Stamp = FileStamp;
-
 // Longest home directory and longest name, in bytes, the NUL that ends them included.
 inline constexpr std::size_t kMaxPath = 1024;
 // Most bytes of all keys of a question, a NUL behind each included: an address of 900 bytes and a
@@ -54,7 +52,7 @@ enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_f
 inline constexpr std::size_t kMaxAccount = 2112;
 
 struct Request {
-  Stamp have;             // what the asker holds already; none: all zero
+  FileStamp have;         // what the asker holds already; none: all zero
   std::uint32_t uid = 0;  // the mailbox owner, for the look into a home; never 0 there
   std::uint32_t gid = 0;
   std::uint16_t home_length = 0;  // without the NUL
@@ -82,7 +80,7 @@ enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 enum class Attached : std::uint8_t { nothing = 0, sealed_copy };
 
 struct Response {
-  Stamp stamp;             // of the password file, of the home directory, of the file
+  FileStamp stamp;         // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
   std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
   std::uint32_t gid = 0;
@@ -110,7 +108,7 @@ static_assert(std::has_unique_object_representations_v<Response>);
 // ---- making requests (the front) ----------------------------------------------------------------
 
 // The whole password file; `unchanged` where `have` still holds.
-[[nodiscard]] Request passwd_index_request(const Stamp& have);
+[[nodiscard]] Request passwd_index_request(const FileStamp& have);
 
 // False for what no user can be called: empty, kMaxPath bytes or more, or with a NUL, ':', '/' or
 // newline in it.  To be answered "absent", without asking.
@@ -129,7 +127,7 @@ struct HomeOwner {
 
 // The home directory.  Fault::denied for uid 0 or gid 0, for a home that is not absolute, too long
 // or has a NUL in it, and for an account that is none.
-[[nodiscard]] Result<Request> home_index_request(const HomeOwner& owner, const Stamp& have);
+[[nodiscard]] Result<Request> home_index_request(const HomeOwner& owner, const FileStamp& have);
 
 enum class Contents : std::uint8_t { not_wanted, wanted };
 

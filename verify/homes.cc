@@ -97,7 +97,7 @@ Result<const Homes::Home*> Homes::find_home(const Owner& owner) {
   const auto make = [&owner](const CachedLookup<Home>::Entry& known) {
     const bool has_index = known.value.names && !known.error;
     return helper::home_index_request(AgentAccount(owner).owner(),
-                                      has_index ? known.value.stamp : helper::Stamp{});
+                                      has_index ? known.value.stamp : FileStamp{});
   };
   return homes_.find_by_helper(key_of(owner, {}), lane_of(owner), make, take_home);
 }

@@ -54,7 +54,7 @@ class Homes {
   struct Home {
     bool exists = false;
     uid_t owner = 0;
-    helper::Stamp stamp;
+    FileStamp stamp;
     std::optional<CdbFile> names;  // none: the directory cannot be listed
     helper::IndexSummary summary;
   };

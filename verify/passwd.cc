@@ -103,7 +103,7 @@ Result<Look> Passwd::refresh() {
     if (index_.error) return *index_.error;
     return Look::yes;
   }
-  const helper::Stamp have = index_.table ? index_.stamp : helper::Stamp{};
+  const FileStamp have = index_.table ? index_.stamp : FileStamp{};
   lookups_.ask(index_, helper::passwd_index_request(have), [this](Reply reply) -> Result<void> {
     if (reply.outcome == Outcome::unchanged) return {};
     QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));

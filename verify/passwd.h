@@ -55,7 +55,7 @@ class Passwd {
  private:
   struct Index : PendingLookup {
     std::optional<CdbFile> table;
-    helper::Stamp stamp;
+    FileStamp stamp;
   };
   struct Name {
     bool exists = false;

@@ -988,7 +988,7 @@ class StuckTest(DeliverTest):
         session.begin("bob@virtual.example")
         self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
         self.assertEqual(len(self.messages("bob")), 2)
-        server.wait_log("why=delivery.*long")
+        server.wait_log('why="delivery took too long"')
         counted = lib.counters_of(server)
         self.assertEqual((counted["overdue"], counted["workers_lost"], counted["retry"]), (1, 1, 1))
 

@@ -201,11 +201,11 @@ TEST_F(AgentTest, NamesAreLookedUpWithoutRootsRights) {
   QV_NEEDS_ROOT();
   tree_.write("passwd", "joe:x:1:2::/h:\n", 0600);
   start("");
-  const auto closed = ask(passwd_index_request(Stamp{}));
+  const auto closed = ask(passwd_index_request(FileStamp{}));
   ASSERT_TRUE(closed.has_value());
   EXPECT_EQ(closed->errnum, EACCES);
   tree_.set_mode("passwd", 0644);
-  expect_outcome(ask(passwd_index_request(Stamp{})), Outcome::found);
+  expect_outcome(ask(passwd_index_request(FileStamp{})), Outcome::found);
   EXPECT_EQ(ids("Uid"), "65534\t65534\t65534\t65534");
 }
 
@@ -244,13 +244,13 @@ TEST_F(AgentPoolTest, AnswersEveryKindOfRequest) {
   EXPECT_EQ(
       look(home_file_request(owner, ".qmail-none", Contents::not_wanted).value()).value().outcome,
       Outcome::absent);
-  const Reply home = look(home_index_request(owner, Stamp{}).value()).value();
+  const Reply home = look(home_index_request(owner, FileStamp{}).value()).value();
   EXPECT_EQ(home.outcome, Outcome::found);
   EXPECT_NE(home.stamp.inode, 0U);
   const Reply root = look(passwd_user_request("root").value()).value();
   EXPECT_EQ(root.user, "root");
   EXPECT_EQ(root.home, "/root");
-  Reply users = look(passwd_index_request(Stamp{})).value();
+  Reply users = look(passwd_index_request(FileStamp{})).value();
   EXPECT_EQ(users.outcome, Outcome::found);
   std::string_view value;
   const CdbFile table = CdbFile::map(std::move(users.file)).value();

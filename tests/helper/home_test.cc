@@ -56,7 +56,7 @@ class HomeLook : public testing::Test {
   Finding file(const std::string& name, Contents contents = Contents::not_wanted) {
     return look_file(home_file_request(owner(), name, contents).value());
   }
-  Finding index(const Stamp& have = Stamp{}, const ListLimits& limits = ListLimits{}) {
+  Finding index(const FileStamp& have = FileStamp{}, const ListLimits& limits = ListLimits{}) {
     return look_home(home_index_request(owner(), have).value(), limits);
   }
   static std::string all_of(const Fd& file) {
@@ -191,7 +191,7 @@ TEST_F(HomeLook, TheIndexHoldsTheNamesThatMatter) {
 }
 
 TEST_F(HomeLook, AnUnchangedHomeIsNotListedAgain) {
-  Stamp have = index().response.stamp;
+  FileStamp have = index().response.stamp;
   EXPECT_EQ(have.settled, 0U) << "it was made a moment ago";
   expect_outcome(index(have), Outcome::found);
   have.settled = 1;  // as if time had passed
@@ -203,19 +203,19 @@ TEST_F(HomeLook, AnUnchangedHomeIsNotListedAgain) {
 }
 
 TEST_F(HomeLook, WhoseHomeItIs) {
-  const auto missing = home_index_request(owner(tree_.path("gone")), Stamp{}).value();
+  const auto missing = home_index_request(owner(tree_.path("gone")), FileStamp{}).value();
   expect_outcome(look_home(missing), Outcome::absent);
   tree_.write("plain", "");
-  const auto plain = home_index_request(owner(tree_.path("plain")), Stamp{}).value();
+  const auto plain = home_index_request(owner(tree_.path("plain")), FileStamp{}).value();
   expect_outcome(look_home(plain), Outcome::absent);
   const Finding own = index();
   expect_outcome(own, Outcome::found);
   EXPECT_EQ(own.response.uid, owner_uid());
   // users/cdb may assign a directory that is somebody else's: it is listed all the same.
-  const auto strangers =
-      home_index_request(
-          {"p:stranger", is_root() ? kStranger : owner_uid(), owner_gid(), tree_.home()}, Stamp{})
-          .value();
+  const auto strangers = home_index_request({"p:stranger", is_root() ? kStranger : owner_uid(),
+                                             owner_gid(), tree_.home()},
+                                            FileStamp{})
+                             .value();
   const Finding others = look_home(strangers);
   expect_outcome(others, Outcome::found);
   EXPECT_EQ(others.response.uid, owner_uid());
@@ -227,7 +227,7 @@ TEST_F(HomeLook, AHomeThatCannotBeReachedIsAFault) {
   tree_.make_directory("closed", 0700);
   tree_.make_directory("closed/home", 0755);
   tree_.give("closed/home", owner_uid());
-  const auto request = home_index_request(owner(tree_.path("closed/home")), Stamp{}).value();
+  const auto request = home_index_request(owner(tree_.path("closed/home")), FileStamp{}).value();
   expect_fault(look_home(request), EACCES);
 }
 
@@ -246,7 +246,7 @@ TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
   tree_.write("home/.qmail-1", "");
   tree_.write("home/.qmail-2", "");
   tree_.write("home/.qmail-3", "");
-  const Finding too_many = index(Stamp{}, ListLimits{2, 1000000});
+  const Finding too_many = index(FileStamp{}, ListLimits{2, 1000000});
   expect_outcome(too_many, Outcome::found);
   EXPECT_FALSE(too_many.file.valid());
 }

@@ -14,7 +14,7 @@ namespace {
 
 class PasswdIndex : public testing::Test {
  protected:
-  Finding index(const Stamp& have = Stamp{}, WallClock clock = wall_clock_ns) {
+  Finding index(const FileStamp& have = FileStamp{}, WallClock clock = wall_clock_ns) {
     return index_passwd(passwd_index_request(have), tree_.path("passwd").c_str(), clock);
   }
   HomeTree tree_;
@@ -29,7 +29,7 @@ TEST_F(PasswdIndex, HoldsEveryUserOnceAndTheFirstWins) {
               "# comment\n\n+::::::\n"
               "homeless:x:5:6:::\n"
               "last:x:7:8::/home/last:");
-  const Finding found = index(Stamp{}, end_of_time_ns);
+  const Finding found = index(FileStamp{}, end_of_time_ns);
   ASSERT_EQ(found.response.failed, 0);
   ASSERT_EQ(found.response.outcome, Outcome::found);
   EXPECT_TRUE(process::is_sealed(found.file));
@@ -51,7 +51,7 @@ TEST_F(PasswdIndex, HoldsEveryUserOnceAndTheFirstWins) {
 
 TEST_F(PasswdIndex, SaysWhenNothingChanged) {
   tree_.write("passwd", "joe:x:1000:100::/home/joe:/bin/sh\n");
-  Stamp have = index().response.stamp;
+  FileStamp have = index().response.stamp;
   EXPECT_EQ(index(have).response.outcome, Outcome::found) << "it was written a moment ago";
   have.settled = 1;
   const Finding same = index(have);
@@ -63,7 +63,7 @@ TEST_F(PasswdIndex, SaysWhenNothingChanged) {
 
 TEST_F(PasswdIndex, AFileBeingWrittenIsNotBelieved) {
   tree_.write("passwd", "joe:x:1000:100::/home/joe:/bin/sh\n");
-  Stamp have = index().response.stamp;
+  FileStamp have = index().response.stamp;
   for (const char* half : {"", "joe:x:1000:100::/home/joe:/bin/sh\njim:x:10"}) {
     tree_.write("passwd", half);
     EXPECT_EQ(index().response.failed, 1);

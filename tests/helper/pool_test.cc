@@ -179,7 +179,7 @@ TEST_F(LyingAgent, EachAccountIsALane) {
     pool.ask(home_file_request(kOwner, ".qmail", Contents::wanted).value(), ignore);
     pool.ask(home_file_request({"p:ann", 2, 2, "/a"}, ".qmail", Contents::wanted).value(), ignore);
     pool.ask(passwd_user_request("joe").value(), ignore);
-    pool.ask(passwd_index_request(Stamp{}), ignore);
+    pool.ask(passwd_index_request(FileStamp{}), ignore);
   }
   fake.turn();
   EXPECT_EQ(fake.workers.size(), 4U);

@@ -36,9 +36,9 @@ TEST(Request, WhatIsMadePassesAndSaysWhatItSaid) {
   EXPECT_EQ(taken.value().home_view(), "/home/u");
   EXPECT_EQ(taken.value().name_view(), ".qmail-x");
 
-  EXPECT_TRUE(validate(as_bytes(passwd_index_request(Stamp{}))).ok());
+  EXPECT_TRUE(validate(as_bytes(passwd_index_request(FileStamp{}))).ok());
   EXPECT_TRUE(validate(as_bytes(passwd_user_request("root").value())).ok());
-  EXPECT_TRUE(validate(as_bytes(home_index_request(owner(), Stamp{}).value())).ok());
+  EXPECT_TRUE(validate(as_bytes(home_index_request(owner(), FileStamp{}).value())).ok());
 }
 
 struct NameCase {
@@ -173,7 +173,7 @@ TEST(Request, NobodyBecomesRoot) {
   const std::pair<uid_t, gid_t> refused[] = {
       {0, 100}, {100, 0}, {0, 0}, {static_cast<uid_t>(-1), 1}, {1, static_cast<gid_t>(-1)}};
   for (const auto& ids : refused) {
-    EXPECT_FALSE(home_index_request(owner(ids.first, ids.second), Stamp{}).ok());
+    EXPECT_FALSE(home_index_request(owner(ids.first, ids.second), FileStamp{}).ok());
     EXPECT_FALSE(home_file_request(owner(ids.first, ids.second), "n", Contents::not_wanted).ok());
     Request forged = file_request();
     forged.uid = ids.first;
@@ -190,7 +190,7 @@ TEST(Request, AnAccountIsNamedByALoginOrAKey) {
       {"joe", false},  {"x:a\0b"sv, false},  {"x;joe", false},
   };
   for (const auto& [account, allowed] : cases) {
-    EXPECT_EQ(home_index_request({account, 1, 1, "/h"}, Stamp{}).ok(), allowed) << account;
+    EXPECT_EQ(home_index_request({account, 1, 1, "/h"}, FileStamp{}).ok(), allowed) << account;
     EXPECT_EQ(is_account_name(account), allowed) << account;
   }
   EXPECT_FALSE(is_account_name(longest + "k"));
