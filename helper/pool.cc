@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <array>
+#include <iterator>
 #include <utility>
 
 #include "process/memory_file.h"
@@ -28,6 +30,15 @@ Request request_in(std::string_view body) {
   return request;
 }
 
+// False for a response that nobody who was asked `request` would give: a key that was not asked
+// for, a file in place of a table's answer.
+bool answers(const Response& response, const Request& request) {
+  if (request.op != Op::home_table) return response.key == 0;
+  std::array<std::string_view, kMaxTableKeys> keys;
+  return response.key <= split_keys(request, keys) && response.has_file == Attached::nothing &&
+         response.outcome != Outcome::unchanged;
+}
+
 bool accepts(std::string_view request, const process::Message& answer) {
   const Result<Response> response = validate_response(answer.body);
   return response.ok() && is_attached(response.value().has_file, answer.file) &&
@@ -51,6 +62,31 @@ std::string lane_of(const Request& request) {
       break;
   }
   return std::string(request.account_view());
+}
+
+// A word for what was asked about, by Op.
+constexpr const char* kSubjects[] = {
+    "", "password file", "user look-up", "home directory", "file in home", "table"};
+static_assert(std::size(kSubjects) == static_cast<std::size_t>(Op::home_table) + 1);
+
+// The reply, or the agent's fault.
+Result<Reply> reply_from(Op asked, const Response& response, Fd file) {
+  if (response.failed == 1) {
+    return Error{response.fault, response.errnum, kSubjects[static_cast<std::size_t>(asked)]};
+  }
+  Reply reply;
+  reply.outcome = response.outcome;
+  reply.file = std::move(file);
+  reply.stamp = response.stamp;
+  reply.size = response.size;
+  if (response.key > 0) {
+    reply.table = {Answer::found, static_cast<std::uint8_t>(response.key - 1), response.mailbox};
+  }
+  reply.uid = response.uid;
+  reply.gid = response.gid;
+  reply.user = response.user_view();
+  reply.home = response.home_view();
+  return reply;
 }
 
 }  // namespace

@@ -8,13 +8,35 @@
 #ifndef QV_HELPER_POOL_H_
 #define QV_HELPER_POOL_H_
 
-#include <functional>
+#include <sys/types.h>
 
-#include "helper/reply.h"
+#include <cstdint>
+#include <functional>
+#include <string>
+
+#include "core/fd.h"
+#include "core/result.h"
 #include "helper/request.h"
 #include "process/pool.h"
 
 namespace qv::helper {
+
+// What an agent found.
+struct Reply {
+  Outcome outcome = Outcome::absent;
+  // passwd_index: the table.  home_index, found: the table, or not valid where the directory may
+  // be entered but not listed (no permission, or too much in it): ask home_file for each name.
+  // home_file: the contents, where wanted.  A sealed memfd: it cannot change any more.
+  Fd file;
+  FileStamp stamp;         // of the password file, of the home directory, of the file
+  std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
+  // home_table, found: which of the keys, if any, is in the table.
+  TableFinding table;
+  uid_t uid = 0;  // passwd_user, found; home_index, found: who owns the directory
+  gid_t gid = 0;
+  std::string user;
+  std::string home;  // empty where it is missing or not absolute
+};
 
 class Pool : public process::Pool {
  public:

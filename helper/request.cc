@@ -42,24 +42,10 @@ bool is_ordinary_owner(std::uint32_t uid, std::uint32_t gid) {
   return uid != 0 && gid != 0 && uid != kNoId && gid != kNoId;
 }
 
-bool is_table_kind(TableKind kind) {
-  switch (kind) {
-    case TableKind::aliases:
-    case TableKind::vpasswd:
-    case TableKind::vmailmgr:
-      return true;
-  }
-  return false;
-}
-
-bool is_mailbox(Mailbox mailbox) {
-  switch (mailbox) {
-    case Mailbox::takes_mail:
-    case Mailbox::bounces:
-    case Mailbox::disabled:
-      return true;
-  }
-  return false;
+// Is a byte that came one of the values from `first` to `last`?
+template <class Enum>
+bool is_one_of(Enum value, Enum first, Enum last) {
+  return value >= first && value <= last;
 }
 
 // A table of users is the owner's own; aliases may be anybody's that he may read.
@@ -117,40 +103,11 @@ bool fields_fit_op(const Request& r) {
       return has_subject(r) && is_name_below_home(r.name_view()) && r.want_contents <= 1 &&
              (r.want_contents == 0 || may_be_read(r.name_view())) && asks_no_table(r);
     case Op::home_table:
-      return has_subject(r) && r.want_contents == 0 && is_table_kind(r.table) &&
+      return has_subject(r) && r.want_contents == 0 &&
+             is_one_of(r.table, TableKind::aliases, TableKind::vmailmgr) &&
              is_table_name(r.table, r.name_view()) && are_keys(r.keys_view());
   }
   return false;  // a byte that is no Op
-}
-
-bool is_fault(Fault fault) {
-  switch (fault) {
-    case Fault::retry:
-    case Fault::config:
-    case Fault::denied:
-    case Fault::protocol:
-      return true;
-  }
-  return false;
-}
-
-bool is_outcome(Outcome outcome) {
-  switch (outcome) {
-    case Outcome::found:
-    case Outcome::absent:
-    case Outcome::unchanged:
-      return true;
-  }
-  return false;
-}
-
-bool is_attached(Attached attached) {
-  switch (attached) {
-    case Attached::nothing:
-    case Attached::sealed_copy:
-      return true;
-  }
-  return false;
 }
 
 }  // namespace
@@ -244,10 +201,13 @@ Result<Response> validate_response(std::string_view message) {
   if (message.size() != sizeof(Response)) return nonsense;
   Response response;
   memcpy(&response, message.data(), sizeof response);
-  if (response.key > kMaxTableKeys || !is_mailbox(response.mailbox) ||
+  if (response.key > kMaxTableKeys ||
+      !is_one_of(response.mailbox, Mailbox::takes_mail, Mailbox::disabled) ||
       (response.key == 0 && response.mailbox != Mailbox{}) || response.unused != 0 ||
-      response.failed > 1 || !is_attached(response.has_file) || !is_whole(response.stamp) ||
-      !is_fault(response.fault) || !is_outcome(response.outcome) ||
+      response.failed > 1 ||
+      !is_one_of(response.has_file, Attached::nothing, Attached::sealed_copy) ||
+      !is_whole(response.stamp) || !is_one_of(response.fault, Fault::retry, Fault::protocol) ||
+      !is_one_of(response.outcome, Outcome::found, Outcome::unchanged) ||
       !is_terminated(response.home, response.home_length) ||
       !is_terminated(response.user, response.user_length)) {
     return nonsense;

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <deque>
+#include <iterator>
 #include <list>
 #include <map>
 #include <unordered_map>
@@ -433,21 +434,10 @@ void Pool::Engine::count(Notice what) {
 }
 
 const char* notice_name(Notice notice) {
-  switch (notice) {
-    case Notice::worker_started:
-      return "worker_started";
-    case Notice::worker_overdue:
-      return "worker_overdue";
-    case Notice::worker_died:
-      return "worker_died";
-    case Notice::worker_garbled:
-      return "worker_garbled";
-    case Notice::worker_refused:
-      return "worker_refused";
-    case Notice::spawner_gone:
-      return "spawner_gone";
-  }
-  return "notice";
+  static constexpr const char* kNames[] = {"worker_started", "worker_overdue", "worker_died",
+                                           "worker_garbled", "worker_refused", "spawner_gone"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(Notice::spawner_gone) + 1);
+  return kNames[static_cast<std::size_t>(notice)];
 }
 
 Pool::Pool(Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
