@@ -80,7 +80,9 @@ class WorkerTest : public testing::Test {
     EXPECT_TRUE(process::send_message(socket, 0, 1, bytes, -1, process::Waiting::allowed).ok());
     const auto answered = process::receive_message(socket, process::Waiting::allowed);
     JobAnswer answer{Status::bad, "", "no answer"};
-    if (answered.ok()) EXPECT_TRUE(parse_answer(answered.value().body, answer));
+    if (answered.ok()) {
+      EXPECT_TRUE(parse_answer(answered.value().body, answer));
+    }
     return answer;
   }
   JobAnswer ask(const std::string& table, const std::string& key) {
