@@ -86,8 +86,9 @@ class Pool::Engine final : private WorkerSet::Events {
   [[nodiscard]] Tasks::iterator add(Job job);
   [[nodiscard]] Tasks::iterator find(const Task& task);
   void dispatch();
-  [[nodiscard]] bool give_next(Lanes::iterator lane);
-  [[nodiscard]] WorkerSet::Worker* find_worker(const Job& job);
+  enum class May : std::uint8_t { use_idle, start };
+  [[nodiscard]] bool give_next(Lanes::iterator lane, May may);
+  [[nodiscard]] WorkerSet::Worker* find_worker(const Job& job, std::size_t waiting, May may);
   [[nodiscard]] bool may_run(const Job& job, const Lane& lane) const;
   void free(const std::string& subject, const std::string& lane);
   void forget_if_empty(Lanes::iterator lane);
@@ -193,22 +194,25 @@ void Pool::Engine::silence(std::list<Answered>& answered, Ticket ticket) {
   }
 }
 
-// Each lane in turn, beginning behind the one that went last, until nobody can take a job.
+// Each lane in turn, beginning behind the one that went last, until nobody can take a job.  Jobs
+// for whose subject a worker is there go first: to start one for another lane it might have to end.
 void Pool::Engine::dispatch() {
-  for (std::size_t passed = 0; waiting_ > 0 && passed < lanes_.size();) {
-    auto lane = lanes_.upper_bound(last_lane_);
-    if (lane == lanes_.end()) lane = lanes_.begin();
-    last_lane_ = lane->first;
-    passed = give_next(lane) ? 0 : passed + 1;
+  for (const May may : {May::use_idle, May::start}) {
+    for (std::size_t passed = 0; waiting_ > 0 && passed < lanes_.size();) {
+      auto lane = lanes_.upper_bound(last_lane_);
+      if (lane == lanes_.end()) lane = lanes_.begin();
+      last_lane_ = lane->first;
+      passed = give_next(lane, may) ? 0 : passed + 1;
+    }
   }
 }
 
 // False where the lane's next job cannot go now.
-bool Pool::Engine::give_next(Lanes::iterator lane) {
+bool Pool::Engine::give_next(Lanes::iterator lane, May may) {
   if (lane->second.waiting.empty()) return false;
   const auto task = lane->second.waiting.front();
   if (!may_run(task->job, lane->second)) return false;
-  WorkerSet::Worker* worker = find_worker(task->job);
+  WorkerSet::Worker* worker = find_worker(task->job, lane->second.waiting.size(), may);
   if (worker == nullptr) return false;
   task->serial = next_serial_++;
   if (!workers_.send(*worker, task->serial, task->job)) return true;  // it is gone: another one
@@ -242,8 +246,10 @@ void Pool::Engine::renew(PoolSettings settings) {
   workers_.release_all();
 }
 
-WorkerSet::Worker* Pool::Engine::find_worker(const Job& job) {
+WorkerSet::Worker* Pool::Engine::find_worker(const Job& job, std::size_t waiting, May may) {
   if (WorkerSet::Worker* idle = workers_.find_idle(job.subject, job.lane)) return idle;
+  if (may == May::use_idle) return nullptr;
+  if (waiting < settings_.start_another && running_.contains(job.subject)) return nullptr;
   if (!workers_.can_start()) return nullptr;
   if (workers_.size() >= settings_.workers) {
     WorkerSet::Worker* other = workers_.longest_idle();
@@ -359,8 +365,10 @@ void Pool::Engine::spawner_gone() {
 
 // The last thing that an event does: callbacks may destroy this object.
 void Pool::Engine::settle() {
-  dispatch();
+  const std::weak_ptr<char> here = here_;
+  // Whoever is called may have one more job for the worker that has just become idle.
   call_back();
+  if (!here.expired()) dispatch();
 }
 
 void Pool::Engine::call_back() {

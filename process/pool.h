@@ -47,6 +47,9 @@ struct PoolSettings {
   std::size_t queue = 1024;            // jobs that wait
   std::size_t lane_queue = 512;        // jobs of one lane that wait
   std::size_t per_subject = SIZE_MAX;  // jobs of one subject with workers at a time
+  // As many jobs of a lane must wait before a subject that has a busy worker gets another one: for
+  // quick jobs, and workers that are dear to start.
+  std::size_t start_another = 1;
   std::int64_t time_limit_us = 2000000;
   std::int64_t max_idle_us = INT64_MAX;  // how long a worker without a job is kept
   std::uint64_t max_use = 0;             // jobs after which a worker is replaced; 0: never

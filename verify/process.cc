@@ -46,6 +46,7 @@ Result<void> VerifyProcess::pre_jail(std::string& detail) {
 Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
   guard_against_truncation();
   process::PoolSettings settings;
+  settings.start_another = 4;
   settings.workers = options_.helpers;
   settings.time_limit_us = options_.look_timeout_us;
   pool_.emplace(loop_, std::move(spawner_), settings,

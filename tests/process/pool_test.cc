@@ -390,6 +390,19 @@ TEST_F(PoolTest, ANewWorkerIsOrderedByAnotherNameWhereTheJobSaysSo) {
   EXPECT_EQ(job_at(0), "2");
 }
 
+TEST_F(PoolTest, AnotherWorkerOfASubjectIsForThoseWhoWait) {
+  settings.start_another = 2;
+  start();
+  ask("x", "1");
+  ask("x", "2");
+  EXPECT_EQ(job_at(0), "1");
+  EXPECT_EQ(fake.workers.size(), 1U);
+  ask("x", "3");
+  EXPECT_EQ(job_at(1), "2");
+  fake.answer_as(0, fake.last_serial() - 1, "");
+  EXPECT_EQ(job_at(0), "3");
+}
+
 TEST_F(PoolTest, AWorkerThatNobodyNeedsEnds) {
   settings.max_idle_us = 30 * kSecond;
   start();
