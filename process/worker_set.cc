@@ -42,11 +42,14 @@ WorkerSet::Worker* WorkerSet::find(std::uint64_t number) {
   return nullptr;
 }
 
+std::list<WorkerSet::Worker>::iterator WorkerSet::place_of(const Worker& worker) {
+  return std::find_if(workers_.begin(), workers_.end(),
+                      [&worker](const Worker& each) { return &each == &worker; });
+}
+
 std::list<WorkerSet::Worker> WorkerSet::take_out(Worker& worker) {
   std::list<Worker> out;
-  const auto at = std::find_if(workers_.begin(), workers_.end(),
-                               [&worker](const Worker& each) { return &each == &worker; });
-  out.splice(out.begin(), workers_, at);
+  out.splice(out.begin(), workers_, place_of(worker));
   return out;
 }
 
@@ -74,16 +77,26 @@ void WorkerSet::pause_starts() {
   if (pause_ != nullptr) return;
   pause_ = loop_.after(kPauseUs, [this] {
     pause_.reset();
-    send_kills();
+    send_orders();
     events_.may_start();
   });
 }
 
-void WorkerSet::send_kills() {
+void WorkerSet::send_orders() {
   while (!kills_.empty() && send_order(spawner_.socket, Order::kill, kills_.back(), {}, -1).ok()) {
     kills_.pop_back();
   }
-  if (!kills_.empty()) pause_starts();
+  if (must_reload_ && send_order(spawner_.socket, Order::reload, 0, {}, -1).ok()) {
+    must_reload_ = false;
+  }
+  if (has_orders()) pause_starts();
+}
+
+void WorkerSet::forget_dead(std::uint64_t number) {
+  std::erase(kills_, number);
+  if (const auto dead = dying_.extract(number); !dead.empty() && dead.mapped().was_hung) {
+    events_.hung_gone(dead.mapped().subject, dead.mapped().lane);
+  }
 }
 
 bool WorkerSet::send(Worker& worker, std::uint64_t serial, const Job& job) {
@@ -106,7 +119,7 @@ std::list<WorkerSet::Worker> WorkerSet::take_and_kill(Worker& worker, Notice why
   if (worker.has_ended) return gone;
   dying_[worker.number];
   kills_.push_back(worker.number);
-  send_kills();
+  send_orders();
   return gone;
 }
 
@@ -149,7 +162,9 @@ void WorkerSet::release_all() {
 }
 
 void WorkerSet::order_reload() {
-  static_cast<void>(send_order(spawner_.socket, Order::reload, 0, {}, -1).ok());
+  if (!is_alive()) return;
+  must_reload_ = true;
+  send_orders();
 }
 
 WorkerSet::Worker* WorkerSet::longest_idle() {
@@ -180,8 +195,7 @@ void WorkerSet::follow(const News& news) {
       return notice(Notice::worker_started, news.number, 0);
     case Event::refused:
       pause_starts();
-      dying_.erase(news.worker);
-      if (worker == nullptr) return;
+      if (worker == nullptr) return forget_dead(news.worker);
       worker->has_ended = true;
       return lose(*worker, Notice::worker_refused, news.number, news.number);
     case Event::ended:
@@ -191,11 +205,8 @@ void WorkerSet::follow(const News& news) {
         worker->has_ended = true;
         return;
       }
-      std::erase(kills_, news.worker);
-      if (kills_.empty()) pause_.reset();
-      if (const auto dead = dying_.extract(news.worker); !dead.empty() && dead.mapped().was_hung) {
-        events_.hung_gone(dead.mapped().subject, dead.mapped().lane);
-      }
+      forget_dead(news.worker);
+      if (!has_orders()) pause_.reset();
       return events_.may_start();
   }
 }
@@ -203,9 +214,7 @@ void WorkerSet::follow(const News& news) {
 void WorkerSet::read_worker(Worker& worker) {
   Result<Message> answer = receive_message(worker.socket, Waiting::never);
   if (answer.ok()) {
-    workers_.splice(workers_.end(), workers_,
-                    std::find_if(workers_.begin(), workers_.end(),
-                                 [&worker](const Worker& each) { return &each == &worker; }));
+    workers_.splice(workers_.end(), workers_, place_of(worker));
     worker.idle_since_us = loop_.now_us();
     return events_.answered(worker, std::move(answer).value());
   }
@@ -229,6 +238,7 @@ void WorkerSet::lose_spawner() {
   workers_.clear();
   dying_.clear();
   kills_.clear();
+  must_reload_ = false;
   notice(Notice::spawner_gone, spawner_.pid, 0);
   events_.spawner_gone();
 }

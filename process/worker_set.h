@@ -99,10 +99,13 @@ class WorkerSet {
   void follow(const News& news);
   void read_worker(Worker& worker);
   void lose(Worker& worker, Notice why, int errnum, int refused);
+  [[nodiscard]] std::list<Worker>::iterator place_of(const Worker& worker);
   [[nodiscard]] std::list<Worker> take_out(Worker& worker);
   std::list<Worker> take_and_kill(Worker& worker, Notice why, int errnum);
   [[nodiscard]] Worker* find(std::uint64_t number);
-  void send_kills();
+  [[nodiscard]] bool has_orders() const { return !kills_.empty() || must_reload_; }
+  void send_orders();
+  void forget_dead(std::uint64_t number);
   void pause_starts();
   void lose_spawner();
   void notice(Notice what, pid_t pid, int errnum) const;
@@ -119,7 +122,9 @@ class WorkerSet {
     std::string lane;
   };
   std::map<std::uint64_t, Dying> dying_;
-  std::vector<std::uint64_t> kills_;  // orders that the spawner's socket had no room for
+  // Orders that the spawner's socket had no room for.
+  std::vector<std::uint64_t> kills_;
+  bool must_reload_ = false;
   Loop::Owned watch_;
   Loop::Owned pause_;
 };

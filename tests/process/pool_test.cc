@@ -440,6 +440,18 @@ TEST_F(PoolTest, RenewedItHasNewWorkersAndBounds) {
   EXPECT_EQ(answer(2), failed_with(ETIMEDOUT));
 }
 
+TEST_F(PoolTest, AnOrderToReloadWaitsForRoom) {
+  start();
+  constexpr int kMoreThanFit = 10'000;
+  for (int i = 0; i < kMoreThanFit; ++i) pool->renew(settings);
+  fake.turn();
+  const int fitted = fake.reloads;
+  EXPECT_LT(fitted, kMoreThanFit);
+  loop.advance_us(kSecond);
+  fake.turn();
+  EXPECT_EQ(fake.reloads, fitted + 1);
+}
+
 // ---- workers that die or lie --------------------------------------------------------------------
 
 TEST_F(PoolTest, AJobWhoseWorkerDiesGetsOneMore) {
@@ -539,6 +551,23 @@ TEST_F(PoolTest, AStartThatIsRefusedIsTriedAgainInAMoment) {
   loop.advance_us(kSecond);
   EXPECT_EQ(job_at(1), "2");
   EXPECT_EQ(pool->counters().retried, 0U) << "nobody had it";
+}
+
+TEST_F(PoolTest, AStartThatIsRefusedAfterItsJobWasGivenUpFreesTheLane) {
+  settings.per_lane = 1;
+  fake.refuse = EAGAIN;
+  fake.buries = false;
+  start();
+  ask("x", "hangs");
+  loop.advance_us(11 * kSecond);
+  EXPECT_EQ(answer(0), failed_with(ETIMEDOUT));
+  EXPECT_EQ(pool->dying(), 1U);
+  fake.turn();
+  EXPECT_EQ(pool->dying(), 0U);
+  fake.refuse = 0;
+  loop.advance_us(kSecond);
+  ask("x", "next");
+  EXPECT_EQ(job_at(0), "next");
 }
 
 TEST_F(PoolTest, WithoutASpawnerEverythingFails) {
