@@ -148,11 +148,10 @@ process::SpawnerSettings spawner_for(
 }  // namespace
 
 process::SpawnerSettings table_spawner(const WriterSettings& settings) {
-  process::SpawnerSettings spawner = spawner_for(
-      "qv-tables", settings, [](const WriterSettings& now, const std::string&, const Fd& socket) {
-        serve_tables(now, socket);
-      });
-  return spawner;
+  return spawner_for("qv-tables", settings,
+                     [](const WriterSettings& now, const std::string&, const Fd& socket) {
+                       serve_tables(now, socket);
+                     });
 }
 
 process::SpawnerSettings writer_spawner(const WriterSettings& settings) {

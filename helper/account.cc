@@ -3,12 +3,12 @@
 
 #include <errno.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 #include <utility>
 
+#include "control/file_stamp.h"
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
@@ -78,17 +78,6 @@ struct PasswdFile {
   }
 };
 
-Result<PasswdFile> read_passwd(const std::string& path) {
-  QV_TRY(const Fd file, open_read(path.c_str()));
-  struct stat st {};
-  if (fstat(file.get(), &st) != 0) return errno_error("password file");
-  PasswdFile passwd;
-  passwd.text.resize(static_cast<std::size_t>(st.st_size));
-  QV_TRY(const std::size_t size, read_full(file.get(), passwd.text.data(), passwd.text.size()));
-  passwd.text.resize(size);
-  return passwd;
-}
-
 // Root does not run the modules of name services, which read what servers send: a process that
 // gives up its rights does, and answers with a Response.
 Result<Response> ask_name_services(const std::string& name, const AccountFiles& files) {
@@ -121,7 +110,9 @@ Result<ServedAccount> find_by_name_service(const std::string& name, const Passwd
 }
 
 Result<ServedAccount> find_login(const std::string& name, const AccountFiles& files) {
-  QV_TRY(const PasswdFile passwd, read_passwd(files.passwd));
+  SourceStamp seen;
+  QV_TRY(std::string text, read_passwd(files.passwd.c_str(), seen));
+  const PasswdFile passwd{std::move(text)};
   PasswdEntry entry;
   if (passwd.find(name, entry)) return served(entry.uid, entry.gid, entry.home);
   return find_by_name_service(name, passwd, files);

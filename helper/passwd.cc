@@ -23,15 +23,6 @@ constexpr std::size_t kMaxPasswd = 268435456;
 constexpr std::size_t kMaxNssBuffer = 1048576;
 constexpr int kTries = 3;
 
-// Tried again at once where somebody writes to it meanwhile.
-Result<std::string> read_passwd(const char* path, SourceStamp& seen, WallClock clock) {
-  Result<std::string> text = read_regular_file(path, kMaxPasswd, seen, clock);
-  for (int i = 1; i < kTries && !text.ok() && text.error().errnum == EAGAIN; ++i) {
-    text = read_regular_file(path, kMaxPasswd, seen, clock);
-  }
-  return text;
-}
-
 // add() keeps the order, and a reader finds the first: as getpwnam(3) does.
 Result<Fd> build_index(std::string_view text) {
   QV_TRY(Fd file, process::open_memory_file("passwd-index"));
@@ -69,6 +60,14 @@ Finding found_user(const passwd& entry) {
 }
 
 }  // namespace
+
+Result<std::string> read_passwd(const char* path, SourceStamp& seen, WallClock clock) {
+  Result<std::string> text = read_regular_file(path, kMaxPasswd, seen, clock);
+  for (int i = 1; i < kTries && !text.ok() && text.error().errnum == EAGAIN; ++i) {
+    text = read_regular_file(path, kMaxPasswd, seen, clock);
+  }
+  return text;
+}
 
 Finding index_passwd(const Request& request, const char* path, WallClock clock) {
   Finding result = finding(Outcome::unchanged);

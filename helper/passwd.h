@@ -7,10 +7,19 @@
 #ifndef QV_HELPER_PASSWD_H_
 #define QV_HELPER_PASSWD_H_
 
+#include <string>
+
+#include "control/file_stamp.h"
+#include "core/result.h"
 #include "helper/home.h"
 #include "helper/request.h"
 
 namespace qv::helper {
+
+// The text of the file at `path`, read again at once where somebody writes to it meanwhile.
+// Errors: those of read_regular_file().
+[[nodiscard]] Result<std::string> read_passwd(const char* path, SourceStamp& seen,
+                                              WallClock clock = wall_clock_ns);
 
 // Every user of the file at `path` (records.h).  found: they are in the file of the finding.
 // unchanged: request.have still holds, or the file is not to be believed yet (control/reloaded.h).

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // process/jail.h - giving up rights, for good.
 //
-// The only file of the daemons that calls the setuid family (tests/gates/privileges).  A process
-// that is not root keeps the ids it has and loses what it can: core files, new privileges.
+// The ids themselves are changed in process/identity.h.  A process that is not root keeps the ids
+// it has and loses what it can: core files, new privileges.
 //
 // Threads: none.  Blocking: find_account() asks NSS.  Tests: tests/process/jail_test.cc
 #ifndef QV_PROCESS_JAIL_H_
