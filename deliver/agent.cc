@@ -93,14 +93,13 @@ Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
 
 // Forks a process for the mailbox's uid and gid.
 Result<Fd> Agent::start_writer(const Mailbox& mailbox) const {
-  QV_TRY(process::Channel channel, process::open_channel());
   process::Confinement confinement;
   confinement.name = "qv-writer";
   const process::Identity who{mailbox.uid, mailbox.gid};
-  QV_TRY_VOID(process::fork_child(std::move(channel.theirs), confinement, [&](const Fd& socket) {
-    write_for(settings_, host_, who, socket);
-  }));
-  return std::move(channel.ours);
+  QV_TRY(process::Child writer, process::start_child(confinement, [&](const Fd& socket) {
+           write_for(settings_, host_, who, socket);
+         }));
+  return std::move(writer.socket);
 }
 
 Outcome Agent::write(const Job& job, int message) {

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "deliver/writer.h"
 
-#include <unistd.h>
-
 #include <memory>
 #include <utility>
 
@@ -23,11 +21,6 @@ process::Message message_of(std::string body) {
 
 process::Message message_of(const Outcome& outcome) { return message_of(encode_outcome(outcome)); }
 
-Result<void> become(const process::Identity& who) {
-  if (geteuid() != 0) return {};
-  return process::become_in_child(who);
-}
-
 // Below virtual_mailbox_base, without a way out; no mailbox of a system's own account.
 bool is_within_bounds(const DeliverSettings& settings, const Mailbox& mailbox) {
   if (mailbox.uid < settings.minimum_uid) return false;
@@ -37,7 +30,7 @@ bool is_within_bounds(const DeliverSettings& settings, const Mailbox& mailbox) {
 }
 
 void serve_tables(const WriterSettings& settings, const Fd& socket) {
-  if (!become(settings.tables).ok()) return;
+  if (!process::become_where_root(settings.tables).ok()) return;
   Agent agent(settings.deliver, settings.host);
   process::serve_requests(socket, [&agent](const process::Message& request) {
     FoundMailbox found;
@@ -70,14 +63,11 @@ void serve_jobs(const Fd& socket, Act act) {
 class Tables {
  public:
   explicit Tables(const WriterSettings& settings) {
-    Result<process::Channel> channel = process::open_channel();
-    if (!channel.ok()) return;
     process::Confinement confinement;
     confinement.name = "qv-tables";
-    const Result<pid_t> pid =
-        process::fork_child(std::move(channel.value().theirs), confinement,
-                            [&settings](const Fd& socket) { serve_tables(settings, socket); });
-    if (pid.ok()) socket_ = std::move(channel.value().ours);
+    Result<process::Child> child = process::start_child(
+        confinement, [&settings](const Fd& socket) { serve_tables(settings, socket); });
+    if (child.ok()) socket_ = std::move(child.value().socket);
   }
 
   [[nodiscard]] FoundMailbox find(const std::string& recipient) const {

@@ -82,20 +82,18 @@ struct PasswdFile {
 // gives up its rights does, and answers with a Response.
 Result<Response> ask_name_services(const std::string& name, const AccountFiles& files) {
   QV_TRY(const Request request, passwd_user_request(name));
-  QV_TRY(process::Channel channel, process::open_channel());
   process::Confinement confinement;
   confinement.name = "qv-resolver";
-  QV_TRY(const pid_t pid,
-         process::fork_child(std::move(channel.theirs), confinement, [&](Fd socket) {
-           if (geteuid() == 0 && !process::become_in_child(files.resolver).ok()) return;
+  QV_TRY(const process::Child resolver, process::start_child(confinement, [&](const Fd& socket) {
+           if (!process::become_where_root(files.resolver).ok()) return;
            const Finding found = find_passwd_user(request);
            static_cast<void>(process::send_message(socket, 0, 0, process::as_bytes(found.response),
                                                    -1, process::Waiting::allowed)
                                  .ok());
          }));
   const Result<process::Message> answer =
-      process::receive_message(channel.ours, process::Waiting::allowed);
-  waitpid(pid, nullptr, 0);
+      process::receive_message(resolver.socket, process::Waiting::allowed);
+  waitpid(resolver.pid, nullptr, 0);
   if (!answer.ok()) return answer.error();
   return validate_response(answer.value().body);
 }

@@ -2,7 +2,6 @@
 #include "helper/agent.h"
 
 #include <errno.h>
-#include <unistd.h>
 
 #include <optional>
 #include <string>
@@ -17,11 +16,6 @@
 namespace qv::helper {
 
 namespace {
-
-Result<void> become(const process::Identity& who) {
-  if (geteuid() != 0) return {};
-  return process::become_in_child(who);
-}
 
 process::Message answer_with(Finding finding) {
   process::Message answer;
@@ -66,7 +60,7 @@ class AccountAgent {
   AccountAgent(std::string account, Result<ServedAccount> served)
       : account_(std::move(account)), served_(std::move(served)) {
     if (!served_.ok()) return;
-    const Result<void> became = become(served_.value().identity);
+    const Result<void> became = process::become_where_root(served_.value().identity);
     if (!became.ok()) served_ = became.error();
   }
 
@@ -103,7 +97,7 @@ void serve_account(const std::string& account, const Fd& socket, const AgentSett
 }
 
 void serve_names(const Fd& socket, const AgentSettings& settings) {
-  if (!become(settings.files.resolver).ok()) return;
+  if (!process::become_where_root(settings.files.resolver).ok()) return;
   process::serve_requests(socket, [&settings](const process::Message& message) {
     const Result<Request> request = validate(message.body);
     return answer_with(request.ok() ? look_up_name(request.value(), settings.files.passwd)

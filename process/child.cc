@@ -14,6 +14,7 @@
 
 #include "core/exit_code.h"
 #include "core/fault.h"
+#include "process/channel.h"
 
 namespace qv::process {
 
@@ -95,17 +96,17 @@ void die_with(pid_t parent) {
 
 }  // namespace
 
-Result<pid_t> fork_child(Fd socket, const Confinement& confinement,
-                         const std::function<void(Fd)>& run) {
+Result<Child> start_child(const Confinement& confinement, const std::function<void(Fd)>& run) {
+  QV_TRY(Channel channel, open_channel());
   const SignalsBlocked blocked;
   const pid_t parent = getpid();
   const pid_t pid = fork();
   if (pid < 0) return errno_error("fork");
-  if (pid > 0) return pid;
+  if (pid > 0) return Child{std::move(channel.ours), pid};
   die_with(parent);
-  close_all_but(socket);
+  close_all_but(channel.theirs);
   confine(confinement);
-  run(std::move(socket));
+  run(std::move(channel.theirs));
   _exit(kExitOk);
 }
 
@@ -114,6 +115,11 @@ Result<void> become_in_child(const Identity& who) {
   QV_TRY_VOID(become_for_good(who));
   die_with(parent);
   return {};
+}
+
+Result<void> become_where_root(const Identity& who) {
+  if (geteuid() != 0) return {};
+  return become_in_child(who);
 }
 
 }  // namespace qv::process

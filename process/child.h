@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// process/child.h - forking a process that has one descriptor and dies with its parent.
+// process/child.h - a confined process that has one socket and dies with its parent.
 //
 // Threads: none.  Tests: tests/process/spawner_test.cc looks at /proc of the children.
 #ifndef QV_PROCESS_CHILD_H_
@@ -22,20 +22,28 @@ struct Confinement {
   std::uint64_t max_files = 64;    // RLIMIT_NOFILE, hard
 };
 
-// Forks; `run` is called in the child with `socket`, and the child exits with 0 when it returns.
+struct Child {
+  Fd socket;  // the parent's end of the channel (process/channel.h)
+  pid_t pid = -1;
+};
+
+// Forks; calls `run` in the child with the child's end of the channel.  The child exits with 0 when
+// `run` returns.
 //
-// The child holds `socket`, standard error, and /dev/null as standard input and output; no signal
+// The child holds its socket, standard error, and /dev/null as standard input and output; no signal
 // is blocked; SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGPIPE and SIGXFSZ are ignored, because what ends
 // it is the end of its parent or of its socket: a signal to a whole process group lets the parent
 // go first.  Umask 077, no core files, no new privileges; it is killed when its parent dies.
 //
-// Error: the errno of fork(2).  Where confinement fails the child exits with 111.
-[[nodiscard]] Result<pid_t> fork_child(Fd socket, const Confinement& confinement,
-                                       const std::function<void(Fd)>& run);
+// Error: the errno of socketpair(2) or fork(2).  A child that cannot be confined exits with 111.
+[[nodiscard]] Result<Child> start_child(const Confinement& confinement,
+                                        const std::function<void(Fd)>& run);
 
-// become_for_good() in a child of fork_child().  The kernel forgets with whom a process is to die
-// when its uid changes; this sees to it again.
+// become_for_good() in a child of start_child().  The kernel forgets with which parent a process is
+// to die when its uid changes; this renews it.
 [[nodiscard]] Result<void> become_in_child(const Identity& who);
+// The same where the child has root's rights; any other child stays who it is.
+[[nodiscard]] Result<void> become_where_root(const Identity& who);
 
 }  // namespace qv::process
 

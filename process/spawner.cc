@@ -5,6 +5,7 @@
 #include <poll.h>
 #include <signal.h>
 #include <string.h>
+#include <sys/prctl.h>
 #include <sys/signalfd.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -32,6 +33,7 @@ class SpawnerProcess {
   [[noreturn]] void run() {
     watch_children();
     for (;;) {
+      static_cast<void>(prepare().ok());  // where it fails, the next order says why
       std::array<pollfd, 2> ready{{{socket_.get(), POLLIN, 0}, {children_.get(), POLLIN, 0}}};
       if (poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) end(kExitTemporary);
       // The dead first: their places may be what the next order needs.
@@ -60,26 +62,49 @@ class SpawnerProcess {
     if (message.body.size() > kMaxSubject) end(kExitTemporary);
     switch (static_cast<Order>(message.kind)) {
       case Order::start:
-        return start_worker(message.serial, message.body, std::move(message.file));
+        return start_worker(message.serial, message.body, message.file);
       case Order::kill:
         return kill_worker(message.serial);
       case Order::reload:
         if (settings_.reload) settings_.reload();
+        spare_ = {};
         return;
     }
     end(kExitTemporary);
   }
 
-  void start_worker(std::uint64_t number, const std::string& subject, Fd socket) {
-    if (!socket.valid() || find(number) != living_.end())
-      return tell(Event::refused, number, EINVAL);
-    if (living_.size() >= settings_.max_processes) return tell(Event::refused, number, EAGAIN);
-    const Result<pid_t> pid = fork_child(
-        std::move(socket), settings_.confinement,
-        [this, &subject](Fd workers_end) { settings_.run(subject, std::move(workers_end)); });
-    if (!pid.ok()) return tell(Event::refused, number, pid.error().errnum);
+  void start_worker(std::uint64_t number, const std::string& subject, const Fd& socket) {
+    if (!socket.valid() || find(number) != living_.end()) {
+      return report(Event::refused, number, EINVAL);
+    }
+    if (living_.size() >= settings_.max_processes) return report(Event::refused, number, EAGAIN);
+    Result<pid_t> pid = use_spare(subject, socket);
+    if (!pid.ok()) pid = use_spare(subject, socket);  // the spare had died: now with a new one
+    if (!pid.ok()) return report(Event::refused, number, pid.error().errnum);
     living_.push_back({number, pid.value()});
-    tell(Event::started, number, pid.value());
+    report(Event::started, number, pid.value());
+  }
+
+  // Makes the spare process the worker for `subject`.
+  Result<pid_t> use_spare(const std::string& subject, const Fd& socket) {
+    QV_TRY_VOID(prepare());
+    const Child spare = std::exchange(spare_, {});
+    QV_TRY_VOID(send_message(spare.socket, 0, 0, subject, socket.get(), Waiting::never));
+    return spare.pid;
+  }
+
+  Result<void> prepare() {
+    if (spare_.socket.valid()) return {};
+    Confinement confinement = settings_.confinement;
+    confinement.name = "qv-spare";
+    QV_TRY(spare_, start_child(confinement, [this](Fd orders) {
+             Result<Message> order = receive_message(orders, Waiting::allowed);
+             if (!order.ok()) return;
+             orders.reset();
+             prctl(PR_SET_NAME, settings_.confinement.name);
+             settings_.run(order.value().body, std::move(order.value().file));
+           }));
+    return {};
   }
 
   // A number that is not there has ended, and the daemon has not read it yet.
@@ -95,17 +120,18 @@ class SpawnerProcess {
     for (;;) {
       const pid_t pid = waitpid(-1, nullptr, WNOHANG);
       if (pid <= 0) return;
+      if (pid == spare_.pid) spare_ = {};
       for (auto worker = living_.begin(); worker != living_.end(); ++worker) {
         if (worker->pid != pid) continue;
         const std::uint64_t number = worker->number;
         living_.erase(worker);
-        tell(Event::ended, number, 0);
+        report(Event::ended, number, 0);
         break;
       }
     }
   }
 
-  void tell(Event event, std::uint64_t number, std::int32_t detail) {
+  void report(Event event, std::uint64_t number, std::int32_t detail) {
     const Result<void> sent = send_message(socket_, static_cast<std::uint32_t>(event), number,
                                            as_bytes(detail), -1, Waiting::allowed);
     if (!sent.ok()) end(kExitOk);
@@ -126,19 +152,18 @@ class SpawnerProcess {
   SpawnerSettings settings_;
   Fd children_;
   std::vector<Living> living_;
+  Child spare_;
 };
 
 }  // namespace
 
 Result<Spawner> start_spawner(SpawnerSettings settings) {
-  QV_TRY(Channel channel, open_channel());
   Confinement confinement = settings.confinement;
   confinement.name = "qv-spawner";
-  QV_TRY(const pid_t pid, fork_child(std::move(channel.theirs), confinement, [&](Fd socket) {
-           if (!drop_groups().ok()) _exit(kExitTemporary);
-           SpawnerProcess(std::move(socket), std::move(settings)).run();
-         }));
-  return Spawner{std::move(channel.ours), pid};
+  return start_child(confinement, [&](Fd socket) {
+    if (!drop_groups().ok()) _exit(kExitTemporary);
+    SpawnerProcess(std::move(socket), std::move(settings)).run();
+  });
 }
 
 Result<void> send_order(const Fd& spawner, Order order, std::uint64_t worker,

@@ -5,7 +5,8 @@
 // worker holds anything of a client's.  It keeps the rights it was started with, and parses nothing
 // but orders of one form: start worker NUMBER for SUBJECT, over the socket that comes with the
 // order; kill worker NUMBER; read the settings again.  What a subject means - an account's name,
-// for example - is decided in the new process, by the program's own code, before it serves.
+// for example - is decided in the worker, by the program's own code, before it serves.  One more
+// process than there are workers is forked and confined already, so that no job waits for that.
 //
 //   daemon -- order: start (+ socket) or kill --> spawner -- fork --> worker
 //   daemon <-- news: started, refused, ended ---- spawner
@@ -16,8 +17,6 @@
 // Threads: none.  Blocking: start_spawner() does not.  Tests: tests/process/spawner_test.cc
 #ifndef QV_PROCESS_SPAWNER_H_
 #define QV_PROCESS_SPAWNER_H_
-
-#include <sys/types.h>
 
 #include <cstddef>
 #include <cstdint>
@@ -44,11 +43,8 @@ struct SpawnerSettings {
   std::function<void()> reload = {};
 };
 
-// A daemon's hold on its spawner.  Closing the socket ends the spawner and every worker.
-struct Spawner {
-  Fd socket;
-  pid_t pid = -1;
-};
+// Closing the socket ends the spawner and every worker.
+using Spawner = Child;
 
 // Forks the spawner.  REQUIRES: no threads.  Error: the errno of socketpair(2) or fork(2).
 [[nodiscard]] Result<Spawner> start_spawner(SpawnerSettings settings);

@@ -46,13 +46,13 @@ class WriterTest : public ::testing::Test {
 
   void start(const process::SpawnerSettings& spawner, const std::string& order) {
     end();
-    process::Channel channel = process::open_channel().value();
-    socket_ = std::move(channel.ours);
+    process::Child child = process::start_child(spawner.confinement, [&](Fd theirs) {
+                             spawner.run(order, std::move(theirs));
+                           }).value();
+    socket_ = std::move(child.socket);
+    pid_ = child.pid;
     const timeval limit{10, 0};
     setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    pid_ = process::fork_child(std::move(channel.theirs), spawner.confinement, [&](Fd theirs) {
-             spawner.run(order, std::move(theirs));
-           }).value();
   }
   void start_writer(const std::string& recipient) { start(writer_spawner(settings_), recipient); }
   void end() {

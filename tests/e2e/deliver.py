@@ -100,21 +100,15 @@ def connects(path):
             return False
 
 
-def children(pid):
-    """Process ids of the children of a process."""
-    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
-        return [int(word) for word in f.read().split()]
-
-
 def spawners_of(front):
     """Process ids of the spawners of writers and of table processes."""
-    writers, tables = children(front)
+    writers, tables = lib.children(front)
     return writers, tables
 
 
 def writers_of(front):
     """Process ids of what writes mailboxes for the process that talks to clients."""
-    return children(spawners_of(front)[0])
+    return lib.children(spawners_of(front)[0])
 
 
 def parse_mbox(data):
@@ -634,6 +628,7 @@ class LmtpTest(DeliverTest):
             self.assertEqual(session.data(b"x\r\n")[0][:3], "250")
             for writer in writers_of(server.pid):
                 os.kill(writer, signal.SIGKILL)
+            wait_until(lambda: not writers_of(server.pid), 10, "dead writers")
         self.assertEqual(len(self.messages("bob")), 3)
 
     def test_a_daemon_that_died_is_started_again_on_its_socket(self):
@@ -683,9 +678,14 @@ class LmtpTest(DeliverTest):
         names = {os.readlink("/proc/%d/fd/%s" % (spawner, fd)).split(":")[0]
                  for fd in ("0", "1")}
         self.assertEqual(names, {"/dev/null"})
-        sockets = [fd for fd in os.listdir("/proc/%d/fd" % spawner)
-                   if os.readlink("/proc/%d/fd/%s" % (spawner, fd)).startswith("socket:")]
-        self.assertEqual(len(sockets), 1)
+        # Its sockets are channels to processes of ours: the front and the one that is ready.
+        links = [os.readlink("/proc/%d/fd/%s" % (spawner, fd))
+                 for fd in os.listdir("/proc/%d/fd" % spawner)]
+        sockets = [link[len("socket:["):-1] for link in links if link.startswith("socket:")]
+        self.assertEqual(len(sockets), 2)
+        with open("/proc/net/unix", encoding="ascii") as f:
+            types = {fields[6]: fields[4] for fields in map(str.split, f) if len(fields) == 7}
+        self.assertEqual({types[inode] for inode in sockets}, {"%04X" % socket.SOCK_SEQPACKET})
 
     @unittest.skipUnless(IS_ROOT, "needs root")
     def test_who_reads_tables_has_no_rights(self):
@@ -695,8 +695,8 @@ class LmtpTest(DeliverTest):
         session.begin("bob@virtual.example")
         session.data(b"x\r\n")
         writer, = writers_of(server.pid)
-        own, = children(writer)
-        for process in (own, *children(spawners_of(server.pid)[1])):
+        own, = lib.children(writer)
+        for process in (own, *lib.children(spawners_of(server.pid)[1])):
             with open("/proc/%d/status" % process, encoding="ascii") as f:
                 status = f.read()
             self.assertIn("Name:\tqv-tables\n", status)
@@ -713,7 +713,7 @@ class LmtpTest(DeliverTest):
         waits.command("LHLO c")
         waits.command("MAIL FROM:<a@x>")
         writers, tables = spawners_of(server.pid)
-        for process in (tables, *children(tables)):
+        for process in (tables, *lib.children(tables)):
             os.kill(process, signal.SIGSTOP)
         waits.send(b"RCPT TO:<bob@virtual.example>\r\n")
         self.assertEqual(session.command("NOOP")[:3], "250")
@@ -1081,7 +1081,7 @@ class StuckTest(DeliverTest):
         whole = self.lmtp(server)
         whole.begin("bob@virtual.example")
         tables = spawners_of(server.pid)[1]
-        stopped = (tables, *children(tables))
+        stopped = (tables, *lib.children(tables))
         for process in stopped:
             os.kill(process, signal.SIGSTOP)
         # Who needs no answer of it is served, everybody else is told to try again.

@@ -766,6 +766,13 @@ def descendants(pid):
     return found
 
 
+def children(pid):
+    """The children of a process, without the one that a spawner has ready for its next order."""
+    with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
+        found = [int(word) for word in f.read().split()]
+    return [child for child in found if proc_status(child).get("Name") != ["qv-spare"]]
+
+
 def counters_of(process, among=(), seconds=10):
     """Sends SIGUSR1 to a daemon and to the processes `among` its children; what it then logs as
     counters, {name: number}.  Each of them must outlive that."""

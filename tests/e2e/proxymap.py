@@ -463,10 +463,6 @@ def resident(pid):
     return int(re.search(r"VmRSS:\s+(\d+)", read_file("/proc/%d/status" % pid)).group(1)) * 1024
 
 
-def children(pid):
-    return [int(word) for word in read_file("/proc/%d/task/%d/children" % (pid, pid)).split()]
-
-
 def is_gone(pid):
     try:
         return "State:\tZ" in read_file("/proc/%d/status" % pid)
@@ -583,7 +579,7 @@ class Databases(ProxyTest):
         self.start_database()
         proxy = self.start_proxy()
         self.connect(proxy).lookup(self.table, "k")
-        workers = children(proxy.pid)
+        workers = lib.children(proxy.pid)
         self.assertEqual(len(workers), 1)
         proxy.send_signal(signal.SIGKILL)
         proxy.wait()
@@ -594,7 +590,7 @@ class Databases(ProxyTest):
         proxy = self.start_proxy()
         client = self.connect(proxy)
         client.send(encode("request", "lookup", "table", self.table, "flags", "0", "key", "k"))
-        counted = lib.counters_of(proxy, lib.wait_until(lambda: children(proxy.pid), 5))
+        counted = lib.counters_of(proxy, lib.wait_until(lambda: lib.children(proxy.pid), 5))
         self.assertEqual([counted[name] for name in ("lookups", "to_workers", "workers_lost")],
                          [1, 1, 0])
         self.assertEqual(client.receive(), [("status", OK), ("value", "v")])
@@ -605,14 +601,14 @@ class Databases(ProxyTest):
         proxy = self.start_proxy()
         client = self.connect(proxy)
         client.send(encode("request", "lookup", "table", self.table, "flags", "0", "key", "k"))
-        spawner = children(proxy.pid)[0]
-        worker = lib.wait_until(lambda: children(spawner), 5)[0]
+        spawner = lib.children(proxy.pid)[0]
+        worker = lib.wait_until(lambda: lib.children(spawner), 5)[0]
         os.kill(worker, signal.SIGKILL)
         self.assertEqual(client.receive(), [("status", OK), ("value", "v")])
 
     def test_without_its_spawner_it_ends_to_be_started_again(self):
         proxy = self.start_proxy()
-        os.kill(children(proxy.pid)[0], signal.SIGKILL)
+        os.kill(lib.children(proxy.pid)[0], signal.SIGKILL)
         self.assertEqual(proxy.wait(), 111, proxy.log())
         self.assertIn("worker event=spawner_gone", proxy.log())
 

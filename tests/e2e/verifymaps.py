@@ -396,13 +396,9 @@ class Proxied(TableTest):
                 return "/qmail-verify/maps/pgsql.so" in f.read()
         self.assertFalse(has_module(self.verify.pid))
         self.assertFalse(has_module(self.proxy.pid))
-
-        def children(pid):
-            with open("/proc/%s/task/%s/children" % (pid, pid), encoding="ascii") as f:
-                return f.read().split()
-        spawner, = children(self.proxy.pid)
+        spawner, = lib.children(self.proxy.pid)
         self.assertFalse(has_module(spawner))
-        self.assertTrue(any(has_module(worker) for worker in children(spawner)))
+        self.assertTrue(any(has_module(worker) for worker in lib.children(spawner)))
 
     def test_not_approved(self):
         self.tree.control("proxy_read_maps", "proxy:cdb:/x")

@@ -49,14 +49,14 @@ class AgentTest : public testing::Test {
   // An agent for the account; the test holds what a front holds of it.
   void start(const std::string& account) {
     end();
-    process::Channel channel = process::open_channel().value();
-    socket_ = std::move(channel.ours);
+    const process::SpawnerSettings spawner = agent_spawner(settings_);
+    process::Child child = process::start_child(spawner.confinement, [&](Fd theirs) {
+                             spawner.run(account, std::move(theirs));
+                           }).value();
+    socket_ = std::move(child.socket);
+    pid_ = child.pid;
     const timeval limit{5, 0};
     setsockopt(socket_.get(), SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit);
-    const process::SpawnerSettings spawner = agent_spawner(settings_);
-    pid_ = process::fork_child(std::move(channel.theirs), spawner.confinement, [&](Fd theirs) {
-             spawner.run(account, std::move(theirs));
-           }).value();
   }
   void end() {
     socket_.reset();

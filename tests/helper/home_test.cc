@@ -21,12 +21,9 @@ namespace {
 // What `look` finds for the request in a process of its owner's.
 template <class Look>
 Finding as_owner(const Request& request, Look look) {
-  process::Channel channel = process::open_channel().value();
-  const pid_t pid =
-      process::fork_child(std::move(channel.theirs), {}, [&](Fd socket) {
-        if (is_root()) {
-          ASSERT_TRUE(process::become_in_child({request.uid, request.gid}).ok());
-        }
+  const process::Child child =
+      process::start_child({}, [&](const Fd& socket) {
+        ASSERT_TRUE(process::become_where_root({request.uid, request.gid}).ok());
         const Finding found = look(request);
         ASSERT_TRUE(process::send_message(socket, 0, 0, process::as_bytes(found.response),
                                           found.file.get(), process::Waiting::allowed)
@@ -34,9 +31,9 @@ Finding as_owner(const Request& request, Look look) {
       }).value();
   Finding found;
   Result<process::Message> answer =
-      process::receive_message(channel.ours, process::Waiting::allowed);
+      process::receive_message(child.socket, process::Waiting::allowed);
   EXPECT_TRUE(answer.ok());
-  waitpid(pid, nullptr, 0);
+  waitpid(child.pid, nullptr, 0);
   if (!answer.ok()) return found;
   found.response = validate_response(answer.value().body).value();
   found.file = std::move(answer.value().file);

@@ -31,12 +31,13 @@ class SpawnerTest : public testing::Test {
   void start(std::uint32_t max_processes = 4) {
     SpawnerSettings settings;
     settings.max_processes = max_processes;
-    settings.run = [](const std::string& subject, Fd socket) {
+    settings.run = [this](const std::string& subject, Fd socket) {
       if (subject == "nobody" && !become_in_child({65534, 65534}).ok()) return;
-      serve_requests(socket, [&subject](Message& request) {
-        return Message{0, 0, subject + ":" + request.body, {}};
+      serve_requests(socket, [this, &subject](Message& request) {
+        return Message{0, 0, subject + setting_ + request.body, {}};
       });
     };
+    settings.reload = [this] { setting_ = "="; };
     Result<Spawner> spawner = start_spawner(std::move(settings));
     ASSERT_TRUE(spawner.ok());
     spawner_ = std::move(spawner).value();
@@ -85,7 +86,19 @@ class SpawnerTest : public testing::Test {
     return answer.value().body;
   }
 
+  // The only child of a spawner that has started nobody yet.
+  [[nodiscard]] pid_t spare() const {
+    const std::string pid = std::to_string(spawner_.pid);
+    pid_t child = 0;
+    EXPECT_TRUE(soon([&] {
+      return static_cast<bool>(std::ifstream("/proc/" + pid + "/task/" + pid + "/children") >>
+                               child);
+    }));
+    return child;
+  }
+
   Spawner spawner_;
+  std::string setting_ = ":";
 };
 
 TEST_F(SpawnerTest, StartsAWorkerThatAnswers) {
@@ -105,6 +118,31 @@ TEST_F(SpawnerTest, ARequestNeedNotWaitForTheWorker) {
   order(Order::start, 1, channel.theirs.get(), "joe");
   limit_waiting(channel.ours);
   EXPECT_EQ(receive_message(channel.ours, Waiting::allowed).value().body, "joe:early");
+}
+
+TEST_F(SpawnerTest, TheSpareProcessBecomesTheWorker) {
+  start();
+  const pid_t waiting = spare();
+  EXPECT_EQ(start_worker(1).news.number, waiting);
+}
+
+TEST_F(SpawnerTest, ASpareProcessThatDiedIsReplaced) {
+  start();
+  const pid_t waiting = spare();
+  kill(waiting, SIGKILL);
+  ASSERT_TRUE(soon([&] { return is_dead(waiting); }));
+  const Told told = start_worker(1);
+  EXPECT_EQ(told.news.event, Event::started);
+  EXPECT_NE(told.news.number, waiting);
+  EXPECT_EQ(ask(told.socket, "x"), "s:x");
+}
+
+TEST_F(SpawnerTest, AWorkerStartedAfterAReloadHasTheNewSettings) {
+  start();
+  const Told before = start_worker(1);
+  EXPECT_EQ(ask(before.socket, "x"), "s:x");
+  order(Order::reload, 0);
+  EXPECT_EQ(ask(start_worker(2).socket, "x"), "s=x");
 }
 
 // Neither holds a socket of the network, whatever the daemon had open.

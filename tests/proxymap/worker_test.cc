@@ -65,12 +65,12 @@ TEST(StatusOf, KeepsFaultsApartFromAbsence) {
 class WorkerTest : public testing::Test {
  protected:
   WorkerTest() {
-    process::Channel channel = process::open_channel().value();
-    socket = std::move(channel.ours);
     const process::SpawnerSettings settings = worker_spawner({});
-    pid = process::fork_child(std::move(channel.theirs), settings.confinement, [&](Fd theirs) {
-            settings.run("", std::move(theirs));
-          }).value();
+    process::Child child = process::start_child(settings.confinement, [&](Fd theirs) {
+                             settings.run("", std::move(theirs));
+                           }).value();
+    socket = std::move(child.socket);
+    pid = child.pid;
   }
   ~WorkerTest() override {
     socket.reset();
