@@ -17,14 +17,8 @@ constexpr std::uint32_t kNoId = UINT32_MAX;  // (uid_t)-1: "leave it" to setresu
 
 Error refused() { return {Fault::denied, EINVAL, "request refused"}; }
 
-bool has_nul(std::string_view s) { return find_byte(s, '\0') != s.size(); }
-
-bool is_absolute_path(std::string_view path) {
-  return starts_with(path, "/") && path.size() < kMaxPath && !has_nul(path);
-}
-
 bool is_plain_name(std::string_view name) {
-  if (name.empty() || name.size() >= kMaxPath || has_nul(name)) return false;
+  if (name.empty()) return false;
   while (!name.empty()) {
     if (take_until(name, '/') == "..") return false;
   }
@@ -61,11 +55,13 @@ bool are_keys(std::string_view keys) {
 
 bool is_whole(const FileStamp& stamp) { return stamp.settled <= 1; }
 
-// Copies `s` where it fits with its NUL; the rest of `out` is zero already.
+// Copies `s`; false where it and its NUL do not fit.  The rest of `out` is zero already.
 template <std::size_t size>
-void put(std::string_view s, char (&out)[size], std::uint16_t& length) {
-  memcpy(out, s.data(), s.size());
+bool put(std::string_view s, char (&out)[size], std::uint16_t& length) {
+  if (s.size() >= size) return false;
+  if (!s.empty()) memcpy(out, s.data(), s.size());
   length = static_cast<std::uint16_t>(s.size());
+  return true;
 }
 
 // The text is as long as it says, and ends there.
@@ -84,7 +80,7 @@ bool has_no_subject(const Request& r) {
 }
 
 bool has_subject(const Request& r) {
-  return is_ordinary_owner(r.uid, r.gid) && is_absolute_path(r.home_view()) &&
+  return is_ordinary_owner(r.uid, r.gid) && starts_with(r.home_view(), "/") &&
          is_account_name(r.account_view());
 }
 
@@ -110,6 +106,34 @@ bool fields_fit_op(const Request& r) {
   return false;  // a byte that is no Op
 }
 
+// The grammar, for what is made here and for what comes from elsewhere.
+Result<Request> checked(const Request& r) {
+  if (is_zero(r.unused) && r.keys_length <= kMaxKeys && is_whole(r.have) &&
+      is_terminated(r.account, r.account_length) && is_terminated(r.home, r.home_length) &&
+      is_terminated(r.name, r.name_length) && fields_fit_op(r)) {
+    return r;
+  }
+  return refused();
+}
+
+// False where a text is too long for the request.
+bool put_subject(const HomeOwner& owner, std::string_view name, Request& request) {
+  request.uid = owner.uid;
+  request.gid = owner.gid;
+  return put(owner.account, request.account, request.account_length) &&
+         put(owner.home, request.home, request.home_length) &&
+         put(name, request.name, request.name_length);
+}
+
+// False for a key that is too long or has a NUL in it.
+bool put_key(std::string_view key, Request& request) {
+  if (find_byte(key, '\0') != key.size()) return false;
+  if (key.size() >= kMaxKeys - request.keys_length) return false;
+  if (!key.empty()) memcpy(request.keys + request.keys_length, key.data(), key.size());
+  request.keys_length = static_cast<std::uint16_t>(request.keys_length + key.size() + 1);
+  return true;
+}
+
 }  // namespace
 
 Request passwd_index_request(const FileStamp& have) {
@@ -120,60 +144,43 @@ Request passwd_index_request(const FileStamp& have) {
 }
 
 bool can_be_login_name(std::string_view name) {
-  if (name.empty() || name.size() >= kMaxPath) return false;
-  for (const char c : name) {
-    if (c == '\0' || c == ':' || c == '/' || c == '\n') return false;
-  }
-  return true;
+  return !name.empty() && name.size() < kMaxPath &&
+         name.find_first_of(std::string_view("\0:/\n", 4)) == std::string_view::npos;
 }
 
 Result<Request> passwd_user_request(std::string_view name) {
-  if (!can_be_login_name(name)) return refused();
   Request request;
   request.op = Op::passwd_user;
-  put(name, request.name, request.name_length);
-  return request;
+  if (!put(name, request.name, request.name_length)) return refused();
+  return checked(request);
 }
 
 Result<Request> home_index_request(const HomeOwner& owner, const FileStamp& have) {
-  if (!is_ordinary_owner(owner.uid, owner.gid) || !is_absolute_path(owner.home) ||
-      !is_account_name(owner.account)) {
-    return refused();
-  }
   Request request;
   request.op = Op::home_index;
   request.have = have;
-  request.uid = owner.uid;
-  request.gid = owner.gid;
-  put(owner.account, request.account, request.account_length);
-  put(owner.home, request.home, request.home_length);
-  return request;
+  if (!put_subject(owner, {}, request)) return refused();
+  return checked(request);
 }
 
 Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
                                   Contents contents) {
-  if (!is_name_below_home(name)) return refused();
-  if (contents == Contents::wanted && !may_be_read(name)) return refused();
-  QV_TRY(Request request, home_index_request(owner, FileStamp{}));
+  Request request;
   request.op = Op::home_file;
   request.want_contents = contents == Contents::wanted ? 1 : 0;
-  put(name, request.name, request.name_length);
-  return request;
+  if (!put_subject(owner, name, request)) return refused();
+  return checked(request);
 }
 
 Result<Request> home_table_request(const HomeOwner& owner, const TableQuestion& question) {
-  if (!is_table_name(question.kind, question.name)) return refused();
-  if (question.keys.empty() || question.keys.size() > kMaxTableKeys) return refused();
-  QV_TRY(Request request, home_index_request(owner, FileStamp{}));
+  Request request;
   request.op = Op::home_table;
   request.table = question.kind;
-  put(question.name, request.name, request.name_length);
+  if (!put_subject(owner, question.name, request)) return refused();
   for (const std::string_view key : question.keys) {
-    if (has_nul(key) || key.size() >= kMaxKeys - request.keys_length) return refused();
-    if (!key.empty()) memcpy(request.keys + request.keys_length, key.data(), key.size());
-    request.keys_length = static_cast<std::uint16_t>(request.keys_length + key.size() + 1);
+    if (!put_key(key, request)) return refused();
   }
-  return request;
+  return checked(request);
 }
 
 std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys) {
@@ -187,13 +194,7 @@ Result<Request> validate(std::string_view message) {
   if (message.size() != sizeof(Request)) return Error{Fault::protocol, EPROTO, "request size"};
   Request request;
   memcpy(&request, message.data(), sizeof request);
-  if (!is_zero(request.unused) || request.keys_length > kMaxKeys || !is_whole(request.have) ||
-      !is_terminated(request.account, request.account_length) ||
-      !is_terminated(request.home, request.home_length) ||
-      !is_terminated(request.name, request.name_length) || !fields_fit_op(request)) {
-    return refused();
-  }
-  return request;
+  return checked(request);
 }
 
 Result<Response> validate_response(std::string_view message) {
