@@ -24,7 +24,7 @@ namespace qv::helper {
 
 namespace {
 
-// No name service may make an agent of an account that a system has for itself.
+// A name service must not yield one of the system's own accounts.
 constexpr uid_t kLowestServiceUid = 100;
 
 Error no_such_account() { return {Fault::denied, ENOENT, "account"}; }
@@ -59,7 +59,7 @@ Result<ServedAccount> find_assigned(std::string key, const std::string& path) {
   return served(record.uid, record.gid, record.home.view());
 }
 
-// The entry of that name, and whether the file has an entry of a uid.
+// The text of passwd(5), searched by name and by uid.
 struct PasswdFile {
   std::string text;
 
@@ -78,7 +78,7 @@ struct PasswdFile {
   }
 };
 
-// Root does not run the modules of name services, which read what servers send: a process that
+// The modules of name services read what servers send.  Root does not run them: a process that
 // gives up its rights does, and answers with a Response.
 Result<Response> ask_name_services(const std::string& name, const AccountFiles& files) {
   QV_TRY(const Request request, passwd_user_request(name));

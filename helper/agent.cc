@@ -24,7 +24,7 @@ process::Message answer_with(Finding finding) {
   return answer;
 }
 
-// The names of the system, for the daemon's own account.
+// Login names, looked up as the daemon's account.
 Finding look_up_name(const Request& request, const std::string& passwd) {
   switch (request.op) {
     case Op::passwd_index:
@@ -54,7 +54,7 @@ Finding look_into_home(const Request& request) {
   return fault_finding(Error{Fault::denied, 0, ""});
 }
 
-// An agent that has become an account.
+// An agent that has changed to an account.
 class AccountAgent {
  public:
   AccountAgent(std::string account, Result<ServedAccount> served)
@@ -64,11 +64,11 @@ class AccountAgent {
     if (!became.ok()) served_ = became.error();
   }
 
-  // Nothing: this process is of no use any more, and a new one may be.
+  // Nothing: a new agent may be able to answer.
   std::optional<process::Message> answer(const Request& request) {
     const bool is_first = !std::exchange(has_answered_, true);
     if (served_.ok() && is_asked(request)) return answer_with(look_into_home(request));
-    // What the account is has changed since one of the two looked: a new agent may agree.
+    // The account changed between the front's look-up and the agent's: a new agent may agree.
     if (!is_first) return std::nullopt;
     return answer_with(
         fault_finding(served_.ok() ? Error{Fault::retry, ESTALE, ""} : served_.error()));

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// helper/agent.h - the process that looks: one account's home, or the login names of the system.
+// helper/agent.h - the process that looks into one account's home, or up the system's login names.
 //
-// An agent that was started for an account (helper/account.h) becomes it for good and answers looks
-// into its home.  One that was started for no account becomes the one of the daemon and answers
-// questions about login names.  Where the daemon is not root's, agents look as what they are.
+// An agent started for an account (helper/account.h) changes to it irrevocably and answers requests
+// about its home.  One started without an account changes to the daemon's and answers requests
+// about login names.  Where the daemon is not root's, agents keep its ids.
 //
-// Threads: none.  Blocking: whatever the look blocks on; the pool kills what takes too long.
+// Threads: none.  Blocking: file systems and name services; the pool kills an overdue agent.
 // Tests: tests/helper/agent_test.cc
 #ifndef QV_HELPER_AGENT_H_
 #define QV_HELPER_AGENT_H_
@@ -22,7 +22,7 @@ struct AgentSettings {
   std::uint32_t max_processes = 16;  // living agents, dying ones included
 };
 
-// How the spawner starts agents; the subject of an order is an account's name, or empty.
+// How the spawner starts agents.  The subject of an order is an account's name, or empty.
 [[nodiscard]] process::SpawnerSettings agent_spawner(const AgentSettings& settings);
 
 }  // namespace qv::helper

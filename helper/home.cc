@@ -28,8 +28,8 @@ namespace {
 constexpr std::string_view kPrefix = ".qmail";
 constexpr std::string_view kDefault = "default";
 
-// O_DIRECTORY has an automounter mount it, which O_PATH alone would not; O_PATH asks no more of
-// the directory than chdir(2) does.
+// O_DIRECTORY makes an automounter mount the home, which O_PATH alone would not; O_PATH needs no
+// more permission than chdir(2) does.
 Result<Fd> open_home(const Request& request) {
   const int fd = ::open(request.home, O_PATH | O_DIRECTORY | O_CLOEXEC);
   if (fd < 0) return errno_error("home");
@@ -110,7 +110,7 @@ Finding found_with(Fd file, const FileStamp& stamp) {
   return result;
 }
 
-// ENAMETOOLONG: no file can be called so.  ENXIO, ENODEV: a socket, a device nobody serves.
+// ENAMETOOLONG: no file can have that name.  ENXIO, ENODEV: a socket, a device without a driver.
 bool nothing_readable_there(int errnum) {
   return errno_means_absent(errnum) || errnum == ENAMETOOLONG || errnum == ENXIO ||
          errnum == ENODEV;
@@ -119,7 +119,7 @@ bool nothing_readable_there(int errnum) {
 // Home/name as a regular file; a descriptor that is not valid: there is none.
 Result<Fd> open_regular(const Request& request, struct stat& st) {
   QV_TRY(const Fd home, open_home(request));
-  // Not blocking: a FIFO without a writer, a lease of another process.
+  // O_NONBLOCK: a FIFO without a writer, a lease of another process.
   Fd file(openat(home.get(), request.name, O_RDONLY | O_NONBLOCK | O_NOCTTY | O_CLOEXEC));
   if (!file.valid()) {
     const int errnum = errno;
@@ -166,7 +166,7 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
   struct stat st {};
   if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
 
-  // Taken before the listing: a change while it is read shows in the next stamp.
+  // Before the listing, so that a change during it shows in the next stamp.
   const FileStamp stamp = stamp_of(st, now_ns);
   if (still_holds(request.have, stamp)) {
     Finding same = finding(Outcome::unchanged);
@@ -175,7 +175,7 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
   }
   Result<Fd> index = list_home(home.value(), limits);
   if (!index.ok()) return fault_finding(index.error());
-  // Whose it is matters to the passwd rule only: users/cdb may assign any directory.
+  // Only the passwd rule needs the owner: users/cdb may assign any directory.
   Finding result = found_with(std::move(index).value(), stamp);
   result.response.uid = st.st_uid;
   return result;

@@ -39,8 +39,8 @@ Result<Fd> build_index(std::string_view text) {
   return file;
 }
 
-// glibc says 0 for "no such user".  getpwnam(3) lists these two as well: a service that is named
-// in nsswitch.conf and not installed here has no users.
+// glibc returns 0 for "no such user".  getpwnam(3) lists these two as well: a service that
+// nsswitch.conf names and that is not installed has no users.
 bool means_no_such_user(int errnum) { return errnum == 0 || errnum == ENOENT || errnum == ESRCH; }
 
 Finding found_user(const passwd& entry) {
@@ -78,7 +78,7 @@ Finding index_passwd(const Request& request, const char* path, WallClock clock) 
   const Result<std::string> text = read_passwd(path, seen, clock);
   if (!text.ok()) return fault_finding(text.error());
   if (seen.unfinished && seen.settled == 0) {
-    // Somebody may be writing it.  What the asker has serves until it is whole.
+    // It may be half written.  The index that the front has serves until it is whole.
     if (request.have.inode == 0) return fault_finding(EAGAIN);
     result.response.stamp = request.have;
     return result;

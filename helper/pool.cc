@@ -30,8 +30,8 @@ Request request_in(std::string_view body) {
   return request;
 }
 
-// False for a response that nobody who was asked `request` would give: a key that was not asked
-// for, a file in place of a table's answer.
+// False for a response that does not fit the request: a key that was not asked for, a file in place
+// of a table's answer.
 bool answers(const Response& response, const Request& request) {
   if (request.op != Op::home_table) return response.key == 0;
   std::array<std::string_view, kMaxTableKeys> keys;
@@ -64,7 +64,7 @@ std::string lane_of(const Request& request) {
   return std::string(request.account_view());
 }
 
-// A word for what was asked about, by Op.
+// The subject of a request, by Op.
 constexpr const char* kSubjects[] = {
     "", "password file", "user look-up", "home directory", "file in home", "table"};
 static_assert(std::size(kSubjects) == static_cast<std::size_t>(Op::home_table) + 1);

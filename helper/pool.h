@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// helper/pool.h - look-ups that may block, asked of agents.
+// helper/pool.h - the pool of agents, for look-ups that may block.
 //
-// A thin layer over process/pool.h: a request's account is the subject of its job and its lane, so
-// that a home that hangs holds up nothing else; login names and the password file have a lane each.
+// A thin layer over process/pool.h: a request's account is the subject and the lane of its job, so
+// that a home that hangs delays nothing else; login names and the password file have a lane each.
 //
 // Threads: none; belongs to one event loop.  Blocking: none.  Tests: tests/helper/pool_test.cc
 #ifndef QV_HELPER_POOL_H_
@@ -25,8 +25,8 @@ namespace qv::helper {
 struct Reply {
   Outcome outcome = Outcome::absent;
   // passwd_index: the table.  home_index, found: the table, or not valid where the directory may
-  // be entered but not listed (no permission, or too much in it): ask home_file for each name.
-  // home_file: the contents, where wanted.  A sealed memfd: it cannot change any more.
+  // be entered but not listed (no permission, or too many names): ask home_file for each name.
+  // home_file: the contents, where wanted.  A sealed memory file, which cannot change.
   Fd file;
   FileStamp stamp;         // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
@@ -42,7 +42,7 @@ class Pool : public process::Pool {
  public:
   using Callback = std::function<void(Result<Reply>)>;
 
-  // As process::Pool; `settings.accepts` is seen to.
+  // As process::Pool; sets `settings.accepts`.
   Pool(Loop& loop, process::Spawner spawner, process::PoolSettings settings, Observer observer);
 
   // Calls back once, from the loop: a Reply; the agent's own fault and errno; or the errors of

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// helper/records.h - what stands in the tables that a worker hands to the front.
+// helper/records.h - the records of the tables that an agent sends to the front.
 //
 // passwd_index: key = login name, value = "uid NUL gid NUL home NUL", numbers in decimal; the first
 // entry of a name comes first.  home_index: key = a name that begins with ".qmail", value empty;

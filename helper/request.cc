@@ -29,20 +29,20 @@ bool is_name_below_home(std::string_view name) {
   return !starts_with(name, "/") && is_plain_name(name);
 }
 
-// What a home holds besides .qmail files is nobody's business.
+// No other file of a home is anybody's business.
 bool may_be_read(std::string_view name) { return starts_with(name, ".qmail"); }
 
 bool is_ordinary_owner(std::uint32_t uid, std::uint32_t gid) {
   return uid != 0 && gid != 0 && uid != kNoId && gid != kNoId;
 }
 
-// Is a byte that came one of the values from `first` to `last`?
+// Whether a received byte is one of the values from `first` to `last`.
 template <class Enum>
 bool is_one_of(Enum value, Enum first, Enum last) {
   return value >= first && value <= last;
 }
 
-// A table of users is the owner's own; aliases may be anybody's that he may read.
+// A table of users is below the home; one of aliases may be any file that the owner may read.
 bool is_table_name(TableKind kind, std::string_view name) {
   return kind == TableKind::aliases ? is_plain_name(name) : is_name_below_home(name);
 }
@@ -64,7 +64,7 @@ bool put(std::string_view s, char (&out)[size], std::uint16_t& length) {
   return true;
 }
 
-// The text is as long as it says, and ends there.
+// The text is as long as `length` says.
 template <std::size_t size>
 bool is_terminated(const char (&text)[size], std::uint16_t length) {
   return length < size && memchr(text, '\0', size) == text + length;

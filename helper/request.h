@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // helper/request.h - what the front may ask an agent, and what an agent may answer.
 //
-// Both are of fixed size and are the bodies of messages (process/channel.h) between processes of
-// one program, as they lie in memory.  Neither side believes the other: validate() is the whole
-// grammar, and everything outside it is refused before anything is touched.
+// Both have a fixed size and travel as bodies of messages (process/channel.h) between processes of
+// one program, as they lie in memory.  Neither side trusts the other: validate() is the whole
+// grammar, and everything outside it is refused before it has any effect.
 //
-// An agent is one account for good, in the home that root's files give it (helper/account.h).  A
-// request names the account; the uid, gid and home that it holds as well are what the front takes
-// that account to be, and an agent that is something else does not answer.
+// An agent is one account irrevocably, in the home that root's files give it (helper/account.h).  A
+// request names the account, and the uid, gid and home that the front expects; an agent that
+// differs does not answer.
 //
 //   passwd_index  all of the password file, as a cdb       found+file, unchanged
 //   passwd_user   one login name, by the system's NSS      found, absent
@@ -16,9 +16,9 @@
 //   home_table    which of a few keys is in the cdb        found (key, mailbox), absent
 //                 home/name, or of an absolute path
 //
-// Of a table no record is ever answered: passwords stand in them.
+// No answer holds a record of a table: they contain passwords.
 //
-// Anything else that happens is a fault with its errno: never absence.
+// Everything else is a fault with its errno, never absence.
 //
 // Threads: none.  Tests: tests/helper/request_test.cc, tests/fuzz/fuzz_helper_request.cc
 #ifndef QV_HELPER_REQUEST_H_
@@ -40,29 +40,29 @@ namespace qv::helper {
 
 // Longest home directory and longest name, in bytes, the NUL that ends them included.
 inline constexpr std::size_t kMaxPath = 1024;
-// Most bytes of all keys of a question, a NUL behind each included: an address of 900 bytes and a
-// user's prefix of 255, in three keys.
+// Most bytes of all keys of a request, with a NUL behind each: an address of 900 bytes and a user's
+// prefix of 255, in three keys.
 inline constexpr std::size_t kMaxKeys = 2560;
-// Most bytes of a file's contents that home_file hands back.
+// Most bytes of a file's contents that home_file returns.
 inline constexpr std::size_t kMaxContents = 65536;
 
 enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_file, home_table };
 
-// Longest name of an account, in bytes: of a key of users/cdb, and how it is to be found.
+// Longest account_name(), in bytes: a key of users/cdb and its kind.
 inline constexpr std::size_t kMaxAccount = 2112;
 
 struct Request {
-  FileStamp have;         // what the asker holds already; none: all zero
-  std::uint32_t uid = 0;  // the mailbox owner, for the look into a home; never 0 there
+  FileStamp have;         // of what the front holds already; none: all zero
+  std::uint32_t uid = 0;  // the mailbox owner, for requests about a home; never 0 there
   std::uint32_t gid = 0;
   std::uint16_t home_length = 0;  // without the NUL
   std::uint16_t name_length = 0;
   std::uint16_t keys_length = 0;  // home_table only: with the NUL behind each key
   Op op = Op::passwd_index;
-  std::uint8_t want_contents = 0;        // home_file only: 1 to get what the file says
+  std::uint8_t want_contents = 0;        // home_file only: 1 to get the contents
   TableKind table = TableKind::aliases;  // home_table only
   std::uint8_t unused[5] = {};
-  std::uint16_t account_length = 0;  // the look into a home only
+  std::uint16_t account_length = 0;  // requests about a home only
   char account[kMaxAccount] = {};
   char home[kMaxPath] = {};
   char name[kMaxPath] = {};
@@ -76,12 +76,12 @@ struct Request {
 
 enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 
-// What descriptor comes with a response.  A copy is sealed: it cannot change any more.
+// The descriptor that comes with a response.  A copy is sealed and cannot change.
 enum class Attached : std::uint8_t { nothing = 0, sealed_copy };
 
 struct Response {
   FileStamp stamp;         // of the password file, of the home directory, of the file
-  std::uint64_t size = 0;  // home_file: the whole file's, however little was asked for
+  std::uint64_t size = 0;  // home_file: of the whole file
   std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
   std::uint32_t gid = 0;
   std::int32_t errnum = 0;  // of a fault; 0 where there was none
@@ -90,7 +90,7 @@ struct Response {
   std::uint8_t failed = 0;  // 1: `fault` holds, `outcome` does not
   Fault fault = Fault::retry;
   Outcome outcome = Outcome::absent;
-  Attached has_file = Attached::nothing;  // what comes with this message
+  Attached has_file = Attached::nothing;
   std::uint8_t key = 0;                   // home_table, found: which, from 1; 0: none is there
   Mailbox mailbox = Mailbox::takes_mail;  // of that key
   std::uint16_t unused = 0;
@@ -101,7 +101,7 @@ struct Response {
   [[nodiscard]] std::string_view user_view() const { return {user, user_length}; }
 };
 
-// No padding: nothing of a process's memory travels that was not meant to.
+// No padding, which would carry other bytes of the process's memory.
 static_assert(std::has_unique_object_representations_v<Request>);
 static_assert(std::has_unique_object_representations_v<Response>);
 
@@ -111,13 +111,13 @@ static_assert(std::has_unique_object_representations_v<Response>);
 [[nodiscard]] Request passwd_index_request(const FileStamp& have);
 
 // False for what no user can be called: empty, kMaxPath bytes or more, or with a NUL, ':', '/' or
-// newline in it.  To be answered "absent", without asking.
+// newline in it.  Such a user is absent without a request.
 [[nodiscard]] bool can_be_login_name(std::string_view name);
 
 // One login name.  Fault::denied where it can be none.
 [[nodiscard]] Result<Request> passwd_user_request(std::string_view name);
 
-// Whose home: the account's name for the agent, and what the front takes it to be.
+// Whose home: the account's name for the agent, and the ids and home that the front expects.
 struct HomeOwner {
   std::string_view account;  // account_name() (helper/account.h) made it
   uid_t uid = 0;
@@ -132,28 +132,27 @@ struct HomeOwner {
 enum class Contents : std::uint8_t { not_wanted, wanted };
 
 // home/name.  Fault::denied as above, and for a name that is empty, absolute, too long, has a NUL
-// in it or a component ".."; and, where the
-// contents are wanted, for one that does not begin with ".qmail".
+// in it or a component ".."; and, where the contents are wanted, for one that does not begin with
+// ".qmail".
 [[nodiscard]] Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
                                                 Contents contents);
 
-// A question about the cdb question.name.  Fault::denied as above, but for an absolute name of a
+// The keys in the cdb question.name.  Fault::denied as above, but for an absolute name of a
 // table of aliases; and for no key, more than kMaxTableKeys, more than kMaxKeys bytes of them, or a
 // NUL in one.
 [[nodiscard]] Result<Request> home_table_request(const HomeOwner& owner,
                                                  const TableQuestion& question);
 
-// The keys of a request that validate() passed; how many.  They point into `request`.
+// The keys of a request that passed validate(), and their number.  They point into `request`.
 std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys);
 
-// ---- reading them (the agent), and answers (the front)
-// -------------------------------------------
+// ---- reading requests (the agent) and responses (the front) -------------------------------------
 
-// A message of any bytes as a Request; Fault::protocol where the size is another, Fault::denied
-// where a field breaks the grammar.  The result's home and name are NUL-terminated.
+// A Request from any bytes; Fault::protocol where the size differs, Fault::denied where a field
+// breaks the grammar.  Its home and name are NUL-terminated.
 [[nodiscard]] Result<Request> validate(std::string_view message);
 
-// A message of any bytes as a Response; Fault::protocol where it is none.  home and user are
+// A Response from any bytes; Fault::protocol where they are none.  Its home and user are
 // NUL-terminated.
 [[nodiscard]] Result<Response> validate_response(std::string_view message);
 

@@ -17,7 +17,6 @@
 #include "core/file.h"
 #include "event/listen.h"
 #include "lmtp/session.h"
-#include "process/notices.h"
 #include "process/program.h"
 
 namespace qv::lmtp {

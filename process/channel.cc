@@ -28,7 +28,7 @@ struct Header {
   std::uint32_t unused = 0;
 };
 
-// Room for one descriptor and, as CMSG_SPACE rounds up, perhaps a second.
+// Room for one descriptor, or two where CMSG_SPACE rounds up.
 union Control {
   cmsghdr header;
   char bytes[CMSG_SPACE(sizeof(int))];
@@ -36,7 +36,7 @@ union Control {
 
 Error no_message() { return {Fault::protocol, EPROTO, "message"}; }
 
-// Keeps the first descriptor of the packet, closes what else came.
+// Returns the first descriptor of the packet and closes the others.
 Fd take_descriptor(msghdr& packet) {
   Fd kept;
   for (cmsghdr* c = CMSG_FIRSTHDR(&packet); c != nullptr; c = CMSG_NXTHDR(&packet, c)) {
@@ -77,7 +77,7 @@ Result<void> send_packet(const Fd& socket, const Header& header, std::string_vie
   return {};
 }
 
-// The body that lies in a memory file.  Only a sealed one cannot be cut while it is read.
+// The body in a memory file.  Only a sealed file cannot shrink while it is read.
 Result<std::string> read_body(const Fd& file) {
   struct stat st {};
   if (!is_sealed(file) || fstat(file.get(), &st) != 0) return no_message();
@@ -119,7 +119,7 @@ Result<void> send_message(const Fd& socket, std::uint32_t kind, std::uint64_t se
 }
 
 Result<Message> receive_message(const Fd& socket, Waiting waiting) {
-  // One byte more than a packet has: a longer one is noticed.
+  // One byte more than the longest packet, to detect a longer one.
   static std::array<char, sizeof(Header) + kMaxPacketBody + 1> buffer;
   iovec piece{buffer.data(), buffer.size()};
   Control control{};

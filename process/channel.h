@@ -2,10 +2,10 @@
 // process/channel.h - messages between two processes of one program, over a SOCK_SEQPACKET
 // socketpair.
 //
-// A message is a kind, a serial number, a body and perhaps a descriptor.  A body too long for one
-// packet travels as a sealed memory file, which the receiver does not notice.  Neither side
-// believes the other: what is no whole message is Fault::protocol, descriptors that came with it
-// are closed, and nothing is received beyond the bounds below.
+// A message is a kind, a serial number, a body and at most one descriptor.  A body too long for one
+// packet travels as a sealed memory file; the receiver sees no difference.  Neither side trusts the
+// other: an incomplete message is Fault::protocol, its descriptors are closed, and nothing exceeds
+// the bounds below.
 //
 // Threads: none.  Tests: tests/process/channel_test.cc, tests/fuzz/fuzz_channel.cc
 #ifndef QV_PROCESS_CHANNEL_H_
@@ -34,7 +34,7 @@ struct Channel {
 [[nodiscard]] Result<Channel> open_channel();
 
 struct Message {
-  std::uint32_t kind = 0;  // what the two sides agreed on
+  std::uint32_t kind = 0;  // its meaning is the caller's
   std::uint64_t serial = 0;
   std::string body;
   Fd file;
@@ -42,17 +42,17 @@ struct Message {
 
 enum class Waiting : std::uint8_t { allowed, never };
 
-// Sends a message; `file` stays the caller's, -1 is none.  Never raises SIGPIPE; goes on after
-// EINTR.  Errors: EPIPE and ECONNRESET, the peer is gone; EAGAIN, it would have to wait; EMSGSIZE,
-// a body longer than kMaxBody, or longer than kMaxPacketBody with a file beside it.
+// Sends a message.  The caller keeps `file`; -1 is none.  Never raises SIGPIPE; retries after
+// EINTR. Errors: EPIPE and ECONNRESET, the peer is gone; EAGAIN, it would block; EMSGSIZE, a body
+// longer than kMaxBody, or longer than kMaxPacketBody with a file beside it.
 [[nodiscard]] Result<void> send_message(const Fd& socket, std::uint32_t kind, std::uint64_t serial,
                                         std::string_view body, int file, Waiting waiting);
 
-// Receives one message; goes on after EINTR.  Errors: Fault::retry with EPIPE or ECONNRESET, the
-// peer is gone; with EAGAIN, there is none yet; Fault::protocol, it was none.
+// Receives one message; retries after EINTR.  Errors: Fault::retry with EPIPE or ECONNRESET, the
+// peer is gone, or with EAGAIN, there is no message yet; Fault::protocol, the packet is no message.
 [[nodiscard]] Result<Message> receive_message(const Fd& socket, Waiting waiting);
 
-// Any trivially copyable struct as a body.
+// A struct without padding as a body.
 template <class T>
 [[nodiscard]] std::string_view as_bytes(const T& value) {
   static_assert(std::has_unique_object_representations_v<T>);

@@ -20,8 +20,8 @@ namespace qv::process {
 
 namespace {
 
-// Blocks every signal for as long as it lives: between fork and the child's own settings no
-// handler of the parent's may run in the child.
+// Blocks all signals while it exists, so that no handler of the parent runs in the child before the
+// child has its own settings.
 class SignalsBlocked {
  public:
   SignalsBlocked() {
@@ -91,7 +91,7 @@ void confine(const Confinement& confinement) {
 
 void die_with(pid_t parent) {
   require(prctl(PR_SET_PDEATHSIG, SIGKILL) == 0);
-  if (getppid() != parent) _exit(kExitOk);  // it died before it could be named
+  if (getppid() != parent) _exit(kExitOk);  // it died before prctl()
 }
 
 }  // namespace

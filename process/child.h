@@ -30,10 +30,10 @@ struct Child {
 // Forks; calls `run` in the child with the child's end of the channel.  The child exits with 0 when
 // `run` returns.
 //
-// The child holds its socket, standard error, and /dev/null as standard input and output; no signal
-// is blocked; SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGPIPE and SIGXFSZ are ignored, because what ends
-// it is the end of its parent or of its socket: a signal to a whole process group lets the parent
-// go first.  Umask 077, no core files, no new privileges; it is killed when its parent dies.
+// The child holds its socket, standard error, and /dev/null as standard input and output.  It
+// blocks no signal and ignores SIGHUP, SIGINT, SIGTERM, SIGUSR1, SIGPIPE and SIGXFSZ: it ends with
+// its parent or its socket, so that a signal to the whole process group ends the parent first.
+// Umask 077, no core files, no new privileges; the kernel kills it when its parent dies.
 //
 // Error: the errno of socketpair(2) or fork(2).  A child that cannot be confined exits with 111.
 [[nodiscard]] Result<Child> start_child(const Confinement& confinement,

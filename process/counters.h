@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// process/counters.h - what a daemon has counted, declared once.
+// process/counters.h - a daemon's counters, each declared once.
 //
-// A struct derived from CounterList has a Counter for each thing that it counts; each knows its
-// name in the log, so that a number that is counted is a number that is logged.
+// A struct derived from CounterList has a Counter for each thing that it counts.  Each knows its
+// name in the log, so that every number that is counted is logged.
 //
 // Threads: none.  Tests: tests/process/counters_test.cc
 #ifndef QV_PROCESS_COUNTERS_H_
@@ -19,14 +19,14 @@ namespace qv {
 
 class Counter;
 
-// Counters in the order in which they were declared.
+// Counters in the order of their declaration.
 class CounterList {
  public:
   CounterList() = default;
   CounterList(const CounterList&) = delete;
   CounterList& operator=(const CounterList&) = delete;
 
-  // A field for each: its name and its number.
+  // Adds a field for each: name and number.
   void add_to(LogLine& line) const;
 
  private:
@@ -67,7 +67,7 @@ inline void CounterList::add_to(LogLine& line) const {
   }
 }
 
-// One for each value of an enum that counts from 0, in their order.
+// A counter for each value of an enum that counts from 0.
 template <class Enum, std::size_t kCount>
 struct CounterArray {
   Counter& operator[](Enum value) {

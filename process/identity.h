@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// process/identity.h - becoming somebody else, for good.
+// process/identity.h - changing to another account, irrevocably.
 //
 // The only file that calls the setuid family (tests/gates/privileges).
 //
@@ -18,16 +18,16 @@ struct Identity {
   gid_t gid = 0;
 };
 
-// Gives up root's rights: no group but `gid`, all three uids and gids, and proof that none of it
-// can be taken back.  Without root's rights it succeeds only where this process is wholly `who`
-// already.  Fault::config: uid 0 or gid 0, no rights to change, a proof that failed; other errors
-// are those of the calls.  After an error the process must end: it may be neither here nor there.
+// Gives up root's rights: no group but `gid`, all three uids and gids, and proof that none of them
+// can be regained.  Without root's rights it succeeds only where this process is `who` already, in
+// all ids.  Fault::config: uid 0 or gid 0, no rights to change, or a failed proof; other errors are
+// those of the calls.  Exit after an error rather than continue with mixed credentials.
 [[nodiscard]] Result<void> become_for_good(const Identity& who);
 
 // Changes the root directory to `path` and goes there.  REQUIRES: root's rights.
 [[nodiscard]] Result<void> change_root(const char* path);
 
-// Gives up the supplementary groups of a process that keeps root's rights; nothing for any other.
+// Gives up the supplementary groups of a process that keeps root's rights; does nothing in others.
 [[nodiscard]] Result<void> drop_groups();
 
 }  // namespace qv::process

@@ -45,7 +45,7 @@ Result<Account> look_up(const std::string& name, std::string& detail) {
   passwd* found = nullptr;
   const int errnum = getpwnam_r(name.c_str(), &entry, buffer.data(), buffer.size(), &found);
   if (found != nullptr) return Account{entry.pw_uid, entry.pw_gid};
-  // As getpwnam(3) says "there is none".
+  // The ways of getpwnam(3) to say that there is none.
   if (errnum == 0 || errnum == ENOENT || errnum == ESRCH) {
     return config(detail, "there is no account \"" + name + "\"");
   }
@@ -53,7 +53,7 @@ Result<Account> look_up(const std::string& name, std::string& detail) {
   return Error{Fault::retry, errnum, "cannot look it up"};
 }
 
-// What failed, as the Error of enter_jail().
+// The error of a call that failed in enter_jail().
 Error failed(std::string& detail, const char* call) {
   const Error error = errno_error(call);
   detail = "cannot give up rights";

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// process/jail.h - giving up rights, for good.
+// process/jail.h - giving up rights, irrevocably.
 //
-// The ids themselves are changed in process/identity.h.  A process that is not root keeps the ids
-// it has and loses what it can: core files, new privileges.
+// process/identity.h changes the ids.  A process that is not root keeps its ids and still gives up
+// core files and new privileges.
 //
 // Threads: none.  Blocking: find_account() asks NSS.  Tests: tests/process/jail_test.cc
 #ifndef QV_PROCESS_JAIL_H_
@@ -19,16 +19,16 @@
 
 namespace qv {
 
-// Whom a daemon becomes.
+// The account that a daemon changes to.
 using Account = process::Identity;
 
 // The account of a login name, or of ":uid:gid" in decimal, which needs no entry anywhere.
-// Fault::config where there is none and for uid 0 or gid 0, Fault::retry where NSS cannot tell;
-// `detail` says which, fit for one line.
+// Fault::config where there is none and for uid 0 or gid 0, Fault::retry where NSS fails; `detail`
+// says which, in one line.
 [[nodiscard]] Result<Account> find_account(std::string_view name, std::string& detail);
 
-// The same for the daemon that is being started: whom root becomes by the setting of that name, or
-// an Account that nobody uses where the process is not root's.  `detail` begins with the setting.
+// The account that a daemon started by root changes to, from the setting of that name; an Account
+// that is not used where the process is not root's.  `detail` begins with the setting.
 [[nodiscard]] Result<Account> account_to_become(std::string_view setting, std::string_view name,
                                                 std::string& detail);
 
@@ -40,7 +40,7 @@ struct JailSettings {
 
 // chroot, setgroups, setresgid, setresuid, proof that none of them can be taken back, no-new-privs,
 // no core files, RLIMIT_NOFILE.  Fault::config: the account is root's, or a chroot is wanted
-// without root's rights.  After any error the process must end: it is neither here nor there.
+// without root's rights.  Exit after any error.
 [[nodiscard]] Result<void> enter_jail(const JailSettings& settings, std::string& detail);
 
 }  // namespace qv

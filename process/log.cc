@@ -20,13 +20,13 @@ namespace qv {
 namespace {
 
 constexpr std::string_view kCut = " cut=1";
-// What a line may fill with fields: the rest is kept for " cut=1" and the newline.
+// Bytes for fields; the rest is reserved for " cut=1" and the newline.
 constexpr std::size_t kFieldsEnd = LogLine::kMaxLine - kCut.size() - 1;
-// A descriptor that cannot be watched (a terminal that was stopped) is tried again so often.
+// Between two attempts on a descriptor that cannot be watched (a stopped terminal).
 constexpr std::int64_t kRetryUs = 20000;
 
-// A pipe that has room takes PIPE_BUF bytes at once (pipe(7)); one nobody reads says so too, and
-// the write then fails.
+// A writable pipe takes PIPE_BUF bytes at once (pipe(7)); one without a reader is writable as well,
+// and the write fails.
 bool has_room(int fd) {
   pollfd ready{fd, POLLOUT, 0};
   return poll(&ready, 1, 0) > 0;
@@ -105,7 +105,7 @@ void LogWriter::write(LogLine& line) {
   }
 }
 
-// Before the first line that is taken again, so that the gap stands where it was.
+// Logged before the first line that fits again, at the place of the gap.
 void LogWriter::say_dropped() {
   if (dropped_ == said_dropped_) return;
   LogLine line("log");
@@ -153,16 +153,16 @@ void LogWriter::drain(std::int64_t limit_us) {
   }
 }
 
-// Nobody reads: what waits is lost, and counted by the line.
+// There is no reader: the buffered lines are lost, and counted.
 void LogWriter::forget() {
   dropped_ +=
       static_cast<std::uint64_t>(std::count(buffer_.get() + begin_, buffer_.get() + end_, '\n'));
   begin_ = end_ = 0;
-  // There is nobody to tell either.
+  // That cannot be logged either.
   said_dropped_ = dropped_;
 }
 
-// As many whole lines as go out in one piece; the rest of a line that went out in part.
+// As many whole lines as fit one write, or the rest of a line that was written in part.
 std::size_t LogWriter::next_chunk() const {
   if (kind_ == Kind::file) return pending();
   const std::size_t most = std::min<std::size_t>(pending(), PIPE_BUF);

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: 0BSD
-// process/log.h - log lines that multilog and fail2ban can read, without ever waiting for them.
+// process/log.h - log lines for multilog and fail2ban, written without ever waiting for a reader.
 //
 // A line is a word and then key=value fields: `verify result=not-valid why=unknown-user rcpt=a@b`.
 // That is logfmt: a value is bare, or stands between quotes and is escaped as in JSON
-// (core/json.h); the line is printable ASCII.  ARCHITECTURE, VOCABULARY, has the keys.  LogWriter
-// gathers lines and hands them over at the end of the loop's turn, whole lines only, at most
-// PIPE_BUF bytes a time into a pipe that has said it has room: the descriptor is shared with other
-// processes, so it is never made non-blocking.  What does not fit the buffer is dropped by the line
-// and counted, and a later line says `log dropped=N`.
+// (core/json.h); the line is printable ASCII.  ARCHITECTURE, VOCABULARY, lists the keys.  LogWriter
+// gathers lines and writes them at the end of the loop's turn: whole lines only, and into a pipe at
+// most PIPE_BUF bytes at a time when poll(2) reports room.  Other processes share the descriptor,
+// so it is never made non-blocking.  Lines that do not fit the buffer are dropped and counted, and
+// a later line says `log dropped=N`.
 //
-// Threads: none.  Blocking: none, but for regular files, which are written as files are.
+// Threads: none.  Blocking: only writes to regular files.
 // Allocation: none per line.  Tests: tests/process/log_test.cc
 #ifndef QV_PROCESS_LOG_H_
 #define QV_PROCESS_LOG_H_
@@ -29,14 +29,14 @@ namespace qv {
 
 class LogLine {
  public:
-  // Longest line, its newline included: what a pipe takes in one piece.
+  // Longest line, newline included: PIPE_BUF, which a pipe takes in one piece.
   static constexpr std::size_t kMaxLine = 4096;
 
-  // `word` is written as it is: a literal.
+  // `word` is a literal, written without escaping.
   explicit LogLine(std::string_view word);
 
-  // ` key=value`, the value escaped.  A field that no longer fits is left out, later ones that fit
-  // are not; such a line ends with ` cut=1`.  `key` is written as it is: a literal.
+  // ` key=value`, the value escaped.  A field that does not fit is left out, and the line ends with
+  // ` cut=1`.  `key` is a literal, written without escaping.
   LogLine& add(std::string_view key, std::string_view value);
   template <std::integral T>
   LogLine& add(std::string_view key, T number) {
@@ -67,17 +67,17 @@ class LogWriter {
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
 
-  // Takes a line.  It goes out with the next flush(), at the latest when the loop turns.
+  // Buffers a line for the next flush(), at the latest when the loop turns.
   void write(LogLine& line);
-  // Hands over what can be handed over without waiting.  Worth calling at the end of a callback
-  // that wrote lines: it saves the loop a turn.
+  // Writes what can be written without waiting.  Called at the end of a callback that wrote lines
+  // it saves the loop a turn.
   void flush();
-  // For the end of the program: flush(), waiting up to `limit_us` for the reader.
+  // flush() for the end of the program: waits up to `limit_us` for the reader.
   void drain(std::int64_t limit_us);
 
   // Lines dropped since the start.
   [[nodiscard]] std::uint64_t dropped() const;
-  // Bytes that wait.
+  // Bytes buffered.
   [[nodiscard]] std::size_t pending() const;
 
  private:

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-// process/memory_file.h - a file in memory, handed from one process to another for good.
+// process/memory_file.h - a file in memory that one process hands to another.
 //
-// Sealed before it is handed over: whoever maps it need not fear that it shrinks or changes.
+// It is sealed first: a process that maps it can rely on its size and contents.
 //
 // Threads: none.  Tests: tests/process/channel_test.cc
 #ifndef QV_PROCESS_MEMORY_FILE_H_
@@ -15,7 +15,7 @@ namespace qv::process {
 // An empty one, close-on-exec; `name` shows in /proc/PID/fd only.
 [[nodiscard]] Result<Fd> open_memory_file(const char* name);
 
-// Nothing can be written, cut off or added from now on.  REQUIRES: no writable mapping of it.
+// Makes writing, shrinking and growing impossible.  REQUIRES: no writable mapping of it.
 [[nodiscard]] Result<void> seal(const Fd& file);
 
 // True for a regular file that seal() sealed.

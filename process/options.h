@@ -23,25 +23,25 @@ struct ProcessOptions {
   std::string account;
 };
 
-// `own`, a daemon's rows with listen, account and socket_mode among them, behind those rows that do
-// not differ.  REQUIRES: `options` outlives what is returned.
+// The rows that are the same in every daemon, followed by `own`, the daemon's rows with listen,
+// account and socket_mode among them.  REQUIRES: `options` outlives the result.
 [[nodiscard]] std::vector<Setting> with_process_settings(ProcessOptions& options,
                                                          std::vector<Setting> own);
 
-// Who may connect to Unix sockets, as the settings say.  Fault::config: there is no such group;
-// `detail` names setting and value.
+// Who may connect to Unix sockets.  Fault::config: there is no such group; `detail` names setting
+// and value.
 [[nodiscard]] Result<SocketAccess> socket_access(const ProcessOptions& options,
                                                  const Settings& settings, std::string& detail);
 
-// Listens on all addresses, which are those of streams.  Errors: as above, and those of listen_on()
-// (event/listen.h).
+// Listens on all addresses, which must be stream addresses.  Errors: as above, and those of
+// listen_on() (event/listen.h).
 [[nodiscard]] Result<std::vector<Fd>> open_listeners(const ProcessOptions& options,
                                                      const Settings& settings, std::string& detail);
 
-// For --check-config: adds what is wrong with group and account.  To anybody but root an account
-// that does not exist is worth a note on standard error, which begins with `program`: only root
-// becomes it, and whoever asks may not be who starts the daemon.  Makes qmailhome the directory;
-// false, and said as well, where that cannot be: there is nothing more to look at.
+// For --check-config: adds the problems of group and account.  Where the process is not root's, a
+// missing account is only noted on standard error, after `program`: another user may start the
+// daemon.  Changes to the directory qmailhome; false, with a problem added, where that fails: the
+// rest cannot be checked then.
 [[nodiscard]] bool check_process_options(std::string_view program, const ProcessOptions& options,
                                          const Settings& settings, std::vector<Problem>& problems);
 

@@ -19,7 +19,7 @@ namespace qv::process {
 
 namespace {
 
-// The loop's timers go by a coarse clock and may fire this much before their time.
+// The loop's timers use a coarse clock and may fire this much early.
 constexpr std::int64_t kTimerEarlyUs = 5000;
 
 Error no_answer(int errnum) { return {Fault::retry, errnum, "worker"}; }
@@ -39,8 +39,8 @@ struct Task {
   bool tried_before = false;
 };
 
-// Invariant: a task in tasks_ either waits in its lane or has a worker; one that is answered is in
-// answered_ alone, until its waiters have been called.
+// Invariant: a task in tasks_ either waits in its lane or has a worker.  An answered one is in
+// answered_ alone until its waiters have been called.
 class Pool::Engine final : private WorkerSet::Events {
  public:
   Engine(Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
@@ -113,12 +113,12 @@ class Pool::Engine final : private WorkerSet::Events {
   Tasks tasks_;
   std::unordered_map<std::string, Tasks::iterator> equal_;  // by identity
   std::unordered_map<Ticket, Tasks::iterator> tickets_;
-  Lanes lanes_;                                 // those that have a job, or a worker that hangs
-  std::map<std::string, std::size_t> running_;  // jobs with workers, by subject
-  std::string last_lane_;                       // whose turn it was
+  Lanes lanes_;                                 // with a job, or a worker that hangs
+  std::map<std::string, std::size_t> running_;  // jobs running, by subject
+  std::string last_lane_;                       // that had its turn
   std::size_t waiting_ = 0;
   std::list<Answered> answered_;
-  std::list<Answered>* calling_ = nullptr;  // those whose waiters are being called
+  std::list<Answered>* calling_ = nullptr;  // whose waiters are being called
   Ticket next_ticket_ = 1;
   std::uint64_t next_serial_ = 1;
   std::int64_t timer_due_us_ = INT64_MAX;
@@ -194,8 +194,8 @@ void Pool::Engine::silence(std::list<Answered>& answered, Ticket ticket) {
   }
 }
 
-// Each lane in turn, beginning behind the one that went last, until nobody can take a job.  Jobs
-// for whose subject a worker is there go first: to start one for another lane it might have to end.
+// Serves the lanes in turn, beginning behind the last one, until no job can run.  Jobs whose
+// subject has an idle worker go first: starting a worker for another lane may end that one.
 void Pool::Engine::dispatch() {
   for (const May may : {May::use_idle, May::start}) {
     for (std::size_t passed = 0; waiting_ > 0 && passed < lanes_.size();) {
@@ -207,7 +207,7 @@ void Pool::Engine::dispatch() {
   }
 }
 
-// False where the lane's next job cannot go now.
+// False where the lane's next job cannot run now.
 bool Pool::Engine::give_next(Lanes::iterator lane, May may) {
   if (lane->second.waiting.empty()) return false;
   const auto task = lane->second.waiting.front();
@@ -215,7 +215,7 @@ bool Pool::Engine::give_next(Lanes::iterator lane, May may) {
   WorkerSet::Worker* worker = find_worker(task->job, lane->second.waiting.size(), may);
   if (worker == nullptr) return false;
   task->serial = next_serial_++;
-  if (!workers_.send(*worker, task->serial, task->job)) return true;  // it is gone: another one
+  if (!workers_.send(*worker, task->serial, task->job)) return true;  // the worker is gone: retry
   lane->second.waiting.pop_front();
   --waiting_;
   ++lane->second.running;
@@ -264,7 +264,7 @@ Pool::Engine::Tasks::iterator Pool::Engine::find(const Task& task) {
                       [&task](const Task& each) { return &each == &task; });
 }
 
-// What the worker was doing; end() where it was idle.
+// The worker's task; end() where it was idle.
 Pool::Engine::Tasks::iterator Pool::Engine::take_from_worker(WorkerSet::Worker& worker) {
   if (worker.task == nullptr) return tasks_.end();
   const auto task = find(*std::exchange(worker.task, nullptr));
@@ -273,7 +273,7 @@ Pool::Engine::Tasks::iterator Pool::Engine::take_from_worker(WorkerSet::Worker& 
   return task;
 }
 
-// A job of theirs is with a worker no more.
+// One job less of this subject and lane is running.
 void Pool::Engine::free(const std::string& subject, const std::string& lane) {
   const auto of_subject = running_.find(subject);
   if (--of_subject->second == 0) running_.erase(of_subject);
@@ -286,7 +286,7 @@ void Pool::Engine::forget_if_empty(Lanes::iterator lane) {
   if (lane->second.waiting.empty() && lane->second.running == 0) lanes_.erase(lane);
 }
 
-// It goes before the others of its lane, and its lane before the other lanes.
+// The task goes first in its lane, and its lane goes next.
 void Pool::Engine::wait_again(Tasks::iterator task) {
   const auto lane = lanes_.try_emplace(task->job.lane).first;
   lane->second.waiting.push_front(task);
@@ -306,7 +306,7 @@ void Pool::Engine::stop_waiting(Tasks::iterator task) {
   forget_if_empty(lane);
 }
 
-// REQUIRES: no worker has it.
+// REQUIRES: the task has no worker.
 void Pool::Engine::finish(Tasks::iterator task, Result<Message> answer) {
   stop_waiting(task);
   if (!task->job.identity.empty()) equal_.erase(task->job.identity);
@@ -342,7 +342,7 @@ void Pool::Engine::lost(WorkerSet::Worker& worker, int refused) {
   const auto task = take_from_worker(worker);
   if (task != tasks_.end() && refused == 0) retry_or_fail(task);
   if (task != tasks_.end() && refused != 0) wait_again(task);
-  // Nobody is there, and nobody is about to make room: waiting would help nothing.
+  // No worker is there and none is about to make room: waiting would not help.
   if (refused != 0 && workers_.size() == 0 && workers_.dying() == 0) fail_waiting(refused);
   settle();
 }
@@ -363,10 +363,10 @@ void Pool::Engine::spawner_gone() {
   call_back();
 }
 
-// The last thing that an event does: callbacks may destroy this object.
+// Call it last: callbacks may destroy this object.
 void Pool::Engine::settle() {
   const std::weak_ptr<char> here = here_;
-  // Whoever is called may have one more job for the worker that has just become idle.
+  // A callback may submit one more job for the worker that has just become idle.
   call_back();
   if (!here.expired()) dispatch();
 }
@@ -385,7 +385,7 @@ void Pool::Engine::call_back() {
   calling_ = nullptr;
 }
 
-// One timer for all: it finds what is due, and is armed for what is due next.
+// One timer serves all tasks.
 void Pool::Engine::watch_time() {
   timer_due_us_ = INT64_MAX;
   timer_.reset();
@@ -394,7 +394,7 @@ void Pool::Engine::watch_time() {
   timer_ = loop_.after(timer_due_us_ - loop_.now_us(), [this] { expire(); });
 }
 
-// Workers that nobody has needed for a while end.
+// Ends workers that have been idle for too long.
 void Pool::Engine::watch_idle() {
   if (idle_timer_ != nullptr || settings_.max_idle_us == INT64_MAX) return;
   idle_timer_ = loop_.after(settings_.max_idle_us, [this] {
@@ -410,7 +410,7 @@ void Pool::Engine::expire() {
     const auto next = std::next(task);
     if (task->due_us <= now_us) {
       ++counters_.overdue;
-      // What it takes of its lane and subject is free when the worker is gone.
+      // Its share of lane and subject becomes free when the worker is gone.
       if (WorkerSet::Worker* worker = std::exchange(task->worker, nullptr)) {
         worker->task = nullptr;
         workers_.kill_hung(*worker, task->job.lane);
@@ -441,13 +441,6 @@ void Pool::Engine::count(Notice what) {
   }
 }
 
-const char* notice_name(Notice notice) {
-  static constexpr const char* kNames[] = {"worker_started", "worker_overdue", "worker_died",
-                                           "worker_garbled", "worker_refused", "spawner_gone"};
-  static_assert(std::size(kNames) == static_cast<std::size_t>(Notice::spawner_gone) + 1);
-  return kNames[static_cast<std::size_t>(notice)];
-}
-
 Pool::Pool(Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
     : engine_(std::make_unique<Engine>(loop, std::move(spawner), std::move(settings),
                                        std::move(observer))) {}
@@ -464,5 +457,19 @@ std::size_t Pool::idle() const { return engine_->workers().idle(); }
 std::size_t Pool::dying() const { return engine_->workers().dying(); }
 std::size_t Pool::waiting() const { return engine_->waiting(); }
 std::size_t Pool::in_flight() const { return engine_->in_flight(); }
+
+Pool::Observer log_notices(LogWriter& log, std::function<void()> gone) {
+  static constexpr const char* kNames[] = {"worker_started", "worker_overdue", "worker_died",
+                                           "worker_garbled", "worker_refused", "spawner_gone"};
+  static_assert(std::size(kNames) == static_cast<std::size_t>(Notice::spawner_gone) + 1);
+  return [&log, gone = std::move(gone)](Notice notice, pid_t worker, int errnum) {
+    if (notice == Notice::worker_started) return;
+    LogLine line("worker");
+    line.add("event", kNames[static_cast<std::size_t>(notice)]).add("pid", worker);
+    if (errnum != 0) line.add("errno", errnum);
+    log.write(line);
+    if (notice == Notice::spawner_gone) gone();
+  };
+}
 
 }  // namespace qv::process

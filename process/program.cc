@@ -23,14 +23,14 @@ std::string usage_of(const Program& program) {
          " --help | --version\n" + name + " -o NAME=VALUE...  sets what is set for this run\n";
 }
 
-// False where something is not understood.
+// False for an unknown option or operand.
 bool parse(const Program& program, int argc, char** argv, CommandLine& line) {
   std::vector<option> words;
   const auto add = [&words](const char* word) { words.push_back({word, no_argument, nullptr, 0}); };
   for (const char* word : {"check-config", "help", "version"}) add(word);
   for (const char* word : program.words) add(word);
   words.push_back({nullptr, 0, nullptr, 0});
-  // '+': what is no option ends the options; an address may begin with '-' behind "--".
+  // '+': the first operand ends the options; an address may begin with '-' behind "--".
   const std::string letters = "+o:" + std::string(program.letters);
   for (;;) {
     int word = 0;

@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: 0BSD
-// process/program.h - what every program with settings does with its command line.
+// process/program.h - the command line of every program that has settings.
 //
 //   -o NAME=VALUE    a setting, as often as wanted
 //   --check-config   every mistake on a line "place: text" on standard error; exit 0 or 111
-//   --help           the uses, and each setting with its value and where that comes from
+//   --help           the usage, and each setting with its value and source
 //   --version
 //
-// Anything else is the program's own.  What is not understood is answered with the uses on standard
-// error, exit 100; settings with a mistake in them with a line for each, exit 111.
+// A program adds its own options.  An unknown option prints the usage on standard error, exit 100;
+// a mistake in the settings prints a line for each, exit 111.
 //
 // Tests: tests/process/program_test.cc
 #ifndef QV_PROCESS_PROGRAM_H_
@@ -29,32 +29,32 @@ class CommandLine {
  public:
   // Whether an option was given: "w" for -w, "explain" for --explain.
   [[nodiscard]] bool has(std::string_view option) const;
-  // What was given with it, the last one counts; nullopt where there is none.
+  // Its argument, the last one where it was given more than once; nullopt where there is none.
   [[nodiscard]] std::optional<std::string> value(std::string_view option) const;
 
   std::map<std::string, std::string, std::less<>> options;
   SettingSources sources;
-  std::span<char* const> rest;  // behind the options
+  std::span<char* const> rest;  // the operands
 };
 
 struct Program {
   std::string_view name;
-  std::string_view usage;               // its uses, without those that all programs have
+  std::string_view usage;               // without the options that all programs have
   std::string_view manuals;             // "qmail-verify(8)"
   std::string_view letters = {};        // its own options as getopt(3) takes them: "f:w"
-  std::vector<const char*> words = {};  // its own long options, which take no value
-  std::string_view last = {};           // the one that ends the options: what follows are words
+  std::vector<const char*> words = {};  // its own long options, which take no argument
+  std::string_view last = {};           // ends the options: what follows are operands
 
   // The rows for this command line.
   std::function<std::vector<Setting>(const CommandLine&)> settings = {};
-  // --check-config: adds what is wrong besides the settings themselves.
+  // --check-config: adds problems other than those of the settings themselves.
   std::function<void(const CommandLine&, const Settings&, std::vector<Problem>&)> check = {};
-  // Does what it is for; the exit code.
+  // Runs the program; returns the exit code.
   std::function<int(const CommandLine&, const Settings&)> run = {};
-  // Whether what stands behind the options fits them; where this is not set nothing may.
+  // Whether the operands fit the options.  Empty: no operand is allowed.
   std::function<bool(const CommandLine&)> accepts = {};
-  // Something is wrong with the command line or the settings: what to do before that is said, where
-  // the answer is not an exit code alone.  Returns the exit code for a wrong command line.
+  // Called before a wrong command line or setting is reported, by a program whose answer is more
+  // than an exit code.  Returns the exit code for a wrong command line.
   std::function<int(const CommandLine&)> misused = {};
 };
 

@@ -64,7 +64,7 @@ int Daemon::exit_code() const { return must_restart_ ? kExitTemporary : kExitOk;
 
 int run_daemon(std::string_view program, Daemon& daemon) {
   ignore_sigpipe();
-  // From the beginning: a daemon must not end because it is told something while it starts.
+  // From the beginning: a signal must not end a daemon that is still starting.
   const Loop::Owned hangup = daemon.loop_.on_signal(SIGHUP, [&daemon] { daemon.reload(); });
   const Loop::Owned usr1 = daemon.loop_.on_signal(SIGUSR1, [&daemon] { daemon.log_counters(); });
   std::string detail;

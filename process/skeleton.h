@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// process/skeleton.h - what every daemon is, from start to end, with its rights in plain sight.
+// process/skeleton.h - the life of every daemon from start to end, with its rights in plain sight.
 //
 //   parse       settings (process/program.h); the account is found, qmailhome becomes the directory
 //   pre_jail    with the rights it was started with: helpers forked, sockets bound, files opened
@@ -7,11 +7,11 @@
 //   post_jail   what the low-privilege account may open; timers and watches on the loop
 //   (serve)     the loop runs; SIGHUP calls reload(), SIGUSR1 log_counters(), SIGTERM and SIGINT
 //               stop it
-//   finish      last words: what is still buffered
+//   finish      the counters and buffered log lines go out
 //
-// A phase that fails says why in one line on standard error, and the daemon exits 111; its
-// supervisor starts it again.  Before serve SIGTERM simply ends the process; a SIGHUP or SIGUSR1
-// that comes early is carried out when the loop runs.  SIGPIPE is ignored throughout.
+// A phase that fails says why in one line on standard error, and the daemon exits 111 for its
+// supervisor to start it again.  Before serve SIGTERM simply ends the process; a SIGHUP or SIGUSR1
+// that comes early takes effect when the loop runs.  SIGPIPE is ignored throughout.
 //
 // Threads: none.  Tests: tests/process/skeleton_test.cc
 #ifndef QV_PROCESS_SKELETON_H_
@@ -38,23 +38,23 @@ class Daemon {
   Daemon(const Daemon&) = delete;
   Daemon& operator=(const Daemon&) = delete;
 
-  // On failure `detail` may say more than the Error does: which setting, which address, which file.
-  // What is printed is "program: fatal: detail: what: strerror(errnum)", without what is empty.
+  // On failure `detail` may add the setting, address or file.  The line is
+  // "program: fatal: detail: what: strerror(errnum)", without empty parts.
   [[nodiscard]] virtual Result<void> pre_jail(std::string& detail) = 0;
   [[nodiscard]] virtual Result<void> post_jail(std::string& detail) = 0;
-  // How many descriptors it may need; 0: what the system gives.  Asked after pre_jail().
+  // RLIMIT_NOFILE; 0: the system's default.  Called after pre_jail().
   [[nodiscard]] virtual std::uint64_t open_files() const { return 0; }
-  // SIGHUP: read again what may have changed.  The rights of the start are gone and stay gone.
+  // SIGHUP: reads again what may have changed, without the rights of the start.
   virtual void reload() = 0;
-  // SIGUSR1: one line that says what was counted since the start.
+  // SIGUSR1: logs the counters since the start on one line.
   virtual void log_counters();
-  // After the loop has ended and before the process does: logs the counters and what is buffered.
+  // When the loop has ended: logs the counters and writes out buffered lines.
   virtual void finish();
   // Of the process, after finish(): 111 after end_for_restart(), else 0.
   [[nodiscard]] virtual int exit_code() const;
 
-  // Stops the loop; the process then exits with 111, so that its supervisor starts it again: for
-  // what only a new start can mend, such as a spawner that is gone.
+  // Stops the loop; the process exits with 111, and its supervisor starts it again.  For what only
+  // a new start can mend, such as the loss of the spawner.
   void end_for_restart() {
     must_restart_ = true;
     loop_.stop();
@@ -63,13 +63,13 @@ class Daemon {
  protected:
   // The fields of the line `counters`.
   virtual void add_counters(LogLine& /*line*/) {}
-  // A line `start` with version and addresses, to be added to and written.
+  // A line `start` with version and addresses, for the daemon to complete and write.
   [[nodiscard]] LogLine start_line() const;
 
   Loop& loop_;
   const ProcessOptions& process_;
   const Settings& settings_;
-  Account account_;  // from pre_jail() on; nobody uses it where the process is not root's
+  Account account_;               // from pre_jail() on; not used where the process is not root's
   std::optional<LogWriter> log_;  // from post_jail() on
 
  private:

@@ -36,7 +36,7 @@ class SpawnerProcess {
       static_cast<void>(prepare().ok());  // where it fails, the next order says why
       std::array<pollfd, 2> ready{{{socket_.get(), POLLIN, 0}, {children_.get(), POLLIN, 0}}};
       if (poll(ready.data(), ready.size(), -1) < 0 && errno != EINTR) end(kExitTemporary);
-      // The dead first: their places may be what the next order needs.
+      // Reap first: the next order may need the place of a dead worker.
       if (ready[1].revents != 0) reap_children();
       if (ready[0].revents != 0) follow_order();
     }
@@ -52,8 +52,8 @@ class SpawnerProcess {
     if (!children_.valid()) _exit(kExitTemporary);
   }
 
-  // A closed socket and a message that is no order both end the spawner: there is no daemon of ours
-  // at the other end.
+  // The spawner exits when its socket is closed and when a message is no order: the other end is no
+  // daemon of ours.
   void follow_order() {
     Result<Message> order = receive_message(socket_, Waiting::never);
     if (!order.ok() && order.error().errnum == EAGAIN) return;
@@ -107,7 +107,7 @@ class SpawnerProcess {
     return {};
   }
 
-  // A number that is not there has ended, and the daemon has not read it yet.
+  // A worker that is not there has ended, and the daemon has not read that yet.
   void kill_worker(std::uint64_t number) {
     const auto worker = find(number);
     if (worker != living_.end()) ::kill(worker->pid, SIGKILL);

@@ -8,7 +8,7 @@ namespace qv::process {
 
 namespace {
 
-// False where there was nothing to read for that long.
+// False where nothing was readable for that long.
 bool wait_for_input(const Fd& socket, std::int64_t limit_us) {
   pollfd watch{socket.get(), POLLIN, 0};
   const int ready = poll(&watch, 1, static_cast<int>(limit_us / 1000));
@@ -27,7 +27,7 @@ void serve_requests(const Fd& socket, const Work& work, const Idling& idling) {
     if (!request.ok()) return;
     const std::optional<Message> answer = work(request.value());
     if (!answer) return;
-    request.value().file.reset();  // whoever gets the answer knows that it is closed
+    request.value().file.reset();  // closed before the requester sees the answer
     const Result<void> sent = send_message(socket, request.value().kind, request.value().serial,
                                            answer->body, answer->file.get(), Waiting::allowed);
     if (!sent.ok()) return;

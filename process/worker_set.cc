@@ -12,7 +12,7 @@ namespace qv::process {
 
 namespace {
 
-// After a refusal, and while the spawner's socket is full: how long until it is tried again.
+// Between two attempts while the spawner refuses to start workers or its socket is full.
 constexpr std::int64_t kPauseUs = 250'000;
 
 bool must_wait(const Error& error) { return error.errnum == EAGAIN || error.errnum == EWOULDBLOCK; }
@@ -71,8 +71,7 @@ WorkerSet::Worker* WorkerSet::start(const std::string& subject, const std::strin
   return &worker;
 }
 
-// A spawner that refuses is asked again when a worker has ended, or a moment later: not at every
-// job.
+// After a refusal the next attempt waits until a worker has ended or a moment has passed.
 void WorkerSet::pause_starts() {
   if (pause_ != nullptr) return;
   pause_ = loop_.after(kPauseUs, [this] {
@@ -103,7 +102,7 @@ bool WorkerSet::send(Worker& worker, std::uint64_t serial, const Job& job) {
   const Result<void> sent =
       send_message(worker.socket, 0, serial, job.body, job.file.get(), Waiting::never);
   if (!sent.ok()) {
-    // One that was never there: the spawner is refusing, and its news is on the way.
+    // It was never started: the spawner refuses, and its news is on the way.
     if (worker.pid < 0) pause_starts();
     kill(worker, Notice::worker_died, sent.error().errnum);
     return false;
@@ -199,8 +198,7 @@ void WorkerSet::follow(const News& news) {
       worker->has_ended = true;
       return lose(*worker, Notice::worker_refused, news.number, news.number);
     case Event::ended:
-      // Its last answer may still lie in its socket, and the end of file behind it: that is where a
-      // worker is lost.
+      // Its last answer may still be in its socket; the end of file behind it reports the loss.
       if (worker != nullptr) {
         worker->has_ended = true;
         return;

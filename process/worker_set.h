@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 // process/worker_set.h - the workers as the daemon sees them: a number, a socket, living or dying.
 //
-// Starts and kills through the spawner, sends requests, receives answers.  What is asked of whom,
-// and until when, is the pool's business (process/pool.h).
+// It starts and kills them through the spawner, sends requests and receives answers.  The pool
+// (process/pool.h) decides which worker gets which request, and for how long.
 //
-// Threads: none; belongs to one event loop.  Blocking: none.  Owns: the spawner's socket and the
-// workers'.  Tests: tests/process/pool_test.cc
+// Threads: none; belongs to one event loop.  Blocking: none.  Owns: the sockets of the spawner and
+// the workers.  Tests: tests/process/pool_test.cc
 #ifndef QV_PROCESS_WORKER_SET_H_
 #define QV_PROCESS_WORKER_SET_H_
 
@@ -23,26 +23,25 @@
 
 namespace qv::process {
 
-struct Task;  // the pool's: a job and who waits for it
+struct Task;  // the pool's: a job and its callbacks
 
 class WorkerSet {
  public:
   struct Worker {
     std::uint64_t number = 0;
     std::string subject;
-    pid_t pid = -1;  // until the spawner has told it
+    pid_t pid = -1;  // -1: the spawner has not reported it yet
     Fd socket;
     Loop::Owned watch;
-    bool has_ended = false;  // the spawner has told it
-    bool is_stale = false;   // to get no further request
+    bool has_ended = false;  // the spawner has reported its end
+    bool is_stale = false;   // gets no further request
     std::int64_t idle_since_us = 0;
     std::uint64_t used = 0;       // requests sent
-    std::set<std::string> lanes;  // of these: it probably has something open for them
-    Task* task = nullptr;         // what it is doing
+    std::set<std::string> lanes;  // of these: it probably has files open for them
+    Task* task = nullptr;         // nullptr: idle
   };
 
-  // What happens; called from the loop only, each as the last thing its caller does: they may
-  // destroy the set.
+  // Callbacks from the loop.  Each is the last thing its caller does, and may destroy the set.
   class Events {
    public:
     virtual ~Events() = default;
@@ -51,12 +50,12 @@ class WorkerSet {
     Events& operator=(const Events&) = delete;
 
     virtual void answered(Worker& worker, Message answer) = 0;
-    // The worker is gone, and `worker` is destroyed when this returns.  `refused`: the errno for
-    // which it was never started, or 0.
+    // The worker is gone; `worker` is destroyed when this returns.  `refused`: the errno with which
+    // the spawner refused to start it, or 0.
     virtual void lost(Worker& worker, int refused) = 0;
-    // A worker that was killed while it hung in a job of this subject and lane is gone now.
+    // A worker killed while it hung in a job of this subject and lane is gone.
     virtual void hung_gone(const std::string& subject, const std::string& lane) = 0;
-    // What a worker could not be started for may have changed.
+    // A worker may be startable again.
     virtual void may_start() = 0;
     virtual void spawner_gone() = 0;
   };
@@ -67,30 +66,31 @@ class WorkerSet {
   WorkerSet& operator=(const WorkerSet&) = delete;
 
   [[nodiscard]] bool is_alive() const { return spawner_.socket.valid(); }
-  // Serving; dying.
+  // The number of workers that serve, and of those that are dying.
   [[nodiscard]] std::size_t size() const { return workers_.size(); }
   [[nodiscard]] std::size_t dying() const { return dying_.size(); }
   // False for a moment after the spawner refused to start one.
   [[nodiscard]] bool can_start() const { return is_alive() && pause_ == nullptr; }
 
-  // A worker that is being started and can be sent to at once; nullptr where none can be now.
+  // A worker that is being started and accepts requests at once; nullptr where none can start now.
   [[nodiscard]] Worker* start(const std::string& subject, const std::string& start_as);
-  // False where it is gone: it has been forgotten then.
+  // False where the worker is gone; it is destroyed then.
   [[nodiscard]] bool send(Worker& worker, std::uint64_t serial, const Job& job);
-  // Kills it: `worker` is destroyed.
+  // Kills and destroys `worker`.
   void kill(Worker& worker, Notice why, int errnum);
-  // The same for one that hangs in a job of that lane: hung_gone() will be called.
+  // The same for a worker that hangs in a job of that lane; hung_gone() follows when it is dead.
   void kill_hung(Worker& worker, const std::string& lane);
-  // Lets it end by itself: `worker` is destroyed.
+  // Closes its socket, so that it ends by itself, and destroys `worker`.
   void release(Worker& worker);
 
-  // An idle worker of the subject, one that has served the lane if there is such; nullptr: none.
+  // An idle worker of the subject, preferably one that has served the lane; nullptr: none.
   [[nodiscard]] Worker* find_idle(const std::string& subject, const std::string& lane);
-  // Releases the idle ones that served before that moment; all that are idle, and marks the others.
+  // Release workers that have been idle since before that moment; all that are idle now, the others
+  // when they have answered.
   void release_idle(std::int64_t before_us);
   void release_all();
   void order_reload();
-  // The idle worker that served longest ago, of whatever subject; nullptr: none.
+  // The worker that has been idle longest, of any subject; nullptr: none.
   [[nodiscard]] Worker* longest_idle();
   [[nodiscard]] std::size_t idle() const;
 
@@ -122,7 +122,7 @@ class WorkerSet {
     std::string lane;
   };
   std::map<std::uint64_t, Dying> dying_;
-  // Orders that the spawner's socket had no room for.
+  // Orders that did not fit into the spawner's socket.
   std::vector<std::uint64_t> kills_;
   bool must_reload_ = false;
   Loop::Owned watch_;

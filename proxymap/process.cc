@@ -9,7 +9,6 @@
 #include "core/text.h"
 #include "maps/cdb_file.h"
 #include "maps/open.h"
-#include "process/notices.h"
 #include "proxymap/session.h"
 #include "proxymap/worker.h"
 

@@ -6,7 +6,6 @@
 #include "event/listen.h"
 #include "helper/agent.h"
 #include "maps/cdb_file.h"
-#include "process/notices.h"
 #include "udpbits.h"
 
 namespace qv {
