@@ -13,7 +13,7 @@ void append_query(std::string& out, std::string_view address, std::uint32_t wait
 bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes, Reply& reply) {
   AttributeReader reader(decoder, bytes);
   reply.status = reader.number("status");
-  // What went wrong is all that is said then.
+  // A failed request has no other attributes.
   if (reply.status != kStatusOk) return reader.done();
   const std::uint32_t recipient = reader.number("recipient_status");
   reply.reason = reader.text("reason");

@@ -2,9 +2,9 @@
 // wire/address_verify.h - a query of the address verification protocol and its reply, as a client
 // of qmail-probe writes and reads them.
 //
-// The server greets with `protocol`, then answers each request in order.  A query with `wait` in
-// it, which is not Postfix's, is answered when the address is known or the time is over, and the
-// answer says why.
+// The server greets with `protocol`, then answers the requests in order.  The attribute `wait` is
+// our extension: such a query is answered when the address is known or the time is over, and the
+// reply has a `why`.
 //
 // Pure.  Manual: qmail-probe(8).  Tests: tests/wire/address_verify_test.cc, fuzz_address_verify.cc
 #ifndef QV_WIRE_ADDRESS_VERIFY_H_
@@ -25,28 +25,27 @@ inline constexpr std::uint32_t kStatusOk = 0;
 
 enum class Recipient : std::uint8_t {
   ok = 0,      // deliverable
-  defer = 1,   // cannot be told now
+  defer = 1,   // undecided now
   bounce = 2,  // not deliverable
-  todo = 3,    // being asked
+  todo = 3,    // being probed
 };
 
 struct Reply {
   std::uint32_t status = kStatusOk;
-  // The rest means something with kStatusOk alone.
+  // Meaningful only with kStatusOk:
   Recipient recipient = Recipient::defer;
-  std::string_view reason;  // what was said; any bytes but NUL
+  std::string_view reason;  // what the host said; any bytes but NUL
   std::string_view why;     // one word, see probe/service.h
 };
 
 // Appends a query that is answered within `wait_ms`.  REQUIRES: no NUL in `address`.
 void append_query(std::string& out, std::string_view address, std::uint32_t wait_ms);
 
-// The reply to such a query; its views point into `bytes`.  False: it is none.
-// REQUIRES: `decoder` said whole about `bytes`.
+// Parses the reply to such a query; its views point into `bytes`.  False: malformed.
+// REQUIRES: `decoder` returned whole for `bytes`.
 [[nodiscard]] bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes,
                                Reply& reply);
 
-// Appends a reply.
 void append_reply(std::string& out, const Reply& reply);
 
 }  // namespace qv::address_verify

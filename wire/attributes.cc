@@ -2,6 +2,7 @@
 #include "wire/attributes.h"
 
 #include <charconv>
+#include <iterator>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -16,7 +17,7 @@ Frame AttributeDecoder::scan(std::string_view bytes) {
     const std::string_view rest = after_bytes(seen, scanned_);
     const std::size_t length = find_byte(rest, '\0');
     const bool in_name = strings_ % 2 == 0;
-    // Also before its NUL has come: a name without end must not be waited for.
+    // Checked before the NUL has arrived, too: do not wait for a name that never ends.
     if (in_name && scanned_ + length - begin_ > limits_.name) return Frame::malformed;
     scanned_ += length;
     if (length == rest.size()) break;
@@ -25,39 +26,23 @@ Frame AttributeDecoder::scan(std::string_view bytes) {
       whole_ = strings_ > 0;
       return whole_ ? Frame::whole : Frame::malformed;
     }
-    if (strings_ == ends_.size()) return Frame::malformed;
-    ends_[strings_++] = static_cast<std::uint32_t>(end);
+    if (strings_++ == 2 * kMaxAttributes) return Frame::malformed;
     begin_ = scanned_;
   }
   return bytes.size() >= limits_.message ? Frame::malformed : Frame::partial;
 }
 
-Attribute AttributeDecoder::attribute(std::string_view bytes, std::size_t index) const {
-  QV_CHECK(whole_ && index < count() && bytes.size() >= scanned_);
-  const std::size_t name_begin = index == 0 ? 0 : ends_[index * 2 - 1] + std::size_t{1};
-  const std::size_t name_end = ends_[index * 2];
-  const std::size_t value_end = ends_[index * 2 + 1];
-  return {{bytes.data() + name_begin, name_end - name_begin},
-          {bytes.data() + name_end + 1, value_end - name_end - 1}};
-}
-
-void AttributeDecoder::reset() {
-  scanned_ = 0;
-  begin_ = 0;
-  strings_ = 0;
-  whole_ = false;
-}
+void AttributeDecoder::reset() { *this = AttributeDecoder(limits_); }
 
 bool AttributeReader::next_is(std::string_view name) const {
-  return !failed_ && next_ < decoder_.count() && decoder_.attribute(bytes_, next_).name == name;
+  return !failed_ && starts_with(rest_, name) && find_byte(rest_, '\0') == name.size();
 }
 
 std::string_view AttributeReader::text(std::string_view name) {
-  if (!next_is(name)) {
-    failed_ = true;
-    return {};
-  }
-  return decoder_.attribute(bytes_, next_++).value;
+  failed_ = !next_is(name);
+  if (failed_) return {};
+  rest_ = after_bytes(rest_, name.size() + 1);
+  return take_until(rest_, '\0');
 }
 
 std::uint32_t AttributeReader::number(std::string_view name) {
@@ -75,9 +60,9 @@ void append_attribute(std::string& out, std::string_view name, std::string_view 
 }
 
 void append_attribute(std::string& out, std::string_view name, std::uint32_t value) {
-  std::array<char, 10> digits{};
-  const auto end = std::to_chars(digits.data(), digits.data() + digits.size(), value);
-  append_attribute(out, name, {digits.data(), static_cast<std::size_t>(end.ptr - digits.data())});
+  char digits[10];
+  const char* end = std::to_chars(std::begin(digits), std::end(digits), value).ptr;
+  append_attribute(out, name, {digits, static_cast<std::size_t>(end - digits)});
 }
 
 void end_attributes(std::string& out) { out.push_back('\0'); }

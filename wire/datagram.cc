@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "core/text.h"
 
@@ -10,19 +12,7 @@ namespace qv::datagram {
 
 namespace {
 
-struct IdCharacters {
-  bool is[256] = {};
-  constexpr IdCharacters() {
-    for (const char c :
-         {'0', '1', '2', '3', '4', '5', '6', '7', '8', '9', 'a', 'b', 'c', 'd', 'e', 'f'}) {
-      is[static_cast<unsigned char>(c)] = true;
-    }
-  }
-  constexpr bool operator[](unsigned char c) const { return is[c]; }
-};
-constexpr IdCharacters kIdCharacters;
-
-// A cursor that only goes forward and never past the end.
+// Appends to a buffer, never past its end.
 class Writer {
  public:
   explicit Writer(std::span<char> out) : out_(out) {}
@@ -52,8 +42,8 @@ class Writer {
 
 std::string_view until_nul(std::string_view s) { return first_bytes(s, find_byte(s, '\0')); }
 
-// The next field, without its NUL; false where none is left that was sent whole.
-bool take_field(std::string_view& rest, std::string_view& field) {
+// Consumes the next field with its NUL; false where no whole one is left.
+bool next_field(std::string_view& rest, std::string_view& field) {
   const std::size_t end = find_byte(rest, '\0');
   if (end == rest.size()) return false;
   field = first_bytes(rest, end);
@@ -61,35 +51,28 @@ bool take_field(std::string_view& rest, std::string_view& field) {
   return true;
 }
 
-// If `field` begins with `name` (which ends in '='), keeps the rest in `value` unless one is there.
-// The first letter tells most fields apart, without a call to compare them.
-void keep_field(std::string_view field, std::string_view name, std::string_view& value) {
+// If `field` begins with `name` (which ends in '='), sets `value` to the rest, unless it is set.
+// The first letter rules most fields out without a call.
+void store_field(std::string_view field, std::string_view name, std::string_view& value) {
   if (field.empty() || field.front() != name.front() || value.data() != nullptr) return;
   if (starts_with(field, name)) value = after_bytes(field, name.size());
 }
 
 bool is_why(std::string_view s) {
-  if (s.empty() || s.size() > kMaxWhy) return false;
-  for (const char c : s) {
-    if (!(c >= 'a' && c <= 'z') && c != '-') return false;
-  }
-  return true;
+  return !s.empty() && s.size() <= kMaxWhy &&
+         std::all_of(s.begin(), s.end(), [](char c) { return (c >= 'a' && c <= 'z') || c == '-'; });
 }
 
 bool is_text(std::string_view s) {
-  if (s.size() > kMaxText) return false;
-  for (const char c : s) {
-    if (!is_printable(c)) return false;
-  }
-  return true;
+  return s.size() <= kMaxText && std::all_of(s.begin(), s.end(), is_printable);
 }
 
 }  // namespace
 
 bool is_id(std::string_view s) {
   if (s.size() < kMinId || s.size() > kMaxId) return false;
-  bool good = true;  // no early end: the loop has a bound, and no branch to guess
-  for (const char c : s) good &= kIdCharacters[static_cast<unsigned char>(c)];
+  bool good = true;  // no early exit: a short loop without a branch to mispredict
+  for (const char c : s) good &= is_digit(c) || (c >= 'a' && c <= 'f');
   return good;
 }
 
@@ -101,11 +84,11 @@ Parsed parse_query(std::string_view bytes, bool truncated, Query& query) {
   std::string_view id;
   std::string_view field;
   const bool extended = starts_with(rest, std::string_view("v=2\0", 4));
-  while (extended && take_field(rest, field)) {
-    keep_field(field, "id=", id);
-    keep_field(field, "client=", query.client);
-    keep_field(field, "helo=", query.helo);
-    keep_field(field, "sender=", query.sender);
+  while (extended && next_field(rest, field)) {
+    store_field(field, "id=", id);
+    store_field(field, "client=", query.client);
+    store_field(field, "helo=", query.helo);
+    store_field(field, "sender=", query.sender);
   }
   if (is_id(id)) query.id = id;
 
@@ -154,10 +137,10 @@ ReplyForm parse_reply(std::string_view bytes, Reply& reply) {
 
   if (!starts_with(rest, std::string_view("v=2\0", 4))) return ReplyForm::malformed;
   std::string_view field;
-  while (take_field(rest, field)) {
-    keep_field(field, "id=", reply.id);
-    keep_field(field, "why=", reply.why);
-    keep_field(field, "text=", reply.text);
+  while (next_field(rest, field)) {
+    store_field(field, "id=", reply.id);
+    store_field(field, "why=", reply.why);
+    store_field(field, "text=", reply.text);
   }
   const bool whole = rest.empty() && is_id(reply.id) && is_why(reply.why) && is_text(reply.text);
   return whole ? ReplyForm::extended : ReplyForm::malformed;

@@ -6,8 +6,8 @@
 // nibble position) and up to 32 bytes of controlling user.  Extended reply: the same, NUL, then
 // `v=2`, `id=`, `why=` and optionally `text=`, NUL each.
 //
-// Pure: no I/O, no allocation, links without the C++ runtime.  Every string_view points into the
-// datagram that was parsed.
+// Pure: no I/O, no allocation, links without the C++ runtime.  Every string_view of a parsed
+// datagram points into it.
 // Manual: qmail-verify-protocol(7).  Tests: tests/wire/datagram_test.cc, fuzz_datagram.cc
 #ifndef QV_WIRE_DATAGRAM_H_
 #define QV_WIRE_DATAGRAM_H_
@@ -31,29 +31,27 @@ inline constexpr std::size_t kMaxId = 32;
 enum class Result : std::uint8_t { valid = 0, not_valid = 1, undecided = 2 };
 
 struct Query {
-  std::string_view address;  // up to the first NUL, not longer than kMaxAddress
+  std::string_view address;  // up to the first NUL, at most kMaxAddress bytes
   std::string_view id;       // of an extended query; empty for a legacy one
-  std::string_view client;   // as the SMTP server gave them, unchecked bytes; empty where not given
+  std::string_view client;   // from the SMTP server, unchecked bytes; empty where not given
   std::string_view helo;
   std::string_view sender;
 };
 
 enum class Parsed : std::uint8_t {
-  legacy,    // judge the address, answer in the legacy form
-  extended,  // judge the address, answer with the id
-  too_long,  // address or datagram over the limit: not valid; the id, where there is one, is set
+  legacy,    // decide about the address, answer in the legacy form
+  extended,  // decide about the address, answer with the id
+  too_long,  // address or datagram over the limit: not valid; the id is set where there is one
 };
 
-// Parses one query.  `truncated`: the datagram was longer than what is in `bytes`.
-// An extension without `v=2` in front or without a well-formed id is no extension, and the query a
-// legacy one, as an old daemon would see it.  Unknown fields are passed over; of a field given
-// twice the first counts.
+// Parses one query.  `truncated`: the datagram was longer than `bytes`.
+// Without `v=2` in front or a well-formed id the query is a legacy one, as it is to an old daemon.
+// Unknown fields are ignored; of a field given twice the first counts.
 [[nodiscard]] Parsed parse_query(std::string_view bytes, bool truncated, Query& query);
 
-// Writes an extended query.  Fields that are empty are left out; so are, last first (sender, helo,
-// client), those that would not fit in kMaxDatagram.  Bytes of a value from its first NUL on are
-// left out.  Returns the length, or 0 where the address is longer than kMaxAddress or holds a NUL,
-// or the id is not well formed.
+// Writes an extended query.  Empty fields are left out, and so are those of client, helo and sender
+// that no longer fit into kMaxDatagram.  A value is cut at its first NUL.  Returns the length, or 0
+// where the address is longer than kMaxAddress or contains a NUL, or the id is malformed.
 // REQUIRES: out.size() >= kMaxDatagram.
 [[nodiscard]] std::size_t encode_query(const Query& query, std::span<char> out);
 
@@ -69,12 +67,11 @@ struct Reply {
 enum class ReplyForm : std::uint8_t {
   legacy,     // one byte and a user, nothing behind it
   extended,   // id and why are set
-  malformed,  // neither: not an answer to anything
+  malformed,  // neither: no reply at all
 };
 
-// Parses one reply.  A user longer than kMaxUser, a low nibble over 2, a missing or ill-formed id,
-// a missing or ill-formed why (lower-case words and '-'), a text that is not printable ASCII or too
-// long: malformed.
+// Parses one reply.  malformed: a user longer than kMaxUser, a low nibble over 2, a missing or
+// malformed id or why (lower-case letters and '-'), a text that is too long or not printable ASCII.
 [[nodiscard]] ReplyForm parse_reply(std::string_view bytes, Reply& reply);
 
 // Writes a reply, extended if reply.id is not empty.  The user is cut at kMaxUser bytes and at a

@@ -28,7 +28,7 @@ void put_u16(std::string& out, unsigned value) {
 
 bool is_host_byte(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '_'; }
 
-// Reads a message from front to back; after the first thing that does not fit it has failed.
+// Reads a message from front to back; after the first mismatch it has failed.
 class Reader {
  public:
   explicit Reader(std::string_view bytes) : bytes_(bytes) {}
@@ -41,7 +41,7 @@ class Reader {
   void skip(std::size_t n) {
     if (has(n)) at_ += n;
   }
-  // The name here, lower case, without a dot at the end; "." for the root.
+  // The name at this place, lower case, without a final dot; "." for the root.
   std::string name();
 
   [[nodiscard]] bool failed() const { return failed_; }

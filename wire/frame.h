@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// wire/frame.h - what a look at the bytes of a stream can find.
+// wire/frame.h - the result of looking for a message in the bytes of a stream.
 //
-// Every codec for a stream answers with one of these.  The caller keeps the bytes that have arrived
-// and not been consumed, shows them again when more have come, and drops a peer that is malformed.
+// The caller of a codec holds the bytes that are not consumed yet, passes them again when more have
+// arrived, and drops a peer whose message is malformed.
 #ifndef QV_WIRE_FRAME_H_
 #define QV_WIRE_FRAME_H_
 
@@ -11,8 +11,8 @@
 namespace qv {
 
 enum class Frame : std::uint8_t {
-  whole,      // one message is there; the codec says how many bytes it is
-  partial,    // so far nothing is wrong, and more must come
+  whole,      // there is one message; the codec gives its size
+  partial,    // nothing is wrong so far, and more must arrive
   malformed,  // no continuation can make this a message, or it breaks a limit
 };
 

@@ -6,7 +6,7 @@
 
 #include "core/check.h"
 #include "core/text.h"
-#include "wire/lmtp_path.h"
+#include "wire/smtp_address.h"
 
 namespace qv::lmtp {
 
@@ -17,48 +17,41 @@ constexpr Reply kNoMail{503, "5.5.1", "MAIL first"};
 constexpr Reply kNoRcpt{503, "5.5.1", "RCPT first"};
 constexpr Reply kBadSyntax{501, "5.5.4", "syntax error in parameters"};
 
-std::string upper_word(std::string_view& rest) {
-  std::string word(take_until(rest, ' '));
-  for (char& c : word) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
-  rest = trim_blanks(rest);
-  return word;
-}
-
-// "FROM:" or "TO:" in front, case ignored, with or without blanks behind it.
-bool take_keyword(std::string_view& rest, std::string_view keyword) {
+// Consumes "FROM:" or "TO:" and the blanks behind it.
+bool consume_keyword(std::string_view& rest, std::string_view keyword) {
   if (!equal_ignoring_case(first_bytes(rest, keyword.size()), keyword)) return false;
   rest = trim_blanks(after_bytes(rest, keyword.size()));
   return true;
 }
 
-bool has_high_bytes(std::string_view s) {
-  for (const char c : s) {
-    if (static_cast<unsigned char>(c) >= 128) return true;
-  }
-  return false;
-}
-
-// A command is text: of the control characters only TAB.
+// Of the control characters only TAB belongs in a command.
 bool is_text(std::string_view line) {
-  for (const char c : line) {
-    const auto byte = static_cast<unsigned char>(c);
-    if ((byte < ' ' && c != '\t') || byte == 127) return false;
-  }
-  return true;
+  return std::none_of(line.begin(), line.end(), [](char c) {
+    return (static_cast<unsigned char>(c) < ' ' && c != '\t') || c == 127;
+  });
 }
 
-}  // namespace
-
-void append_reply(const Reply& reply, std::string& out) {
+// Appends "code enhanced text\r\n".
+Event append_reply(const Reply& reply, std::string& out) {
   out += std::to_string(reply.code);
   out += ' ';
   if (!reply.enhanced.empty()) (out += reply.enhanced) += ' ';
   (out += reply.text) += "\r\n";
+  return Event::more;
 }
 
-bool DataDecoder::decode(std::string_view& input, std::string& out) {
+}  // namespace
+
+void BodyDecoder::start(Form form) {
+  state_ = after_line_ = form == Form::data ? State::line_start : State::text;
+}
+
+void BodyDecoder::finish(std::string& out) {
+  if (state_ == State::cr) out += '\r';
+  state_ = after_line_;
+}
+
+bool BodyDecoder::decode(std::string_view& input, std::string& out) {
   while (!input.empty()) {
     const char c = input.front();
     switch (state_) {
@@ -74,33 +67,23 @@ bool DataDecoder::decode(std::string_view& input, std::string& out) {
         break;
       }
       case State::cr:
-        if (c == '\n') {
-          out += '\n';
-          state_ = State::line_start;
-          input.remove_prefix(1);
-        } else {
-          out += '\r';
-          state_ = State::text;
-        }
+        state_ = c == '\n' ? after_line_ : State::text;
+        out += c == '\n' ? '\n' : '\r';
+        if (c == '\n') input.remove_prefix(1);
         break;
       case State::dot:
+        // The stuffed dot is dropped; the next byte is text, even a second dot.
         state_ = c == '\r' ? State::dot_cr : State::text;
-        if (c == '\r') {
-          input.remove_prefix(1);
-        } else {
-          // The stuffed dot is gone; what follows is text, a second dot included.
-          out += c;
-          input.remove_prefix(1);
-        }
+        if (c != '\r') out += c;
+        input.remove_prefix(1);
         break;
       case State::dot_cr:
+        state_ = State::text;
         if (c == '\n') {
           input.remove_prefix(1);
-          state_ = State::line_start;
           return true;
         }
         out += '\r';
-        state_ = State::text;
         break;
     }
   }
@@ -114,29 +97,22 @@ void Session::greet(std::string& out) const {
   append_reply({220, "", host_ + " LMTP qmail-virtual"}, out);
 }
 
-void Session::say_lhlo(std::string& out) const {
-  out += "250-" + host_ + "\r\n";
-  out += "250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n250-ENHANCEDSTATUSCODES\r\n";
-  out += "250-SIZE " + std::to_string(limits_.message) + "\r\n";
-  out += "250 CHUNKING\r\n";
-}
-
 Event Session::next(std::string_view& input, std::string& out) {
   for (;;) {
     Event event = Event::more;
     switch (state_) {
       case State::command:
-        if (!take_line(input, out)) return state_ == State::closed ? Event::closed : Event::more;
+        if (!read_line(input, out)) return state_ == State::closed ? Event::closed : Event::more;
         event = run_command(out);
         break;
       case State::data:
         if (input.empty()) return Event::more;
-        event = take_data(input);
+        event = read_data(input);
         break;
       case State::chunk:
       case State::chunk_skip:
         if (input.empty() && chunk_left_ > 0) return Event::more;
-        event = take_chunk(input, out);
+        event = read_chunk(input, out);
         break;
       case State::asking_recipient:
       case State::asking_message:
@@ -151,7 +127,7 @@ Event Session::next(std::string_view& input, std::string& out) {
 }
 
 // Moves one line, without its end, to line_.  False: it is not whole yet.
-bool Session::take_line(std::string_view& input, std::string& out) {
+bool Session::read_line(std::string_view& input, std::string& out) {
   while (!input.empty()) {
     const std::size_t end = find_byte(input, '\n');
     const std::string_view part = first_bytes(input, end);
@@ -173,11 +149,6 @@ bool Session::take_line(std::string_view& input, std::string& out) {
   return false;
 }
 
-Event Session::simple(const Reply& reply, std::string& out) {
-  append_reply(reply, out);
-  return Event::more;
-}
-
 Event Session::mistake(const Reply& reply, std::string& out) {
   append_reply(reply, out);
   if (++mistakes_ < limits_.mistakes) return Event::more;
@@ -190,7 +161,6 @@ void Session::shut_down(const Reply& reply, std::string& out) {
   state_ = State::closed;
 }
 
-// What was begun is forgotten.
 Event Session::start_over() {
   const bool dropped = transaction_->chunks == Chunks::going_on;
   transaction_.emplace();
@@ -201,17 +171,18 @@ Event Session::run_command(std::string& out) {
   const std::string line = std::exchange(line_, {});
   if (!is_text(line)) return mistake({500, "5.5.2", "command holds control characters"}, out);
   std::string_view rest = line;
-  const std::string verb = upper_word(rest);
+  std::string verb(take_until(rest, ' '));
+  std::transform(verb.begin(), verb.end(), verb.begin(), ascii_upper);
+  rest = trim_blanks(rest);
   if (verb == "MAIL") return mail(rest, out);
   if (verb == "RCPT") return rcpt(rest, out);
   if (verb == "DATA" && rest.empty()) return data(out);
   if (verb == "BDAT") return bdat(rest, out);
-  if (verb == "RSET") {
+  if (verb == "NOOP" || verb == "RSET") {
     append_reply({250, "2.0.0", "ok"}, out);
-    return start_over();
+    return verb == "RSET" ? start_over() : Event::more;
   }
-  if (verb == "NOOP") return simple({250, "2.0.0", "ok"}, out);
-  if (verb == "VRFY") return simple({252, "2.5.2", "RCPT will tell"}, out);
+  if (verb == "VRFY") return append_reply({252, "2.5.2", "RCPT will tell"}, out);
   if (verb == "QUIT") {
     shut_down({221, "2.0.0", "bye"}, out);
     return Event::closed;
@@ -219,7 +190,9 @@ Event Session::run_command(std::string& out) {
   if (verb == "LHLO") {
     if (rest.empty()) return mistake(kBadSyntax, out);
     greeted_ = true;
-    say_lhlo(out);
+    out += "250-" + host_ + "\r\n250-PIPELINING\r\n250-8BITMIME\r\n250-SMTPUTF8\r\n";
+    out += "250-ENHANCEDSTATUSCODES\r\n250-SIZE " + std::to_string(limits_.message) + "\r\n";
+    out += "250 CHUNKING\r\n";
     return start_over();
   }
   // RFC 2033, 4.1: HELO and EHLO must not be answered as if this were SMTP.
@@ -252,7 +225,8 @@ Event Session::mail(std::string_view rest, std::string& out) {
   if (!greeted_) return mistake({503, "5.5.1", "LHLO first"}, out);
   if (transaction_->has_sender) return mistake({503, "5.5.1", "MAIL was given already"}, out);
   std::string sender;
-  if (!take_keyword(rest, "FROM:") || !parse_path(rest, sender)) return mistake(kBadSyntax, out);
+  if (!consume_keyword(rest, "FROM:") || !parse_smtp_path(rest, sender))
+    return mistake(kBadSyntax, out);
   while (!rest.empty()) {
     const std::string_view word = take_until(rest, ' ');
     if (!word.empty() && !mail_parameter(word, out)) {
@@ -260,13 +234,13 @@ Event Session::mail(std::string_view rest, std::string& out) {
       return Event::more;
     }
   }
-  if (has_high_bytes(sender) && !transaction_->utf8) {
+  if (needs_smtputf8(sender) && !transaction_->utf8) {
     transaction_.emplace();
     return mistake({553, "5.6.7", "address needs SMTPUTF8"}, out);
   }
   transaction_->sender = std::move(sender);
   transaction_->has_sender = true;
-  return simple({250, "2.1.0", "ok"}, out);
+  return append_reply({250, "2.1.0", "ok"}, out);
 }
 
 Event Session::rcpt(std::string_view rest, std::string& out) {
@@ -274,15 +248,15 @@ Event Session::rcpt(std::string_view rest, std::string& out) {
   if (transaction_->chunks != Chunks::none)
     return mistake({503, "5.5.1", "the message has begun"}, out);
   std::string address;
-  if (!take_keyword(rest, "TO:") || !parse_path(rest, address) || address.empty()) {
+  if (!consume_keyword(rest, "TO:") || !parse_smtp_path(rest, address) || address.empty()) {
     return mistake(kBadSyntax, out);
   }
   if (!rest.empty()) return mistake({555, "5.5.4", "unknown parameter"}, out);
-  if (has_high_bytes(address) && !transaction_->utf8) {
+  if (needs_smtputf8(address) && !transaction_->utf8) {
     return mistake({553, "5.6.7", "address needs SMTPUTF8"}, out);
   }
   if (transaction_->recipients.size() >= limits_.recipients) {
-    return simple({452, "4.5.3", "too many recipients"}, out);
+    return append_reply({452, "4.5.3", "too many recipients"}, out);
   }
   transaction_->recipient = std::move(address);
   state_ = State::asking_recipient;
@@ -314,10 +288,11 @@ Event Session::data(std::string& out) {
 void Session::accept_message(std::string& out) {
   QV_CHECK(state_ == State::asking_message);
   if (transaction_->chunks != Chunks::none) {
+    decoder_.start(BodyDecoder::Form::chunks);
     state_ = State::chunk;
     return;
   }
-  decoder_.start();
+  decoder_.start(BodyDecoder::Form::data);
   state_ = State::data;
   append_reply({354, "", "end with CRLF.CRLF"}, out);
 }
@@ -330,18 +305,18 @@ void Session::refuse_message(const Reply& reply, std::string& out) {
     state_ = State::command;
     return;
   }
-  // The bytes of the chunk come all the same; they have their reply already.
+  // The bytes of the chunk, which has its reply already, still arrive.
   transaction_->chunks = Chunks::failed;
   state_ = State::chunk_skip;
 }
 
-// The size of a chunk, and LAST or nothing behind it.
+// BDAT SIZE [LAST]
 Event Session::bdat(std::string_view rest, std::string& out) {
   std::uint64_t size = 0;
   const bool is_number = parse_decimal(take_until(rest, ' '), INT64_MAX, size);
   rest = trim_blanks(rest);
   if (!is_number || !(rest.empty() || equal_ignoring_case(rest, "LAST"))) {
-    // Nobody knows how many bytes follow: what comes next cannot be told from commands.
+    // How many bytes follow is unknown: chunk and commands cannot be told apart.
     shut_down({421, "5.5.4", "BDAT that cannot be read"}, out);
     return Event::closed;
   }
@@ -350,7 +325,8 @@ Event Session::bdat(std::string_view rest, std::string& out) {
   state_ = State::chunk_skip;
   if (!transaction_->has_sender) return mistake(kNoMail, out);
   if (transaction_->recipients.empty()) return mistake(kNoRcpt, out);
-  if (transaction_->chunks == Chunks::failed) return simple({503, "5.5.1", "RSET first"}, out);
+  if (transaction_->chunks == Chunks::failed)
+    return append_reply({503, "5.5.1", "RSET first"}, out);
   if (transaction_->chunks == Chunks::going_on) {
     state_ = State::chunk;
     return Event::more;
@@ -360,17 +336,17 @@ Event Session::bdat(std::string_view rest, std::string& out) {
   return Event::begin;
 }
 
-// Too big: the rest is read and thrown away, so that the reply can be given where it is due.
+// The rest of a message that is too big is read and discarded: its reply is due at the end.
 Event Session::count_body() {
   transaction_->size += transaction_->body.size();
   if (limits_.message != 0 && transaction_->size > limits_.message) transaction_->too_big = true;
   return transaction_->too_big || transaction_->body.empty() ? Event::more : Event::body;
 }
 
-Event Session::take_data(std::string_view& input) {
+Event Session::read_data(std::string_view& input) {
   transaction_->body.clear();
   if (!decoder_.decode(input, transaction_->body)) return count_body();
-  // The user gets the last piece first, and the end on the next call.
+  // The user gets the last piece now, and the end at the next call.
   chunk_left_ = 0;
   chunk_last_ = true;
   transaction_->chunks = Chunks::going_on;
@@ -378,23 +354,15 @@ Event Session::take_data(std::string_view& input) {
   return count_body();
 }
 
-Event Session::take_chunk(std::string_view& input, std::string& out) {
+Event Session::read_chunk(std::string_view& input, std::string& out) {
   if (chunk_left_ == 0) return end_of_chunk(out);
-  const std::string_view part =
-      first_bytes(input, static_cast<std::size_t>(std::min<std::uint64_t>(
-                             chunk_left_, std::max<std::size_t>(input.size(), 1))));
+  std::string_view part = input;
+  if (part.size() > chunk_left_) part = first_bytes(part, static_cast<std::size_t>(chunk_left_));
   input = after_bytes(input, part.size());
   chunk_left_ -= part.size();
   if (state_ == State::chunk_skip) return Event::more;
   transaction_->body.clear();
-  for (std::string_view rest = part; !rest.empty();) {
-    if (transaction_->chunk_cr && rest.front() != '\n') transaction_->body += '\r';
-    transaction_->chunk_cr = false;
-    const std::size_t run = find_byte(rest, '\r');
-    transaction_->body += first_bytes(rest, run);
-    transaction_->chunk_cr = run < rest.size();
-    rest = after_bytes(rest, run + 1);
-  }
+  static_cast<void>(decoder_.decode(part, transaction_->body));
   return count_body();
 }
 
@@ -407,15 +375,12 @@ Event Session::end_of_chunk(std::string& out) {
   }
   if (!chunk_last_) {
     state_ = State::command;
-    return simple({250, "2.0.0", "chunk taken"}, out);
+    return append_reply({250, "2.0.0", "chunk taken"}, out);
   }
-  if (transaction_->chunk_cr) {
-    transaction_->chunk_cr = false;
-    transaction_->body = "\r";
-    const Event event = count_body();
-    if (event != Event::more) return event;
-  }
-  return end_of_message(out);
+  transaction_->body.clear();
+  decoder_.finish(transaction_->body);
+  const Event event = count_body();
+  return event == Event::more ? end_of_message(out) : event;
 }
 
 Event Session::end_of_message(std::string& out) {

@@ -15,24 +15,13 @@ struct Field {
   std::string_view Request::*member;
 };
 constexpr Field kFields[] = {
-    {"request", &Request::request},
-    {"protocol_state", &Request::protocol_state},
-    {"protocol_name", &Request::protocol_name},
-    {"helo_name", &Request::helo_name},
-    {"sender", &Request::sender},
-    {"recipient", &Request::recipient},
-    {"recipient_count", &Request::recipient_count},
-    {"client_address", &Request::client_address},
-    {"client_name", &Request::client_name},
-    {"instance", &Request::instance},
-    {"sasl_username", &Request::sasl_username},
-    {"server_address", &Request::server_address},
+    {"request", &Request::request},     {"protocol_state", &Request::protocol_state},
+    {"helo_name", &Request::helo_name}, {"sender", &Request::sender},
+    {"recipient", &Request::recipient}, {"client_address", &Request::client_address},
 };
 
-constexpr std::string_view kAction = "action=";
-
-// Cuts what a client that ends its lines as SMTP does puts before the newline; all of it, as the
-// scanner passes over all of it.
+// A client may end its lines as SMTP does: the scanner ignores every CR before the newline, so all
+// of them are cut.
 std::string_view without_cr(std::string_view line) {
   while (!line.empty() && line.back() == '\r') line.remove_suffix(1);
   return line;
@@ -70,33 +59,10 @@ bool parse_request(std::string_view whole, Request& request) {
   return !request.request.empty();
 }
 
-void append_request(std::string& out, const Request& request) {
-  for (const Field& field : kFields) {
-    std::string_view value = request.*field.member;
-    value = first_bytes(value, find_byte(value, '\n'));
-    value = first_bytes(value, find_byte(value, '\0'));
-    out.append(field.name).append("=").append(value).push_back('\n');
-  }
-  out.push_back('\n');
-}
-
 void append_reply(std::string& out, std::string_view action) {
-  out.append(kAction);
+  out.append("action=");
   for (const char c : first_bytes(action, kMaxAction)) out.push_back(is_printable(c) ? c : '?');
   out.append("\n\n");
-}
-
-Frame parse_reply(std::string_view bytes, std::string_view& action, std::size_t& size) {
-  const std::size_t shown = bytes.size() < kAction.size() ? bytes.size() : kAction.size();
-  if (first_bytes(bytes, shown) != first_bytes(kAction, shown)) return Frame::malformed;
-  const std::string_view rest = first_bytes(after_bytes(bytes, shown), kMaxAction + 2);
-  const std::size_t end = find_byte(rest, '\n');
-  if (end == rest.size()) return end > kMaxAction ? Frame::malformed : Frame::partial;
-  if (end + 1 == rest.size()) return Frame::partial;
-  if (rest[end + 1] != '\n') return Frame::malformed;
-  action = first_bytes(rest, end);
-  size = kAction.size() + end + 2;
-  return Frame::whole;
 }
 
 }  // namespace qv::policy

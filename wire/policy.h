@@ -19,29 +19,22 @@ namespace qv::policy {
 inline constexpr std::size_t kMaxRequest = 64u << 10;  // bytes, the empty line included
 inline constexpr std::size_t kMaxAction = 1000;        // bytes of a reply's action
 
-// What of a request is of use; empty where the client did not say.  Of a name given twice the first
-// counts; unknown names are passed over.
+// The attributes that matter here; empty where the client did not send them.
 struct Request {
   std::string_view request;         // "smtpd_access_policy"
   std::string_view protocol_state;  // CONNECT EHLO HELO MAIL RCPT DATA END-OF-MESSAGE VRFY ETRN
-  std::string_view protocol_name;   // SMTP or ESMTP
   std::string_view helo_name;
   std::string_view sender;
   std::string_view recipient;  // empty at END-OF-MESSAGE with several recipients
-  std::string_view recipient_count;
   std::string_view client_address;
-  std::string_view client_name;
-  std::string_view instance;
-  std::string_view sasl_username;
-  std::string_view server_address;
 };
 
-// Finds the end of a request, looking at each byte once: shown the unconsumed bytes of a stream
-// each time more have come.
+// Finds the end of a request.  Each byte is examined once: scan() is called with all unconsumed
+// bytes of a stream whenever more have arrived.
 class RequestScanner {
  public:
   // whole: size() is the length of the request with its empty line.
-  // malformed: longer than kMaxRequest, or a NUL in it.
+  // malformed: longer than kMaxRequest, or contains a NUL.
   [[nodiscard]] Frame scan(std::string_view bytes);
   [[nodiscard]] std::size_t size() const { return scanned_; }
   void reset() { *this = RequestScanner{}; }
@@ -51,21 +44,13 @@ class RequestScanner {
   bool line_is_empty_ = true;
 };
 
-// Takes a whole request apart; views point into it.  False: a line without '=', or no
-// `request=`, which every client sends.
+// Parses a whole request; views point into it.  Unknown names are ignored, and of a name given
+// twice the first counts.  False: a line without '=', or no `request=`, which every client sends.
 [[nodiscard]] bool parse_request(std::string_view whole, Request& request);
-
-// Appends a request as Postfix would send it, fields that are empty included.  Bytes of a value
-// from its first newline or NUL on are left out.  For clients and tests.
-void append_request(std::string& out, const Request& request);
 
 // Appends the reply `action`; bytes that are not printable ASCII become '?', and it is cut at
 // kMaxAction.
 void append_reply(std::string& out, std::string_view action);
-
-// Looks for one reply at the start of `bytes`.
-[[nodiscard]] Frame parse_reply(std::string_view bytes, std::string_view& action,
-                                std::size_t& size);
 
 }  // namespace qv::policy
 

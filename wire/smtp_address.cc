@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include "wire/smtp_address.h"
 
+#include <algorithm>
+#include <utility>
+
 #include "core/text.h"
 
 namespace qv {
@@ -51,6 +54,43 @@ std::optional<std::string> quoted(std::string_view local) {
   return out;
 }
 
+bool consume(std::string_view& s, char c) {
+  if (s.empty() || s.front() != c) return false;
+  s.remove_prefix(1);
+  return true;
+}
+
+// "@a,@b:".
+bool skip_route(std::string_view& s) {
+  if (!starts_with(s, "@")) return true;
+  const std::size_t colon = find_byte(s, ':');
+  if (colon >= find_byte(s, '>')) return false;
+  s = after_bytes(s, colon + 1);
+  return true;
+}
+
+// A quoted string behind its first quote, without quotes and backslashes.
+bool parse_quoted(std::string_view& s, std::string& out) {
+  while (!consume(s, '"')) {
+    consume(s, '\\');
+    if (s.empty() || !(is_printable(s.front()) || is_high(s.front()))) return false;
+    out += s.front();
+    s.remove_prefix(1);
+  }
+  return true;
+}
+
+// Up to '@' or '>'.
+bool parse_plain(std::string_view& s, std::string& out) {
+  for (; !s.empty() && s.front() != '@' && s.front() != '>'; s.remove_prefix(1)) {
+    const char c = s.front();
+    const bool is_visible = (is_printable(c) && c != ' ') || is_high(c);
+    if (!is_visible || c == '<' || c == '"' || c == '\\') return false;
+    out += c;
+  }
+  return !s.empty();
+}
+
 }  // namespace
 
 std::optional<std::string> smtp_mailbox(std::string_view address) {
@@ -67,11 +107,25 @@ std::optional<std::string> smtp_mailbox(std::string_view address) {
   return out;
 }
 
-bool needs_smtputf8(std::string_view address) {
-  for (const char c : address) {
-    if (is_high(c)) return true;
+bool parse_smtp_path(std::string_view& rest, std::string& address) {
+  std::string_view s = rest;
+  std::string out;
+  if (!consume(s, '<') || !skip_route(s)) return false;
+  if (consume(s, '"') ? !parse_quoted(s, out) : !parse_plain(s, out)) return false;
+  if (consume(s, '@')) {
+    std::string domain;
+    if (out.empty() || !parse_plain(s, domain) || domain.empty()) return false;
+    out += "@" + domain;
   }
-  return false;
+  if (!consume(s, '>') || out.size() > kMaxSmtpPath) return false;
+  if (!s.empty() && !is_blank(s.front())) return false;
+  rest = trim_blanks(s);
+  address = std::move(out);
+  return true;
+}
+
+bool needs_smtputf8(std::string_view address) {
+  return std::any_of(address.begin(), address.end(), is_high);
 }
 
 }  // namespace qv

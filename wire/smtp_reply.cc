@@ -1,46 +1,33 @@
 // SPDX-License-Identifier: 0BSD
 #include "wire/smtp_reply.h"
 
+#include <utility>
+
 #include "core/text.h"
 
 namespace qv {
 
 namespace {
 
-// At most three digits, not followed by another one.
-bool take_number(std::string_view& rest, std::uint16_t& out) {
-  std::size_t digits = 0;
-  while (digits < rest.size() && is_digit(rest[digits])) ++digits;
+// At most three digits.
+bool parse_part(std::string_view digits, std::uint16_t& out) {
   std::uint64_t value = 0;
-  if (digits > 3 || !parse_decimal(first_bytes(rest, digits), 999, value)) return false;
-  rest = after_bytes(rest, digits);
+  if (digits.size() > 3 || !parse_decimal(digits, 999, value)) return false;
   out = static_cast<std::uint16_t>(value);
   return true;
-}
-
-bool take_dot(std::string_view& rest) {
-  if (rest.empty() || rest.front() != '.') return false;
-  rest.remove_prefix(1);
-  return true;
-}
-
-// Length of the enhanced code at the front with the blank after it; 0 where there is none.
-std::size_t enhanced_length(std::string_view line) {
-  if (!parse_enhanced_code(line)) return 0;
-  const std::size_t blank = find_byte(line, ' ');
-  return blank == line.size() ? blank : blank + 1;
 }
 
 }  // namespace
 
 std::optional<EnhancedCode> parse_enhanced_code(std::string_view line) {
-  std::string_view rest = line;
+  std::string_view rest = first_bytes(line, find_byte(line, ' '));
+  const std::string_view of_class = take_until(rest, '.');
+  const std::string_view subject = take_until(rest, '.');
   EnhancedCode code;
-  if (!take_number(rest, code.of_class) || !take_dot(rest) || !take_number(rest, code.subject) ||
-      !take_dot(rest) || !take_number(rest, code.detail)) {
+  if (!parse_part(of_class, code.of_class) || !parse_part(subject, code.subject) ||
+      !parse_part(rest, code.detail)) {
     return std::nullopt;
   }
-  if (!rest.empty() && rest.front() != ' ') return std::nullopt;
   if (code.of_class != 2 && code.of_class != 4 && code.of_class != 5) return std::nullopt;
   return code;
 }
@@ -50,7 +37,7 @@ std::string reply_text(const SmtpReply& reply) {
   for (std::size_t i = 0; i < reply.lines.size(); ++i) {
     std::string_view line = reply.lines[i];
     if (i > 0 && reply.enhanced && parse_enhanced_code(line) == reply.enhanced) {
-      line = after_bytes(line, enhanced_length(line));
+      line = after_bytes(line, find_byte(line, ' '));
     }
     line = trim_blanks(line);
     if (line.empty()) continue;
@@ -80,8 +67,7 @@ Frame SmtpReplyDecoder::take(std::string_view& bytes) {
 }
 
 Frame SmtpReplyDecoder::end_line() {
-  std::string line = std::move(line_);
-  line_.clear();
+  std::string line = std::exchange(line_, {});
   if (!line.empty() && line.back() == '\r') line.pop_back();
   std::uint64_t code = 0;
   if (line.size() > kMaxLine || !parse_decimal(first_bytes(line, 3), 599, code) || code < 200) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
-// wire/smtp_reply.h - the replies of an SMTP or LMTP server, bytes to struct as they arrive.
+// wire/smtp_reply.h - the replies of an SMTP or LMTP server, decoded as they arrive.
 //
 // A reply is one or more lines `NNN-text` and a last one `NNN text`, all with the same code (RFC
-// 5321 section 4.2).  A line may end with LF alone: servers that do so exist, and nothing can be
-// smuggled into a reply that is only judged.  CR elsewhere, and every other byte that is not
-// printable ASCII, becomes '?'.  Code 0 to 199 and 600 upward, lines and replies over the limits,
+// 5321 section 4.2).  A line may end with a bare LF: such servers exist, and a reply is only
+// classified, so nothing can be smuggled in.  CR elsewhere, and every other byte that is not
+// printable ASCII, becomes '?'.  Codes below 200 and above 599, lines and replies over the limits,
 // and codes that differ within a reply are malformed.
 //
 // Pure: no I/O.  Tests: tests/wire/smtp_reply_test.cc, fuzz_smtp_reply.cc
@@ -38,11 +38,11 @@ struct SmtpReply {
   [[nodiscard]] int of_class() const { return code / 100; }
 };
 
-// The whole reply as one printable line, "550 5.1.1 No such user here"; lines are joined by one
-// space, and of an enhanced code that all of them carry the first remains.
+// The whole reply as one printable line, "550 5.1.1 No such user here".  Lines are joined by one
+// space; an enhanced code that is repeated on each line appears once.
 [[nodiscard]] std::string reply_text(const SmtpReply& reply);
 
-// "5.1.1 text": the code, and the text after it; nullopt where there is none.
+// The code of "5.1.1 text"; nullopt where there is none.
 [[nodiscard]] std::optional<EnhancedCode> parse_enhanced_code(std::string_view line);
 
 class SmtpReplyDecoder {
@@ -50,11 +50,11 @@ class SmtpReplyDecoder {
   static constexpr std::size_t kMaxLine = 2048;  // bytes without the line end; RFC 5321 says 512
   static constexpr std::size_t kMaxLines = 100;
 
-  // Takes bytes from the front of `bytes` up to the end of a reply.  whole: reply() is set and
-  // `bytes` begins after it.  partial: all were taken.  malformed: for good.
+  // Consumes `bytes` up to the end of a reply.  whole: reply() is set, and `bytes` begins behind
+  // it. partial: all are consumed.  malformed: for good.
   [[nodiscard]] Frame take(std::string_view& bytes);
 
-  // REQUIRES: take() said whole.  The next take() begins a new reply.
+  // REQUIRES: take() returned whole.  The next take() begins a new reply.
   [[nodiscard]] const SmtpReply& reply() const { return reply_; }
 
  private:

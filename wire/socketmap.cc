@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include "wire/socketmap.h"
 
+#include <algorithm>
+#include <iterator>
+
 #include "core/text.h"
 
 namespace qv {
@@ -14,7 +17,7 @@ Frame parse_netstring(std::string_view bytes, std::size_t max, std::string_view&
   const std::size_t colon = find_byte(first_bytes(bytes, kMaxDigits + 1), ':');
   const std::string_view digits = first_bytes(bytes, colon);
   std::uint64_t length = 0;
-  // What stands there must be a number even while its colon has not come.
+  // Must be a number even before its colon has arrived.
   if (!digits.empty() && !parse_decimal(digits, max, length)) return Frame::malformed;
   if (digits.size() > 1 && digits.front() == '0') return Frame::malformed;
   if (colon == bytes.size()) return colon > kMaxDigits ? Frame::malformed : Frame::partial;
@@ -41,21 +44,8 @@ namespace qv::socketmap {
 
 namespace {
 
-struct Word {
-  Status status;
-  std::string_view text;
-};
-constexpr Word kWords[] = {
-    {Status::ok, "OK"},           {Status::not_found, "NOTFOUND"}, {Status::temporary, "TEMP"},
-    {Status::timeout, "TIMEOUT"}, {Status::permanent, "PERM"},
-};
-
-std::string_view word_of(Status status) {
-  for (const Word& word : kWords) {
-    if (word.status == status) return word.text;
-  }
-  return "TEMP";
-}
+// In the order of the enumerators.
+constexpr std::string_view kStatuses[] = {"OK", "NOTFOUND", "TEMP", "TIMEOUT", "PERM"};
 
 }  // namespace
 
@@ -83,18 +73,16 @@ Frame parse_reply(std::string_view bytes, Reply& reply, std::size_t& size) {
   std::string_view payload;
   const Frame frame = parse_netstring(bytes, kMaxReply, payload, size);
   if (frame != Frame::whole) return frame;
-  // The space may be missing where nothing follows it, as some servers have it.
+  // Some servers omit the space where nothing follows it.
   const std::string_view status = take_until(payload, ' ');
-  for (const Word& word : kWords) {
-    if (word.text != status) continue;
-    reply = {word.status, payload};
-    return Frame::whole;
-  }
-  return Frame::malformed;
+  const auto* const known = std::find(std::begin(kStatuses), std::end(kStatuses), status);
+  if (known == std::end(kStatuses)) return Frame::malformed;
+  reply = {static_cast<Status>(known - kStatuses), payload};
+  return Frame::whole;
 }
 
 void append_reply(std::string& out, const Reply& reply) {
-  std::string payload(word_of(reply.status));
+  std::string payload(kStatuses[static_cast<std::size_t>(reply.status)]);
   payload.push_back(' ');
   const std::size_t room = kMaxReply - payload.size();
   if (reply.status == Status::ok && reply.text.size() > room) {

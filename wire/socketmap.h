@@ -19,13 +19,12 @@ namespace qv {
 
 // ---- netstrings, `length:bytes,` as in https://cr.yp.to/proto/netstrings.txt
 
-// Looks for one netstring at the start of `bytes`.  whole: `payload` points into `bytes`, `size` is
-// the length of the netstring with its frame.  malformed: a length that is not a decimal number
-// without leading zeros, a payload longer than `max`, no comma behind it.
+// Parses a netstring at the start of `bytes`.  whole: `payload` points into `bytes`, `size` is the
+// length of the netstring with its frame.  malformed: a length that is not a decimal number without
+// leading zeros, a payload longer than `max`, no comma behind it.
 [[nodiscard]] Frame parse_netstring(std::string_view bytes, std::size_t max,
                                     std::string_view& payload, std::size_t& size);
 
-// Appends `payload` as a netstring.
 void append_netstring(std::string& out, std::string_view payload);
 
 }  // namespace qv
@@ -38,9 +37,9 @@ inline constexpr std::size_t kMaxReply = 100000;
 enum class Status : std::uint8_t {
   ok,         // OK: the text is the value
   not_found,  // NOTFOUND: there is no such key
-  temporary,  // TEMP: cannot tell now; the text says why
+  temporary,  // TEMP: undecided now; the text says why
   timeout,    // TIMEOUT: the same
-  permanent,  // PERM: the server is not able to; the text says why
+  permanent,  // PERM: the server is unable to answer; the text says why
 };
 
 struct Request {
@@ -48,7 +47,7 @@ struct Request {
   std::string_view key;   // any bytes, may be empty
 };
 
-// Looks for one request at the start of `bytes`; views point into it.
+// Parses a request at the start of `bytes`; views point into it.
 [[nodiscard]] Frame parse_request(std::string_view bytes, Request& request, std::size_t& size);
 // Appends a request.  False, nothing appended, where the name is empty or has a space, or name and
 // key are longer than kMaxRequest.
@@ -59,10 +58,10 @@ struct Reply {
   std::string_view text;
 };
 
-// Looks for one reply at the start of `bytes`.
+// Parses a reply at the start of `bytes`.
 [[nodiscard]] Frame parse_reply(std::string_view bytes, Reply& reply, std::size_t& size);
-// Appends a reply.  An OK too long for kMaxReply goes out as PERM: half a value must not be taken
-// for a whole one.  Texts of the other statuses are cut.
+// Appends a reply.  An OK too long for kMaxReply becomes PERM: a truncated value must not pass for
+// a whole one.  Texts of the other statuses are cut.
 void append_reply(std::string& out, const Reply& reply);
 
 }  // namespace qv::socketmap

@@ -1,21 +1,17 @@
 // SPDX-License-Identifier: 0BSD
 #include "wire/tcp_table.h"
 
+#include <algorithm>
+#include <charconv>
+#include <iterator>
+
 #include "core/text.h"
 
 namespace qv::tcp_table {
 
 namespace {
 
-constexpr std::size_t kCode = 4;  // "200 "
-
 bool needs_encoding(char c) { return c <= ' ' || c > '~' || c == '%'; }
-
-int hex_value(char c) {
-  if (is_digit(c)) return c - '0';
-  c = ascii_lower(c);
-  return c >= 'a' && c <= 'f' ? c - 'a' + 10 : -1;
-}
 
 void append_encoded(std::string& out, char c) {
   constexpr char kHex[] = "0123456789ABCDEF";
@@ -29,8 +25,8 @@ void append_encoded(std::string& out, char c) {
   out.push_back(kHex[byte & 15]);
 }
 
-// One line at the start of `bytes`, without newline and CR.
-Frame take_line(std::string_view bytes, std::string_view& line, std::size_t& size) {
+// Finds a line at the start of `bytes`; `line` is without newline and CR.
+Frame parse_line(std::string_view bytes, std::string_view& line, std::size_t& size) {
   const std::string_view seen = first_bytes(bytes, kMaxLine + 2);
   const std::size_t end = find_byte(seen, '\n');
   if (end == seen.size()) return seen.size() > kMaxLine + 1 ? Frame::malformed : Frame::partial;
@@ -40,17 +36,8 @@ Frame take_line(std::string_view bytes, std::string_view& line, std::size_t& siz
   return line.size() > kMaxLine ? Frame::malformed : Frame::whole;
 }
 
-const char* code_of(Status status) {
-  switch (status) {
-    case Status::found:
-      return "200 ";
-    case Status::not_found:
-      return "500 ";
-    case Status::retry:
-      return "400 ";
-  }
-  return "400 ";
-}
+// In the order of the enumerators.
+constexpr std::string_view kCodes[] = {"200 ", "500 ", "400 "};
 
 }  // namespace
 
@@ -68,10 +55,10 @@ bool decode(std::string_view text, std::string& out) {
       continue;
     }
     if (text.size() - i < 3) return false;
-    const int high = hex_value(text[i + 1]);
-    const int low = hex_value(text[i + 2]);
-    if (high < 0 || low < 0) return false;
-    out.push_back(static_cast<char>(high * 16 + low));
+    const char* const digits = text.data() + i + 1;
+    unsigned char byte = 0;
+    if (std::from_chars(digits, digits + 2, byte, 16).ptr != digits + 2) return false;
+    out.push_back(static_cast<char>(byte));
     i += 2;
   }
   return true;
@@ -79,7 +66,7 @@ bool decode(std::string_view text, std::string& out) {
 
 Frame parse_request(std::string_view bytes, std::string& key, std::size_t& size) {
   std::string_view line;
-  const Frame frame = take_line(bytes, line, size);
+  const Frame frame = parse_line(bytes, line, size);
   if (frame != Frame::whole) return frame;
   if (!starts_with(line, "get ")) return Frame::malformed;
   return decode(after_bytes(line, 4), key) ? Frame::whole : Frame::malformed;
@@ -94,23 +81,21 @@ bool append_request(std::string& out, std::string_view key) {
 
 Frame parse_reply(std::string_view bytes, Reply& reply, std::size_t& size) {
   std::string_view line;
-  const Frame frame = take_line(bytes, line, size);
+  const Frame frame = parse_line(bytes, line, size);
   if (frame != Frame::whole) return frame;
-  for (const Status status : {Status::found, Status::not_found, Status::retry}) {
-    if (!starts_with(line, code_of(status))) continue;
-    reply.status = status;
-    std::string_view text = after_bytes(line, kCode);
-    if (decode(text, reply.text)) return Frame::whole;
-    // A value must be what was meant; a reason for not having one may be written carelessly.
-    if (status == Status::found) return Frame::malformed;
-    reply.text.assign(text);
-    return Frame::whole;
-  }
-  return Frame::malformed;
+  const auto* const code = std::find(std::begin(kCodes), std::end(kCodes), first_bytes(line, 4));
+  if (code == std::end(kCodes)) return Frame::malformed;
+  reply.status = static_cast<Status>(code - kCodes);
+  const std::string_view text = after_bytes(line, 4);
+  if (decode(text, reply.text)) return Frame::whole;
+  // A value must be exact; the reason of a failure may be encoded carelessly.
+  if (reply.status == Status::found) return Frame::malformed;
+  reply.text.assign(text);
+  return Frame::whole;
 }
 
 void append_reply(std::string& out, Status status, std::string_view text) {
-  std::string line = code_of(status);
+  std::string line(kCodes[static_cast<std::size_t>(status)]);
   for (const char c : text) {
     const std::size_t before = line.size();
     append_encoded(line, c);

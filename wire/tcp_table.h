@@ -2,7 +2,7 @@
 // wire/tcp_table.h - Postfix's tcp_table(5) protocol: `get SP key NL`, and a code with a text.
 //
 // In keys and texts every byte that is '%', a blank, a control character or not ASCII is written as
-// %XX.  A line holds at most 4096 characters.  Replies: 200 value, 500 not found, 400 cannot tell.
+// %XX.  A line has at most 4096 characters.  Replies: 200 value, 500 not found, 400 undecided.
 //
 // Pure.  Tests: tests/wire/tcp_table_test.cc, fuzz_tcp_table.cc
 #ifndef QV_WIRE_TCP_TABLE_H_
@@ -25,9 +25,9 @@ enum class Status : std::uint8_t {
   retry,      // 400
 };
 
-// Looks for one request line at the start of `bytes` and decodes its key.  whole: `size` is the
-// line with its newline.  malformed: anything but `get`, a key that is not encoded as it must be, a
-// line too long.  A CR before the newline is passed over.
+// Parses a request line at the start of `bytes` and decodes its key.  whole: `size` is the line
+// with its newline.  malformed: anything but `get`, a wrongly encoded key, a line too long.  A CR
+// before the newline is ignored.
 [[nodiscard]] Frame parse_request(std::string_view bytes, std::string& key, std::size_t& size);
 // Appends a request; false, nothing appended, where the encoded line would be too long.
 [[nodiscard]] bool append_request(std::string& out, std::string_view key);
@@ -37,14 +37,14 @@ struct Reply {
   std::string text;  // decoded
 };
 
-// Looks for one reply line.  A code that is not 200, 400 or 500 is malformed.
+// Parses a reply line.  A code that is not 200, 400 or 500 is malformed.
 [[nodiscard]] Frame parse_reply(std::string_view bytes, Reply& reply, std::size_t& size);
-// Appends a reply.  A value too long for one line goes out as 400: half of it must not be taken for
-// the whole.  Texts of the other two are cut.
+// Appends a reply.  A value too long for one line becomes 400: a truncated value must not pass for
+// a whole one.  Texts of the other two are cut.
 void append_reply(std::string& out, Status status, std::string_view text);
 
 // Percent encoding.  decode() is false, `out` unspecified, on a '%' without two hexadecimal digits
-// behind it; a byte that should have been encoded and was not is taken as it is, as Postfix does.
+// behind it; a byte that should have been encoded is accepted, as Postfix does.
 [[nodiscard]] std::string encode(std::string_view text);
 [[nodiscard]] bool decode(std::string_view text, std::string& out);
 

@@ -32,12 +32,17 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
   const qv::Frame frame = decoder.scan(bytes);
   require(scan_in_pieces(slow, bytes) == frame);
   if (frame != qv::Frame::whole) return 0;
-  require(slow.size() == decoder.size() && slow.count() == decoder.count());
+  require(slow.size() == decoder.size());
+  qv::AttributeReader reader(decoder, bytes);
   std::string again;
-  for (std::size_t i = 0; i < decoder.count(); ++i) {
-    const qv::Attribute attribute = decoder.attribute(bytes, i);
-    qv::append_attribute(again, attribute.name, attribute.value);
+  std::string_view rest = bytes.substr(0, decoder.size() - 1);
+  while (!rest.empty()) {
+    const std::string_view name = qv::take_until(rest, '\0');
+    const std::string_view value = qv::take_until(rest, '\0');
+    require(reader.text(name) == value && !reader.failed());
+    qv::append_attribute(again, name, value);
   }
+  require(reader.done());
   qv::end_attributes(again);
   require(bytes.substr(0, decoder.size()) == again);
   return 0;

@@ -4,7 +4,6 @@
 #include <gtest/gtest.h>
 
 #include "tests/fakes/lmtp_script.h"
-#include "wire/lmtp_path.h"
 
 namespace qv {
 namespace {
@@ -163,40 +162,6 @@ TEST_F(LmtpTest, RefusesParametersAndBytesItDoesNotKnow) {
   EXPECT_EQ(codes(start + "MAIL FROM:<m\xc3\xbc@x> SMTPUTF8\r\nRCPT TO:<\xc3\xbc@y>\r\n"),
             "250 250 250");
   EXPECT_EQ(codes(std::string("NOOP \0\r\nNOOP \r x\r\n", 18)), "500 500");
-}
-
-TEST(LmtpPath, ReadsPaths) {
-  struct Row {
-    const char* text;
-    const char* address;
-    const char* rest;
-  };
-  for (const Row& row :
-       {Row{"<a@x>", "a@x", ""}, Row{"<>", "", ""}, Row{"<postmaster> X", "postmaster", "X"},
-        Row{"<@r1,@r2:a@x> SIZE=1", "a@x", "SIZE=1"}, Row{"<\"a b\"@x>", "a b@x", ""},
-        Row{"<\"a\\\"b\\\\\"@x>", "a\"b\\@x", ""}, Row{"<\"a>b\"@x>", "a>b@x", ""},
-        Row{"<a@[127.0.0.1]>", "a@[127.0.0.1]", ""}}) {
-    std::string_view rest = row.text;
-    std::string address = "?";
-    EXPECT_TRUE(lmtp::parse_path(rest, address)) << row.text;
-    EXPECT_EQ(address, row.address) << row.text;
-    EXPECT_EQ(rest, row.rest) << row.text;
-  }
-  for (const char* bad :
-       {"", "a@x", "<a@x", "<a@>", "<@x>", "<a b@x>", "<a@x>y", "<a@x@y>", "<\"a@x>", "<\"a\\",
-        "<<a@x>>", "<@r a@x>", "<a\x01@x>", "<\"a\nb\"@x>", "<a\"b@x>"}) {
-    std::string_view rest = bad;
-    std::string address = "?";
-    EXPECT_FALSE(lmtp::parse_path(rest, address)) << bad;
-    EXPECT_EQ(address, "?");
-  }
-  const std::string longest = "<" + std::string(lmtp::kMaxAddress, 'x') + ">";
-  std::string_view rest = longest;
-  std::string address;
-  EXPECT_TRUE(lmtp::parse_path(rest, address));
-  const std::string longer = "<" + std::string(lmtp::kMaxAddress + 1, 'x') + ">";
-  rest = longer;
-  EXPECT_FALSE(lmtp::parse_path(rest, address));
 }
 
 }  // namespace

@@ -37,5 +37,39 @@ TEST(SmtpMailbox, KnowsWhatNeedsSmtpUtf8) {
   EXPECT_TRUE(needs_smtputf8("joe@\xc3\xb6.example"));
 }
 
+TEST(SmtpPath, ReadsPaths) {
+  struct Row {
+    const char* text;
+    const char* address;
+    const char* rest;
+  };
+  for (const Row& row :
+       {Row{"<a@x>", "a@x", ""}, Row{"<>", "", ""}, Row{"<postmaster> X", "postmaster", "X"},
+        Row{"<@r1,@r2:a@x> SIZE=1", "a@x", "SIZE=1"}, Row{"<\"a b\"@x>", "a b@x", ""},
+        Row{"<\"a\\\"b\\\\\"@x>", "a\"b\\@x", ""}, Row{"<\"a>b\"@x>", "a>b@x", ""},
+        Row{"<a@[127.0.0.1]>", "a@[127.0.0.1]", ""}}) {
+    std::string_view rest = row.text;
+    std::string address = "?";
+    EXPECT_TRUE(parse_smtp_path(rest, address)) << row.text;
+    EXPECT_EQ(address, row.address) << row.text;
+    EXPECT_EQ(rest, row.rest) << row.text;
+  }
+  for (const char* bad :
+       {"", "a@x", "<a@x", "<a@>", "<@x>", "<a b@x>", "<a@x>y", "<a@x@y>", "<\"a@x>", "<\"a\\",
+        "<<a@x>>", "<@r a@x>", "<a\x01@x>", "<\"a\nb\"@x>", "<a\"b@x>"}) {
+    std::string_view rest = bad;
+    std::string address = "?";
+    EXPECT_FALSE(parse_smtp_path(rest, address)) << bad;
+    EXPECT_EQ(address, "?");
+  }
+  const std::string longest = "<" + std::string(kMaxSmtpPath, 'x') + ">";
+  std::string_view rest = longest;
+  std::string address;
+  EXPECT_TRUE(parse_smtp_path(rest, address));
+  const std::string longer = "<" + std::string(kMaxSmtpPath + 1, 'x') + ">";
+  rest = longer;
+  EXPECT_FALSE(parse_smtp_path(rest, address));
+}
+
 }  // namespace
 }  // namespace qv
