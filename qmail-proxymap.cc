@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // qmail-proxymap - many clients, few open tables.  Manual: qmail-proxymap(8).
-#include "event/libevent_loop.h"
 #include "process/program.h"
-#include "process/skeleton.h"
 #include "proxymap/options.h"
 #include "proxymap/process.h"
 
@@ -24,9 +22,7 @@ int main(int argc, char** argv) {
     check_config(options, line.has("w"), settings, problems);
   };
   program.run = [&](const auto& line, const auto& settings) {
-    qv::LibeventLoop loop;
-    ProxymapDaemon daemon(loop, options, settings, line.has("w"));
-    return qv::run_daemon("qmail-proxymap", daemon);
+    return run_proxymap(options, settings, line.has("w"));
   };
   return qv::run_program(program, argc, argv);
 }

@@ -18,10 +18,6 @@ AllowList::AllowList(std::string path, Complain complain, WallClock clock)
   follow(0);
 }
 
-bool AllowList::approves(std::string_view table) const {
-  return tables_.find(table) != tables_.end();
-}
-
 void AllowList::follow(std::int64_t now_us) {
   switch (lines_.refresh(
       now_us, [this](auto& files) { return read_control_file(path_, files.emplace_back()); })) {
@@ -29,7 +25,7 @@ void AllowList::follow(std::int64_t now_us) {
       return;
     case Reload::failed:
       if (const std::string trouble = lines_.take_trouble(); !trouble.empty()) {
-        complain_({path_, 0, trouble + "; the list read before stays"});
+        complain_({path_, 0, trouble + "; the old list stays in force"});
       }
       return;
     case Reload::taken:
@@ -59,21 +55,21 @@ bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
 }
 
 void AllowList::use(const ControlLines& lines) {
-  if (generation_ > 1 && lines == used_) return;
+  const bool is_first = !used_;
+  if (!is_first && lines == *used_) return;
   used_ = lines;
   Tables tables;
   bool whole = true;
-  if (!lines && !tables_.empty()) complain_({path_, 0, "there is no such file any more"});
+  if (!lines && !tables_.empty()) complain_({path_, 0, "the file is gone"});
   if (lines) {
     for (const ControlLine& line : *lines) whole = parse_line(line, tables) && whole;
   }
-  if (!whole && generation_ > 1) {
-    complain_({path_, 0, "not taken over; the list read before stays"});
+  if (!whole && !is_first) {
+    complain_({path_, 0, "not taken over; the old list stays in force"});
     return;
   }
-  // At the start there is none before: what can be understood is approved.
+  // At the start there is no old list: the entries without a mistake are approved.
   tables_ = std::move(tables);
-  ++generation_;
 }
 
 std::string approving_line(std::string_view table) {

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // proxymap/allow_list.h - which tables may be asked for, as control/proxy_read_maps says.
 //
-// One `proxy:type:name` per line or several, separated by commas or blanks; `{ proxy:type:name }`
-// where the name holds some.  A table is approved if it is written exactly so.  The file is read
-// again when it has changed; while it cannot be read or holds a mistake, the list read before stays
-// in force.  No file: nothing is approved.
+// Entries `proxy:type:name`, separated by commas, blanks or line ends; `{ proxy:type:name }` where
+// the name holds some.  A table is approved if it is written exactly so.  The file is read again
+// when it has changed; while it cannot be read or holds a mistake, the old list stays in force.  No
+// file: nothing is approved.
 //
 // Threads: none.  Blocking: reads a local file.
 // Manual: qmail-proxymap(8).  Tests: tests/proxymap/allow_list_test.cc
@@ -13,6 +13,7 @@
 
 #include <cstdint>
 #include <functional>
+#include <optional>
 #include <set>
 #include <string>
 #include <string_view>
@@ -24,19 +25,19 @@ namespace qv::proxymap {
 
 class AllowList {
  public:
-  // Told of each mistake, and of a file that cannot be read; once per change.
+  // Called for each mistake, and for a file that cannot be read; once per change.
   using Complain = std::function<void(const Problem&)>;
 
-  // `clock`: end_of_time_ns for a program that reads once.
+  // Reads the file.  `clock`: end_of_time_ns for a program that reads once.
   AllowList(std::string path, Complain complain, WallClock clock = wall_clock_ns);
 
-  // Reads the file if it is another than the one read last.
+  // Reads the file again if it has changed.
   void follow(std::int64_t now_us);
 
   // `table` as type:name, without "proxy:".
-  [[nodiscard]] bool approves(std::string_view table) const;
-  // Another number after each change: what was approved before must be asked again.
-  [[nodiscard]] std::uint64_t generation() const { return generation_; }
+  [[nodiscard]] bool approves(std::string_view table) const {
+    return tables_.find(table) != tables_.end();
+  }
   [[nodiscard]] const std::string& path() const { return path_; }
   [[nodiscard]] std::size_t size() const { return tables_.size(); }
 
@@ -50,8 +51,7 @@ class AllowList {
   Complain complain_;
   Tables tables_;
   Reloaded<ControlLines> lines_;
-  ControlLines used_;  // as last read, good or not
-  std::uint64_t generation_ = 1;
+  std::optional<ControlLines> used_;  // as last read, good or not
 };
 
 // What to write into the file to approve `table`.

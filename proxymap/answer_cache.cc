@@ -8,44 +8,34 @@
 namespace qv::proxymap {
 
 namespace {
-constexpr std::size_t kEntryCost = 128;
 constexpr std::uint64_t kDefaultBytes = 1u << 20;
 constexpr std::uint64_t kMaxBytes = 1u << 30;
 constexpr std::uint64_t kMaxSeconds = 86400;
 }  // namespace
 
-std::size_t AnswerCache::cost(const Entry& entry) {
-  return kEntryCost + entry.key.size() + entry.value.size();
-}
-
 void AnswerCache::erase(Entries::iterator entry) {
-  bytes_ -= cost(*entry);
+  bytes_ -= entry->cost();
   index_.erase(entry->key);
   entries_.erase(entry);
 }
 
-bool AnswerCache::find(std::string_view key, std::int64_t now_us, Kept& kept) {
+std::optional<AnswerCache::Cached> AnswerCache::find(std::string_view key, std::int64_t now_us) {
   const auto at = index_.find(key);
-  if (at == index_.end()) return false;
-  if (now_us >= at->second->until_us) {
-    erase(at->second);
-    return false;
-  }
-  kept = {at->second->answer, at->second->value};
-  return true;
+  if (at == index_.end()) return std::nullopt;
+  if (now_us < at->second->until_us) return Cached{at->second->answer, at->second->value};
+  erase(at->second);
+  return std::nullopt;
 }
 
-void AnswerCache::keep(std::string_view key, Answer answer, std::string_view value,
-                       std::int64_t now_us) {
+void AnswerCache::store(std::string_view key, Answer answer, std::string_view value,
+                        std::int64_t now_us) {
   forget(key);
-  if (limits_.time_us == 0) return;
   Entry entry{std::string(key), answer, std::string(value), now_us + limits_.time_us};
-  const std::size_t needed = cost(entry);
-  if (needed > limits_.bytes) return;
-  while (bytes_ + needed > limits_.bytes) erase(entries_.begin());
+  if (limits_.time_us == 0 || entry.cost() > limits_.bytes) return;
+  while (bytes_ + entry.cost() > limits_.bytes) erase(entries_.begin());
+  bytes_ += entry.cost();
   entries_.push_back(std::move(entry));
   index_.emplace(entries_.back().key, std::prev(entries_.end()));
-  bytes_ += needed;
 }
 
 void AnswerCache::forget(std::string_view key) {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// proxymap/answer_cache.h - answers of slow tables, kept for a while where the operator wants it.
+// proxymap/answer_cache.h - answers of slow tables, cached where the operator asks for it.
 //
-// Found and absent are kept, faults never.  Each table has its own time and its own number of
-// entries; the oldest go first.
+// Found and absent are cached, faults never.  Each table has its own time and its own number of
+// bytes; the oldest answers go first.
 //
 // Threads: none.  Tests: tests/proxymap/answer_cache_test.cc
 #ifndef QV_PROXYMAP_ANSWER_CACHE_H_
@@ -10,9 +10,11 @@
 
 #include <cstdint>
 #include <list>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
+#include <vector>
 
 #include "control/lines.h"
 #include "maps/map.h"
@@ -20,7 +22,7 @@
 namespace qv::proxymap {
 
 struct CacheLimits {
-  std::int64_t time_us = 0;  // 0: nothing is kept
+  std::int64_t time_us = 0;  // 0: nothing is cached
   std::size_t bytes = 0;     // of keys and values, and 128 for each entry
 };
 
@@ -28,13 +30,13 @@ class AnswerCache {
  public:
   explicit AnswerCache(const CacheLimits& limits) : limits_(limits) {}
 
-  struct Kept {
+  struct Cached {
     Answer answer = Answer::absent;
     std::string_view value;  // good until the next call
   };
-  // True: `kept` is the answer.  False: none is kept, or it is too old.
-  [[nodiscard]] bool find(std::string_view key, std::int64_t now_us, Kept& kept);
-  void keep(std::string_view key, Answer answer, std::string_view value, std::int64_t now_us);
+  // Nothing where no answer is cached, or it is too old.
+  [[nodiscard]] std::optional<Cached> find(std::string_view key, std::int64_t now_us);
+  void store(std::string_view key, Answer answer, std::string_view value, std::int64_t now_us);
   void forget(std::string_view key);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -45,10 +47,11 @@ class AnswerCache {
     Answer answer;
     std::string value;
     std::int64_t until_us;
+
+    [[nodiscard]] std::size_t cost() const { return 128 + key.size() + value.size(); }
   };
   using Entries = std::list<Entry>;
 
-  [[nodiscard]] static std::size_t cost(const Entry& entry);
   void erase(Entries::iterator entry);
 
   CacheLimits limits_;
@@ -57,8 +60,8 @@ class AnswerCache {
   std::size_t bytes_ = 0;
 };
 
-// The lines of control/proxy_cache_maps: `proxy:type:name seconds [bytes]`, by table.  Mistakes are
-// added to `problems`, and the line is left out.
+// The lines of control/proxy_cache_maps: `proxy:type:name seconds [bytes]`, by table.  A line with
+// a mistake is left out and added to `problems`.
 [[nodiscard]] std::unordered_map<std::string, CacheLimits> parse_cache_lines(
     const std::string& path, const std::vector<ControlLine>& lines, std::vector<Problem>& problems);
 

@@ -2,15 +2,16 @@
 #include "proxymap/process.h"
 
 #include <sys/socket.h>
-#include <unistd.h>
 
+#include <optional>
+#include <unordered_map>
 #include <utility>
 
-#include "core/text.h"
+#include "event/libevent_loop.h"
+#include "event/stream_server.h"
 #include "maps/cdb_file.h"
-#include "maps/open.h"
+#include "process/skeleton.h"
 #include "proxymap/session.h"
-#include "proxymap/worker.h"
 
 namespace qv::proxymap {
 
@@ -37,16 +38,40 @@ void add_if_any(LogLine& line, std::string_view key, std::string_view value) {
   if (!value.empty()) line.add(key, value);
 }
 
-}  // namespace
+class ProxymapDaemon final : public Daemon {
+ public:
+  // REQUIRES: all outlive this object.
+  ProxymapDaemon(Loop& loop, const Options& options, const Settings& settings, bool writes)
+      : Daemon(loop, options, settings), options_(options), writes_(writes) {}
 
-Result<void> ProxymapDaemon::pre_jail(std::string& detail) {
-  QV_TRY(listeners_, open_listeners(options_, settings_, detail));
-  return {};
-}
+  Result<void> pre_jail(std::string& detail) override {
+    QV_TRY(listeners_, open_listeners(options_, settings_, detail));
+    return {};
+  }
+  Result<void> post_jail(std::string& detail) override;
+  std::uint64_t open_files() const override {
+    return options_.server.max_clients + kOtherDescriptors;
+  }
+  void reload() override { service_->reload(read_caches()); }
 
-std::uint64_t ProxymapDaemon::open_files() const {
-  return options_.server.max_clients + kOtherDescriptors;
-}
+ private:
+  void add_counters(LogLine& line) override;
+  void log_event(const Event& event);
+  void log_problem(const Problem& problem);
+  Result<void> start_workers();
+  void start_serving();
+  std::unordered_map<std::string, CacheLimits> read_caches();
+
+  const Options& options_;
+  const bool writes_;
+  std::vector<Fd> listeners_;
+  Counters counters_;
+  std::optional<AllowList> allow_list_;
+  std::optional<Tables> tables_;
+  std::optional<process::Pool> pool_;
+  std::optional<Service> service_;
+  std::optional<StreamServer> server_;
+};
 
 Result<void> ProxymapDaemon::post_jail(std::string& /*detail*/) {
   guard_against_truncation();
@@ -76,13 +101,13 @@ Result<void> ProxymapDaemon::post_jail(std::string& /*detail*/) {
 
 Result<void> ProxymapDaemon::start_workers() {
   WorkerSettings settings{.for_update = writes_, .max_idle_us = options_.max_idle_us};
-  // Those that hang and cannot be killed count: there must be room for others beside them.
+  // Workers that hang and cannot be killed count: leave room for others beside them.
   settings.max_processes = static_cast<std::uint32_t>(options_.pool.workers) * 4;
   QV_TRY(process::Spawner spawner, process::start_spawner(worker_spawner(settings)));
   process::PoolSettings pool = options_.pool;
   pool.queue = SIZE_MAX;  // each table has a queue of its own
   pool.accepts = [](std::string_view, const process::Message& answer) {
-    JobAnswer unused;
+    WorkerAnswer unused;
     return parse_answer(answer.body, unused);
   };
   pool_.emplace(loop_, std::move(spawner), pool,
@@ -91,7 +116,7 @@ Result<void> ProxymapDaemon::start_workers() {
 }
 
 void ProxymapDaemon::start_serving() {
-  // A proxy full of clients that could not open its tables would be of no use.
+  // A proxy whose clients use up all descriptors could open no table.
   StreamServerLimits limits_of_server = options_.server;
   limits_of_server.max_clients = clients_that_fit(limits_of_server.max_clients, kOtherDescriptors);
   server_.emplace(loop_, limits_of_server);
@@ -111,8 +136,6 @@ std::unordered_map<std::string, CacheLimits> ProxymapDaemon::read_caches() {
   for (const Problem& problem : problems) log_problem(problem);
   return caches;
 }
-
-void ProxymapDaemon::reload() { service_->reload(read_caches()); }
 
 void ProxymapDaemon::log_event(const Event& event) {
   LogLine line("proxymap");
@@ -145,6 +168,14 @@ void ProxymapDaemon::add_counters(LogLine& line) {
   line.add("overdue", pool_->counters().overdue);
   line.add("workers_started", pool_->counters().workers_started);
   line.add("workers_lost", pool_->counters().workers_lost);
+}
+
+}  // namespace
+
+int run_proxymap(const Options& options, const Settings& settings, bool writes) {
+  LibeventLoop loop;
+  ProxymapDaemon daemon(loop, options, settings, writes);
+  return run_daemon("qmail-proxymap", daemon);
 }
 
 void check_config(const Options& options, bool writes, const Settings& settings,

@@ -10,142 +10,111 @@ namespace qv::proxymap {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
-constexpr std::int64_t kTellAgainUs = 60 * kSecondUs;
+constexpr std::int64_t kReportAgainUs = 60 * kSecondUs;
 constexpr std::size_t kMaxRefusals = 256;
 constexpr std::uint32_t kNoUnauthenticated = 1u << 13;
 
-Job job_of(const Request& request, std::string_view key) {
-  Job job;
-  job.operation = request.operation;
-  job.table = request.table;
-  job.no_substitution = (request.flags & flag::kNoSubstitution) != 0;
-  job.key = key;
-  job.value = request.value;
-  return job;
+// All that the client asks for: when it opened the table, and with this request.
+std::uint32_t asked_flags(const Request& request) { return request.flags | request.instance_flags; }
+
+std::uint32_t reply_flags(const Request& request, KeyEnding ending, Status status) {
+  if (request.dialect == Dialect::plain) return 0;
+  return settle(request.flags, status == Status::ok ? ending : KeyEnding::unknown);
 }
+
+bool has_nul(std::string_view s) { return find_byte(s, '\0') != s.size(); }
+
+bool is_answer(Status status) { return status == Status::ok || status == Status::no_key; }
 
 }  // namespace
 
-Walk::~Walk() { end(); }
-
-void Walk::end() {
-  map_.reset();
-  table_.clear();
-  if (walks_ != nullptr) --*walks_;
-  walks_ = nullptr;
-}
-
-Service::Service(Loop& loop, const ServiceSettings& settings, AllowList& allow_list, Tables& tables,
-                 process::Pool& pool, Counters& counters, Tell tell)
+Service::Service(Loop& loop, ServiceSettings settings, AllowList& allow_list, Tables& tables,
+                 process::Pool& pool, Counters& counters, Report report)
     : loop_(loop),
-      settings_(settings),
+      settings_(std::move(settings)),
       allow_list_(allow_list),
       tables_(tables),
       pool_(pool),
       counters_(counters),
-      tell_(std::move(tell)),
+      report_(std::move(report)),
       second_(loop.every(kSecondUs, [this] { every_second(); })) {}
 
-Service::Done Service::ask(const Request& request, Asker& asker, Walk& walk, int client,
-                           Reply& reply, process::Pool::Ticket& ticket) {
+std::optional<Reply> Service::ask(const Request& request, Client& client) {
   ++counters_.requests[request.operation];
-  reply = Reply{};
-  reply.status = Status::deny;
-  Table* table = approved(request, client);
-  if (table == nullptr || !allowed(request, *table, client)) {
-    ++counters_.replies[reply.status];
-    return Done::now;
+  std::optional<Reply> reply = Reply{.status = Status::deny};
+  if (is_approved(request, client.fd)) {
+    Table& table = tables_.add(request.table);
+    if (is_allowed(request, table, client.fd)) reply = answer(request, table, client);
   }
-  table->last_used_us = loop_.now_us();
-  note_request(request, *table);
-  switch (request.operation) {
-    case Operation::open:
-      reply = open(request, *table);
-      break;
-    case Operation::sequence:
-      reply = sequence(request, *table, walk);
-      break;
-    case Operation::lookup:
-    case Operation::update:
-    case Operation::erase:
-      if (table->kind().networked) {
-        if (networked(request, *table, asker, reply, ticket) == Done::later) return Done::later;
-        break;
-      }
-      reply = local(request, *table);
-      break;
-  }
-  ++counters_.replies[reply.status];
-  return Done::now;
+  if (reply) ++counters_.replies[reply->status];
+  return reply;
 }
 
-// Nothing about a table is looked at, and nothing kept, before the list has said that it may be.
-Table* Service::approved(const Request& request, int client) {
-  Table* table = tables_.find(request.table);
-  if (table != nullptr && table->approved_in == allow_list_.generation()) return table;
-  if (!allow_list_.approves(request.table)) {
-    if (table != nullptr) tables_.drop(*table);
-    refuse(request, client);
-    return nullptr;
-  }
-  if (table == nullptr) table = &tables_.add(request.table);
-  table->approved_in = allow_list_.generation();
-  return table;
-}
-
-// The same is said once a minute: a client that is refused tends to ask again.
-bool Service::told_lately(std::string what) {
-  if (refusals_.size() >= kMaxRefusals && refusals_.count(what) == 0) return true;
-  return !refusals_.try_emplace(std::move(what), loop_.now_us()).second;
-}
-
-void Service::refuse(const Request& request, int client) {
-  if (told_lately(std::string(request.table))) return;
+// Nothing about a table is looked at or stored before the list approves it.
+bool Service::is_approved(const Request& request, int client) {
+  if (allow_list_.approves(request.table)) return true;
+  tables_.drop(request.table);
+  if (reported_lately(std::string(request.table))) return false;
   const std::string line = approving_line(request.table);
-  tell_({.kind = EventKind::refused,
-         .operation = operation_name(request.operation),
-         .table = request.table,
-         .file = allow_list_.path(),
-         .line = line,
-         .client = client});
+  report_({.kind = EventKind::refused,
+           .operation = operation_name(request.operation),
+           .table = request.table,
+           .file = allow_list_.path(),
+           .line = line,
+           .client = client});
+  return false;
 }
 
-// An approved table can still be asked for what is not to be.
-bool Service::allowed(const Request& request, const Table& table, int client) {
+// Some requests are refused although their table is approved.
+bool Service::is_allowed(const Request& request, const Table& table, int client) {
   const char* why = nullptr;
   const bool writing =
       request.operation == Operation::update || request.operation == Operation::erase;
   if (writing && !settings_.writes) why = "this service is read-only";
-  if (request.operation == Operation::sequence && table.kind().networked) {
+  if (request.operation == Operation::sequence && table.kind.networked) {
     why = "tables behind another server are not listed";
   }
-  if (((request.instance_flags | request.flags) & kNoUnauthenticated) != 0 &&
-      table.type() == "tcp") {
+  if ((asked_flags(request) & kNoUnauthenticated) != 0 && table.type() == "tcp") {
     why = "its answers are not authenticated";
   }
   if (why == nullptr) return true;
   const std::string_view operation = operation_name(request.operation);
-  if (told_lately(std::string(operation) + " " + table.name())) return false;
-  tell_({.kind = EventKind::not_allowed,
-         .operation = operation,
-         .table = table.name(),
-         .detail = why,
-         .client = client});
+  if (reported_lately(std::string(operation) + " " + table.name)) return false;
+  report_({.kind = EventKind::not_allowed,
+           .operation = operation,
+           .table = table.name,
+           .detail = why,
+           .client = client});
   return false;
 }
 
-// The plain dialect's open shows what the request before had asked for.
-void Service::note_request(const Request& request, Table& table) const {
-  if (request.operation == Operation::open && table.seen_request) return;
-  table.seen_request = true;
-  table.last_request = request.flags & flag::kRequestMask;
+// A client that is refused tends to ask again: the same refusal is reported once a minute.
+bool Service::reported_lately(std::string what) {
+  if (refusals_.size() >= kMaxRefusals && refusals_.count(what) == 0) return true;
+  return !refusals_.try_emplace(std::move(what), loop_.now_us()).second;
+}
+
+std::optional<Reply> Service::answer(Request request, Table& table, Client& client) {
+  table.last_used_us = loop_.now_us();
+  if (request.operation != Operation::open || !table.last_request) {
+    table.last_request = request.flags & flag::kRequestMask;
+  }
+  if (request.operation == Operation::open) return open(request, table);
+  if (request.operation == Operation::sequence) return walk(request, table, client.walk);
+  const bool pattern = (table.own() & flag::kPattern) != 0;
+  if ((asked_flags(request) & (pattern ? flag::kFoldPattern : flag::kFoldFixed)) != 0) {
+    folded_.assign(request.key);
+    for (char& c : folded_) c = ascii_lower(c);
+    request.key = folded_;
+  }
+  if (table.kind.networked) return ask_worker(request, table, client);
+  return ask_local(request, table);
 }
 
 Reply Service::open(const Request& request, Table& table) {
-  Reply reply;
   // A table that cannot be opened now can be asked later: clients take no other answer here.
-  reply.status = Status::ok;
-  if (!table.kind().networked) {
+  Reply reply{.status = Status::ok};
+  if (!table.kind.networked) {
     static_cast<void>(tables_.map(table, (request.instance_flags & flag::kNoSubstitution) != 0));
   }
   if (request.dialect == Dialect::with_flags) {
@@ -153,206 +122,139 @@ Reply Service::open(const Request& request, Table& table) {
     return reply;
   }
   const std::uint32_t asked = request.flags & ~flag::kRequestMask;
-  reply.flags = settle(opened_flags(table.own(), asked) | table.last_request, table.ending);
+  reply.flags = settle(opened_flags(table.own(), asked) | *table.last_request, table.ending);
   return reply;
 }
 
-std::uint32_t Service::reply_flags(const Request& request, KeyEnding ending, Status status) {
-  if (request.dialect == Dialect::plain) return 0;
-  return settle(request.flags, status == Status::ok ? ending : KeyEnding::unknown);
+Reply Service::ask_local(const Request& request, Table& table) {
+  Map& map = tables_.map(table, (asked_flags(request) & flag::kNoSubstitution) != 0);
+  perform(map, request, answer_);
+  if (answer_.status == Status::ok && request.operation != Operation::erase) {
+    settle_ending(table, map, request.key);
+  }
+  record_outcome(table.name, request.operation, answer_.status, answer_.detail);
+  return {.status = answer_.status,
+          .flags = reply_flags(request, table.ending, answer_.status),
+          .value = answer_.value};
 }
 
-std::string_view Service::fold(const Request& request, const Table& table) {
-  const bool pattern = (table.own() & flag::kPattern) != 0;
-  const std::uint32_t bit = pattern ? flag::kFoldPattern : flag::kFoldFixed;
-  if (((request.flags | request.instance_flags) & bit) == 0) return request.key;
-  folded_.assign(request.key);
-  for (char& c : folded_) c = ascii_lower(c);
-  return folded_;
-}
-
-Reply Service::local(const Request& request, Table& table) {
-  const std::uint32_t asked = request.flags | request.instance_flags;
-  Map& map = tables_.map(table, (asked & flag::kNoSubstitution) != 0);
-  const std::string_view key = fold(request, table);
-  value_.clear();
-  const Result<Answer> result = request.operation == Operation::lookup ? map.lookup(key, value_)
-                                : request.operation == Operation::update
-                                    ? map.update(key, request.value)
-                                    : map.erase(key);
-  Reply reply;
-  reply.status = status_of(result);
-  if (request.operation == Operation::update && reply.status == Status::no_key) {
-    reply.status = Status::ok;
-  }
-  const bool has_nul = find_byte(value_, '\0') != value_.size();
-  if (has_nul) reply.status = Status::config;
-  if (reply.status == Status::ok) {
-    if (request.operation == Operation::lookup) reply.value = value_;
-    if (request.operation != Operation::erase) settle_ending(table, map, key);
-  }
-  if (!result.ok()) {
-    note_failure(table.name(), request.operation, result.error(), map);
-  } else if (has_nul) {
-    note_outcome(table.name(), request.operation, reply.status, "the value holds a NUL");
-  } else if (!troubles_.empty()) {
-    note_outcome(table.name(), request.operation, reply.status, {});
-  }
-  reply.flags = reply_flags(request, table.ending, reply.status);
-  return reply;
-}
-
-// A map looks for a key in both forms and does not say which it found.  One that is found with a
+// A map looks for a key in both forms and does not say which it found.  A key that is found with a
 // NUL behind it is there in that form.
 void Service::settle_ending(Table& table, Map& map, std::string_view key) {
   if (table.ending != KeyEnding::unknown || (table.own() & flag::kTryWithNul) == 0) return;
-  key_.assign(key);
-  key_.push_back('\0');
   std::string ignored;
-  const Result<Answer> ended = map.lookup(key_, ignored);
+  const Result<Answer> ended = map.lookup(std::string(key) + '\0', ignored);
   if (!ended.ok()) return;
   table.ending = ended.value() == Answer::found ? KeyEnding::with_nul : KeyEnding::without_nul;
 }
 
-Status Service::start_walk(const Table& table, Walk& walk) {
-  walk.end();
-  if (walks_ >= settings_.max_walks) return Status::retry;
-  walk.map_ = tables_.private_map(table);
-  walk.table_ = table.name();
-  walk.walks_ = &walks_;
-  ++walks_;
-  return Status::ok;
-}
-
-Reply Service::sequence(const Request& request, Table& table, Walk& walk) {
-  Reply reply;
-  const bool going_on = request.next && walk.map_ && walk.table_ == table.name();
-  if (!going_on) reply.status = start_walk(table, walk);
-  if (walk.map_) {
+Reply Service::walk(const Request& request, const Table& table, Client::Walk& walk) {
+  const bool going_on = request.next && walk.map && walk.table == table.name;
+  if (!going_on) walk = {};
+  if (!going_on && walks_.use_count() <= static_cast<long>(settings_.max_walks)) {
+    walk = {table.name, tables_.private_map(table), walks_};
+  }
+  Reply reply;  // Status::retry where there is no place for another walk
+  if (walk.map) {
     key_.clear();
-    value_.clear();
+    answer_.value.clear();
     const Result<Answer> result =
-        walk.map_->sequence(going_on ? Step::next : Step::first, key_, value_);
+        walk.map->sequence(going_on ? Step::next : Step::first, key_, answer_.value);
     reply.status = status_of(result);
     if (!result.ok()) {
-      note_failure(table.name(), request.operation, result.error(), *walk.map_);
+      record_outcome(table.name, request.operation, reply.status,
+                     failure_of(*walk.map, result.error()));
+    } else if (has_nul(key_) || has_nul(answer_.value)) {
+      reply.status = Status::config;
     }
   }
-  const bool has_nul =
-      find_byte(key_, '\0') != key_.size() || find_byte(value_, '\0') != value_.size();
-  if (reply.status == Status::ok && has_nul) reply.status = Status::config;
   if (reply.status == Status::ok) {
     reply.key = key_;
-    reply.value = value_;
+    reply.value = answer_.value;
   } else {
-    walk.end();
+    walk = {};
   }
   reply.flags = reply_flags(request, KeyEnding::unknown, reply.status);
   return reply;
 }
 
-AnswerCache* Service::cache_of(const Table& table) {
-  if (settings_.caches.empty()) return nullptr;
-  const auto limits = settings_.caches.find(table.name());
+AnswerCache* Service::cache_of(const std::string& table) {
+  const auto limits = settings_.caches.find(table);
   if (limits == settings_.caches.end()) return nullptr;
-  return &caches_.try_emplace(table.name(), limits->second).first->second;
+  return &caches_.try_emplace(table, limits->second).first->second;
 }
 
-bool Service::find_kept(const Table& table, std::string_view key, Reply& reply) {
-  AnswerCache* cache = cache_of(table);
-  AnswerCache::Kept kept;
-  if (cache == nullptr || !cache->find(key, loop_.now_us(), kept)) return false;
-  ++counters_.cache_hits;
-  reply.status = kept.answer == Answer::found ? Status::ok : Status::no_key;
-  value_.assign(kept.value);
-  reply.value = value_;
-  return true;
-}
-
-void Service::keep(const std::string& table, const std::string& key, const JobAnswer& answer) {
-  const auto cache = caches_.find(table);
-  if (cache == caches_.end()) return;
-  if (answer.status != Status::ok && answer.status != Status::no_key) return;
-  const Answer what = answer.status == Status::ok ? Answer::found : Answer::absent;
-  cache->second.keep(key, what, answer.value, loop_.now_us());
-}
-
-Service::Done Service::networked(const Request& request, Table& table, Asker& asker, Reply& reply,
-                                 process::Pool::Ticket& ticket) {
-  const std::string_view key = fold(request, table);
+std::optional<Reply> Service::ask_worker(const Request& request, const Table& table,
+                                         Client& client) {
   const bool looking = request.operation == Operation::lookup;
-  // What depends on the options of the request is not kept for others.
-  const bool keeps = looking && (request.flags & flag::kNoSubstitution) == 0;
-  reply = Reply{};
-  if (keeps && find_kept(table, key, reply)) {
-    reply.flags = reply_flags(request, KeyEnding::unknown, reply.status);
-    return Done::now;
-  }
-  if (AnswerCache* cache = cache_of(table); cache != nullptr && !looking) {
-    cache->forget(key);
-  }
+  // An answer that depends on the options of the request is not stored for others.
+  const bool cached = looking && (asked_flags(request) & flag::kNoSubstitution) == 0;
   const std::uint32_t flags = reply_flags(request, KeyEnding::unknown, Status::ok);
+  AnswerCache* const cache = cache_of(table.name);
+  if (cache != nullptr && !looking) cache->forget(request.key);
+  if (cache != nullptr && cached) {
+    if (const auto stored = cache->find(request.key, loop_.now_us())) {
+      ++counters_.cache_hits;
+      return Reply{.status = status_of(stored->answer), .flags = flags, .value = stored->value};
+    }
+  }
   ++counters_.to_workers;
-  ticket =
-      pool_.ask(order_of(job_of(request, key)),
-                [this, &asker, flags, keeps, name = table.name(), operation = request.operation,
-                 asked = std::string(key)](const Result<process::Message>& answered) {
-                  const JobAnswer answer = answer_of(answered);
-                  if (keeps) keep(name, asked, answer);
-                  note_outcome(name, operation, answer.status, answer.detail);
-                  ++counters_.replies[answer.status];
-                  Reply late;
-                  late.status = answer.status;
-                  late.flags = flags;
-                  late.value = answer.value;
-                  asker.on_reply(late);
-                });
-  return Done::later;
-}
-
-void Service::note_failure(const std::string& table, Operation operation, const Error& error,
-                           const Map& map) {
-  const std::string detail = map.detail();
-  note_outcome(table, operation, status_of(error),
-               detail.empty() ? describe_error(error, {}) : detail);
+  client.ticket = pool_.ask(
+      job_of(request),
+      [this, &client, flags, cached, name = table.name, operation = request.operation,
+       key = std::string(request.key)](const Result<process::Message>& answered) {
+        const WorkerAnswer answer = answer_of(answered);
+        // Not to be found: emptied since, and this answer may be from before.
+        const auto store = caches_.find(name);
+        if (cached && store != caches_.end() && is_answer(answer.status)) {
+          const Answer found = answer.status == Status::ok ? Answer::found : Answer::absent;
+          store->second.store(key, found, answer.value, loop_.now_us());
+        }
+        record_outcome(name, operation, answer.status, answer.detail);
+        ++counters_.replies[answer.status];
+        client.ticket = 0;
+        client.on_reply({.status = answer.status, .flags = flags, .value = answer.value});
+      });
+  return std::nullopt;
 }
 
 void Service::notice(std::string_view text) {
   last_notice_ = text;
-  tell_({.detail = text});
+  report_({.detail = text});
 }
 
 // One line when a table stops answering and one when it answers again, and one a minute between.
-void Service::note_outcome(const std::string& table, Operation operation, Status status,
-                           std::string_view detail) {
+void Service::record_outcome(const std::string& table, Operation operation, Status status,
+                             std::string_view detail) {
   const auto at = troubles_.find(table);
-  if (status == Status::ok || status == Status::no_key) {
-    if (!detail.empty()) tell_({.table = table, .detail = detail});
+  if (is_answer(status)) {
+    if (!detail.empty()) report_({.table = table, .detail = detail});
     if (at == troubles_.end()) return;
-    const bool told = at->second.told;
+    const bool reported = at->second.reported;
     troubles_.erase(at);
-    if (told) tell_({.kind = EventKind::recovered, .table = table});
+    if (reported) report_({.kind = EventKind::recovered, .table = table});
     return;
   }
-  Trouble& trouble = troubles_[table];
+  const bool is_new = at == troubles_.end();
+  Trouble& trouble = is_new ? troubles_[table] : at->second;
   const std::int64_t now = loop_.now_us();
-  const bool lately = trouble.told_us != 0 && now - trouble.told_us < kTellAgainUs;
-  if (lately && trouble.detail == detail) return;
-  const bool noticed = trouble.told_us == 0 && !detail.empty() && ends_with(last_notice_, detail);
-  trouble = {std::string(detail), now, trouble.told || !noticed};
+  if (!is_new && now - trouble.since_us < kReportAgainUs && trouble.detail == detail) return;
+  const bool noticed = is_new && !detail.empty() && ends_with(last_notice_, detail);
+  trouble = {std::string(detail), now, trouble.reported || !noticed};
   if (noticed) return;
-  tell_({.kind = EventKind::trouble,
-         .operation = operation_name(operation),
-         .table = table,
-         .status = status_name(status),
-         .detail = detail});
+  report_({.kind = EventKind::trouble,
+           .operation = operation_name(operation),
+           .table = table,
+           .status = status_name(status),
+           .detail = detail});
 }
 
 void Service::every_second() {
   const std::int64_t now = loop_.now_us();
   allow_list_.follow(now);
   tables_.close_idle(now - settings_.max_idle_us);
-  std::erase_if(refusals_, [now](const auto& entry) { return now - entry.second > kTellAgainUs; });
+  std::erase_if(refusals_,
+                [now](const auto& entry) { return now - entry.second > kReportAgainUs; });
 }
 
 void Service::reload(std::unordered_map<std::string, CacheLimits> caches) {

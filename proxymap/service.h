@@ -2,7 +2,7 @@
 // proxymap/service.h - one request in, one reply out, at once or later.
 //
 // The allow-list is asked before anything is touched.  Local tables are asked here; networked ones
-// by a worker, so that nobody waits for another's slow table.
+// by a worker, so that no client waits for another's slow table.
 //
 // Threads: none; one Loop.  Blocking: what a local file takes.
 // Manual: qmail-proxymap(8).  Tests: tests/proxymap/service_test.cc
@@ -10,22 +10,68 @@
 #define QV_PROXYMAP_SERVICE_H_
 
 #include <cstdint>
+#include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "event/loop.h"
+#include "process/counters.h"
 #include "process/pool.h"
 #include "proxymap/allow_list.h"
 #include "proxymap/answer_cache.h"
-#include "proxymap/counters.h"
-#include "proxymap/event.h"
-#include "proxymap/job.h"
 #include "proxymap/tables.h"
+#include "proxymap/worker.h"
 #include "wire/proxymap.h"
 
 namespace qv::proxymap {
+
+struct Counters : CounterList {
+  CounterArray<Operation, 5> requests{{{*this, "opens", "open requests"},
+                                       {*this, "lookups", "lookup requests"},
+                                       {*this, "updates", "update requests"},
+                                       {*this, "deletes", "delete requests"},
+                                       {*this, "sequences", "sequence requests"}}};
+  CounterArray<Status, 6> replies{
+      {{*this, "ok", "requests answered: done, or found"},
+       {*this, "no_key", "requests answered: no such key"},
+       {*this, "retry", "requests answered: undecided now"},
+       {*this, "bad", "messages that made no sense"},
+       {*this, "deny", "requests answered: not approved"},
+       {*this, "config", "requests answered: undecided until the operator has acted"}}};
+  Counter cache_hits{*this, "cache_hits", "look-ups answered from the cache"};
+  Counter to_workers{*this, "to_workers", "requests given to a worker"};
+};
+
+enum class EventKind : std::uint8_t {
+  refused,      // a table that is not approved; `file` and `line` say what would approve it
+  not_allowed,  // an approved table, but not for this: `detail`
+  bad_request,  // a message that makes no sense; its client is dropped
+  dropped,      // a client that broke a limit
+  trouble,      // a table that cannot answer
+  recovered,    // it can again
+  notice,       // of a table, or of a control file: `detail`
+};
+
+// The word in the log for each EventKind, in their order.
+inline constexpr std::string_view kEventNames[] = {
+    "refused", "not-allowed", "bad-request", "dropped", "trouble", "recovered", "notice"};
+
+// What the operator may want to read; its views are good during the report.
+struct Event {
+  EventKind kind = EventKind::notice;
+  std::string_view operation = {};
+  std::string_view table = {};
+  std::string_view status = {};
+  std::string_view file = {};
+  std::string_view line = {};
+  std::string_view detail = {};
+  int client = -1;  // descriptor of the client it is about
+};
+
+using Report = std::function<void(const Event&)>;
 
 struct ServiceSettings {
   bool writes = false;  // the read-write service: update and delete are allowed
@@ -34,81 +80,63 @@ struct ServiceSettings {
   std::unordered_map<std::string, CacheLimits> caches;  // by table
 };
 
-// A client's walk over a table (sequence requests); part of its session.
-class Walk {
- public:
-  Walk() = default;
-  ~Walk();
-  Walk(const Walk&) = delete;
-  Walk& operator=(const Walk&) = delete;
+// One client as the service sees it; part of its session.
+struct Client {
+  // A walk over a table (sequence requests).
+  struct Walk {
+    std::string table;
+    std::unique_ptr<Map> map;
+    std::shared_ptr<const void> place;  // among max_walks
+  };
 
- private:
-  friend class Service;
-  void end();
-  std::string table_;
-  std::unique_ptr<Map> map_;
-  std::size_t* walks_ = nullptr;  // the service's count of them
-};
-
-// Where an answer goes that comes later.
-class Asker {
- public:
-  virtual ~Asker() = default;
-  virtual void on_reply(const Reply& reply) = 0;
+  int fd = -1;                                 // named in events
+  std::function<void(const Reply&)> on_reply;  // receives a reply that comes later
+  process::Pool::Ticket ticket = 0;            // of the request that a worker has; 0: none
+  Walk walk = {};
 };
 
 class Service {
  public:
-  enum class Done : std::uint8_t { now, later };
-
   // REQUIRES: everything outlives the service.
-  Service(Loop& loop, const ServiceSettings& settings, AllowList& allow_list, Tables& tables,
-          process::Pool& pool, Counters& counters, Tell tell);
+  Service(Loop& loop, ServiceSettings settings, AllowList& allow_list, Tables& tables,
+          process::Pool& pool, Counters& counters, Report report);
 
-  // now: `reply` is the answer, its views good until the next call.  later: on_reply() will be
-  // called once, unless cancel(ticket) comes first.  `client` is named in events.
-  [[nodiscard]] Done ask(const Request& request, Asker& asker, Walk& walk, int client, Reply& reply,
-                         process::Pool::Ticket& ticket);
-  void cancel(process::Pool::Ticket ticket) { pool_.cancel(ticket); }
+  // The reply, its views good until the next call; or nothing: client.on_reply() will be called
+  // once, from the loop, unless abandon() comes first.  REQUIRES: no request of the client is with
+  // a worker; the client stays where it is until the reply or abandon().
+  [[nodiscard]] std::optional<Reply> ask(const Request& request, Client& client);
+  // The client is going away.
+  void abandon(const Client& client) { pool_.cancel(client.ticket); }
 
-  // SIGHUP: the allow-list at once; answers that were kept are forgotten.
+  // SIGHUP: reads the allow-list at once and empties the caches.
   void reload(std::unordered_map<std::string, CacheLimits> caches);
 
-  // What an open table has to say of itself; told, and not said again as trouble.
+  // What an open table says of itself; reported, and not reported again as trouble.
   void notice(std::string_view text);
 
   [[nodiscard]] Counters& counters() { return counters_; }
-  void tell(const Event& event) const { tell_(event); }
+  void report(const Event& event) const { report_(event); }
 
  private:
   struct Trouble {
     std::string detail;
-    std::int64_t told_us = 0;
-    bool told = false;  // here; else a notice had said it already
+    std::int64_t since_us = 0;
+    bool reported = false;  // by report_failure(); else a notice had said it already
   };
 
-  [[nodiscard]] Table* approved(const Request& request, int client);
-  [[nodiscard]] bool told_lately(std::string what);
-  void refuse(const Request& request, int client);
-  [[nodiscard]] bool allowed(const Request& request, const Table& table, int client);
+  [[nodiscard]] std::optional<Reply> answer(Request request, Table& table, Client& client);
+  [[nodiscard]] bool is_approved(const Request& request, int client);
+  [[nodiscard]] bool is_allowed(const Request& request, const Table& table, int client);
+  [[nodiscard]] bool reported_lately(std::string what);
   [[nodiscard]] Reply open(const Request& request, Table& table);
-  [[nodiscard]] Reply local(const Request& request, Table& table);
-  [[nodiscard]] Reply sequence(const Request& request, Table& table, Walk& walk);
-  [[nodiscard]] Done networked(const Request& request, Table& table, Asker& asker, Reply& reply,
-                               process::Pool::Ticket& ticket);
-  [[nodiscard]] Status start_walk(const Table& table, Walk& walk);
-  [[nodiscard]] AnswerCache* cache_of(const Table& table);
-  [[nodiscard]] bool find_kept(const Table& table, std::string_view key, Reply& reply);
-  void keep(const std::string& table, const std::string& key, const JobAnswer& answer);
-  [[nodiscard]] std::string_view fold(const Request& request, const Table& table);
-  void note_request(const Request& request, Table& table) const;
+  [[nodiscard]] Reply ask_local(const Request& request, Table& table);
+  [[nodiscard]] Reply walk(const Request& request, const Table& table, Client::Walk& walk);
+  [[nodiscard]] std::optional<Reply> ask_worker(const Request& request, const Table& table,
+                                                Client& client);
+  [[nodiscard]] AnswerCache* cache_of(const std::string& table);
   void settle_ending(Table& table, Map& map, std::string_view key);
-  [[nodiscard]] static std::uint32_t reply_flags(const Request& request, KeyEnding ending,
-                                                 Status status);
-  void note_outcome(const std::string& table, Operation operation, Status status,
-                    std::string_view detail);
-  void note_failure(const std::string& table, Operation operation, const Error& error,
-                    const Map& map);
+  void record_outcome(const std::string& table, Operation operation, Status status,
+                      std::string_view detail);
   void every_second();
 
   Loop& loop_;
@@ -117,15 +145,15 @@ class Service {
   Tables& tables_;
   process::Pool& pool_;
   Counters& counters_;
-  Tell tell_;
+  Report report_;
   std::unordered_map<std::string, AnswerCache> caches_;
   std::unordered_map<std::string, Trouble> troubles_;  // tables that cannot answer
   std::string last_notice_;
-  std::unordered_map<std::string, std::int64_t> refusals_;  // told of lately
-  std::string folded_;
+  std::unordered_map<std::string, std::int64_t> refusals_;  // reported lately
+  std::shared_ptr<const void> walks_ = std::make_shared<char>();
+  std::string folded_;  // what the last reply's views point into
   std::string key_;
-  std::string value_;
-  std::size_t walks_ = 0;
+  WorkerAnswer answer_;
   Loop::Owned second_;
 };
 

@@ -7,13 +7,6 @@ namespace qv::proxymap {
 
 namespace {
 
-// Sessions take turns in one thread: they share the buffer that a reply is written in.
-std::string& scratch() {
-  static std::string bytes;
-  bytes.clear();
-  return bytes;
-}
-
 std::string_view name_of(StreamEnd why) {
   switch (why) {
     case StreamEnd::peer_closed:
@@ -34,41 +27,44 @@ std::string_view name_of(StreamEnd why) {
 
 Session::Session(Service& service, Stream& stream, const AttributeLimits& limits)
     : service_(service), stream_(stream), decoder_(limits) {
-  std::string& out = scratch();
-  append_greeting(out);
-  stream_.write(out);
-}
-
-Session::~Session() {
-  if (ticket_ != 0) service_.cancel(ticket_);
+  client_.fd = stream.fd();
+  client_.on_reply = [this](const Reply& reply) {
+    send(reply);
+    stream_.resume();
+  };
+  std::string greeting;
+  append_greeting(greeting);
+  stream_.write(greeting);
 }
 
 std::size_t Session::on_input(Stream& /*stream*/, std::string_view input) {
-  switch (decoder_.scan(input)) {
-    case Frame::partial:
-      return 0;
-    case Frame::malformed: {
-      std::string& out = scratch();
-      append_status(out, Status::bad);
-      refuse(out, "not a message");
-      return input.size();
-    }
-    case Frame::whole:
-      break;
+  std::string bad;
+  const Frame frame = decoder_.scan(input);
+  if (frame == Frame::partial) return 0;
+  if (frame == Frame::malformed) {
+    append_status(bad, Status::bad);
+    refuse(bad, "not a message");
+    return input.size();
   }
   Request request;
-  std::string& out = scratch();
-  switch (parse_request(decoder_, input, request)) {
+  const Parsed parsed = parse_request(decoder_, input, request);
+  operation_ = request.operation;
+  dialect_ = request.dialect;
+  switch (parsed) {
     case Parsed::request:
-      answer(request);
+      if (const auto reply = service_.ask(request, client_)) {
+        send(*reply);
+      } else {
+        stream_.pause();
+      }
       break;
     case Parsed::unknown:
-      append_status(out, Status::bad);
-      refuse(out, "unknown request");
+      append_status(bad, Status::bad);
+      refuse(bad, "unknown request");
       break;
     case Parsed::malformed:
-      append_reply(out, request.operation, request.dialect, {.status = Status::bad});
-      refuse(out, "malformed request");
+      append_reply(bad, operation_, dialect_, {.status = Status::bad});
+      refuse(bad, "malformed request");
       break;
   }
   const std::size_t size = decoder_.size();
@@ -76,44 +72,30 @@ std::size_t Session::on_input(Stream& /*stream*/, std::string_view input) {
   return size;
 }
 
-void Session::answer(const Request& request) {
-  Reply reply;
-  operation_ = request.operation;
-  dialect_ = request.dialect;
-  if (service_.ask(request, *this, walk_, stream_.fd(), reply, ticket_) == Service::Done::later) {
-    stream_.pause();
-    return;
-  }
-  std::string& out = scratch();
+void Session::send(const Reply& reply) {
+  std::string out;
   append_reply(out, operation_, dialect_, reply);
   stream_.write(out);
-}
-
-void Session::on_reply(const Reply& reply) {
-  ticket_ = 0;
-  std::string& out = scratch();
-  append_reply(out, operation_, dialect_, reply);
-  stream_.write(out);
-  stream_.resume();
 }
 
 void Session::refuse(std::string_view reply, std::string_view what) {
-  ++service_.counters().replies[Status::bad];
-  service_.tell({.kind = EventKind::bad_request, .detail = what, .client = stream_.fd()});
+  report_bad(what);
   stream_.write(reply);
   stream_.close();
 }
 
-void Session::on_last_input(Stream& /*stream*/, std::string_view rest) {
-  if (rest.empty()) return;
+void Session::report_bad(std::string_view what) {
   ++service_.counters().replies[Status::bad];
-  service_.tell(
-      {.kind = EventKind::bad_request, .detail = "unterminated message", .client = stream_.fd()});
+  service_.report({.kind = EventKind::bad_request, .detail = what, .client = client_.fd});
+}
+
+void Session::on_last_input(Stream& /*stream*/, std::string_view rest) {
+  if (!rest.empty()) report_bad("unterminated message");
 }
 
 void Session::on_end(Stream& /*stream*/, StreamEnd why) {
   const std::string_view name = name_of(why);
-  if (!name.empty()) service_.tell({.kind = EventKind::dropped, .detail = name});
+  if (!name.empty()) service_.report({.kind = EventKind::dropped, .detail = name});
 }
 
 }  // namespace qv::proxymap

@@ -18,27 +18,26 @@
 
 namespace qv::proxymap {
 
-class Session final : public StreamSession, private Asker {
+class Session final : public StreamSession {
  public:
   // Queues the greeting.  REQUIRES: `service` and `stream` outlive the session.
   Session(Service& service, Stream& stream, const AttributeLimits& limits);
-  ~Session() override;
+  ~Session() override { service_.abandon(client_); }
 
   std::size_t on_input(Stream& stream, std::string_view input) override;
   void on_last_input(Stream& stream, std::string_view rest) override;
   void on_end(Stream& stream, StreamEnd why) override;
 
  private:
-  void on_reply(const Reply& reply) override;
-  void answer(const Request& request);
+  void send(const Reply& reply);
   void refuse(std::string_view reply, std::string_view what);
+  void report_bad(std::string_view what);
 
   Service& service_;
   Stream& stream_;
   AttributeDecoder decoder_;
-  Walk walk_;
-  process::Pool::Ticket ticket_ = 0;  // of the request that is under way; 0: none
-  Operation operation_ = Operation::open;
+  Client client_;
+  Operation operation_ = Operation::open;  // of the last request
   Dialect dialect_ = Dialect::plain;
 };
 

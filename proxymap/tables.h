@@ -1,13 +1,21 @@
 // SPDX-License-Identifier: 0BSD
-// proxymap/tables.h - the tables this process has open, shared by all clients.
+// proxymap/tables.h - the tables that this process has open, shared by all clients; and their
+// flags as clients see them, in both dialects.
 //
-// A Table is a name with what is known about it; its maps are opened when they are first needed,
-// once per set of options, and closed when nobody has needed the table for a while.  What a client
-// can make of flags boils down to one option that matters to an open map.
+// A table's maps are opened when they are first needed, once per set of options, and closed when
+// the table has not been used for a while.  Of all flags of a client one matters to an open map.
 //
-// Threads: none.  Blocking: opening a table may, and so may asking a networked one: the server does
-// neither itself, it leaves networked tables to its workers, which use this class too.
-// Tests: tests/proxymap/tables_test.cc
+// A table has flags of its own: keys are strings or patterns, several may write, and, for file
+// formats in which some programs end keys with a NUL and others do not, "try without" and "try
+// with".  The latter two are both set until the first entry is found, which settles it.
+//
+// Since 3.11 Postfix's client carries the flags: the reply to open is what it asked for with the
+// table's own flags, every further reply is what it sent with what has been settled meanwhile.
+// Before, only open is answered with flags, and shows what the request before had asked for.
+//
+// Threads: none.  Blocking: opening a table may, and so may asking a networked one.  The server
+// does neither to networked tables; it leaves those to its workers, which use this class too.
+// Tests: tests/proxymap/tables_test.cc, tests/proxymap/golden_test.cc
 #ifndef QV_PROXYMAP_TABLES_H_
 #define QV_PROXYMAP_TABLES_H_
 
@@ -15,64 +23,63 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <unordered_map>
 
 #include "maps/map.h"
 #include "maps/open.h"
-#include "proxymap/flags.h"
 
 namespace qv::proxymap {
 
-class Table {
- public:
-  Table(std::string_view name, const MapKind& kind);
+enum class KeyEnding : std::uint8_t { unknown, without_nul, with_nul };
 
-  [[nodiscard]] const std::string& name() const { return name_; }
-  [[nodiscard]] std::string_view type() const;
-  [[nodiscard]] const MapKind& kind() const { return kind_; }
+// The flags of a table of this type; `pattern` as the type or the open table says.
+[[nodiscard]] std::uint32_t own_flags(std::string_view type, bool pattern);
 
-  // The table's own bits; of a local table that is open, as the open table says.
-  [[nodiscard]] std::uint32_t own() const;
+// The answer to open: the table's own flags and those that were asked for.  A client may ask for a
+// lock that lasts as long as the table is open; a table with several writers is locked for each use
+// instead.
+[[nodiscard]] std::uint32_t opened_flags(std::uint32_t own, std::uint32_t asked);
 
+// `flags` without the ending that the table does not have.
+[[nodiscard]] std::uint32_t settle(std::uint32_t flags, KeyEnding ending);
+
+struct Table {
+  std::string name;  // type:name
+  MapKind kind;
   KeyEnding ending = KeyEnding::unknown;
-  std::uint32_t last_request = 0;  // request bits of the last request in the plain dialect
-  bool seen_request = false;
-  std::uint64_t approved_in = 0;  // generation of the allow-list that approved it
+  // The flags of the last request in the plain dialect that can differ from request to request.
+  std::optional<std::uint32_t> last_request = {};
   std::int64_t last_used_us = 0;
+  std::array<std::unique_ptr<Map>, 2> maps = {};  // with substitution, and without
 
- private:
-  friend class Tables;
-  std::string name_;
-  MapKind kind_;
-  std::array<std::unique_ptr<Map>, 2> maps_;
+  [[nodiscard]] std::string_view type() const;
+  // The table's own flags; of a local table that is open, as the open table says.
+  [[nodiscard]] std::uint32_t own() const;
 };
 
 class Tables {
  public:
-  // How a map is opened; open_watched_map() unless a test says otherwise.
+  // Opens a map: open_watched_map(), or a test's.
   using Open = std::function<std::unique_ptr<Map>(std::string_view table, const MapOptions&)>;
 
   // `for_update`: tables of types that can be written are opened so.
-  Tables(Open open, bool for_update);
+  Tables(Open open, bool for_update) : open_(std::move(open)), for_update_(for_update) {}
 
-  // The table of that name, or nullptr where it was not added.  Good until close_idle() or drop().
-  [[nodiscard]] Table* find(std::string_view name);
-  // The same, made if there is none.
+  // The table of that name, added if it is not there.  Good until close_idle() or drop().
   [[nodiscard]] Table& add(std::string_view name);
+  // Closes and forgets a table, if it is there.
+  void drop(std::string_view name);
+  // Does so with all that were last used before `before_us`.
+  void close_idle(std::int64_t before_us);
 
-  // Its open map.  Opens it if it is not; a map that could not be opened answers with the reason.
+  // The table's map, opened if it is not; a map that could not be opened answers with the reason.
   [[nodiscard]] Map& map(Table& table, bool no_substitution);
 
-  // A map of the table for one user alone, for walking over it.
-  [[nodiscard]] std::unique_ptr<Map> private_map(const Table& table);
-
-  // Closes tables that nobody has used since `before_us`; returns how many.
-  std::size_t close_idle(std::int64_t before_us);
-
-  // Forgets a table: it is not approved any more.
-  void drop(const Table& table);
+  // A map of its own for one walk over the table.
+  [[nodiscard]] std::unique_ptr<Map> private_map(const Table& table) const;
 
   [[nodiscard]] std::size_t size() const { return tables_.size(); }
 
@@ -81,7 +88,6 @@ class Tables {
     using is_transparent = void;
     std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
   };
-  [[nodiscard]] MapOptions options(const Table& table, bool no_substitution) const;
 
   Open open_;
   bool for_update_;

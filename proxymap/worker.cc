@@ -1,61 +1,175 @@
 // SPDX-License-Identifier: 0BSD
 #include "proxymap/worker.h"
 
-#include <string>
+#include <errno.h>
+
 #include <utility>
 
 #include "core/clock.h"
+#include "core/text.h"
 #include "maps/cdb_file.h"
 #include "maps/open.h"
 #include "process/worker.h"
-#include "proxymap/job.h"
 #include "proxymap/tables.h"
 
 namespace qv::proxymap {
 
 namespace {
 
-// For databases that have a connection, a file and a library each.
+// A worker may need a connection, a file and a library for each database.
 constexpr std::uint64_t kMaxFiles = 1024;
+// Longest message either way, in bytes: a value that a database gives may be large.
+constexpr AttributeLimits kJobLimits{.message = 16u << 20, .name = 64};
 
-class JobServer {
+// False unless `bytes` are exactly one message.
+bool scan_whole(AttributeDecoder& decoder, std::string_view bytes) {
+  return decoder.scan(bytes) == Frame::whole && decoder.size() == bytes.size();
+}
+
+Result<Answer> run(Map& map, const Request& request, std::string& value) {
+  switch (request.operation) {
+    case Operation::lookup:
+      return map.lookup(request.key, value);
+    case Operation::update:
+      return map.update(request.key, request.value);
+    case Operation::erase:
+      return map.erase(request.key);
+    case Operation::open:
+    case Operation::sequence:
+      break;
+  }
+  return Error{Fault::denied, 0, "not for a worker"};
+}
+
+class Worker {
  public:
-  explicit JobServer(const WorkerSettings& settings)
+  explicit Worker(const WorkerSettings& settings)
       : max_idle_us_(settings.max_idle_us),
         tables_(
             [this](std::string_view table, const MapOptions& options) {
               return open_watched_map(table, options,
-                                      [this](std::string_view line) { note(line); });
+                                      [this](std::string_view line) { add_notice(line); });
             },
             settings.for_update) {}
 
-  process::Message answer(const process::Message& request) {
-    Job job;
-    JobAnswer out{Status::config, {}, "not a job"};
-    if (parse_job(request.body, job)) {
-      Table& table = tables_.add(job.table);
+  process::Message answer(const process::Message& message) {
+    AttributeDecoder decoder(kJobLimits);
+    Request request;
+    WorkerAnswer out{Status::config, {}, "not a job"};
+    if (scan_whole(decoder, message.body) &&
+        parse_request(decoder, message.body, request) == Parsed::request) {
+      Table& table = tables_.add(request.table);
       table.last_used_us = monotonic_us();
-      out = carry_out(tables_.map(table, job.no_substitution), job);
+      const bool no_substitution = (request.flags & flag::kNoSubstitution) != 0;
+      perform(tables_.map(table, no_substitution), request, out);
     }
-    if (!notes_.empty()) out.detail = std::exchange(notes_, {});
-    process::Message message;
-    message.body = encode_answer(out);
-    return message;
+    if (!notices_.empty()) out.detail = std::exchange(notices_, {});
+    process::Message reply;
+    reply.body = encode_answer(out);
+    return reply;
   }
   void close_idle() { tables_.close_idle(monotonic_us() - max_idle_us_); }
 
  private:
-  void note(std::string_view line) {
-    if (!notes_.empty()) notes_ += "; ";
-    notes_ += line;
+  void add_notice(std::string_view line) {
+    if (!notices_.empty()) notices_ += "; ";
+    notices_ += line;
   }
 
   std::int64_t max_idle_us_;
-  std::string notes_;
+  std::string notices_;
   Tables tables_;
 };
 
 }  // namespace
+
+std::string encode_answer(const WorkerAnswer& answer) {
+  std::string out;
+  append_attribute(out, "status", static_cast<std::uint32_t>(answer.status));
+  append_attribute(out, "value", answer.value);
+  append_attribute(out, "detail", answer.detail);
+  end_attributes(out);
+  return out;
+}
+
+bool parse_answer(std::string_view bytes, WorkerAnswer& answer) {
+  AttributeDecoder decoder(kJobLimits);
+  if (!scan_whole(decoder, bytes)) return false;
+  AttributeReader reader(decoder, bytes);
+  const std::uint32_t status = reader.number("status");
+  answer.value = reader.text("value");
+  answer.detail = reader.text("detail");
+  if (!reader.done() || status > static_cast<std::uint32_t>(Status::config)) return false;
+  answer.status = static_cast<Status>(status);
+  return answer.status != Status::bad;
+}
+
+process::Job job_of(const Request& request) {
+  Request plain = request;
+  plain.dialect = Dialect::plain;
+  // Of the flags only this one matters to an open table; others must not keep equal look-ups apart.
+  plain.flags = (request.flags | request.instance_flags) & flag::kNoSubstitution;
+  process::Job job;
+  job.lane = request.table;
+  append_request(job.body, plain);
+  // When a worker dies, it is unknown whether it had written.
+  job.is_repeatable = request.operation == Operation::lookup;
+  if (job.is_repeatable) job.identity = job.body;
+  return job;
+}
+
+WorkerAnswer answer_of(const Result<process::Message>& answered) {
+  WorkerAnswer answer;
+  if (answered.ok() && parse_answer(answered.value().body, answer)) return answer;
+  switch (answered.ok() ? EPROTO : answered.error().errnum) {
+    case ETIMEDOUT:
+      return {Status::retry, {}, "it took too long"};
+    case EAGAIN:
+      return {Status::retry, {}, "too many look-ups wait for it"};
+    default:
+      return {Status::retry, {}, "the worker died"};
+  }
+}
+
+Status status_of(const Error& error) {
+  switch (error.fault) {
+    case Fault::retry:
+    case Fault::protocol:  // of the table's server; no reason to drop the client
+      return Status::retry;
+    case Fault::config:
+      return Status::config;
+    case Fault::denied:
+      return error.errnum != 0 ? Status::config : Status::deny;
+  }
+  return Status::retry;
+}
+
+Status status_of(const Result<Answer>& result) {
+  if (!result.ok()) return status_of(result.error());
+  return result.value() == Answer::found ? Status::ok : Status::no_key;
+}
+
+std::string failure_of(const Map& map, const Error& error) {
+  std::string detail = map.detail();
+  return detail.empty() ? describe_error(error, {}) : detail;
+}
+
+void perform(Map& map, const Request& request, WorkerAnswer& answer) {
+  answer.value.clear();
+  answer.detail.clear();
+  const Result<Answer> result = run(map, request, answer.value);
+  answer.status = status_of(result);
+  // An update succeeds whether or not the key was there.
+  if (request.operation == Operation::update && answer.status == Status::no_key) {
+    answer.status = Status::ok;
+  }
+  if (!result.ok()) {
+    answer.value.clear();
+    answer.detail = failure_of(map, result.error());
+  } else if (find_byte(answer.value, '\0') != answer.value.size()) {
+    answer = {Status::config, {}, "the value holds a NUL"};
+  }
+}
 
 process::SpawnerSettings worker_spawner(const WorkerSettings& settings) {
   process::SpawnerSettings spawner;
@@ -64,10 +178,10 @@ process::SpawnerSettings worker_spawner(const WorkerSettings& settings) {
   spawner.max_processes = settings.max_processes;
   spawner.run = [settings](const std::string& /*subject*/, const Fd& socket) {
     guard_against_truncation();
-    JobServer server(settings);
+    Worker worker(settings);
     process::serve_requests(
-        socket, [&server](const process::Message& request) { return server.answer(request); },
-        {settings.max_idle_us, [&server] { server.close_idle(); }});
+        socket, [&worker](const process::Message& request) { return worker.answer(request); },
+        {settings.max_idle_us, [&worker] { worker.close_idle(); }});
   };
   return spawner;
 }

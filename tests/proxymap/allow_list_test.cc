@@ -70,13 +70,11 @@ TEST_F(AllowListTest, SaysWhichLineIsWrong) {
 TEST_F(AllowListTest, FollowsTheFile) {
   write("proxy:cdb:/a\n");
   AllowList list = open();
-  const std::uint64_t before = list.generation();
   list.follow(++now_us);  // the first look may come within the clock's grain of the change
   write("proxy:cdb:/b\n");
   list.follow(++now_us);
   EXPECT_FALSE(list.approves("cdb:/a"));
   EXPECT_TRUE(list.approves("cdb:/b"));
-  EXPECT_NE(list.generation(), before);
 }
 
 TEST_F(AllowListTest, KeepsTheOldListWhereTheNewOneIsWrong) {

@@ -8,48 +8,42 @@ namespace {
 
 TEST(AnswerCache, KeepsBothAnswersForTheirTime) {
   AnswerCache cache({.time_us = 100, .bytes = 10000});
-  cache.keep("a", Answer::found, "value", 1000);
-  cache.keep("b", Answer::absent, "", 1000);
-  AnswerCache::Kept kept;
-  ASSERT_TRUE(cache.find("a", 1099, kept));
-  EXPECT_EQ(kept.answer, Answer::found);
-  EXPECT_EQ(kept.value, "value");
-  ASSERT_TRUE(cache.find("b", 1099, kept));
-  EXPECT_EQ(kept.answer, Answer::absent);
-  EXPECT_FALSE(cache.find("a", 1100, kept));
-  EXPECT_FALSE(cache.find("c", 1000, kept));
+  cache.store("a", Answer::found, "value", 1000);
+  cache.store("b", Answer::absent, "", 1000);
+  EXPECT_EQ(cache.find("a", 1099).value().answer, Answer::found);
+  EXPECT_EQ(cache.find("a", 1099).value().value, "value");
+  EXPECT_EQ(cache.find("b", 1099).value().answer, Answer::absent);
+  EXPECT_FALSE(cache.find("a", 1100).has_value());
+  EXPECT_FALSE(cache.find("c", 1000).has_value());
 }
 
 TEST(AnswerCache, KeepsNothingWithoutATime) {
   AnswerCache cache({.time_us = 0, .bytes = 10000});
-  cache.keep("a", Answer::found, "value", 1000);
+  cache.store("a", Answer::found, "value", 1000);
   EXPECT_EQ(cache.bytes(), 0u);
 }
 
 TEST(AnswerCache, TheOldestMakeRoom) {
   AnswerCache cache({.time_us = 1000, .bytes = 300});
-  AnswerCache::Kept kept;
-  cache.keep("a", Answer::found, "1", 0);
-  cache.keep("b", Answer::found, "2", 0);
-  cache.keep("c", Answer::found, "3", 0);
-  EXPECT_FALSE(cache.find("a", 1, kept));
-  EXPECT_TRUE(cache.find("b", 1, kept));
-  EXPECT_TRUE(cache.find("c", 1, kept));
+  cache.store("a", Answer::found, "1", 0);
+  cache.store("b", Answer::found, "2", 0);
+  cache.store("c", Answer::found, "3", 0);
+  EXPECT_FALSE(cache.find("a", 1).has_value());
+  EXPECT_TRUE(cache.find("b", 1).has_value());
+  EXPECT_TRUE(cache.find("c", 1).has_value());
   EXPECT_LE(cache.bytes(), 300u);
-  cache.keep("d", Answer::found, std::string(1000, 'x'), 0);
-  EXPECT_FALSE(cache.find("d", 1, kept));
-  EXPECT_TRUE(cache.find("c", 1, kept));
+  cache.store("d", Answer::found, std::string(1000, 'x'), 0);
+  EXPECT_FALSE(cache.find("d", 1).has_value());
+  EXPECT_TRUE(cache.find("c", 1).has_value());
 }
 
 TEST(AnswerCache, ANewAnswerTakesTheOldOnesPlace) {
   AnswerCache cache({.time_us = 1000, .bytes = 1000});
-  cache.keep("a", Answer::found, "old", 0);
-  cache.keep("a", Answer::absent, "", 0);
-  AnswerCache::Kept kept;
-  ASSERT_TRUE(cache.find("a", 1, kept));
-  EXPECT_EQ(kept.answer, Answer::absent);
+  cache.store("a", Answer::found, "old", 0);
+  cache.store("a", Answer::absent, "", 0);
+  EXPECT_EQ(cache.find("a", 1).value().answer, Answer::absent);
   cache.forget("a");
-  EXPECT_FALSE(cache.find("a", 1, kept));
+  EXPECT_FALSE(cache.find("a", 1).has_value());
   EXPECT_EQ(cache.bytes(), 0u);
 }
 

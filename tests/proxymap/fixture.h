@@ -78,12 +78,15 @@ struct Told {
   std::string operation, table, status, file, line, detail;
 };
 
-class ProxyTest : public testing::Test, private Asker {
+class ProxyTest : public testing::Test {
  protected:
   ProxyTest() {
     char name[] = "/tmp/qv-proxymap-XXXXXX";
     directory = mkdtemp(name);
     list_path = directory + "/proxy_read_maps";
+    client.on_reply = [this](const Reply& reply) {
+      late.push_back({reply.status, reply.flags, std::string(reply.value)});
+    };
   }
   ~ProxyTest() override {
     unlink(list_path.c_str());
@@ -112,24 +115,27 @@ class ProxyTest : public testing::Test, private Asker {
         });
   }
 
-  // The job that the worker at `index` has been sent, taken from its socket.
-  Job job_at(std::size_t index) {
-    Job job;
-    EXPECT_TRUE(parse_job(fake.request_at(index).body, job));
+  // The request that the worker at `index` has been sent, taken from its socket; its views are good
+  // until the next call.
+  Request job_at(std::size_t index) {
+    job_bytes = fake.request_at(index).body;
+    AttributeDecoder decoder;
+    Request job;
+    EXPECT_EQ(decoder.scan(job_bytes), Frame::whole);
+    EXPECT_EQ(parse_request(decoder, job_bytes, job), Parsed::request);
     return job;
   }
-  void worker_answers(std::size_t index, const JobAnswer& answer) {
+  void worker_answers(std::size_t index, const WorkerAnswer& answer) {
     fake.answer(index, encode_answer(answer));
   }
   void worker_dies(std::size_t index) { fake.die(index); }
 
   // Asks; a reply that comes at once is returned, and so is one that has come when `work` is done.
   Reply ask(const Request& request) {
-    Reply reply;
-    ticket = 0;
     late.clear();
-    done = service->ask(request, *this, walk, -1, reply, ticket);
-    return reply;
+    const std::optional<Reply> reply = service->ask(request, client);
+    is_late = !reply;
+    return reply.value_or(Reply{});
   }
   Reply lookup(std::string_view table, std::string_view key, std::uint32_t flags = 0) {
     return ask({.operation = Operation::lookup, .table = table, .flags = flags, .key = key});
@@ -151,20 +157,15 @@ class ProxyTest : public testing::Test, private Asker {
   std::unique_ptr<Tables> tables;
   std::unique_ptr<process::Pool> pool;
   std::unique_ptr<Service> service;
-  Walk walk;
-  process::Pool::Ticket ticket = 0;
-  Service::Done done = Service::Done::now;
+  Client client;
+  bool is_late = false;
+  std::string job_bytes;
   struct Late {
     Status status;
     std::uint32_t flags;
     std::string value;
   };
   std::vector<Late> late;
-
- private:
-  void on_reply(const Reply& reply) override {
-    late.push_back({reply.status, reply.flags, std::string(reply.value)});
-  }
 };
 
 }  // namespace qv::proxymap

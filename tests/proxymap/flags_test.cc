@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "proxymap/flags.h"
-
 #include <gtest/gtest.h>
 
+#include "proxymap/tables.h"
 #include "wire/proxymap.h"
 
 namespace qv::proxymap {

@@ -11,10 +11,6 @@ namespace {
 constexpr std::int64_t kSecond = 1000000;
 const char kSlow[] = "unix:passwd.byname";  // of a type that may wait
 
-class Nobody final : public Asker {
-  void on_reply(const Reply& /*reply*/) override {}
-};
-
 class ServiceTest : public ProxyTest {
  protected:
   ServiceTest() {
@@ -168,15 +164,11 @@ TEST_F(ServiceTest, WalksAreCounted) {
   settings.max_walks = 1;
   start();
   EXPECT_EQ(sequence("cdb:/x", false).status, Status::ok);
-  Walk other;
-  Reply reply;
-  Nobody nobody;
+  Client other;
   const Request request{.operation = Operation::sequence, .table = "cdb:/x"};
-  EXPECT_EQ(service->ask(request, nobody, other, -1, reply, ticket), Service::Done::now);
-  EXPECT_EQ(reply.status, Status::retry);
+  EXPECT_EQ(service->ask(request, other).value().status, Status::retry);
   EXPECT_EQ(sequence("cdb:/x", true).status, Status::no_key);  // ends the first walk
-  EXPECT_EQ(service->ask(request, nobody, other, -1, reply, ticket), Service::Done::now);
-  EXPECT_EQ(reply.status, Status::ok);
+  EXPECT_EQ(service->ask(request, other).value().status, Status::ok);
 }
 
 TEST_F(ServiceTest, NetworkedTablesAreNotListed) {
@@ -192,12 +184,12 @@ TEST_F(ServiceTest, TablesWithoutAuthenticationAreNotForEverybody) {
 TEST_F(ServiceTest, ANetworkedTableIsAskedByAWorker) {
   start();
   static_cast<void>(lookup(kSlow, "root", flag::kNoSubstitution));
-  ASSERT_EQ(done, Service::Done::later);
+  ASSERT_TRUE(is_late);
   EXPECT_TRUE(opened.empty());
-  const Job job = job_at(0);
+  const Request job = job_at(0);
   EXPECT_EQ(job.table, kSlow);
   EXPECT_EQ(job.key, "root");
-  EXPECT_TRUE(job.no_substitution);
+  EXPECT_EQ(job.flags, flag::kNoSubstitution);
   worker_answers(0, {Status::ok, "root:x:0", ""});
   ASSERT_EQ(late.size(), 1u);
   EXPECT_EQ(late[0].status, Status::ok);
@@ -207,7 +199,7 @@ TEST_F(ServiceTest, ANetworkedTableIsAskedByAWorker) {
 TEST_F(ServiceTest, OpeningANetworkedTableWaitsForNobody) {
   start();
   const Reply reply = ask({.operation = Operation::open, .table = kSlow});
-  EXPECT_EQ(done, Service::Done::now);
+  EXPECT_FALSE(is_late);
   EXPECT_EQ(reply.status, Status::ok);
   EXPECT_EQ(reply.flags, 16u);
   EXPECT_TRUE(fake.workers.empty());
@@ -233,11 +225,11 @@ TEST_F(ServiceTest, KeepsAnswersWhereTold) {
   static_cast<void>(job_at(0));
   worker_answers(0, {Status::ok, "root:x:0", ""});
   EXPECT_EQ(lookup(kSlow, "root").value, "root:x:0");
-  EXPECT_EQ(done, Service::Done::now);
+  EXPECT_FALSE(is_late);
   EXPECT_EQ(counters.cache_hits, 1u);
   loop.advance_us(10 * kSecond);
   static_cast<void>(lookup(kSlow, "root"));
-  EXPECT_EQ(done, Service::Done::later);
+  EXPECT_TRUE(is_late);
 }
 
 TEST_F(ServiceTest, NeverKeepsTrouble) {
@@ -248,7 +240,7 @@ TEST_F(ServiceTest, NeverKeepsTrouble) {
   worker_answers(0, {Status::retry, "", "down"});
   EXPECT_EQ(late[0].status, Status::retry);
   static_cast<void>(lookup(kSlow, "root"));
-  EXPECT_EQ(done, Service::Done::later);
+  EXPECT_TRUE(is_late);
 }
 
 TEST_F(ServiceTest, CountsWhatItDoes) {

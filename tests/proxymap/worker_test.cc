@@ -9,42 +9,44 @@
 
 #include "process/channel.h"
 #include "process/child.h"
-#include "proxymap/job.h"
 
 namespace qv::proxymap {
 namespace {
 
-TEST(Job, IsReadAsItWasWritten) {
-  Job job;
-  job.operation = Operation::update;
-  job.table = "lmdb:/x";
-  job.no_substitution = true;
-  job.key = "k";
-  job.value = "";
-  Job again;
-  ASSERT_TRUE(parse_job(encode_job(job), again));
+TEST(JobOf, IsTheRequestAsTheClientWouldSendIt) {
+  const process::Job job = job_of({.operation = Operation::update,
+                                   .dialect = Dialect::with_flags,
+                                   .table = "lmdb:/x",
+                                   .instance_flags = flag::kNoSubstitution | flag::kOpenLock,
+                                   .key = "k",
+                                   .value = "v"});
+  AttributeDecoder decoder;
+  Request again;
+  ASSERT_EQ(decoder.scan(job.body), Frame::whole);
+  ASSERT_EQ(parse_request(decoder, job.body, again), Parsed::request);
   EXPECT_EQ(again.operation, Operation::update);
   EXPECT_EQ(again.table, "lmdb:/x");
-  EXPECT_TRUE(again.no_substitution);
+  EXPECT_EQ(again.flags, flag::kNoSubstitution);
   EXPECT_EQ(again.key, "k");
+  EXPECT_EQ(again.value, "v");
 }
 
-TEST(Job, OnlyLookUpsAreJoinedAndDoneTwice) {
-  Job job;
-  job.table = "lmdb:/x";
-  job.key = "k";
-  EXPECT_EQ(order_of(job).lane, "lmdb:/x");
-  EXPECT_TRUE(order_of(job).is_repeatable);
-  EXPECT_FALSE(order_of(job).identity.empty());
-  Job other = job;
-  other.no_substitution = true;
-  EXPECT_NE(order_of(job).identity, order_of(other).identity);
-  job.operation = Operation::update;
-  EXPECT_FALSE(order_of(job).is_repeatable);
-  EXPECT_TRUE(order_of(job).identity.empty());
+TEST(JobOf, OnlyLookUpsAreJoinedAndDoneTwice) {
+  Request request{.operation = Operation::lookup, .table = "lmdb:/x", .key = "k"};
+  const process::Job job = job_of(request);
+  EXPECT_EQ(job.lane, "lmdb:/x");
+  EXPECT_TRUE(job.is_repeatable);
+  EXPECT_FALSE(job.identity.empty());
+  request.flags = flag::kFoldFixed;
+  EXPECT_EQ(job_of(request).identity, job.identity) << "the key is folded by now";
+  request.flags = flag::kNoSubstitution;
+  EXPECT_NE(job_of(request).identity, job.identity);
+  request.operation = Operation::update;
+  EXPECT_FALSE(job_of(request).is_repeatable);
+  EXPECT_TRUE(job_of(request).identity.empty());
 }
 
-TEST(JobAnswer, NoAnswerIsTryAgain) {
+TEST(AnswerOf, NoAnswerIsTryAgain) {
   EXPECT_EQ(answer_of(Error{Fault::retry, ETIMEDOUT, ""}).status, Status::retry);
   EXPECT_EQ(answer_of(Error{Fault::retry, EAGAIN, ""}).detail, "too many look-ups wait for it");
   process::Message nonsense;
@@ -76,34 +78,31 @@ class WorkerTest : public testing::Test {
     socket.reset();
     if (pid > 0) waitpid(pid, nullptr, 0);
   }
-  JobAnswer ask_bytes(const std::string& bytes) {
+  WorkerAnswer ask_bytes(const std::string& bytes) {
     EXPECT_TRUE(process::send_message(socket, 0, 1, bytes, -1, process::Waiting::allowed).ok());
     const auto answered = process::receive_message(socket, process::Waiting::allowed);
-    JobAnswer answer{Status::bad, "", "no answer"};
+    WorkerAnswer answer{Status::bad, "", "no answer"};
     if (answered.ok()) {
       EXPECT_TRUE(parse_answer(answered.value().body, answer));
     }
     return answer;
   }
-  JobAnswer ask(const std::string& table, const std::string& key) {
-    Job job;
-    job.table = table;
-    job.key = key;
-    return ask_bytes(encode_job(job));
+  WorkerAnswer ask(const std::string& table, const std::string& key) {
+    return ask_bytes(job_of({.operation = Operation::lookup, .table = table, .key = key}).body);
   }
   Fd socket;
   pid_t pid = -1;
 };
 
 TEST_F(WorkerTest, AsksTables) {
-  const JobAnswer found = ask("inline:{ a=1 }", "a");
+  const WorkerAnswer found = ask("inline:{ a=1 }", "a");
   EXPECT_EQ(found.status, Status::ok);
   EXPECT_EQ(found.value, "1");
   EXPECT_EQ(ask("inline:{ a=1 }", "b").status, Status::no_key);
 }
 
 TEST_F(WorkerTest, SaysWhyItCannot) {
-  const JobAnswer answer = ask("cdb:/nonexistent/table", "a");
+  const WorkerAnswer answer = ask("cdb:/nonexistent/table", "a");
   EXPECT_NE(answer.status, Status::ok);
   EXPECT_NE(answer.status, Status::no_key);
   EXPECT_NE(answer.detail.find("/nonexistent/table"), std::string::npos) << answer.detail;
