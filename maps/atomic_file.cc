@@ -131,10 +131,4 @@ Result<void> AtomicFile::commit(std::string& detail) {
   return {};
 }
 
-std::optional<FileOwner> owner_of_source(int fd) {
-  struct stat st {};
-  if (fstat(fd, &st) != 0 || !S_ISREG(st.st_mode)) return std::nullopt;
-  return FileOwner{st.st_uid, st.st_gid, st.st_mode & 0666};
-}
-
 }  // namespace qv

@@ -60,9 +60,6 @@ class AtomicFile {
   Fd directory_;
 };
 
-// Owner and mode of an open source file; nullopt where it is no regular file (a pipe).
-[[nodiscard]] std::optional<FileOwner> owner_of_source(int fd);
-
 }  // namespace qv
 
 #endif  // QV_MAPS_ATOMIC_FILE_H_

@@ -2,9 +2,6 @@
 #include <errno.h>
 #include <unistd.h>
 
-#include <memory>
-#include <vector>
-
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/text.h"
@@ -19,16 +16,16 @@ namespace {
 constexpr std::size_t kBuffer = std::size_t{256} << 10;
 constexpr std::size_t kMaxKeyLine = std::size_t{16} << 20;
 
-std::unique_ptr<Map> open_or_complain(const std::string& name, bool fold) {
-  std::string detail;
-  Result<std::unique_ptr<Map>> map = open_map(name, {.fold_keys = fold}, detail);
-  if (!map.ok()) {
-    complain(detail.empty() ? describe_error(map.error(), name) : detail);
-    return nullptr;
-  }
-  if (!detail.empty()) complain(detail);
-  if (map.value()->is_empty()) complain(name + ": the table is empty");
-  return std::move(map).value();
+// The table; nullptr, having complained, where it cannot be opened.
+std::unique_ptr<Map> open_to_read(const std::string& name, const MapOptions& options) {
+  std::unique_ptr<Map> map = open_table(name, options);
+  if (map && map->is_empty()) complain(name + ": the table is empty");
+  return map;
+}
+
+int fail_in(const Map& map, const std::string& where, const Error& error) {
+  const std::string detail = map.detail();
+  return fail(error, where + ": " + (detail.empty() ? describe_error(error, {}) : detail), {});
 }
 
 class Getter {
@@ -39,11 +36,11 @@ class Getter {
         address_(options.has("address")),
         delimiters_(options.value("delimiters", kDefaultDelimiters)) {}
 
-  // Asks, and adds the answer to what is to be printed.
+  // Looks the key up, and adds the answer to the output.
   void ask(std::string_view key, bool with_key) {
     const Result<Answer> answer =
         address_ ? lookup_address(map_, key, delimiters_, value_) : map_.lookup(key, value_);
-    tell(key, answer, value_, with_key);
+    add(key, answer, value_, with_key);
   }
 
   void flush() {
@@ -51,79 +48,62 @@ class Getter {
     out_.clear();
   }
 
-  // Keys from standard input, one per line; what has been asked is answered before more is
-  // waited for.
-  void ask_lines() {
+  // Keys from standard input, one per line.  All that has arrived is answered before it waits for
+  // more.  False, having complained: the input ended too soon.
+  bool ask_lines() {
     std::string buffer;
     std::size_t filled = 0;
     for (;;) {
       if (buffer.size() - filled < kBuffer) buffer.resize(filled + kBuffer);
       const ssize_t n = ::read(STDIN_FILENO, buffer.data() + filled, buffer.size() - filled);
       if (n < 0 && errno == EINTR) continue;
-      if (n < 0) return read_failed();
+      if (n < 0) return complain(describe_error(errno_error("read"), "standard input")), false;
       if (n == 0) break;
       filled += static_cast<std::size_t>(n);
       const std::size_t used = ask_whole_lines(std::string_view(buffer.data(), filled));
       buffer.erase(0, used);
       filled -= used;
-      if (filled > kMaxKeyLine) return complain("a line of keys is too long"), mark_fault();
+      if (filled > kMaxKeyLine) return complain("a line of keys is too long"), false;
       flush();
     }
     if (filled > 0) ask(std::string_view(buffer.data(), filled), true);
+    return true;
   }
 
-  // 111 where anything could not be told, else 0 where anything was found, else 100.
+  // 111 where any key was undecided, else 0 where any was found, else 100.
   int exit_code() const {
     if (faults_) return kExitTemporary;
     return found_ ? kExitOk : kExitPermanent;
   }
 
  private:
-  void tell(std::string_view key, const Result<Answer>& answer, std::string_view value,
-            bool with_key) {
+  void add(std::string_view key, const Result<Answer>& answer, std::string_view value,
+           bool with_key) {
     if (!answer.ok()) {
-      const std::string detail = map_.detail();
-      complain(name_ + ": " + std::string(key) + ": " +
-               (detail.empty() ? describe_error(answer.error(), {}) : detail));
+      fail_in(map_, name_ + ": " + std::string(key), answer.error());
       faults_ = true;
       return;
     }
     if (answer.value() == Answer::absent) return;
     found_ = true;
-    if (with_key) {
-      out_ += key;
-      out_ += '\t';
-    }
-    out_ += value;
-    out_ += '\n';
+    if (with_key) (out_ += key) += '\t';
+    (out_ += value) += '\n';
     if (out_.size() >= kBuffer) flush();
   }
 
-  void mark_fault() { faults_ = true; }
-  void read_failed() {
-    complain(describe_error(errno_error("read"), "standard input"));
-    faults_ = true;
-  }
-
   std::size_t ask_whole_lines(std::string_view text) {
-    std::size_t used = 0;
     keys_.clear();
-    for (;;) {
-      const std::string_view rest = after_bytes(text, used);
-      const std::size_t end = find_byte(rest, '\n');
-      if (end == rest.size()) break;
-      keys_.push_back(first_bytes(rest, end));
-      used += end + 1;
-    }
+    std::string_view rest = text;
+    while (find_byte(rest, '\n') != rest.size()) keys_.push_back(take_until(rest, '\n'));
     if (address_) {
       for (const std::string_view key : keys_) ask(key, true);
     } else {
       map_.lookup_many(keys_,
                        [this](std::size_t i, const Result<Answer>& answer, std::string_view value) {
-                         tell(keys_[i], answer, value, true);
+                         add(keys_[i], answer, value, true);
                        });
     }
-    return used;
+    return text.size() - rest.size();
   }
 
   Map& map_;
@@ -145,17 +125,15 @@ int get(Arguments arguments) {
   const Options options(arguments, {"address", "delimiters=", "keep-case"});
   const Arguments rest = options.rest();
   if (!options.problem().empty() || rest.size() < 2) return usage(options.problem(), kSynopsis);
-  const std::unique_ptr<Map> map = open_or_complain(rest[0], !options.has("keep-case"));
+  const auto map = open_to_read(rest[0], {.fold_keys = !options.has("keep-case")});
   if (!map) return kExitTemporary;
   Getter getter(*map, rest[0], options);
   const Arguments keys = rest.subspan(1);
-  if (keys.size() == 1 && keys[0] == "-") {
-    getter.ask_lines();
-  } else {
-    for (const std::string& key : keys) getter.ask(key, keys.size() > 1);
-  }
+  const bool from_stdin = keys.size() == 1 && keys[0] == "-";
+  const bool is_whole = !from_stdin || getter.ask_lines();
+  for (std::size_t i = 0; !from_stdin && i < keys.size(); ++i) getter.ask(keys[i], keys.size() > 1);
   getter.flush();
-  return getter.exit_code();
+  return is_whole ? getter.exit_code() : kExitTemporary;
 }
 
 int list(Arguments arguments) {
@@ -164,25 +142,21 @@ int list(Arguments arguments) {
     return usage(options.problem(), "list TYPE:NAME");
   }
   const std::string& name = options.rest()[0];
-  const std::unique_ptr<Map> map = open_or_complain(name, false);
+  const std::unique_ptr<Map> map = open_to_read(name, {});
   if (!map) return kExitTemporary;
   std::string out;
-  std::string key;
-  std::string value;
-  for (Step step = Step::first;; step = Step::next) {
-    const Result<Answer> more = map->sequence(step, key, value);
-    if (!more.ok()) {
-      const std::string detail = map->detail();
-      complain(name + ": " + (detail.empty() ? describe_error(more.error(), {}) : detail));
-      return kExitTemporary;
-    }
-    if (more.value() == Answer::absent) break;
-    out += key + "\t" + value + "\n";
-    if (out.size() < kBuffer) continue;
-    if (!print(out)) return kExitTemporary;
-    out.clear();
-  }
-  return print(out) ? kExitOk : kExitTemporary;
+  bool printed = true;
+  const Result<void> listed =
+      for_each_entry(*map, [&](std::string_view key, std::string_view value) {
+        ((out += key) += '\t') += value;
+        out += '\n';
+        if (out.size() < kBuffer) return true;
+        printed = print(out);
+        out.clear();
+        return printed;
+      });
+  if (!listed.ok()) return fail_in(*map, name, listed.error());
+  return printed && print(out) ? kExitOk : kExitTemporary;
 }
 
 int types(Arguments arguments) {
@@ -198,14 +172,14 @@ int types(Arguments arguments) {
       out += line + "(" + why + ")\n";
       continue;
     }
-    line += type->help;
-    const Traits& traits = type->traits;
+    const std::pair<bool, const char*> properties[] = {{type->traits.pattern, " whole-address"},
+                                                       {type->traits.writable, " writable"},
+                                                       {type->traits.listable, " listable"},
+                                                       {type->begin != nullptr, " buildable"},
+                                                       {type->traits.networked, " networked"}};
     std::string words;
-    if (traits.pattern) words += " whole-address";
-    if (traits.writable) words += " writable";
-    if (traits.listable) words += " listable";
-    if (type->begin != nullptr) words += " buildable";
-    if (traits.networked) words += " networked";
+    for (const auto& [has, word] : properties) words += has ? word : "";
+    line += type->help;
     out += line + (words.empty() ? "" : " [" + words.substr(1) + "]") + "\n";
   }
   return print(out) ? kExitOk : kExitTemporary;

@@ -8,18 +8,27 @@
 #include "core/exit_code.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "maps/source.h"
+#include "maps/open.h"
 
 namespace qv::tool {
 
-void complain(std::string_view text) {
-  // Nobody to tell where even that cannot be written.
-  static_cast<void>(write_all(STDERR_FILENO, "qmail-map: " + std::string(text) + "\n"));
+namespace {
+
+// Where even standard error cannot be written, there is nobody to inform.
+void write_error(const std::string& text) { static_cast<void>(write_all(STDERR_FILENO, text)); }
+
+}  // namespace
+
+void complain(std::string_view text) { write_error("qmail-map: " + std::string(text) + "\n"); }
+
+int fail(const Error& error, const std::string& detail, std::string_view where) {
+  complain(detail.empty() ? describe_error(error, where) : detail);
+  return kExitTemporary;
 }
 
 int usage(std::string_view problem, std::string_view synopsis) {
   if (!problem.empty()) complain(problem);
-  static_cast<void>(write_all(STDERR_FILENO, "usage: qmail-map " + std::string(synopsis) + "\n"));
+  write_error("usage: qmail-map " + std::string(synopsis) + "\n");
   return kExitPermanent;
 }
 
@@ -27,6 +36,24 @@ bool print(std::string_view text) {
   const Result<void> done = write_all(STDOUT_FILENO, text);
   if (!done.ok()) complain(describe_error(done.error(), "standard output"));
   return done.ok();
+}
+
+std::unique_ptr<Map> open_table(const std::string& name, const MapOptions& options) {
+  std::string detail;
+  Result<std::unique_ptr<Map>> map = open_map(name, options, detail);
+  if (!map.ok()) return fail(map.error(), detail, name), nullptr;
+  if (!detail.empty()) complain(detail);
+  return std::move(map).value();
+}
+
+Result<void> for_each_entry(
+    Map& map, const std::function<bool(std::string_view key, std::string_view value)>& each) {
+  std::string key;
+  std::string value;
+  for (Step step = Step::first;; step = Step::next) {
+    QV_TRY(const Answer more, map.sequence(step, key, value));
+    if (more == Answer::absent || !each(key, value)) return {};
+  }
 }
 
 Options::Options(Arguments arguments, std::initializer_list<std::string_view> known) {
@@ -45,19 +72,19 @@ Options::Options(Arguments arguments, std::initializer_list<std::string_view> kn
     if (std::find(known.begin(), known.end(), wanted) == known.end()) {
       problem_ = "unknown option " + word;
     }
-    given_.push_back({name, std::string(value)});
+    given_.emplace_back(name, value);
   }
   rest_ = arguments.subspan(i);
 }
 
 bool Options::has(std::string_view name) const {
   return std::any_of(given_.begin(), given_.end(),
-                     [name](const Given& given) { return given.name == name; });
+                     [name](const auto& given) { return given.first == name; });
 }
 
 std::string Options::value(std::string_view name, std::string_view fallback) const {
-  for (const Given& given : given_) {
-    if (given.name == name) return given.value;
+  for (const auto& [given, value] : given_) {
+    if (given == name) return value;
   }
   return std::string(fallback);
 }

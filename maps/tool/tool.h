@@ -1,17 +1,22 @@
 // SPDX-License-Identifier: 0BSD
-// maps/tool/tool.h - what qmail-map does, one function per command.
+// maps/tool/tool.h - the commands of qmail-map, and what they share.
 //
-// Each takes its arguments without the command's name, writes to standard output and complains on
-// standard error, and returns the exit code: 0 done or found, 1 absent, 100 wrong usage, 111 cannot
-// tell or cannot do it.
+// A command takes its arguments without its own name, writes to standard output, complains on
+// standard error and returns the exit code: 0 done or found, 100 absent or wrong usage, 111
+// undecided or not done.
 // Manual: qmail-map(1).  Tests: tests/e2e/maps.py
 #ifndef QV_MAPS_TOOL_TOOL_H_
 #define QV_MAPS_TOOL_TOOL_H_
 
+#include <functional>
+#include <memory>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
+
+#include "maps/map.h"
 
 namespace qv::tool {
 
@@ -27,11 +32,21 @@ using Arguments = std::span<const std::string>;
 // "qmail-map: TEXT" on standard error.
 void complain(std::string_view text);
 
-// Complains, tells the usage of the command, and returns 100.
+// Complains with `detail`, or where that is empty with the Error and `where`; returns 111.
+int fail(const Error& error, const std::string& detail, std::string_view where);
+
+// Complains, prints the usage of the command, and returns 100.
 [[nodiscard]] int usage(std::string_view problem, std::string_view synopsis);
 
 // Writes to standard output; false, having complained, where that fails.
 [[nodiscard]] bool print(std::string_view text);
+
+// The open table; nullptr, having complained, where it cannot be opened.
+[[nodiscard]] std::unique_ptr<Map> open_table(const std::string& name, const MapOptions& options);
+
+// Calls `each` for all entries of `map` while it returns true.  Error: the table cannot be listed.
+[[nodiscard]] Result<void> for_each_entry(
+    Map& map, const std::function<bool(std::string_view key, std::string_view value)>& each);
 
 // Options in front of the arguments: `--name` or `--name=value`, ended by `--` or by the first
 // other word (a single `-` is one).
@@ -44,17 +59,36 @@ class Options {
   [[nodiscard]] const std::string& problem() const { return problem_; }
   [[nodiscard]] bool has(std::string_view name) const;
   [[nodiscard]] std::string value(std::string_view name, std::string_view fallback) const;
-  // What stands behind the options.
+  // The words behind the options.
   [[nodiscard]] Arguments rest() const { return rest_; }
 
  private:
-  struct Given {
-    std::string name;
-    std::string value;
-  };
-  std::vector<Given> given_;
+  std::vector<std::pair<std::string, std::string>> given_;
   Arguments rest_;
   std::string problem_;
+};
+
+enum class AssignLine : std::uint8_t { record, end, malformed };
+
+// qmail's users/assign as the records of users/cdb.
+//
+// As qmail-newu(8): `=local:user:uid:gid:home:dash:ext:` is the key `!local` NUL, `+loc:...` is
+// `!loc`, both lower-cased; the value is the six fields with a NUL between them.  The empty key has
+// each character that ends a `+loc`, once.  A line with a single dot ends the file; a file without
+// it was cut off, and is refused.
+// Manual: qmail-users(5).  Tests: tests/maps/qmail_tables_test.cc
+class AssignParser {
+ public:
+  // Parses one line, without its newline.  record: `key` and `value` are set.  end: the line with
+  // the dot.  malformed: `wrong` says why.
+  [[nodiscard]] AssignLine parse(std::string_view line, std::string& key, std::string& value,
+                                 std::string& wrong);
+
+  // The value of the empty key, after the end.
+  [[nodiscard]] const std::string& wildcards() const { return wildcards_; }
+
+ private:
+  std::string wildcards_;
 };
 
 }  // namespace qv::tool

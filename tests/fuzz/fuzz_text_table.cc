@@ -4,7 +4,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "maps/tool/users_assign.h"
+#include "maps/tool/tool.h"
 #include "maps/types/text_table.h"
 
 namespace {
@@ -37,19 +37,19 @@ void try_table(std::string_view text) {
 }
 
 void try_assign(std::string_view text) {
-  qv::AssignParser parser;
+  qv::tool::AssignParser parser;
   std::string key;
   std::string value;
   std::string wrong;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
-    switch (parser.take(text.substr(0, end), key, value, wrong)) {
-      case qv::AssignLine::record:
+    switch (parser.parse(text.substr(0, end), key, value, wrong)) {
+      case qv::tool::AssignLine::record:
         require(!key.empty() && key.front() == '!');
         break;
-      case qv::AssignLine::end:
+      case qv::tool::AssignLine::end:
         return;
-      case qv::AssignLine::malformed:
+      case qv::tool::AssignLine::malformed:
         require(!wrong.empty());
         break;
     }

@@ -3,7 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "maps/open.h"
-#include "maps/tool/users_assign.h"
+#include "maps/tool/tool.h"
 #include "tests/maps/cdb_maker.h"
 
 namespace qv {
@@ -146,6 +146,9 @@ TEST_F(QmailTables, VpopmailDecidesAsQmailLocalDoes) {
   EXPECT_EQ(ask(table, "bad"), "fault");
 }
 
+using tool::AssignLine;
+using tool::AssignParser;
+
 struct AssignRow {
   std::string_view line;
   AssignLine kind;
@@ -174,7 +177,7 @@ TEST(UsersAssign, BecomesTheRecordsOfQmailNewu) {
     std::string key;
     std::string value;
     std::string wrong;
-    EXPECT_EQ(parser.take(row.line, key, value, wrong), row.kind) << row.line;
+    EXPECT_EQ(parser.parse(row.line, key, value, wrong), row.kind) << row.line;
     if (row.kind != AssignLine::record) continue;
     EXPECT_EQ(key, row.key) << row.line;
     EXPECT_EQ(value, row.value) << row.line;
