@@ -37,8 +37,8 @@ bool AddressKeys::next(std::string_view& key) {
   return false;
 }
 
-// What is left of the local part loses its end at the last delimiter, and is moved up to the
-// domain.  The last one tried of too many is the shortest, as nobody's user part is skipped.
+// Cuts the rest of the local part at its last delimiter, and moves it up to the domain.  Of too many
+// prefixes the last one tried is the shortest: the user's own name is never skipped.
 bool AddressKeys::next_prefix(std::string_view& key) {
   std::size_t length = 0;
   for (std::size_t i = at_ - local_; i > 1 && length == 0; --i) {

@@ -26,13 +26,15 @@ inline constexpr std::string_view kDefaultDelimiters = "-+";
 // At most so many prefixes of a local part are tried: the shortest, and the longest ones.
 inline constexpr std::size_t kMaxPrefixes = 16;
 
-// The keys for one address, one after the other, as address_keys() has them.  Nothing is allocated
-// for an address of up to kMaxInPlace bytes.
+// The keys for one address, one after the other.  An address without '@' has no domain key; one
+// without a local part has only itself.  Nothing is allocated for an address of up to kMaxInPlace
+// bytes.
 class AddressKeys {
  public:
   static constexpr std::size_t kMaxInPlace = 1280;
 
-  // `delimiters` outlives this object.
+  // `delimiters`: characters any of which ends a prefix, but for one in front of everything.
+  // REQUIRES: they outlive this object.
   AddressKeys(std::string_view address, std::string_view delimiters);
   AddressKeys(const AddressKeys&) = delete;
   AddressKeys& operator=(const AddressKeys&) = delete;
@@ -59,19 +61,17 @@ class AddressKeys {
   Stage stage_ = Stage::whole;
 };
 
-// The keys for `address`, in order.  `delimiters`: characters any of which ends a prefix; empty:
-// none does.  A delimiter in front of everything cuts nothing.  An address without '@' has no
-// domain key; one without a local part has only itself.
+// All of them.
 [[nodiscard]] std::vector<std::string> address_keys(std::string_view address,
                                                     std::string_view delimiters);
 
 // Looks the keys up, one after the other.  A table of patterns is asked only for the whole address.
-// found: `value` is of the first key found.  absent: none of them.  Error: one could not be told,
-// and none before it was found; the keys behind it are not asked.
+// found: `value` is of the first key found.  absent: none of them.  Error: that of the first key
+// that is undecided, where none before it was found; later keys are not looked up.
 [[nodiscard]] Result<Answer> lookup_address(Map& map, std::string_view address,
                                             std::string_view delimiters, std::string& value);
 
-// The same, with `keys` just made; `key` is the one that was found.
+// The same for `keys` as constructed; `key` is the one that was found.
 [[nodiscard]] Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key,
                                             std::string& value);
 

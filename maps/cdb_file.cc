@@ -245,15 +245,6 @@ Result<void> CdbBuilder::add(std::string_view key, std::string_view value) {
   return {};
 }
 
-Result<Answer> CdbBuilder::put(std::string_view key, std::string_view value, bool replace) {
-  QV_CHECK(maker_->cdb_fd >= 0);
-  const int was_there =
-      cdb_make_put(maker_.get(), key.data(), static_cast<unsigned>(key.size()), value.data(),
-                   static_cast<unsigned>(value.size()), replace ? CDB_PUT_REPLACE : CDB_PUT_INSERT);
-  if (was_there < 0) return errno_error("write cdb");
-  return was_there == 0 ? Answer::absent : Answer::found;
-}
-
 Result<void> CdbBuilder::finish() {
   QV_CHECK(maker_->cdb_fd >= 0);
   const int done = cdb_make_finish(maker_.get());

@@ -97,9 +97,6 @@ class CdbBuilder {
   [[nodiscard]] static Result<CdbBuilder> start(int fd);
   // Adds a record, without looking whether the key is there already.
   [[nodiscard]] Result<void> add(std::string_view key, std::string_view value);
-  // Adds a record unless its key is there: found, and the old one stays (`replace` false) or is
-  // replaced (true); absent, and it is added.
-  [[nodiscard]] Result<Answer> put(std::string_view key, std::string_view value, bool replace);
   // Writes the hash tables.  Nothing may be added afterwards; the descriptor is not closed.
   [[nodiscard]] Result<void> finish();
 

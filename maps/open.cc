@@ -1,8 +1,12 @@
 // SPDX-License-Identifier: 0BSD
 #include "maps/open.h"
 
+#include <algorithm>
+#include <deque>
 #include <utility>
 
+#include "control/reloaded.h"
+#include "core/clock.h"
 #include "core/text.h"
 #include "maps/bytes.h"
 #include "maps/spec.h"
@@ -11,73 +15,92 @@ namespace qv {
 
 namespace {
 
-// Does for every type what MapOptions asks of all: folding, and no answer from an empty table.
-class OptionsMap final : public Map {
+// A table in front of another, which does the work.
+class FrontMap : public Map {
+ public:
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    before(Step::first);
+    return map_->lookup(key, value);
+  }
+  void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
+    before(Step::first);
+    map_->lookup_many(keys, told);
+  }
+  Result<Answer> update(std::string_view key, std::string_view value) override {
+    before(Step::first);
+    return map_->update(key, value);
+  }
+  Result<Answer> erase(std::string_view key) override {
+    before(Step::first);
+    return map_->erase(key);
+  }
+  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
+    before(step);
+    return map_->sequence(step, key, value);
+  }
+  bool is_pattern() const override { return map_->is_pattern(); }
+  bool is_empty() override { return map_->is_empty(); }
+  const CdbFile* cdb() const override { return map_->cdb(); }
+  void sources(std::vector<SourceStamp>& out) const override { map_->sources(out); }
+  std::string detail() const override { return map_->detail(); }
+
+ protected:
+  // Called before the table is used; Step::next: a walk that was begun goes on.
+  virtual void before(Step step) = 0;
+
+  Map* map_ = nullptr;
+};
+
+// What MapOptions asks of every type: folding, and no answer from an empty table.
+class OptionsMap final : public FrontMap {
  public:
   OptionsMap(std::unique_ptr<Map> inner, const MapOptions& options)
-      : inner_(std::move(inner)), options_(options) {}
+      : inner_(std::move(inner)), options_(options) {
+    map_ = inner_.get();
+  }
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
-    empty_ = options_.refuse_empty && inner_->is_empty();
-    if (empty_) return empty_table();
+    if (is_refused()) return Error{Fault::config, 0, "empty table"};
     return inner_->lookup(fold(key), value);
   }
   void lookup_many(std::span<const std::string_view> keys, const Told& told) override {
-    empty_ = options_.refuse_empty && inner_->is_empty();
-    if (empty_ || !options_.fold_keys || inner_->is_pattern()) {
-      if (!empty_) return inner_->lookup_many(keys, told);
-      return Map::lookup_many(keys, told);
+    if (is_refused()) return Map::lookup_many(keys, told);
+    if (!options_.fold_keys || inner_->is_pattern()) return inner_->lookup_many(keys, told);
+    // Most keys are lower case as they are.
+    std::vector<std::string_view> all(keys.begin(), keys.end());
+    std::deque<std::string> folded;
+    for (std::string_view& key : all) {
+      if (has_upper(key)) key = folded.emplace_back(fold(key));
     }
-    // Most keys are lower case as they are; what is not gets a place of its own that does not move.
-    std::size_t size = 0;
-    for (const std::string_view key : keys) size += key.size();
-    many_.resize(size);
-    char* out = many_.data();
-    std::vector<std::string_view> folded(keys.begin(), keys.end());
-    for (std::string_view& key : folded) {
-      if (!has_upper(key)) continue;
-      const char* begin = out;
-      for (const char c : key) *out++ = ascii_lower(c);
-      key = {begin, key.size()};
-    }
-    inner_->lookup_many(folded, told);
+    inner_->lookup_many(all, told);
   }
   Result<Answer> update(std::string_view key, std::string_view value) override {
-    empty_ = false;
-    return inner_->update(fold(key), value);
+    return FrontMap::update(fold(key), value);
   }
-  Result<Answer> erase(std::string_view key) override {
-    empty_ = false;
-    return inner_->erase(fold(key));
-  }
-  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
-    empty_ = false;
-    return inner_->sequence(step, key, value);
-  }
-  bool is_pattern() const override { return inner_->is_pattern(); }
-  bool is_empty() override { return inner_->is_empty(); }
-  const CdbFile* cdb() const override { return inner_->cdb(); }
-  void sources(std::vector<SourceStamp>& out) const override { inner_->sources(out); }
+  Result<Answer> erase(std::string_view key) override { return FrontMap::erase(fold(key)); }
   std::string detail() const override {
-    return empty_ ? "the table holds no entry" : inner_->detail();
+    return refused_ ? "the table holds no entry" : inner_->detail();
   }
 
  private:
-  static Error empty_table() { return {Fault::config, 0, "empty table"}; }
+  void before(Step /*step*/) override { refused_ = false; }
+  bool is_refused() {
+    refused_ = options_.refuse_empty && inner_->is_empty();
+    return refused_;
+  }
 
   std::string_view fold(std::string_view key) {
-    // Patterns say themselves whether case counts.
+    // Whether case counts in a pattern is part of the pattern.
     if (!options_.fold_keys || !has_upper(key) || inner_->is_pattern()) return key;
-    folded_.resize(key.size());
-    for (std::size_t i = 0; i < key.size(); ++i) folded_[i] = ascii_lower(key[i]);
+    folded_.assign(key);
+    for (char& c : folded_) c = ascii_lower(c);
     return folded_;
   }
 
   std::unique_ptr<Map> inner_;
   MapOptions options_;
-  bool empty_ = false;
+  bool refused_ = false;  // the last look-up
   std::string folded_;
-  std::string many_;
 };
 
 class FailMap final : public Map {
@@ -101,9 +124,89 @@ class FailMap final : public Map {
   std::string reason_;
 };
 
-}  // namespace
+class WatchedMap final : public FrontMap {
+ public:
+  WatchedMap(std::string_view text, const MapOptions& options, MapNotice notice, MapClock clock)
+      : text_(text), options_(options), notice_(std::move(notice)), clock_(std::move(clock)) {
+    follow();
+  }
 
-// ---- what a type that does not say otherwise does ---------------------------------------------
+ private:
+  // A walk ends in the table it began in.
+  void before(Step step) override {
+    if (step == Step::first) follow();
+  }
+
+  void report(const std::string& line) {
+    if (line == last_report_) return;
+    last_report_ = line;
+    if (notice_) notice_(line);
+  }
+
+  // True: the table that serves is a file that has been written to since, and so neither the old
+  // table nor a new one.
+  bool is_torn() const {
+    return std::any_of(table_.files().begin(), table_.files().end(), [](const SourceStamp& file) {
+      return file.mapped && is_written_over(file);
+    });
+  }
+
+  std::string reason(const std::string& detail) const {
+    for (const SourceStamp& file : table_.files()) {
+      if (compare_source(file) == SourceState::unreadable) return file.path + " is gone";
+    }
+    return detail;
+  }
+
+  void follow() {
+    std::string detail;
+    const std::int64_t now_us = clock_ ? clock_() : monotonic_us();
+    switch (table_.refresh(now_us, [&](std::vector<SourceStamp>& files) {
+      Result<std::unique_ptr<Map>> opened = open_map(text_, options_, detail);
+      if (opened.ok()) opened.value()->sources(files);
+      return opened;
+    })) {
+      case Reload::none:
+        return;
+      case Reload::failed:
+        if (detail.empty()) detail = describe_error(*table_.error(), {});
+        if (is_torn()) table_.drop();
+        if (table_.value() != nullptr) {
+          report(text_ + ": " + reason(detail) + "; the old table goes on serving");
+          return;
+        }
+        report(text_ + ": " + detail);
+        failed_ = make_fail_map(*table_.error(), detail);
+        map_ = failed_.get();
+        return;
+      case Reload::taken:
+        map_ = table_.value()->get();
+        report_new(detail);
+        return;
+    }
+  }
+
+  void report_new(const std::string& detail) {
+    if (options_.refuse_empty && map_->is_empty()) {
+      report(text_ + ": the table is empty; it gives no answer until it has an entry");
+    } else if (!detail.empty()) {
+      report(text_ + ": " + detail);
+    } else if (!last_report_.empty()) {
+      report(text_ + ": in service");
+      last_report_.clear();
+    }
+  }
+
+  std::string text_;
+  MapOptions options_;
+  MapNotice notice_;
+  MapClock clock_;
+  Reloaded<std::unique_ptr<Map>> table_;
+  std::unique_ptr<Map> failed_;  // answers while no table has been read
+  std::string last_report_;
+};
+
+}  // namespace
 
 void Map::lookup_many(std::span<const std::string_view> keys, const Told& told) {
   std::string value;
@@ -124,8 +227,6 @@ Result<Answer> Map::erase(std::string_view /*key*/) {
 Result<Answer> Map::sequence(Step /*step*/, std::string& /*key*/, std::string& /*value*/) {
   return Error{Fault::denied, 0, "this table cannot be listed"};
 }
-
-// ---- opening -------------------------------------------------------------------------------
 
 Result<std::unique_ptr<Map>> open_map(std::string_view text, const MapOptions& options,
                                       std::string& detail) {
@@ -154,12 +255,9 @@ std::unique_ptr<Map> make_fail_map(const Error& error, std::string reason) {
   return std::make_unique<FailMap>(error, std::move(reason));
 }
 
-std::unique_ptr<Map> open_or_fail_map(std::string_view text, const MapOptions& options,
-                                      std::string& detail) {
-  Result<std::unique_ptr<Map>> map = open_map(text, options, detail);
-  if (map.ok()) return std::move(map).value();
-  if (detail.empty()) detail = describe_error(map.error(), {});
-  return make_fail_map(map.error(), detail);
+std::unique_ptr<Map> open_watched_map(std::string_view text, const MapOptions& options,
+                                      MapNotice notice, MapClock clock) {
+  return std::make_unique<WatchedMap>(text, options, std::move(notice), std::move(clock));
 }
 
 }  // namespace qv

@@ -60,11 +60,6 @@ struct MapKind {
 [[nodiscard]] Result<std::unique_ptr<Map>> open_map(std::string_view text,
                                                     const MapOptions& options, std::string& detail);
 
-// The same, but never fails: a table that cannot be opened becomes one that answers with that Error
-// and keeps the reason in Map::detail(); `detail` has it too.
-[[nodiscard]] std::unique_ptr<Map> open_or_fail_map(std::string_view text,
-                                                    const MapOptions& options, std::string& detail);
-
 // A table whose every look-up fails with `error`; detail() gives `reason`.
 [[nodiscard]] std::unique_ptr<Map> make_fail_map(const Error& error, std::string reason);
 

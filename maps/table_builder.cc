@@ -8,18 +8,6 @@
 
 namespace qv {
 
-namespace {
-
-std::string buildable_types() {
-  std::string out;
-  for (const MapType* type : built_in_types()) {
-    if (type->begin != nullptr) out += " " + std::string(type->name);
-  }
-  return out;
-}
-
-}  // namespace
-
 Result<std::unique_ptr<TableBuilder>> TableBuilder::begin(std::string_view target,
                                                           const std::optional<FileOwner>& source,
                                                           Duplicates duplicates,
@@ -28,14 +16,17 @@ Result<std::unique_ptr<TableBuilder>> TableBuilder::begin(std::string_view targe
   std::string_view type_name;
   std::string_view name;
   const bool good = split_type(strip_braces(target), type_name, name) && !name.empty();
-  // What is built is a file of ours: no module is loaded to be told that it builds none.
+  // No module can build a table, so none is loaded.
   const MapType* type = nullptr;
+  std::string buildable;
   for (const MapType* each : built_in_types()) {
+    if (each->begin == nullptr) continue;
+    buildable += " " + std::string(each->name);
     if (good && each->name == type_name) type = each;
   }
-  if (type == nullptr || type->begin == nullptr) {
+  if (type == nullptr) {
     detail = std::string(target) +
-             ": a table that can be built is type:name, with a type out of:" + buildable_types();
+             ": a table that can be built is type:name, with a type out of:" + buildable;
     return Error{Fault::config, 0, "table to build"};
   }
   const std::string path = with_suffix(strip_braces(name), type->suffix);

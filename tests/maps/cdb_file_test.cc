@@ -138,23 +138,6 @@ TEST_F(CdbFileTest, TruncationWhileMappedIsAFaultForEver) {
   }
 }
 
-TEST_F(CdbFileTest, PutTellsWhatWasThere) {
-  const Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
-  auto builder = CdbBuilder::start(fd.get());
-  ASSERT_TRUE(builder.ok());
-  EXPECT_EQ(builder.value().put("k", "1", false).value(), Answer::absent);
-  EXPECT_EQ(builder.value().put("k", "2", false).value(), Answer::found);
-  EXPECT_EQ(builder.value().put("l", "1", true).value(), Answer::absent);
-  EXPECT_EQ(builder.value().put("l", "2", true).value(), Answer::found);
-  ASSERT_TRUE(builder.value().finish().ok());
-  const auto file = CdbFile::open(path_.c_str());
-  std::string_view value;
-  EXPECT_EQ(file.value().find("k", value).value(), Answer::found);
-  EXPECT_EQ(value, "1");
-  EXPECT_EQ(file.value().find("l", value).value(), Answer::found);
-  EXPECT_EQ(value, "2");
-}
-
 TEST_F(CdbFileTest, AnUnfinishedBuilderLeavesNothingBehind) {
   const Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   {

@@ -82,12 +82,13 @@ TEST(Open, AnEmptyAddressTableGivesNoAnswer) {
 }
 
 TEST(Open, AFailedTableKeepsItsReason) {
-  std::string detail;
-  const auto map = open_or_fail_map("texthash:/nowhere/t", {}, detail);
+  std::string notice;
+  const auto map = open_watched_map("texthash:/nowhere/t", {},
+                                    [&notice](std::string_view line) { notice = line; });
   ASSERT_NE(map, nullptr);
   EXPECT_EQ(ask(*map, "a"), kConfigFault);
   EXPECT_NE(map->detail().find("/nowhere/t"), std::string::npos);
-  EXPECT_EQ(map->detail(), detail);
+  EXPECT_EQ(notice, "texthash:/nowhere/t: " + map->detail());
 }
 
 // A table with a clock that only the test moves.
