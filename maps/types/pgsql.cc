@@ -14,10 +14,8 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/text.h"
-#include "maps/spec.h"
 #include "maps/types/server_map.h"
 #include "maps/types/sql_query.h"
-#include "maps/types/stream_client.h"
 
 namespace qv {
 
@@ -42,15 +40,6 @@ std::string one_line(const char* text) {
   return out.empty() ? "connection lost" : out;
 }
 
-struct Settings {
-  std::string user;
-  std::string password;
-  std::string dbname;
-  std::string encoding;
-  int connect_timeout_ms = 0;
-  int timeout_ms = 0;
-};
-
 // SQLSTATE: classes 42 (syntax, no such table, no right) and 28, 3D (who may do what) are the
 // operator's.
 Fault fault_of(const char* sqlstate) {
@@ -59,25 +48,26 @@ Fault fault_of(const char* sqlstate) {
   return klass == "42" || klass == "28" || klass == "3D" ? Fault::config : Fault::retry;
 }
 
-class PgsqlServer final : public Server {
+class PgsqlMap final : public QueryMap {
  public:
-  PgsqlServer(QueryRules rules, SqlQuery query, Settings settings)
-      : rules_(std::move(rules)), query_(std::move(query)), settings_(std::move(settings)) {}
+  explicit PgsqlMap(QueryConfig config) : QueryMap(std::move(config)) {
+    hosts_ = config_.list("hosts", "unix:/var/run/postgresql");
+  }
 
-  Result<void> connect(const std::string& host, std::string& detail) override {
+ private:
+  Result<void> connect(const std::string& host) override {
     std::vector<std::pair<const char*, std::string>> words;
     if (starts_with(host, "postgresql://") || starts_with(host, "postgres://")) {
       words.emplace_back("dbname", host);
     } else {
       add_host(host, words);
-      words.emplace_back("dbname", settings_.dbname);
+      words.emplace_back("dbname", dbname_);
     }
-    if (!settings_.user.empty()) words.emplace_back("user", settings_.user);
-    if (!settings_.password.empty()) words.emplace_back("password", settings_.password);
+    if (!user_.empty()) words.emplace_back("user", user_);
+    if (!password_.empty()) words.emplace_back("password", password_);
     // libpq takes less than two seconds for two.
-    words.emplace_back("connect_timeout",
-                       std::to_string((settings_.connect_timeout_ms + 999) / 1000));
-    words.emplace_back("client_encoding", settings_.encoding);
+    words.emplace_back("connect_timeout", std::to_string((connect_timeout_ms_ + 999) / 1000));
+    words.emplace_back("client_encoding", encoding_);
     words.emplace_back("application_name", "qmail-map");
     std::vector<const char*> names;
     std::vector<const char*> values;
@@ -88,26 +78,12 @@ class PgsqlServer final : public Server {
     names.push_back(nullptr);
     values.push_back(nullptr);
     connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
-    if (PQstatus(connection_.get()) != CONNECTION_OK) return refused(detail);
+    if (PQstatus(connection_.get()) != CONNECTION_OK) return refused();
     PQsetnonblocking(connection_.get(), 1);
-    return set_time_limit(detail);
+    return set_time_limit();
   }
   void disconnect() override { connection_.reset(); }
 
-  Result<Answer> ask(std::string_view key, std::string& value, bool& broken,
-                     std::string& detail) override {
-    std::vector<std::string> values;
-    if (!rules_.wants(key) || query_.bind(key, values) == Answer::absent) return Answer::absent;
-    std::vector<const char*> pointers;
-    for (const std::string& v : values) pointers.push_back(v.c_str());
-    const int sent = PQsendQueryParams(connection_.get(), query_.statement().c_str(),
-                                       static_cast<int>(pointers.size()), nullptr, pointers.data(),
-                                       nullptr, nullptr, 0);
-    if (sent == 0) return lost(broken, detail);
-    return read_answer(key, value, broken, detail);
-  }
-
- private:
   static void add_host(const std::string& host,
                        std::vector<std::pair<const char*, std::string>>& words) {
     ServerHost at = parse_server_host(host);
@@ -122,137 +98,103 @@ class PgsqlServer final : public Server {
     if (!at.port.empty()) words.emplace_back("port", at.port);
   }
 
-  Error refused(std::string& detail) {
-    detail = one_line(PQerrorMessage(connection_.get()));
-    connection_.reset();
-    return {Fault::retry, 0, "connect to PostgreSQL"};
-  }
+  std::string server_error() const { return one_line(PQerrorMessage(connection_.get())); }
+  Error refused() { return fail({Fault::retry, 0, "connect to PostgreSQL"}, server_error()); }
+  Error lost() { return lose({Fault::retry, 0, "PostgreSQL connection lost"}, server_error()); }
 
-  Error lost(bool& broken, std::string& detail) {
-    broken = true;
-    detail = one_line(PQerrorMessage(connection_.get()));
-    return {Fault::retry, 0, "PostgreSQL connection lost"};
-  }
-
-  Result<void> set_time_limit(std::string& detail) {
-    const std::string text = "SET statement_timeout = " + std::to_string(settings_.timeout_ms);
-    if (PQsendQuery(connection_.get(), text.c_str()) == 0) return refused(detail);
-    bool broken = false;
-    QV_TRY(const Rows rows, next_rows(deadline(), broken, detail));
+  Result<void> set_time_limit() {
+    const std::string text = "SET statement_timeout = " + std::to_string(timeout_ms_);
+    if (PQsendQuery(connection_.get(), text.c_str()) == 0) return refused();
+    QV_TRY(const Rows rows, next_rows(deadline()));
     // The end of this statement's results.
-    QV_TRY(const Rows end, next_rows(deadline(), broken, detail));
-    if (end || PQresultStatus(rows.get()) != PGRES_COMMAND_OK) return refused(detail);
+    QV_TRY(const Rows end, next_rows(deadline()));
+    if (end || PQresultStatus(rows.get()) != PGRES_COMMAND_OK) return refused();
     return {};
   }
 
   std::int64_t deadline() const {
-    return monotonic_us() + std::int64_t{1000} * (settings_.timeout_ms + kGraceMs);
+    return monotonic_us() + std::int64_t{1000} * (timeout_ms_ + kGraceMs);
   }
 
   // The next result of what was sent; null when there is no more.
-  Result<Rows> next_rows(std::int64_t deadline_us, bool& broken, std::string& detail) {
+  Result<Rows> next_rows(std::int64_t deadline_us) {
     for (;;) {
       const int unsent = PQflush(connection_.get());
-      if (unsent < 0) return lost(broken, detail);
+      if (unsent < 0) return lost();
       if (unsent == 0 && PQisBusy(connection_.get()) == 0) break;
       const std::int64_t left_us = deadline_us - monotonic_us();
       if (left_us <= 0) {
-        broken = true;
-        detail = "no answer in time";
-        return Error{Fault::retry, ETIMEDOUT, "PostgreSQL query"};
+        return lose({Fault::retry, ETIMEDOUT, "PostgreSQL query"}, "no answer in time");
       }
       const auto events = static_cast<short>(POLLIN | (unsent > 0 ? POLLOUT : 0));
       pollfd item{PQsocket(connection_.get()), events, 0};
-      if (poll(&item, 1, static_cast<int>(left_us / 1000 + 1)) < 0 && errno != EINTR) {
-        return lost(broken, detail);
-      }
-      if (PQconsumeInput(connection_.get()) == 0) return lost(broken, detail);
+      if (poll(&item, 1, static_cast<int>(left_us / 1000 + 1)) < 0 && errno != EINTR) return lost();
+      if (PQconsumeInput(connection_.get()) == 0) return lost();
     }
     return Rows(PQgetResult(connection_.get()));
   }
 
-  Result<Answer> read_answer(std::string_view key, std::string& value, bool& broken,
-                             std::string& detail) {
+  Result<void> query(std::string_view key, Results& results) override {
+    std::vector<std::string> values;
+    if (query_.bind(key, values) == Answer::absent) return {};
+    std::vector<const char*> pointers;
+    for (const std::string& v : values) pointers.push_back(v.c_str());
+    const int sent = PQsendQueryParams(connection_.get(), query_.statement().c_str(),
+                                       static_cast<int>(pointers.size()), nullptr, pointers.data(),
+                                       nullptr, nullptr, 0);
+    if (sent == 0) return lost();
     const std::int64_t deadline_us = deadline();
-    std::string joined;
-    std::uint64_t count = 0;
     Result<void> outcome;
     bool any_result = false;
     for (;;) {
-      QV_TRY(const Rows rows, next_rows(deadline_us, broken, detail));
+      QV_TRY(const Rows rows, next_rows(deadline_us));
       if (!rows) break;
       any_result = true;
-      if (!outcome.ok()) continue;
-      outcome = take_rows(key, rows.get(), joined, count, detail);
-    }
-    if (!outcome.ok()) {
-      if (PQstatus(connection_.get()) != CONNECTION_OK) broken = true;
-      return outcome.error();
+      if (outcome.ok()) outcome = add_rows(rows.get(), results);
     }
     // Nothing at all is not an empty list of rows.
-    if (!any_result) return lost(broken, detail);
-    if (count == 0) return Answer::absent;
-    value = std::move(joined);
-    return Answer::found;
+    if (outcome.ok() && !any_result) return lost();
+    if (!outcome.ok() && PQstatus(connection_.get()) != CONNECTION_OK) {
+      return lose(outcome.error(), detail_);
+    }
+    return outcome;
   }
 
-  Result<void> take_rows(std::string_view key, const PGresult* rows, std::string& joined,
-                         std::uint64_t& count, std::string& detail) const {
+  Result<void> add_rows(const PGresult* rows, Results& results) {
     const ExecStatusType status = PQresultStatus(rows);
     if (status == PGRES_COMMAND_OK) {
-      detail = "the query gives no rows";
-      return Error{Fault::config, 0, "PostgreSQL query"};
+      return fail({Fault::config, 0, "PostgreSQL query"}, "the query gives no rows");
     }
     if (status != PGRES_TUPLES_OK) {
-      detail = one_line(PQresultErrorMessage(rows));
-      return Error{fault_of(PQresultErrorField(rows, PG_DIAG_SQLSTATE)), 0, "PostgreSQL query"};
+      const Fault fault = fault_of(PQresultErrorField(rows, PG_DIAG_SQLSTATE));
+      return fail({fault, 0, "PostgreSQL query"}, one_line(PQresultErrorMessage(rows)));
     }
     for (int row = 0; row < PQntuples(rows); ++row) {
       for (int column = 0; column < PQnfields(rows); ++column) {
         if (PQgetisnull(rows, row, column) != 0) continue;
-        const std::string_view text(PQgetvalue(rows, row, column),
-                                    static_cast<std::size_t>(PQgetlength(rows, row, column)));
-        const Result<void> added = rules_.add(key, text, joined, count);
-        if (!added.ok()) detail = added.error().what;
-        QV_TRY_VOID(added);
+        QV_TRY_VOID(results.add({PQgetvalue(rows, row, column),
+                                 static_cast<std::size_t>(PQgetlength(rows, row, column))}));
       }
     }
     return {};
   }
 
-  QueryRules rules_;
-  SqlQuery query_;
-  Settings settings_;
+  const SqlQuery query_ = SqlQuery::read(config_, {.numbered = true});
+  const std::string user_ = config_.text("user");
+  const std::string password_ = config_.text("password");
+  const std::string dbname_ = config_.text("dbname");
+  const std::string encoding_ = config_.text("encoding", "UTF8");
+  const int connect_timeout_ms_ = config_.milliseconds("connect_timeout", 5);
+  const int timeout_ms_ = config_.milliseconds("timeout", 10);
   Connection connection_;
 };
-
-Result<std::unique_ptr<Map>> open_pgsql(const MapSpec& spec, std::string& detail) {
-  QV_TRY(QueryConfig config, QueryConfig::read(std::string(strip_braces(spec.name)), detail));
-  QueryRules rules(config);
-  SqlQuery query;
-  std::string wrong;
-  if (!SqlQuery::parse(config.text("query"), {.numbered = true}, query, wrong)) {
-    config.note("query: " + wrong);
-  }
-  Settings settings{.user = config.text("user"),
-                    .password = config.text("password"),
-                    .dbname = config.text("dbname"),
-                    .encoding = config.text("encoding", "UTF8"),
-                    .connect_timeout_ms = config.milliseconds("connect_timeout", 5),
-                    .timeout_ms = config.milliseconds("timeout", 10)};
-  std::vector<std::string> hosts = config.list("hosts", "unix:/var/run/postgresql");
-  if (hosts.empty()) config.note("hosts: no host");
-  QV_TRY_VOID(check_config(config, {"query"}, detail));
-  if (config.has("password")) detail = warn_if_exposed(config.stamp());
-  return make_server_map(
-      std::make_unique<PgsqlServer>(std::move(rules), std::move(query), std::move(settings)),
-      std::move(hosts), {config.stamp()});
-}
 
 }  // namespace
 
 extern const MapType map_type_pgsql;
-const MapType map_type_pgsql{
-    "pgsql", {.networked = true}, "/path.cf: a query to a PostgreSQL server", open_pgsql};
+const MapType map_type_pgsql{"pgsql",
+                             {.networked = true},
+                             "/path.cf: a query to a PostgreSQL server",
+                             open_query_map<PgsqlMap>};
 
 }  // namespace qv

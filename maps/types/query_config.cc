@@ -40,21 +40,25 @@ Result<QueryConfig> QueryConfig::read(const std::string& path, std::string& deta
 }
 
 std::string QueryConfig::text(const std::string& name, std::string_view fallback) {
-  asked_.insert(name);
+  read_.insert(name);
   const auto found = values_.find(name);
   return found == values_.end() ? std::string(fallback) : found->second;
 }
 
-void QueryConfig::note(const std::string& problem) { noted_.push_back(problem); }
+std::string QueryConfig::required(const std::string& name) {
+  if (!has(name)) add_problem(name + " is missing");
+  return text(name);
+}
+
+void QueryConfig::add_problem(const std::string& problem) { problems_.push_back(problem); }
 
 std::uint64_t QueryConfig::number(const std::string& name, std::uint64_t fallback,
                                   std::uint64_t min, std::uint64_t max) {
-  if (!has(name)) return asked_.insert(name), fallback;
-  const std::string value = text(name);
+  const std::string value = text(name, std::to_string(fallback));
   std::uint64_t out = 0;
   if (parse_decimal(value, max, out) && out >= min) return out;
-  note(name + " = " + value + ": not a number from " + std::to_string(min) + " to " +
-       std::to_string(max));
+  add_problem(name + " = " + value + ": not a number from " + std::to_string(min) + " to " +
+              std::to_string(max));
   return fallback;
 }
 
@@ -69,7 +73,7 @@ int QueryConfig::milliseconds(const std::string& name, std::uint64_t fallback_se
   }
   std::uint64_t count = 0;
   if (!parse_decimal(digits, kMaxSeconds, count) || count == 0 || count * unit > kMaxSeconds) {
-    note(name + " = " + value + ": not a time from 1s to 60m");
+    add_problem(name + " = " + value + ": not a time from 1s to 60m");
     return static_cast<int>(fallback_seconds * 1000);
   }
   return static_cast<int>(count * unit * 1000);
@@ -78,31 +82,52 @@ int QueryConfig::milliseconds(const std::string& name, std::uint64_t fallback_se
 bool QueryConfig::yes(const std::string& name, bool fallback) {
   const std::string value = text(name, fallback ? "yes" : "no");
   if (value == "yes") return true;
-  if (value != "no") note(name + " = " + value + ": write yes or no");
+  if (value != "no") add_problem(name + " = " + value + ": write yes or no");
   return false;
 }
 
 std::vector<std::string> QueryConfig::list(const std::string& name, std::string_view fallback) {
   const std::string value = text(name, fallback);
   std::vector<std::string_view> elements;
-  if (!split_list(value, elements)) note(name + ": a brace lacks its partner");
+  if (!split_list(value, elements)) add_problem(name + ": a brace lacks its partner");
   return {elements.begin(), elements.end()};
 }
 
-std::string QueryConfig::problems(const std::vector<std::string>& needed) const {
+std::string QueryConfig::problems() const {
   std::string out;
   const auto add = [&](const std::string& line) {
-    if (!out.empty()) out += '\n';
-    out += where_ + ": " + line;
+    out += (out.empty() ? "" : "\n") + where_ + ": " + line;
   };
-  for (const std::string& problem : noted_) add(problem);
-  for (const std::string& name : needed) {
-    if (!has(name)) add(name + " is missing");
-  }
+  for (const std::string& problem : problems_) add(problem);
   for (const auto& [name, value] : values_) {
-    if (asked_.count(name) == 0) add(name + " is not a parameter of this table type");
+    if (read_.count(name) == 0) add(name + " is not a parameter of this table type");
   }
   return out;
+}
+
+bool split_host_port(std::string_view text, std::string& host, std::string& port) {
+  const std::size_t colon = find_last_byte(text, ':');
+  if (colon == text.size()) return false;
+  std::string_view name = first_bytes(text, colon);
+  if (name.size() > 2 && name.front() == '[' && name.back() == ']') {
+    name = name.substr(1, name.size() - 2);
+  } else if (find_byte(name, ':') != name.size()) {
+    return false;
+  }
+  host = name;
+  port = after_bytes(text, colon + 1);
+  return !host.empty() && !port.empty();
+}
+
+ServerHost parse_server_host(std::string_view text) {
+  ServerHost host;
+  if (starts_with(text, "unix:")) {
+    host.path = after_bytes(text, 5);
+    return host;
+  }
+  if (starts_with(text, "inet:")) text = after_bytes(text, 5);
+  if (!split_host_port(text, host.name, host.port)) host.name = text;
+  return host;
 }
 
 }  // namespace qv

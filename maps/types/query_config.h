@@ -2,8 +2,8 @@
 // maps/types/query_config.h - the file that describes a table on a server, `name = value` on each
 // line.
 //
-// Postfix's parameter names and logical lines.  A parameter that no part of the type asks for is
-// most likely misspelt: problems() says so.
+// Postfix's parameter names and logical lines.  A parameter that the type does not read is most
+// likely misspelt: problems() says so.
 // Threads: none.  Manual: qmail-map-sql(5).  Tests: tests/maps/query_test.cc
 #ifndef QV_MAPS_TYPES_QUERY_CONFIG_H_
 #define QV_MAPS_TYPES_QUERY_CONFIG_H_
@@ -29,10 +29,13 @@ class QueryConfig {
   [[nodiscard]] static Result<QueryConfig> parse(std::string_view text, std::string_view where,
                                                  std::string& detail);
 
-  // The value of a parameter, or the fallback.
+  // The value of a parameter, or the fallback.  A value that the functions below cannot use is a
+  // problem.
   [[nodiscard]] std::string text(const std::string& name, std::string_view fallback = {});
+  // The value of a parameter that must be there.
+  [[nodiscard]] std::string required(const std::string& name);
   [[nodiscard]] bool has(const std::string& name) const { return values_.count(name) != 0; }
-  // Decimal, min to max; a problem is noted otherwise.
+  // A decimal number from min to max.
   [[nodiscard]] std::uint64_t number(const std::string& name, std::uint64_t fallback,
                                      std::uint64_t min, std::uint64_t max);
   // Seconds, or with the suffix s or m; in milliseconds.  1 s to 1 h.
@@ -43,21 +46,31 @@ class QueryConfig {
   [[nodiscard]] std::vector<std::string> list(const std::string& name,
                                               std::string_view fallback = {});
 
-  // Everything wrong, one per line, empty where nothing is: what was noted, `needed` parameters
-  // that are missing, names that nobody asked for.
-  [[nodiscard]] std::string problems(const std::vector<std::string>& needed) const;
-  void note(const std::string& problem);
+  // All problems, one per line; empty where there is none: those that were added, and parameters
+  // that the type does not read.
+  [[nodiscard]] std::string problems() const;
+  void add_problem(const std::string& problem);
 
-  [[nodiscard]] const std::string& where() const { return where_; }
   [[nodiscard]] const SourceStamp& stamp() const { return stamp_; }
 
  private:
   std::string where_;
   SourceStamp stamp_;
   std::map<std::string, std::string, std::less<>> values_;
-  std::set<std::string, std::less<>> asked_;
-  std::vector<std::string> noted_;
+  std::set<std::string, std::less<>> read_;
+  std::vector<std::string> problems_;
 };
+
+// A host as tables on servers write it: `unix:/path`, `inet:host:port`, `host:port`, `host`.
+struct ServerHost {
+  std::string path;  // of a Unix socket; empty: there is none
+  std::string name;
+  std::string port;  // empty: none is given
+};
+[[nodiscard]] ServerHost parse_server_host(std::string_view text);
+
+// Splits `host:port` or `[v6]:port`; false where it is neither.
+[[nodiscard]] bool split_host_port(std::string_view text, std::string& host, std::string& port);
 
 }  // namespace qv
 

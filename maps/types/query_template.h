@@ -7,7 +7,7 @@
 //   %d  its domain                      %1 to %9  labels of the key's domain, the last is %1
 //   %%  a per cent sign
 //
-// A key that lacks a part that is asked for gives no query, and so no result: it is absent.
+// A key that lacks a part of the template is absent: no query is made.
 // Pure.  Manual: qmail-map-sql(5).  Tests: tests/maps/query_test.cc
 #ifndef QV_MAPS_TYPES_QUERY_TEMPLATE_H_
 #define QV_MAPS_TYPES_QUERY_TEMPLATE_H_
@@ -22,7 +22,7 @@
 
 namespace qv {
 
-// Adds `part` to `out` so that it cannot be taken for anything but itself.
+// Appends `part` to `out`, escaped so that it stands for itself alone.
 using Quote = void (*)(std::string_view part, std::string& out);
 
 void quote_nothing(std::string_view part, std::string& out);
@@ -31,6 +31,9 @@ class Template {
  public:
   // False, with the reason in `wrong`: a % with something else behind it.
   [[nodiscard]] static bool parse(std::string_view text, Template& out, std::string& wrong);
+  // Parses a parameter; a mistake in it is a problem of `config`.
+  [[nodiscard]] static Template read(QueryConfig& config, const std::string& name,
+                                     std::string_view fallback);
 
   // Appends the expansion to `out`.  `lower` is what %s %u %d stand for, `upper` what the others
   // do.  absent: a part is missing or empty, `out` is unspecified.
@@ -49,24 +52,38 @@ class Template {
 
 // What every table on a server makes of keys and values: `domain`, `result_format`,
 // `expansion_limit`.
-class QueryRules {
- public:
-  // Reads the three parameters; mistakes are noted in `config`.
+struct QueryRules {
+  // Reads the three parameters.
   explicit QueryRules(QueryConfig& config);
 
   // False: no query is to be made, the key is absent.  Empty keys; keys without or outside
   // `domain`; where the server knows only text, keys that are not UTF-8 or hold a NUL.
-  [[nodiscard]] bool wants(std::string_view key, bool text_only = true) const;
+  [[nodiscard]] bool wants(std::string_view key) const;
 
-  // Adds one value of the answer to `joined`.  An empty one adds nothing, as in Postfix.
-  // Error: more than expansion_limit (retry), or too much altogether.
-  [[nodiscard]] Result<void> add(std::string_view key, std::string_view value, std::string& joined,
-                                 std::uint64_t& count) const;
+  bool text_only = true;
+  Template result_format;
+  std::uint64_t limit;  // 0: none
+  std::vector<std::string> domains;
+};
+
+// The values that a server gives for one key, formatted and joined with commas.
+class Results {
+ public:
+  // REQUIRES: both outlive this object.
+  Results(const QueryRules& rules, std::string_view key) : rules_(rules), key_(key) {}
+
+  // Adds one value.  An empty one adds nothing, as in Postfix.  Error: more than expansion_limit,
+  // or too much altogether (retry).
+  [[nodiscard]] Result<void> add(std::string_view value);
+
+  // found: `value` is set.  absent: nothing was added.
+  [[nodiscard]] Answer take(std::string& value);
 
  private:
-  Template result_format_;
-  std::vector<std::string> domains_;
-  std::uint64_t limit_ = 0;  // 0: none
+  const QueryRules& rules_;
+  std::string_view key_;
+  std::string joined_;
+  std::uint64_t count_ = 0;
 };
 
 [[nodiscard]] bool is_utf8(std::string_view s);

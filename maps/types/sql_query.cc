@@ -28,17 +28,15 @@ bool unescape(std::string_view text, std::string& out) {
 
 class Parser {
  public:
-  Parser(std::string_view text, const SqlDialect& dialect) : text_(text), dialect_(dialect) {}
+  Parser(std::string_view text, const SqlDialect& dialect, std::string& statement,
+         std::vector<Template>& parameters, std::string& wrong)
+      : text_(text), dialect_(dialect), out_(statement), parameters_(parameters), wrong_(wrong) {}
 
-  bool run(std::string& statement, std::vector<Template>& parameters, std::string& wrong) {
+  // This and the functions that it calls: false, with the reason in `wrong`.
+  bool run() {
     while (at_ < text_.size()) {
-      if (!step()) {
-        wrong = wrong_;
-        return false;
-      }
+      if (!step()) return false;
     }
-    statement = std::move(out_);
-    parameters = std::move(parameters_);
     return true;
   }
 
@@ -54,19 +52,14 @@ class Parser {
     if (c == '\'') return string_literal('\'');
     if (c == '"') return dialect_.double_quoted_string ? string_literal('"') : copy_to("\"", 1);
     if (c == '`') return copy_to("`", 1);
-    if (starts_with(rest(), "--") || (c == '#' && dialect_.backslash_escapes)) return comment();
+    if (starts_with(rest(), "--") || (c == '#' && dialect_.backslash_escapes))
+      return copy(find_byte(rest(), '\n') + 1);
     if (starts_with(rest(), "/*")) return copy_to("*/", 2);
     if (c == '$' && dialect_.numbered) return dollar();
     if (c == '%') return bare_expansion();
     out_ += c;
     ++at_;
     return true;
-  }
-
-  bool comment() {
-    std::size_t end = find_byte(rest(), '\n');
-    end = end < rest().size() ? end + 1 : end;
-    return copy(end);
   }
 
   // Copies up to and including the next `closing`, which stands at least `from` bytes on.
@@ -145,9 +138,9 @@ class Parser {
   std::string_view text_;
   const SqlDialect& dialect_;
   std::size_t at_ = 0;
-  std::string out_;
-  std::vector<Template> parameters_;
-  std::string wrong_;
+  std::string& out_;
+  std::vector<Template>& parameters_;
+  std::string& wrong_;
 };
 
 }  // namespace
@@ -158,7 +151,15 @@ bool SqlQuery::parse(std::string_view query, const SqlDialect& dialect, SqlQuery
     wrong = "a NUL in it";
     return false;
   }
-  return Parser(query, dialect).run(out.statement_, out.parameters_, wrong);
+  out = SqlQuery{};
+  return Parser(query, dialect, out.statement_, out.parameters_, wrong).run();
+}
+
+SqlQuery SqlQuery::read(QueryConfig& config, const SqlDialect& dialect) {
+  SqlQuery out;
+  std::string wrong;
+  if (!parse(config.required("query"), dialect, out, wrong)) config.add_problem("query: " + wrong);
+  return out;
 }
 
 Answer SqlQuery::bind(std::string_view key, std::vector<std::string>& values) const {

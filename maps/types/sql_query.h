@@ -2,9 +2,9 @@
 // maps/types/sql_query.h - a Postfix `query` turned into a statement with parameters.
 //
 // In `SELECT x FROM t WHERE u = '%u' AND d = '%d'` each string literal with an expansion in it
-// becomes a parameter of the statement, and so does an expansion outside quotes.  The key then
-// never is part of the SQL text: there is nothing to quote, and nothing to inject.  An expansion in
-// an identifier, a comment or a literal of another kind is a configuration error.
+// becomes a parameter of the statement, and so does an expansion outside quotes.  The key is never
+// part of the SQL text: nothing needs quoting, and nothing can be injected.  An expansion in an
+// identifier, a comment or a literal of another kind is a configuration error.
 // Pure.  Manual: qmail-map-sql(5).  Tests: tests/maps/query_test.cc
 #ifndef QV_MAPS_TYPES_SQL_QUERY_H_
 #define QV_MAPS_TYPES_SQL_QUERY_H_
@@ -28,11 +28,13 @@ class SqlQuery {
   // False, with the reason in `wrong`.
   [[nodiscard]] static bool parse(std::string_view query, const SqlDialect& dialect, SqlQuery& out,
                                   std::string& wrong);
+  // Parses the parameter `query`; a mistake in it is a problem of `config`.
+  [[nodiscard]] static SqlQuery read(QueryConfig& config, const SqlDialect& dialect);
 
   [[nodiscard]] const std::string& statement() const { return statement_; }
   [[nodiscard]] std::size_t parameters() const { return parameters_.size(); }
 
-  // The values of the parameters for `key`.  absent: the key lacks a part; no query is to be made.
+  // Sets the values of the parameters for `key`.  absent: the key lacks a part of the query.
   [[nodiscard]] Answer bind(std::string_view key, std::vector<std::string>& values) const;
 
  private:

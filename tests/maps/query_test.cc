@@ -106,7 +106,8 @@ TEST(QueryConfig, ReadsParametersAndTellsMistakes) {
   EXPECT_EQ(config.milliseconds("timeout", 10), 120'000);
   EXPECT_EQ(config.milliseconds("other", 10), 10'000);
   EXPECT_TRUE(config.yes("flag", true));
-  const std::string problems = config.problems({"query"});
+  EXPECT_EQ(config.required("query"), "");
+  const std::string problems = config.problems();
   for (const char* part : {"port = 70000", "query is missing", "typo is not a parameter"}) {
     EXPECT_NE(problems.find(part), std::string::npos) << part << " in " << problems;
   }
@@ -119,31 +120,35 @@ TEST(QueryConfig, ReadsParametersAndTellsMistakes) {
 TEST(QueryRules, ChooseKeysByDomain) {
   QueryConfig config = config_of("domain = example.org, Example.NET\n");
   const QueryRules rules(config);
-  EXPECT_EQ(config.problems({}), "");
+  EXPECT_EQ(config.problems(), "");
   EXPECT_TRUE(rules.wants("u@EXAMPLE.org"));
   EXPECT_TRUE(rules.wants("u@example.net"));
   for (const char* no : {"", "u", "@example.org", "u@example.com", "u@sub.example.org"}) {
     EXPECT_FALSE(rules.wants(no)) << no;
   }
   QueryConfig all = config_of("");
-  const QueryRules any(all);
+  QueryRules any(all);
   EXPECT_TRUE(any.wants("u"));
   EXPECT_FALSE(any.wants(std::string_view("a\0b", 3)));
-  EXPECT_TRUE(any.wants(std::string_view("a\0b", 3), false));
   EXPECT_FALSE(any.wants("\xc0\x80"));
   EXPECT_TRUE(any.wants("\xc3\xa9"));
+  any.text_only = false;
+  EXPECT_TRUE(any.wants(std::string_view("a\0b", 3)));
 }
 
 TEST(QueryRules, FormatJoinAndLimitResults) {
   QueryConfig config = config_of("result_format = <%s>\nexpansion_limit = 2\n");
   const QueryRules rules(config);
   std::string joined;
-  std::uint64_t count = 0;
-  EXPECT_TRUE(rules.add("k", "a", joined, count).ok());
-  EXPECT_TRUE(rules.add("k", "", joined, count).ok());
-  EXPECT_TRUE(rules.add("k", "b", joined, count).ok());
+  Results none(rules, "k");
+  EXPECT_EQ(none.take(joined), Answer::absent);
+  Results results(rules, "k");
+  EXPECT_TRUE(results.add("a").ok());
+  EXPECT_TRUE(results.add("").ok());
+  EXPECT_TRUE(results.add("b").ok());
+  EXPECT_FALSE(results.add("c").ok());
+  EXPECT_EQ(results.take(joined), Answer::found);
   EXPECT_EQ(joined, "<a>,<b>");
-  EXPECT_FALSE(rules.add("k", "c", joined, count).ok());
 }
 
 TEST(Utf8, IsCheckedAsRfc3629Says) {
