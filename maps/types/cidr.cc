@@ -3,7 +3,7 @@
 // result`; an address without a length is itself alone.
 //
 // A network with bits set behind its length is a configuration error, as in Postfix.  A key that is
-// no IP address matches nothing.  Manual: qmail-map-patterns(5).
+// not an IP address matches nothing.  Manual: qmail-map-patterns(5).
 #include <arpa/inet.h>
 #include <string.h>
 
@@ -28,32 +28,22 @@ bool parse_address(std::string_view text, Address& out) {
   return inet_pton(v6 ? AF_INET6 : AF_INET, buffer.data(), out.bytes.data()) == 1;
 }
 
-// The bits of byte `index` that belong to a network of `length` bits.
-unsigned char mask_of(unsigned length, unsigned index) {
-  const unsigned before = 8 * index;
-  if (length >= before + 8) return 0xff;
-  if (length <= before) return 0;
-  return static_cast<unsigned char>(0xff00u >> (length - before));
+// Whether all bits in front of bit `length` are equal.
+bool has_prefix(const Address& a, const Address& b, unsigned length) {
+  const unsigned whole = length / 8;
+  if (memcmp(a.bytes.data(), b.bytes.data(), whole) != 0) return false;
+  return length % 8 == 0 || (a.bytes[whole] ^ b.bytes[whole]) >> (8 - length % 8) == 0;
 }
 
 class Network final : public Pattern {
  public:
   Network(const Address& base, unsigned length) : base_(base), length_(length) {}
 
-  Result<Answer> match(std::string_view key, Groups& /*groups*/) override {
+  Result<Answer> match(std::string_view key, Groups& /*matched*/) override {
     Address address;
-    if (!parse_address(key, address) || address.bits != base_.bits) return Answer::absent;
-    for (unsigned i = 0; i < base_.bits / 8; ++i) {
-      if (((address.bytes[i] ^ base_.bytes[i]) & mask_of(length_, i)) != 0) return Answer::absent;
-    }
-    return Answer::found;
-  }
-
-  [[nodiscard]] bool has_host_bits() const {
-    for (unsigned i = 0; i < base_.bits / 8; ++i) {
-      if ((base_.bytes[i] & static_cast<unsigned char>(~mask_of(length_, i))) != 0) return true;
-    }
-    return false;
+    const bool matches = parse_address(key, address) && address.bits == base_.bits &&
+                         has_prefix(address, base_, length_);
+    return matches ? Answer::found : Answer::absent;
   }
 
  private:
@@ -61,11 +51,17 @@ class Network final : public Pattern {
   unsigned length_;
 };
 
+// Whether a bit is set behind the first `length`.
+bool has_host_bits(const Address& address, unsigned length) {
+  for (unsigned bit = length; bit < address.bits; ++bit) {
+    if ((address.bytes[bit / 8] & 0x80u >> bit % 8) != 0) return true;
+  }
+  return false;
+}
+
 std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
-  std::size_t end = 0;
-  while (end < rest.size() && !is_blank(rest[end]) && rest[end] != '\r') ++end;
-  const std::string_view word = first_bytes(rest, end);
-  rest = after_bytes(rest, end);
+  const std::string_view word = first_bytes(rest, rest.find_first_of(" \t\r"));
+  rest = after_bytes(rest, word.size());
   std::string_view length_text = word;
   std::string_view address_text = take_until(length_text, '/');
   if (address_text.size() > 2 && address_text.front() == '[' && address_text.back() == ']') {
@@ -74,21 +70,18 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
   Address base;
   std::uint64_t length = 0;
   if (!parse_address(address_text, base)) {
-    wrong = "\"" + std::string(word) + "\" is not a network";
-    return nullptr;
-  }
-  if (find_byte(word, '/') == word.size()) {
-    length = base.bits;
+    wrong = " is not a network";
+  } else if (word.find('/') == word.npos) {
+    return std::make_unique<Network>(base, base.bits);
   } else if (!parse_decimal(length_text, base.bits, length)) {
-    wrong = "\"" + std::string(word) + "\": the length must be 0 to " + std::to_string(base.bits);
-    return nullptr;
+    wrong = ": the length must be 0 to " + std::to_string(base.bits);
+  } else if (has_host_bits(base, static_cast<unsigned>(length))) {
+    wrong = ": bits are set behind the network's length";
+  } else {
+    return std::make_unique<Network>(base, static_cast<unsigned>(length));
   }
-  auto network = std::make_unique<Network>(base, static_cast<unsigned>(length));
-  if (network->has_host_bits()) {
-    wrong = "\"" + std::string(word) + "\": bits are set behind the network's length";
-    return nullptr;
-  }
-  return network;
+  wrong = "\"" + std::string(word) + "\"" + wrong;
+  return nullptr;
 }
 
 Result<std::unique_ptr<Map>> open_cidr(const MapSpec& spec, std::string& detail) {

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "maps/types/pattern_table.h"
 
+#include <algorithm>
 #include <utility>
 
 #include "core/text.h"
@@ -29,6 +30,26 @@ struct Rule {
 
 class PatternTable final : public Map {
  public:
+  // Chooses for each pattern, of all grams that it requires, the one that the fewest others
+  // require, too.
+  PatternTable(std::vector<Rule> rules, std::vector<SourceStamp> sources)
+      : rules_(std::move(rules)), sources_(std::move(sources)) {
+    std::vector<std::vector<Gram>> required;
+    std::array<std::uint32_t, kGrams> uses{};
+    for (const Rule& rule : rules_) {
+      required.push_back(required_grams(rule));
+      for (const Gram gram : required.back()) ++uses[gram];
+    }
+    for (std::size_t i = 0; i < rules_.size(); ++i) {
+      const std::size_t past = rules_[i].past;
+      Gate gate{kAnyGram, static_cast<std::uint32_t>(past == 0 ? i + 1 : past)};
+      for (const Gram gram : required[i]) {
+        if (gate.gram == kAnyGram || uses[gram] < uses[gate.gram]) gate.gram = gram;
+      }
+      gates_.push_back(gate);
+    }
+  }
+
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     Groups groups;
     const GramSet held(key);
@@ -50,36 +71,13 @@ class PatternTable final : public Map {
     return Answer::absent;
   }
   bool is_pattern() const override { return true; }
-  bool is_empty() override { return results_ == 0; }
+  bool is_empty() override {
+    return std::none_of(rules_.begin(), rules_.end(),
+                        [](const Rule& rule) { return rule.pattern && rule.past == 0; });
+  }
   void sources(std::vector<SourceStamp>& out) const override {
     out.insert(out.end(), sources_.begin(), sources_.end());
   }
-
-  void add(Rule rule) {
-    if (rule.pattern && rule.past == 0) ++results_;
-    rules_.push_back(std::move(rule));
-  }
-  Rule& rule(std::size_t index) { return rules_[index]; }
-  std::size_t size() const { return rules_.size(); }
-  // No rule is added any more: chooses for each pattern, of all grams that it requires, the one
-  // that the fewest others require, too.
-  void finish() {
-    std::vector<std::vector<Gram>> required;
-    std::array<std::uint32_t, kGrams> uses{};
-    for (const Rule& rule : rules_) {
-      required.push_back(required_grams(rule));
-      for (const Gram gram : required.back()) ++uses[gram];
-    }
-    for (std::size_t i = 0; i < rules_.size(); ++i) {
-      const std::size_t past = rules_[i].past;
-      Gate gate{kAnyGram, static_cast<std::uint32_t>(past == 0 ? i + 1 : past)};
-      for (const Gram gram : required[i]) {
-        if (gate.gram == kAnyGram || uses[gram] < uses[gate.gram]) gate.gram = gram;
-      }
-      gates_.push_back(gate);
-    }
-  }
-  void set_source(SourceStamp stamp) { sources_.push_back(std::move(stamp)); }
 
  private:
   static Result<Answer> expand(const Rule& rule, const Groups& groups, std::string& value) {
@@ -97,7 +95,7 @@ class PatternTable final : public Map {
   static std::vector<Gram> required_grams(const Rule& rule) {
     std::vector<Gram> grams;
     if (!rule.pattern || rule.negated) return grams;
-    for (const std::string& text : rule.pattern->required()) {
+    for (const std::string& text : rule.pattern->required) {
       for_each_gram(text, [&](Gram gram) { grams.push_back(gram); });
     }
     return grams;
@@ -111,12 +109,11 @@ class PatternTable final : public Map {
 
   std::vector<Rule> rules_;
   std::vector<Gate> gates_;  // one for each rule: those are looked at for every key, close together
-  std::size_t results_ = 0;
   std::vector<SourceStamp> sources_;
 };
 
-// Takes `1`, `{1}` or `(1)` off the front; false on anything else.
-bool take_group(std::string_view& rest, int& group) {
+// Consumes `1`, `{1}` or `(1)`; false on anything else.
+bool consume_group(std::string_view& rest, int& group) {
   if (rest.empty()) return false;
   char closing = '\0';
   if (rest.front() == '{') closing = '}';
@@ -135,155 +132,118 @@ bool take_group(std::string_view& rest, int& group) {
   return true;
 }
 
+// Every function that returns bool: false, with the reason in `wrong`.
 class Parser {
  public:
-  Parser(const PatternSyntax& syntax, bool no_substitution)
-      : syntax_(syntax), no_substitution_(no_substitution), table_(new PatternTable) {}
+  Parser(const PatternSyntax& syntax, bool no_substitution, std::string& wrong)
+      : syntax_(syntax), no_substitution_(no_substitution), wrong_(wrong) {}
 
-  // One logical line; false: `wrong` says what is wrong with it.
-  bool add_line(std::string_view line, std::string& wrong) {
+  // One logical line.
+  bool add_line(std::string_view line) {
     if (line.empty() || is_blank(line.front())) {
-      wrong = "a blank begins a line that continues nothing";
-      return false;
+      return fail("a blank begins a line that continues nothing");
     }
-    if (takes_word(line, "endif")) return close(line, wrong);
-    const bool condition = takes_word(line, "if");
+    if (consume_word(line, "endif")) return close(line);
+    const bool condition = consume_word(line, "if");
     line = trim_white(line);
     Rule rule;
-    while (!line.empty() && line.front() == '!') {
+    while (starts_with(line, "!")) {
       rule.negated = !rule.negated;
       line = trim_white(after_bytes(line, 1));
     }
-    rule.pattern = syntax_.compile(line, wrong);
+    rule.pattern = syntax_.compile(line, wrong_);
     if (!rule.pattern) return false;
     line = trim_white(line);
-    if (condition) return open(std::move(rule), line, wrong);
-    if (line.empty()) {
-      wrong = "a pattern without a result";
-      return false;
+    if (condition) {
+      if (!line.empty()) return fail("text behind the pattern of an if");
+      rule.past = rules_.size() + 1;
+      open_.push_back(rules_.size());
+    } else {
+      if (line.empty()) return fail("a pattern without a result");
+      if (!parse_result(line, rule)) return false;
     }
-    if (!parse_result(line, rule, wrong)) return false;
-    table_->add(std::move(rule));
+    rules_.push_back(std::move(rule));
     return true;
   }
 
-  bool ends_well(std::string& wrong) const {
-    if (open_.empty()) return true;
-    wrong = "an if without its endif";
-    return false;
-  }
-  std::unique_ptr<PatternTable> take() {
-    table_->finish();
-    return std::move(table_);
+  // After the last line.
+  bool finish() { return open_.empty() || fail("an if without its endif"); }
+
+  std::unique_ptr<Map> table(std::vector<SourceStamp> sources) {
+    return std::make_unique<PatternTable>(std::move(rules_), std::move(sources));
   }
 
  private:
-  static bool takes_word(std::string_view& line, std::string_view word) {
+  bool fail(std::string wrong) {
+    wrong_ = std::move(wrong);
+    return false;
+  }
+
+  static bool consume_word(std::string_view& line, std::string_view word) {
     if (!starts_with(line, word)) return false;
     const std::string_view rest = after_bytes(line, word.size());
-    const bool ends = rest.empty() || is_blank(rest.front()) || rest.front() == '/' ||
-                      rest.front() == '!' || rest.front() == '\r';
+    const bool ends = rest.empty() || std::string_view(" \t/!\r").find(rest.front()) != rest.npos;
     if (ends) line = rest;
     return ends;
   }
 
-  bool open(Rule rule, std::string_view line, std::string& wrong) {
-    if (!line.empty()) {
-      wrong = "text behind the pattern of an if";
-      return false;
-    }
-    rule.past = table_->size() + 1;
-    open_.push_back(table_->size());
-    table_->add(std::move(rule));
-    return true;
-  }
-
-  bool close(std::string_view line, std::string& wrong) {
-    if (open_.empty() || !trim_white(line).empty()) {
-      wrong = open_.empty() ? "an endif without its if" : "text behind an endif";
-      return false;
-    }
-    table_->add(Rule{});
-    table_->rule(open_.back()).past = table_->size();
+  bool close(std::string_view line) {
+    if (open_.empty()) return fail("an endif without its if");
+    if (!trim_white(line).empty()) return fail("text behind an endif");
+    rules_.emplace_back();
+    rules_[open_.back()].past = rules_.size();
     open_.pop_back();
     return true;
   }
 
-  bool parse_result(std::string_view text, Rule& rule, std::string& wrong) const {
+  bool parse_result(std::string_view text, Rule& rule) {
     Piece piece;
     while (!text.empty()) {
       const char c = text.front();
       text.remove_prefix(1);
       if (c != '$' || !syntax_.substitutes) {
         piece.text += c;
-        continue;
-      }
-      if (!text.empty() && text.front() == '$') {
+      } else if (starts_with(text, "$")) {
         piece.text += '$';
         text.remove_prefix(1);
-        continue;
-      }
-      if (!take_group(text, piece.group)) {
-        wrong = "a $ in the result that is neither $$ nor a group such as $1";
+      } else if (!consume_group(text, piece.group)) {
+        return fail("a $ in the result that is neither $$ nor a group such as $1");
+      } else if (!check_group(piece.group, rule)) {
         return false;
+      } else {
+        rule.result.push_back(std::exchange(piece, Piece{}));
       }
-      if (!may_use(piece.group, rule, wrong)) return false;
-      rule.result.push_back(std::exchange(piece, Piece{}));
     }
     rule.result.push_back(std::move(piece));
     return true;
   }
 
-  bool may_use(int group, const Rule& rule, std::string& wrong) const {
-    if (no_substitution_) {
-      wrong = "$" + std::to_string(group) + " in the result is not allowed here";
-    } else if (rule.negated) {
-      wrong = "$" + std::to_string(group) + " in the result of a negated pattern";
-    } else if (static_cast<std::size_t>(group) > rule.pattern->groups()) {
-      wrong = "$" + std::to_string(group) + " in the result, and the pattern has " +
-              std::to_string(rule.pattern->groups()) + " groups";
-    } else {
-      return true;
-    }
-    return false;
+  bool check_group(int group, const Rule& rule) {
+    const std::string name = "$" + std::to_string(group) + " in the result";
+    if (no_substitution_) return fail(name + " is not allowed here");
+    if (rule.negated) return fail(name + " of a negated pattern");
+    const std::size_t groups = rule.pattern->groups;
+    if (static_cast<std::size_t>(group) <= groups) return true;
+    return fail(name + ", and the pattern has " + std::to_string(groups) + " groups");
   }
 
   const PatternSyntax& syntax_;
   bool no_substitution_;
-  std::unique_ptr<PatternTable> table_;
+  std::string& wrong_;
+  std::vector<Rule> rules_;
   std::vector<std::size_t> open_;  // the ifs that have no endif yet
 };
-
-Result<std::unique_ptr<PatternTable>> parse_file(std::string_view text, std::string_view where,
-                                                 bool no_substitution, const PatternSyntax& syntax,
-                                                 std::string& detail) {
-  const auto fail = [&](std::uint64_t number, const std::string& wrong) {
-    detail = std::string(where) + ":" + std::to_string(number) + ": " + wrong;
-    return Error{Fault::config, 0, "pattern table"};
-  };
-  Parser parser(syntax, no_substitution);
-  LogicalLines lines(text);
-  std::string wrong;
-  for (;;) {
-    std::string_view line;
-    QV_TRY(const Answer more, lines.next(line));
-    if (more == Answer::absent) break;
-    if (!parser.add_line(line, wrong)) return fail(lines.number(), wrong);
-  }
-  if (!parser.ends_well(wrong)) return fail(lines.number(), wrong);
-  return parser.take();
-}
 
 Result<std::unique_ptr<Map>> parse_inline(const MapSpec& spec, const PatternSyntax& syntax,
                                           std::string& detail) {
   std::vector<std::string_view> elements;
   std::string wrong = "write " + spec.type + ":{ {rule}, {rule} }";
-  Parser parser(syntax, spec.options.no_substitution);
+  Parser parser(syntax, spec.options.no_substitution, wrong);
   bool good = split_list(strip_braces(spec.name), elements);
   for (const std::string_view element : elements) {
-    good = good && parser.add_line(strip_braces(element), wrong);
+    good = good && parser.add_line(strip_braces(element));
   }
-  if (good && parser.ends_well(wrong)) return std::unique_ptr<Map>(parser.take());
+  if (good && parser.finish()) return parser.table({});
   detail = spec.type + ":" + spec.name + ": " + wrong;
   return Error{Fault::config, 0, "pattern table"};
 }
@@ -298,10 +258,21 @@ bool is_delimiter(char c) {
 
 Result<std::unique_ptr<Map>> parse_pattern_table(std::string_view text, std::string_view where,
                                                  bool no_substitution, const PatternSyntax& syntax,
+                                                 std::vector<SourceStamp> sources,
                                                  std::string& detail) {
-  QV_TRY(std::unique_ptr<PatternTable> table,
-         parse_file(text, where, no_substitution, syntax, detail));
-  return std::unique_ptr<Map>(std::move(table));
+  std::string wrong;
+  Parser parser(syntax, no_substitution, wrong);
+  LogicalLines lines(text);
+  bool good = true;
+  for (;;) {
+    std::string_view line;
+    QV_TRY(const Answer more, lines.next(line));
+    good = more == Answer::found ? parser.add_line(line) : parser.finish();
+    if (more == Answer::absent || !good) break;
+  }
+  if (good) return parser.table(std::move(sources));
+  detail = std::string(where) + ":" + std::to_string(lines.number()) + ": " + wrong;
+  return Error{Fault::config, 0, "pattern table"};
 }
 
 Result<std::unique_ptr<Map>> open_pattern_table(const MapSpec& spec, const PatternSyntax& syntax,
@@ -313,13 +284,30 @@ Result<std::unique_ptr<Map>> open_pattern_table(const MapSpec& spec, const Patte
   const std::string path(inner);
   SourceStamp stamp;
   QV_TRY(const std::string text, read_source(path, stamp, detail));
-  QV_TRY(std::unique_ptr<PatternTable> table,
-         parse_file(text, path, spec.options.no_substitution, syntax, detail));
-  table->set_source(std::move(stamp));
-  return std::unique_ptr<Map>(std::move(table));
+  return parse_pattern_table(text, path, spec.options.no_substitution, syntax, {std::move(stamp)},
+                             detail);
 }
 
-bool take_delimited(std::string_view& rest, std::string_view& pattern, std::string_view& flags) {
+bool consume_pattern(std::string_view& rest, std::span<const PatternFlag> known,
+                     std::string_view& pattern, std::uint32_t& options, std::string& wrong) {
+  std::string_view flags;
+  if (!consume_delimited(rest, pattern, flags)) {
+    wrong = "expected /pattern/flags";
+    return false;
+  }
+  for (const char letter : flags) {
+    const auto flag = std::find_if(known.begin(), known.end(),
+                                   [letter](const PatternFlag& f) { return f.letter == letter; });
+    if (flag == known.end()) {
+      wrong = std::string("unknown flag '") + letter + "'";
+      return false;
+    }
+    options ^= flag->bit;
+  }
+  return true;
+}
+
+bool consume_delimited(std::string_view& rest, std::string_view& pattern, std::string_view& flags) {
   if (rest.empty() || !is_delimiter(rest.front())) return false;
   const char delimiter = rest.front();
   std::size_t i = 1;

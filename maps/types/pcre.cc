@@ -3,9 +3,9 @@
 // pcre:/path - Perl-compatible regular expressions, as pcre_table(5), compiled to machine code.
 //
 // Flags turn a default round: i (on), m (off), s (on: a dot matches a newline), x (off), A (off:
-// anchored), E (off: $ only at the end), U (off: ungreedy), X (off: kept for old files, no effect).
-// A match that needs more than kMatchLimit steps is a Fault: a key that a stranger chose must not
-// hold up everybody else.  Manual: qmail-map-patterns(5).
+// anchored), E (off: $ only at the end), U (off: ungreedy), X (no effect, for old files).  A match
+// that needs more than kMatchLimit steps is a Fault: a key that a stranger chose must not delay
+// everybody else.  Manual: qmail-map-patterns(5).
 #define PCRE2_CODE_UNIT_WIDTH 8
 #include <pcre2.h>
 
@@ -23,7 +23,7 @@ namespace {
 constexpr std::uint32_t kMatchLimit = 200'000;  // steps of one match
 constexpr std::uint32_t kHeapLimit = 20'000;    // KiB of one match without JIT
 
-// What all patterns of the process share; made once, never freed.
+// What all patterns of the process share; never freed.
 struct Shared {
   pcre2_match_context* context = pcre2_match_context_create(nullptr);
   pcre2_match_data* data = pcre2_match_data_create(kMaxGroups, nullptr);
@@ -44,14 +44,15 @@ Shared& shared() {
 
 class Pcre final : public Pattern {
  public:
-  Pcre(pcre2_code* code, std::vector<std::string> required)
-      : code_(code), required_(std::move(required)) {
-    pcre2_pattern_info(code_, PCRE2_INFO_CAPTURECOUNT, &groups_);
+  explicit Pcre(pcre2_code* code) : code_(code) {
+    std::uint32_t count = 0;
+    pcre2_pattern_info(code_, PCRE2_INFO_CAPTURECOUNT, &count);
+    groups = count;
     jit_ = pcre2_jit_compile(code_, PCRE2_JIT_COMPLETE) == 0;
   }
   ~Pcre() override { pcre2_code_free(code_); }
 
-  Result<Answer> match(std::string_view key, Groups& groups) override {
+  Result<Answer> match(std::string_view key, Groups& matched) override {
     const Shared& s = shared();
     const auto* text = reinterpret_cast<PCRE2_SPTR>(key.empty() ? "" : key.data());
     const int count = jit_ ? pcre2_jit_match(code_, text, key.size(), 0, 0, s.data, s.context)
@@ -59,58 +60,32 @@ class Pcre final : public Pattern {
     if (count == PCRE2_ERROR_NOMATCH) return Answer::absent;
     if (count < 0) return Error{Fault::retry, 0, "pcre match limit reached"};
     const PCRE2_SIZE* offsets = pcre2_get_ovector_pointer(s.data);
-    const std::size_t wanted = std::min<std::size_t>(groups_ + 1, kMaxGroups);
+    const std::size_t wanted = std::min(groups + 1, kMaxGroups);
     const std::size_t set = count == 0 ? kMaxGroups : static_cast<std::size_t>(count);
     for (std::size_t i = 0; i < wanted; ++i) {
-      const bool matched = i < set && offsets[2 * i] != PCRE2_UNSET;
+      const bool has_matched = i < set && offsets[2 * i] != PCRE2_UNSET;
       // \K can put the begin behind the end.
-      const PCRE2_SIZE begin = matched ? std::min(offsets[2 * i], offsets[2 * i + 1]) : 0;
-      const PCRE2_SIZE end = matched ? offsets[2 * i + 1] : 0;
-      groups[i] = key.substr(begin, end - begin);
+      const PCRE2_SIZE begin = has_matched ? std::min(offsets[2 * i], offsets[2 * i + 1]) : 0;
+      const PCRE2_SIZE end = has_matched ? offsets[2 * i + 1] : 0;
+      matched[i] = key.substr(begin, end - begin);
     }
     return Answer::found;
   }
-  std::size_t groups() const override { return groups_; }
-  std::vector<std::string> required() const override { return required_; }
 
  private:
   pcre2_code* code_;
-  std::vector<std::string> required_;
-  std::uint32_t groups_ = 0;
   bool jit_ = false;
 };
 
-bool parse_flags(std::string_view flags, std::uint32_t& options, std::string& wrong) {
-  struct Flag {
-    char letter;
-    std::uint32_t bit;
-  };
-  constexpr Flag kFlags[] = {{'i', PCRE2_CASELESS}, {'m', PCRE2_MULTILINE},
-                             {'s', PCRE2_DOTALL},   {'x', PCRE2_EXTENDED},
-                             {'A', PCRE2_ANCHORED}, {'E', PCRE2_DOLLAR_ENDONLY},
-                             {'U', PCRE2_UNGREEDY}, {'X', 0}};
-  options = PCRE2_CASELESS | PCRE2_DOTALL;
-  for (const char letter : flags) {
-    const auto* flag = std::find_if(std::begin(kFlags), std::end(kFlags),
-                                    [letter](const Flag& f) { return f.letter == letter; });
-    if (flag == std::end(kFlags)) {
-      wrong = std::string("unknown pcre flag '") + letter + "'";
-      return false;
-    }
-    options ^= flag->bit;
-  }
-  return true;
-}
+constexpr PatternFlag kFlags[] = {{'i', PCRE2_CASELESS}, {'m', PCRE2_MULTILINE},
+                                  {'s', PCRE2_DOTALL},   {'x', PCRE2_EXTENDED},
+                                  {'A', PCRE2_ANCHORED}, {'E', PCRE2_DOLLAR_ENDONLY},
+                                  {'U', PCRE2_UNGREEDY}, {'X', 0}};
 
 std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
   std::string_view pattern;
-  std::string_view flags;
-  std::uint32_t options = 0;
-  if (!take_delimited(rest, pattern, flags)) {
-    wrong = "expected /pattern/flags";
-    return nullptr;
-  }
-  if (!parse_flags(flags, options, wrong)) return nullptr;
+  std::uint32_t options = PCRE2_CASELESS | PCRE2_DOTALL;
+  if (!consume_pattern(rest, kFlags, pattern, options, wrong)) return nullptr;
   int code = 0;
   PCRE2_SIZE offset = 0;
   pcre2_code* compiled = pcre2_compile(reinterpret_cast<PCRE2_SPTR>(pattern.data()), pattern.size(),
@@ -121,9 +96,9 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
     wrong = reinterpret_cast<const char*>(text.data()) + (" at offset " + std::to_string(offset));
     return nullptr;
   }
-  std::vector<std::string> required;
-  if ((options & PCRE2_EXTENDED) == 0) required = required_texts(pattern);
-  return std::make_unique<Pcre>(compiled, std::move(required));
+  auto made = std::make_unique<Pcre>(compiled);
+  if ((options & PCRE2_EXTENDED) == 0) made->required = required_texts(pattern);
+  return made;
 }
 
 Result<std::unique_ptr<Map>> open_pcre(const MapSpec& spec, std::string& detail) {

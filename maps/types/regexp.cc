@@ -2,8 +2,8 @@
 // regexp:/path - POSIX regular expressions, as regexp_table(5).
 //
 // Flags turn a default round: i (on: case does not count), m (off: ^ and $ also at line ends), x
-// (on: extended expressions).  The C library's matcher knows no limit of time; patterns for what
-// strangers send are better off in pcre.  Manual: qmail-map-patterns(5).
+// (on: extended expressions).  The C library's matcher has no time limit: use pcre for keys that
+// strangers choose.  Manual: qmail-map-patterns(5).
 #include <regex.h>
 
 #include <algorithm>
@@ -16,12 +16,12 @@ namespace {
 
 class Regexp final : public Pattern {
  public:
-  explicit Regexp(const regex_t& compiled) : compiled_(compiled) {}
+  explicit Regexp(const regex_t& compiled) : compiled_(compiled) { groups = compiled.re_nsub; }
   ~Regexp() override { regfree(&compiled_); }
 
-  Result<Answer> match(std::string_view key, Groups& groups) override {
+  Result<Answer> match(std::string_view key, Groups& matched) override {
     std::array<regmatch_t, kMaxGroups> found;
-    const std::size_t count = std::min(this->groups() + 1, found.size());
+    const std::size_t count = std::min(groups + 1, found.size());
     // Between two positions, so that a NUL is a character as any other.
     found[0].rm_so = 0;
     found[0].rm_eo = static_cast<regoff_t>(key.size());
@@ -31,54 +31,29 @@ class Regexp final : public Pattern {
     if (code != 0) return Error{Fault::retry, 0, "regexp matcher gave up"};
     for (std::size_t i = 0; i < count; ++i) {
       const bool set = found[i].rm_so >= 0;
-      groups[i] = set ? key.substr(static_cast<std::size_t>(found[i].rm_so),
-                                   static_cast<std::size_t>(found[i].rm_eo - found[i].rm_so))
-                      : std::string_view{};
+      matched[i] = set ? key.substr(static_cast<std::size_t>(found[i].rm_so),
+                                    static_cast<std::size_t>(found[i].rm_eo - found[i].rm_so))
+                       : std::string_view{};
     }
     return Answer::found;
   }
-  std::size_t groups() const override { return compiled_.re_nsub; }
 
  private:
   regex_t compiled_;
 };
 
-bool parse_flags(std::string_view flags, int& options, std::string& wrong) {
-  options = REG_EXTENDED | REG_ICASE;
-  for (const char flag : flags) {
-    switch (flag) {
-      case 'i':
-        options ^= REG_ICASE;
-        break;
-      case 'm':
-        options ^= REG_NEWLINE;
-        break;
-      case 'x':
-        options ^= REG_EXTENDED;
-        break;
-      default:
-        wrong = std::string("unknown regexp flag '") + flag + "'";
-        return false;
-    }
-  }
-  return true;
-}
+constexpr PatternFlag kFlags[] = {{'i', REG_ICASE}, {'m', REG_NEWLINE}, {'x', REG_EXTENDED}};
 
 std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
   std::string_view pattern;
-  std::string_view flags;
-  int options = 0;
-  if (!take_delimited(rest, pattern, flags)) {
-    wrong = "expected /pattern/flags";
-    return nullptr;
-  }
-  if (!parse_flags(flags, options, wrong)) return nullptr;
+  std::uint32_t options = REG_EXTENDED | REG_ICASE;
+  if (!consume_pattern(rest, kFlags, pattern, options, wrong)) return nullptr;
   if (pattern.find('\0') != std::string_view::npos) {
     wrong = "a NUL in the pattern";
     return nullptr;
   }
   regex_t compiled{};
-  const int code = regcomp(&compiled, std::string(pattern).c_str(), options);
+  const int code = regcomp(&compiled, std::string(pattern).c_str(), static_cast<int>(options));
   if (code != 0) {
     std::array<char, 200> text{};
     regerror(code, &compiled, text.data(), text.size());

@@ -19,26 +19,25 @@ void require(bool condition) {
 // Matches a key that holds the pattern; has as many groups as the pattern has `(`.
 class Substring final : public qv::Pattern {
  public:
-  explicit Substring(std::string_view text)
-      : text_(text), groups_(static_cast<std::size_t>(std::count(text.begin(), text.end(), '('))) {}
+  explicit Substring(std::string_view text) : text_(text) {
+    groups = static_cast<std::size_t>(std::count(text.begin(), text.end(), '('));
+  }
 
-  qv::Result<qv::Answer> match(std::string_view key, qv::Groups& groups) override {
+  qv::Result<qv::Answer> match(std::string_view key, qv::Groups& matched) override {
     if (key.find(text_) == std::string_view::npos) return qv::Answer::absent;
-    for (std::size_t i = 0; i <= groups_ && i < qv::kMaxGroups; ++i) groups[i] = key;
+    for (std::size_t i = 0; i <= groups && i < qv::kMaxGroups; ++i) matched[i] = key;
     return qv::Answer::found;
   }
-  std::size_t groups() const override { return groups_; }
 
  private:
   std::string text_;
-  std::size_t groups_;
 };
 
 std::unique_ptr<qv::Pattern> compile(std::string_view& rest, std::string& wrong) {
   std::string_view pattern;
   std::string_view flags;
   const std::size_t before = rest.size();
-  if (!qv::take_delimited(rest, pattern, flags)) {
+  if (!qv::consume_delimited(rest, pattern, flags)) {
     wrong = "expected a pattern";
     return nullptr;
   }
@@ -49,7 +48,7 @@ std::unique_ptr<qv::Pattern> compile(std::string_view& rest, std::string& wrong)
 void try_rules(std::string_view text) {
   std::string detail;
   const auto map = qv::parse_pattern_table(text, "fuzz", false,
-                                           {.compile = compile, .substitutes = true}, detail);
+                                           {.compile = compile, .substitutes = true}, {}, detail);
   if (!map.ok()) {
     require(detail.substr(0, 5) == "fuzz:");
     return;
