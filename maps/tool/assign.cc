@@ -8,7 +8,7 @@
 #include "maps/source.h"
 #include "maps/tool/tool.h"
 #include "maps/types/cdb_writer.h"
-#include "maps/types/memory_table.h"
+#include "maps/types/text_table.h"
 
 namespace qv::tool {
 

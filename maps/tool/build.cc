@@ -14,7 +14,6 @@
 #include "maps/source.h"
 #include "maps/table_builder.h"
 #include "maps/tool/tool.h"
-#include "maps/types/memory_table.h"
 #include "maps/types/text_table.h"
 
 namespace qv::tool {

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // cdb:/path - a constant database, /path.cdb, made by qmail-map, postmap, cdb or any other builder.
 //
-// Keys are looked up as they are, then with a NUL behind them, as some builders of Postfix's time
-// wrote them; such a value loses its NUL too.  Manual: qmail-map-cdb(5).
+// Keys are looked up as they are, then with a NUL behind them, as some builders wrote them; the
+// value then loses its NUL, too.  Manual: qmail-map-cdb(5).
 #include <array>
 
 #include "maps/atomic_file.h"
@@ -17,8 +17,8 @@ namespace {
 
 class CdbMap final : public CdbBasedMap {
  public:
-  // Whether keys end in a NUL is the same for all of a table: the first record tells, and most
-  // look-ups are spared a second search.
+  // Either all keys of a table end in a NUL or none does: the first record shows which, and saves
+  // most look-ups a second search.
   explicit CdbMap(CdbTable table)
       : CdbBasedMap(std::move(table)),
         without_nul_(first_key_ && (first_key_->empty() || first_key_->back() != '\0')) {}
@@ -101,8 +101,7 @@ Result<std::unique_ptr<TableBuilder>> begin_cdb(AtomicFile file, Duplicates dupl
 }
 
 Result<std::unique_ptr<Map>> open_cdb(const MapSpec& spec, std::string& detail) {
-  CdbTable table;
-  QV_TRY_VOID(open_cdb_table(with_suffix(strip_braces(spec.name), ".cdb"), table, detail));
+  QV_TRY(CdbTable table, open_cdb_table(with_suffix(strip_braces(spec.name), ".cdb"), detail));
   return std::unique_ptr<Map>(std::make_unique<CdbMap>(std::move(table)));
 }
 

@@ -1,16 +1,18 @@
 // SPDX-License-Identifier: 0BSD
 #include "maps/types/cdb_writer.h"
 
+#include <endian.h>
 #include <errno.h>
 #include <string.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "core/fault.h"
-#include "core/file.h"
 #include "core/text.h"
+#include "maps/cdb_file.h"
 
 namespace qv {
 
@@ -20,25 +22,16 @@ constexpr std::uint64_t kHeaderSize = 2048;
 constexpr std::size_t kBuffer = std::size_t{1} << 20;
 constexpr std::uint64_t kMaxFile = UINT32_MAX;
 
-std::uint32_t hash_of(std::string_view key) {
-  std::uint32_t hash = 5381;
-  for (const char c : key) hash = ((hash << 5) + hash) ^ static_cast<unsigned char>(c);
-  return hash;
-}
-
-// Compilers make one store of it where that is the machine's order.
-inline char* pack(std::uint32_t number, char* out) {
-  out[0] = static_cast<char>(number);
-  out[1] = static_cast<char>(number >> 8);
-  out[2] = static_cast<char>(number >> 16);
-  out[3] = static_cast<char>(number >> 24);
-  return out + 4;
+char* pack(std::uint32_t number, char* out) {
+  number = htole32(number);
+  memcpy(out, &number, sizeof number);
+  return out + sizeof number;
 }
 
 std::uint32_t unpack(const char* in) {
   std::uint32_t number = 0;
-  for (int i = 3; i >= 0; --i) number = (number << 8) | static_cast<unsigned char>(in[i]);
-  return number;
+  memcpy(&number, in, sizeof number);
+  return le32toh(number);
 }
 
 Error too_large() { return {Fault::config, EFBIG, "a cdb holds at most 4 GiB"}; }
@@ -68,12 +61,6 @@ Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset) {
 }
 
 }  // namespace
-
-void CdbWriter::Bucket::push(Entry entry) {
-  if (count % kChunk == 0) chunks.push_back(std::make_unique<Chunk>());
-  (*chunks.back())[count % kChunk] = entry;
-  ++count;
-}
 
 CdbWriter::CdbWriter(int fd)
     : fd_(fd), position_(kHeaderSize), buffer_(std::make_unique<char[]>(kBuffer)) {}
@@ -105,8 +92,8 @@ Result<void> CdbWriter::add(std::string_view key, std::string_view value) {
       position_ + 8 + key.size() + value.size() + tables > kMaxFile) {
     return too_large();
   }
-  const std::uint32_t hash = hash_of(key);
-  buckets_[hash & 255].push({hash, static_cast<std::uint32_t>(position_)});
+  const std::uint32_t hash = CdbFile::hash_of(key);
+  buckets_[hash & 255].push_back({hash, static_cast<std::uint32_t>(position_)});
   ++records_;
   const bool large = key.size() + value.size() + 8 > kBuffer;
   QV_TRY(char* out, room(large ? 8 : 8 + key.size() + value.size()));
@@ -148,14 +135,13 @@ Result<std::size_t> CdbWriter::find_slot(const std::vector<Entry>& table, const 
   return slot;
 }
 
-// Puts the entries of a bucket into their slots.  One whose key is there already is dead, or takes
-// the place of the other, which then is.
+// Puts the entries of a bucket into their slots.  Of two with the same key one is dead, and leaves
+// the bucket.
 Result<void> CdbWriter::fill_table(Bucket& bucket, std::vector<Entry>& table, Duplicates duplicates,
                                    const DuplicateNotice& notice) {
-  table.assign(bucket.count * 2, Entry{0, 0});
+  table.assign(bucket.size() * 2, Entry{0, 0});
   const std::size_t dead_before = dead_.size();
-  for (std::size_t i = 0; i < bucket.count; ++i) {
-    const Entry& entry = bucket.at(i);
+  for (const Entry& entry : bucket) {
     QV_TRY(const std::size_t slot, find_slot(table, entry, duplicates));
     if (table[slot].position == 0) {
       table[slot] = entry;
@@ -167,23 +153,17 @@ Result<void> CdbWriter::fill_table(Bucket& bucket, std::vector<Entry>& table, Du
     dead_.push_back(last ? table[slot].position : entry.position);
     if (last) table[slot] = entry;
   }
-  if (dead_.size() != dead_before) keep_only(bucket, table);
+  if (dead_.size() == dead_before) return {};
+  const auto is_free = [](const Entry& slot) { return slot.position == 0; };
+  bucket.clear();
+  std::remove_copy_if(table.begin(), table.end(), std::back_inserter(bucket), is_free);
+  std::sort(bucket.begin(), bucket.end(),
+            [](const Entry& a, const Entry& b) { return a.position < b.position; });
   return {};
 }
 
-void CdbWriter::keep_only(Bucket& bucket, const std::vector<Entry>& table) {
-  std::vector<Entry> kept;
-  for (const Entry& slot : table) {
-    if (slot.position != 0) kept.push_back(slot);
-  }
-  std::sort(kept.begin(), kept.end(),
-            [](const Entry& a, const Entry& b) { return a.position < b.position; });
-  bucket.count = kept.size();
-  for (std::size_t i = 0; i < kept.size(); ++i) bucket.at(i) = kept[i];
-}
-
-// Writes a table behind the other for each bucket.  Once a dead record has shown, what is written
-// will be written again.
+// Writes the table of each bucket, one behind the other.  After the first dead record nothing more
+// is written: finish() will write them again.
 Result<void> CdbWriter::write_tables(Duplicates duplicates, const DuplicateNotice& notice) {
   std::vector<Entry> table;
   for (std::size_t b = 0; b < buckets_.size(); ++b) {
@@ -220,8 +200,7 @@ Result<void> CdbWriter::remove_dead() {
     }
   }
   for (Bucket& bucket : buckets_) {
-    for (std::size_t i = 0; i < bucket.count; ++i) {
-      Entry& entry = bucket.at(i);
+    for (Entry& entry : bucket) {
       const auto next = std::upper_bound(dead_.begin(), dead_.end(), entry.position);
       if (next == dead_.begin()) continue;
       const auto before = static_cast<std::size_t>(next - dead_.begin()) - 1;

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // maps/types/cdb_writer.h - writes a cdb of any size, and finds keys that were added twice.
 //
-// libcdb's builder looks for an earlier key through all records of a bucket each time, which takes
-// hours for millions of them.  Here a key that stands twice shows for nothing when the hash tables
-// are made: the later one meets the earlier one on its way to its slot.  Only then are records
-// moved, so that none is left that no look-up finds.
+// libcdb's builder searches all records of a bucket for an earlier key each time, which takes hours
+// for millions of them.  Here duplicates are detected at no extra cost, when the hash tables are
+// made: the later key meets the earlier one on its way to its slot.  Where there are any, records
+// are moved, so that no look-up misses a record that is left.
 //
 // Memory: 8 bytes for each record, a hash table of one bucket, and a buffer.
 // Format: cdb(5); read by every cdb reader.  Threads: none.  Tests: tests/maps/cdb_writer_test.cc
@@ -13,6 +13,7 @@
 
 #include <array>
 #include <cstdint>
+#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -41,15 +42,8 @@ class CdbWriter {
     std::uint32_t hash;
     std::uint32_t position;
   };
-  // In chunks, so that growing never needs twice the memory.
-  static constexpr std::size_t kChunk = 512;
-  using Chunk = std::array<Entry, kChunk>;
-  struct Bucket {
-    std::vector<std::unique_ptr<Chunk>> chunks;
-    std::size_t count = 0;
-    void push(Entry entry);
-    [[nodiscard]] Entry& at(std::size_t i) { return (*chunks[i / kChunk])[i % kChunk]; }
-  };
+  // A deque, so that growing never needs twice the memory.
+  using Bucket = std::deque<Entry>;
 
   [[nodiscard]] Result<char*> room(std::size_t size);
   [[nodiscard]] Result<void> put_large(std::string_view bytes);
@@ -59,7 +53,6 @@ class CdbWriter {
                                         Duplicates duplicates, const DuplicateNotice& notice);
   [[nodiscard]] Result<std::size_t> find_slot(const std::vector<Entry>& table, const Entry& entry,
                                               Duplicates duplicates);
-  static void keep_only(Bucket& bucket, const std::vector<Entry>& table);
   [[nodiscard]] Result<std::string> read_key(std::uint32_t position);
   [[nodiscard]] Result<std::uint64_t> record_size(std::uint32_t position);
   [[nodiscard]] Result<void> remove_dead();

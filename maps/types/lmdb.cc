@@ -2,8 +2,8 @@
 //@ needs: lmdb
 // lmdb:/path - an LMDB file, /path.lmdb, read and written in place.
 //
-// Postfix ends keys and values with a NUL, other programs do not: what the first record has counts
-// for what is written, and look-ups try both.  Manual: qmail-map-cdb(5).
+// Postfix ends keys and values with a NUL, other programs do not.  Look-ups try both; new entries
+// get a NUL where the first record has one.  Manual: qmail-map-cdb(5).
 #include <lmdb.h>
 
 #include "maps/atomic_file.h"
@@ -15,7 +15,7 @@ namespace qv {
 
 namespace {
 
-// Neither an empty key nor a longer one is in any LMDB file.
+// LMDB has neither empty keys nor longer ones.
 bool can_be_key(std::string_view key) { return !key.empty() && key.size() <= LmdbEnv::kMaxKey; }
 
 std::string_view without_nul(std::string_view s) {
@@ -23,22 +23,30 @@ std::string_view without_nul(std::string_view s) {
   return s;
 }
 
+// Finds `key` as it is and then, if `try_nul`, with a NUL behind it.  0, or an LMDB error code.
+int get(MDB_txn* txn, MDB_dbi dbi, std::string_view key, bool try_nul, std::string_view& value) {
+  MDB_val k = to_lmdb(key);
+  MDB_val v{};
+  int code = can_be_key(key) ? mdb_get(txn, dbi, &k, &v) : MDB_NOTFOUND;
+  if (code == 0) value = from_lmdb(v);
+  if (code != MDB_NOTFOUND || !try_nul || key.size() >= LmdbEnv::kMaxKey) return code;
+  const std::string ended = std::string(key) + '\0';
+  k = to_lmdb(ended);
+  code = mdb_get(txn, dbi, &k, &v);
+  if (code == 0) value = without_nul(from_lmdb(v));
+  return code;
+}
+
 class LmdbMap final : public Map {
  public:
   explicit LmdbMap(LmdbEnv env) : env_(std::move(env)) {}
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
-    const std::string ended = std::string(key) + '\0';
     QV_TRY(const int code, env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
-      MDB_val k = to_lmdb(key);
-      MDB_val v{};
-      int found = can_be_key(key) ? mdb_get(txn, dbi, &k, &v) : MDB_NOTFOUND;
-      const bool plain = found == 0;
-      k = to_lmdb(ended);
-      if (found == MDB_NOTFOUND && can_be_key(ended)) found = mdb_get(txn, dbi, &k, &v);
-      if (found != 0) return found;
-      value = plain ? from_lmdb(v) : without_nul(from_lmdb(v));
-      return 0;
+      std::string_view found;
+      const int got = get(txn, dbi, key, true, found);
+      if (got == 0) value = found;
+      return got;
     }));
     return answer(code);
   }
@@ -48,21 +56,10 @@ class LmdbMap final : public Map {
     std::size_t done = 0;
     const Result<int> code = env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
       const bool nul = ends_with_nul(txn, dbi);
-      std::string ended;
       for (; done < keys.size(); ++done) {
-        MDB_val k = to_lmdb(keys[done]);
-        MDB_val v{};
-        int found = can_be_key(keys[done]) ? mdb_get(txn, dbi, &k, &v) : MDB_NOTFOUND;
-        if (found == 0) {
-          told(done, Answer::found, from_lmdb(v));
-          continue;
-        }
-        if (found == MDB_NOTFOUND && nul && keys[done].size() < LmdbEnv::kMaxKey) {
-          ended.assign(keys[done]) += '\0';
-          k = to_lmdb(ended);
-          found = mdb_get(txn, dbi, &k, &v);
-        }
-        told(done, answer(found), found == 0 ? without_nul(from_lmdb(v)) : std::string_view{});
+        std::string_view found;
+        const int got = get(txn, dbi, keys[done], nul, found);
+        told(done, answer(got), found);
       }
       return 0;
     });
@@ -99,8 +96,8 @@ class LmdbMap final : public Map {
     return answer(code);
   }
 
-  // Each step is a look-up of its own, so that a long walk holds no lock: it goes on behind the key
-  // it gave last.
+  // Each step is a look-up of its own, so that a long walk holds no lock: the first entry after the
+  // last key.
   Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
     QV_TRY(const int code, env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
       LmdbCursor cursor(txn, dbi);
@@ -146,7 +143,7 @@ class LmdbMap final : public Map {
   std::string walk_;
 };
 
-// Writes a new file in transactions of many entries each; nobody else sees it before finish().
+// Writes a new file in transactions of many entries each.
 class LmdbTableBuilder final : public TableBuilder {
  public:
   LmdbTableBuilder(AtomicFile file, LmdbEnv env, Duplicates duplicates, DuplicateNotice notice)
@@ -179,7 +176,7 @@ class LmdbTableBuilder final : public TableBuilder {
   };
 
   Result<void> write_batch() {
-    // A batch that did not fit is written again, and its duplicates are then told of only once.
+    // A batch that did not fit is written again; its duplicates are reported once.
     std::vector<std::string> left_out;
     std::uint64_t added = 0;
     QV_TRY(const int code, env_.change([&](MDB_txn* txn, MDB_dbi dbi) {
@@ -205,12 +202,11 @@ class LmdbTableBuilder final : public TableBuilder {
     MDB_val k = to_lmdb(all.substr(entry.at, entry.key_size));
     MDB_val v = to_lmdb(all.substr(entry.at + entry.key_size, entry.value_size));
     MDB_val there = v;
-    int code = mdb_put(txn, dbi, &k, &there, MDB_NOOVERWRITE);
+    const int code = mdb_put(txn, dbi, &k, &there, MDB_NOOVERWRITE);
     if (code == 0) ++added;
     if (code != MDB_KEYEXIST) return code;
     left_out.emplace_back(from_lmdb(k));
-    code = last_ ? mdb_put(txn, dbi, &k, &v, 0) : 0;
-    return code;
+    return last_ ? mdb_put(txn, dbi, &k, &v, 0) : 0;
   }
 
   AtomicFile file_;

@@ -5,9 +5,12 @@
 #include <string.h>
 #include <unistd.h>
 
+#include <algorithm>
+
 #include "core/fault.h"
 #include "core/text.h"
 #include "maps/bytes.h"
+#include "maps/spec.h"
 
 namespace qv {
 
@@ -19,12 +22,11 @@ bool is_space(char c) { return is_blank(c) || c == '\r' || c == '\n' || c == '\f
 
 // Nothing in it but blanks or a comment.
 bool is_void(std::string_view line) {
-  std::size_t i = 0;
-  while (i < line.size() && is_space(line[i])) ++i;
-  return i == line.size() || line[i] == '#';
+  const auto* const first = std::find_if_not(line.begin(), line.end(), is_space);
+  return first == line.end() || *first == '#';
 }
 
-// A first byte that can neither continue a line nor be passed over.
+// A first byte of a line that is neither a continuation nor skipped.
 bool begins_a_line(char c) { return !is_space(c) && c != '#'; }
 
 }  // namespace
@@ -33,7 +35,7 @@ LogicalLines::LogicalLines(std::string_view text) : at_end_(true), window_(text)
 
 LogicalLines::LogicalLines(int fd) : fd_(fd), buffer_(kBuffer, '\0') {}
 
-// Moves what is not yet passed to the front and reads more behind it.
+// Moves the rest of the window to the front of the buffer and reads more behind it.
 Result<void> LogicalLines::refill() {
   const std::size_t left = window_.size() - at_;
   if (left >= kMaxLogicalLine) return Error{Fault::config, 0, "line too long"};
@@ -73,7 +75,7 @@ void LogicalLines::step_over() {
   ++number_;
 }
 
-// The line before is in joined_; adds what continues it and passes over comments in between.
+// Appends the lines that continue joined_, and skips comments in between.
 Result<void> LogicalLines::join_continuations() {
   for (;;) {
     QV_TRY(const Answer more, find_line());
@@ -98,7 +100,7 @@ Result<Answer> LogicalLines::next(std::string_view& line) {
     step_over();
   }
   first_number_ = number_ + 1;
-  // Nearly every line is followed by one that begins with a key: then nothing is copied.
+  // Nearly every line is followed by one that begins with a key, and is not copied.
   if (end_ + 1 < window_.size() && begins_a_line(window_[end_ + 1])) {
     line = window_.substr(at_, end_ - at_);
     step_over();
@@ -113,15 +115,8 @@ Result<Answer> LogicalLines::next(std::string_view& line) {
 
 namespace {
 
-std::string_view trim(std::string_view s) {
-  while (!s.empty() && is_space(s.front())) s.remove_prefix(1);
-  while (!s.empty() && is_space(s.back())) s.remove_suffix(1);
-  return s;
-}
-
-// Cuts the quoted key off `rest`, which stands behind its opening quote; false without a closing
-// one.
-bool take_quoted(std::string_view& rest, std::string& key) {
+// Consumes a quoted key behind its opening quote; false without a closing one.
+bool consume_quoted(std::string_view& rest, std::string& key) {
   key.clear();
   while (!rest.empty()) {
     char c = rest.front();
@@ -142,7 +137,7 @@ const char* parse_text_entry(std::string_view line, TextEntry& entry) {
   if (line.empty() || is_space(line.front())) return "a blank begins a line that continues nothing";
   if (line.front() == '"') {
     line.remove_prefix(1);
-    if (!take_quoted(line, entry.unquoted)) return "no closing quote behind the key";
+    if (!consume_quoted(line, entry.unquoted)) return "no closing quote behind the key";
     if (!line.empty() && !is_space(line.front())) return "no blank behind the closing quote";
     entry.key = entry.unquoted;
   } else {
@@ -152,7 +147,7 @@ const char* parse_text_entry(std::string_view line, TextEntry& entry) {
     line = after_bytes(line, end);
   }
   if (entry.key.empty()) return "the key is empty";
-  entry.value = trim(line);
+  entry.value = trim_white(line);
   if (entry.value.empty()) return "a key without a value";
   return nullptr;
 }
@@ -161,12 +156,12 @@ bool append_text_entry(std::string& out, std::string_view key, std::string_view 
   if (key.empty() || value.empty() || is_space(value.front()) || is_space(value.back())) {
     return false;
   }
-  bool quote = key.front() == '"' || key.front() == '#';
-  for (const char c : key) {
-    if (c == '\n' || c == '\0') return false;
-    quote = quote || is_space(c);
+  constexpr std::string_view kNever("\n\0", 2);
+  if (key.find_first_of(kNever) != key.npos || value.find_first_of(kNever) != value.npos) {
+    return false;
   }
-  if (value.find_first_of(std::string_view("\n\0", 2)) != std::string_view::npos) return false;
+  const bool quote =
+      key.front() == '"' || key.front() == '#' || std::any_of(key.begin(), key.end(), is_space);
   if (!quote) {
     out += key;
   } else {
@@ -181,6 +176,12 @@ bool append_text_entry(std::string& out, std::string_view key, std::string_view 
   out += value;
   out += '\n';
   return true;
+}
+
+std::string fold_key(std::string_view key) {
+  std::string out(key);
+  for (char& c : out) c = ascii_lower(c);
+  return out;
 }
 
 }  // namespace qv

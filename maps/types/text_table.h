@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // maps/types/text_table.h - how a table's text is read: logical lines, as Postfix's tables have
-// them, and what is key and what value in one.
+// them, and the key and the value of each.
 //
-// Empty lines, lines of blanks only and lines whose first non-blank character is '#' are passed
-// over.  A line that begins with a blank continues the one before it; its newline goes, its blanks
-// stay.  Comments and empty lines do not end a logical line.
+// Empty lines, lines of blanks only and lines whose first non-blank character is '#' are skipped.
+// A line that begins with a blank continues the one before it, without its newline and with its
+// blanks.  Comments and empty lines do not end a logical line.
 //
 // Reads text in memory, or a descriptor through a buffer that grows only for a long line.
 // Threads: none.  Tests: tests/maps/text_table_test.cc, fuzz_text_table.cc
@@ -40,8 +40,8 @@ class LogicalLines {
   [[nodiscard]] std::uint64_t position() const { return passed_ + at_; }
 
  private:
-  // Finds the physical line at at_: sets end_ to its newline or to the end of the text.  absent: no
-  // line is left.
+  // Finds the physical line at at_: sets end_ to its newline or to the end of the text.  absent:
+  // there is none.
   [[nodiscard]] Result<Answer> find_line();
   [[nodiscard]] Result<void> refill();
   void step_over();
@@ -76,6 +76,9 @@ struct TextEntry {
 // around the value.
 [[nodiscard]] bool append_text_entry(std::string& out, std::string_view key,
                                      std::string_view value);
+
+// A to Z become lower case.
+[[nodiscard]] std::string fold_key(std::string_view key);
 
 }  // namespace qv
 

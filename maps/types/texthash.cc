@@ -1,59 +1,110 @@
 // SPDX-License-Identifier: 0BSD
-// texthash:/path - a text file, `key value` on each line, read into memory.
+// texthash:/path - a text file, `key value` on each line, read into memory.  Manual:
+// qmail-map-texthash(5).
+// inline:{ key=value, { key = text with blanks } } - a table in its own name, as Postfix's. Manual:
+// qmail-map-static(5).
 //
-// The same files that `qmail-map build` takes.  A line that cannot be understood is a configuration
-// error: leaving it out silently would refuse somebody's mail.  Manual: qmail-map-texthash(5).
+// texthash reads the same files that `qmail-map build` takes.  A line that cannot be understood is
+// a configuration error: leaving it out silently would refuse somebody's mail.
+#include <unordered_map>
 #include <utility>
 
 #include "maps/spec.h"
-#include "maps/types/memory_table.h"
 #include "maps/types/text_table.h"
 
 namespace qv {
 
 namespace {
 
-std::string at_line(const std::string& path, std::uint64_t number, std::string_view what) {
-  return path + ":" + std::to_string(number) + ": " + std::string(what);
-}
+// Keys and values in memory.  Of a key added twice the first value counts.
+class MemoryTable final : public Map {
+ public:
+  explicit MemoryTable(bool fold_keys) : fold_keys_(fold_keys) {}
 
-// The warning about a key that stands twice, one line for all of them.
-struct Twice {
-  std::uint64_t count = 0;
-  std::string first;
+  // False: the key was there, and its value stays.
+  bool add(std::string_view key, std::string_view value) {
+    return entries_.try_emplace(fold_keys_ ? fold_key(key) : std::string(key), value).second;
+  }
+  void set_source(SourceStamp stamp) { sources_.push_back(std::move(stamp)); }
 
-  void note(std::string where) {
-    if (count++ == 0) first = std::move(where);
+  Result<Answer> lookup(std::string_view key, std::string& value) override {
+    const auto entry = entries_.find(key);
+    if (entry == entries_.end()) return Answer::absent;
+    value = entry->second;
+    return Answer::found;
   }
-  std::string text() const {
-    if (count == 0) return {};
-    return first + (count > 1 ? ", and " + std::to_string(count - 1) + " more" : std::string());
+  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
+    if (step == Step::first) walk_ = entries_.begin();
+    if (walk_ == entries_.end()) return Answer::absent;
+    key = walk_->first;
+    value = walk_->second;
+    ++walk_;
+    return Answer::found;
   }
+  bool is_empty() override { return entries_.empty(); }
+  void sources(std::vector<SourceStamp>& out) const override {
+    out.insert(out.end(), sources_.begin(), sources_.end());
+  }
+
+ private:
+  struct Hash {
+    using is_transparent = void;
+    std::size_t operator()(std::string_view s) const { return std::hash<std::string_view>{}(s); }
+  };
+  using Entries = std::unordered_map<std::string, std::string, Hash, std::equal_to<>>;
+  bool fold_keys_;
+  Entries entries_;
+  Entries::const_iterator walk_ = entries_.end();
+  std::vector<SourceStamp> sources_;
 };
 
 Result<std::unique_ptr<Map>> open_texthash(const MapSpec& spec, std::string& detail) {
   const std::string path(strip_braces(spec.name));
   SourceStamp stamp;
   QV_TRY(const std::string text, read_source(path, stamp, detail));
-  auto table = std::make_unique<MemoryTable>();
+  auto table = std::make_unique<MemoryTable>(spec.options.fold_keys);
   table->set_source(std::move(stamp));
   LogicalLines lines{std::string_view(text)};
-  Twice twice;
+  const auto at_line = [&](std::string_view what) {
+    return path + ":" + std::to_string(lines.number()) + ": " + std::string(what);
+  };
+  std::uint64_t duplicates = 0;
   for (;;) {
     std::string_view line;
     QV_TRY(const Answer more, lines.next(line));
     if (more == Answer::absent) break;
     TextEntry entry;
     if (const char* wrong = parse_text_entry(line, entry)) {
-      detail = at_line(path, lines.number(), wrong);
+      detail = at_line(wrong);
       return Error{Fault::config, 0, "text table"};
     }
-    const bool added =
-        table->add(spec.options.fold_keys ? fold_key(entry.key) : std::string(entry.key),
-                   entry.value) == Answer::absent;
-    if (!added) twice.note(at_line(path, lines.number(), "key twice, the first entry counts"));
+    if (table->add(entry.key, entry.value)) continue;
+    if (duplicates++ == 0) detail = at_line("key twice, the first entry counts");
   }
-  detail = twice.text();
+  // One warning for all of them.
+  if (duplicates > 1) detail += ", and " + std::to_string(duplicates - 1) + " more";
+  return std::unique_ptr<Map>(std::move(table));
+}
+
+Result<std::unique_ptr<Map>> open_inline(const MapSpec& spec, std::string& detail) {
+  const auto fail = [&](const std::string& reason) {
+    detail = "inline:" + spec.name + ": " + reason;
+    return Error{Fault::config, 0, "inline table"};
+  };
+  std::vector<std::string_view> elements;
+  if (!is_braced(trim_white(spec.name)) || !split_list(strip_braces(spec.name), elements)) {
+    return fail("write inline:{ key=value, { key = text } }");
+  }
+  if (elements.empty()) return fail("no entry");
+  auto table = std::make_unique<MemoryTable>(spec.options.fold_keys);
+  for (const std::string_view element : elements) {
+    std::string_view key;
+    std::string_view value;
+    if (!split_assignment(strip_braces(element), key, value)) {
+      return fail("\"" + std::string(element) + "\" is not key=value");
+    }
+    if (!table->add(key, value)) return fail("key twice: " + std::string(key));
+  }
   return std::unique_ptr<Map>(std::move(table));
 }
 
@@ -62,5 +113,9 @@ Result<std::unique_ptr<Map>> open_texthash(const MapSpec& spec, std::string& det
 extern const MapType map_type_texthash;
 const MapType map_type_texthash{
     "texthash", {.listable = true}, "/path: a text file, read into memory", open_texthash};
+
+extern const MapType map_type_inline;
+const MapType map_type_inline{
+    "inline", {.listable = true}, "{ key=value, ... }: a table in its own name", open_inline};
 
 }  // namespace qv

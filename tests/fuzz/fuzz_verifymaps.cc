@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "maps/address_keys.h"
 #include "maps/spec.h"
-#include "maps/types/memory_table.h"
+#include "maps/types/text_table.h"
 #include "rcpt/steps.h"
 
 namespace {
