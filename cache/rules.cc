@@ -16,7 +16,8 @@ struct Limits {
 };
 
 Limits limits_of(RecipientStatus status, const CacheTimes& times) {
-  constexpr Limits kNever{-1, -1};
+  // Below every age: the age of a time that lies in the future within the clock skew is negative.
+  constexpr Limits kNever{INT64_MIN, INT64_MIN};
   switch (status) {
     case RecipientStatus::ok:
       return {times.positive_refresh, times.positive_expire};

@@ -92,6 +92,8 @@ TEST(Rules, WithoutNegativeCacheAStoredBounceIsNotBelieved) {
   EXPECT_EQ(judge(&bounce, kNow, times).answer, kTodo);
   EXPECT_EQ(judge(&defer, kNow, times).answer, kTodo);
   EXPECT_EQ(judge(&ok, kNow, times).answer, kOk);
+  const CacheRecord bounce_of_a_clock_ahead = learnt(kBounce, -500);
+  EXPECT_EQ(judge(&bounce_of_a_clock_ahead, kNow, times).answer, kTodo);
 }
 
 TEST(RecordProbe, KeepsTheOldAnswerWhileItIsWorthSomething) {
