@@ -21,7 +21,7 @@ ControlFiles::ControlFiles(const std::string& directory, WallClock clock)
       me_file_(directory + "/me", clock) {}
 
 void ControlFiles::forget() {
-  started_ = false;
+  again_ = true;
   for (File* file : {&verifyprobe_, &smtproutes_, &users_, &me_file_}) file->lines.force();
 }
 
@@ -41,7 +41,7 @@ Change ControlFiles::read(File& file, std::int64_t now_us, std::vector<Problem>&
       file.used = lines;
       return Change::changed;
   }
-  return started_ ? Change::none : Change::changed;
+  return again_ ? Change::changed : Change::none;
 }
 
 Change ControlFiles::read(std::int64_t now_us, std::vector<Problem>& problems) {
@@ -53,6 +53,7 @@ Change ControlFiles::read(std::int64_t now_us, std::vector<Problem>& problems) {
   if (users == Change::changed) use_users(problems);
   if (me == Change::changed) use_me();
   started_ = true;
+  again_ = false;
   const bool none = probed == routes && routes == users && users == me && me == Change::none;
   return none ? Change::none : Change::changed;
 }

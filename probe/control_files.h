@@ -55,6 +55,7 @@ class ControlFiles {
   void use_me();
 
   bool started_ = false;
+  bool again_ = true;
   File verifyprobe_;
   File smtproutes_;
   File users_;

@@ -71,6 +71,12 @@ TEST_F(Files, AMistakeKeepsTheOldContents) {
   ASSERT_EQ(problems_.size(), 1u);
   EXPECT_TRUE(probed("x.example"));
   EXPECT_FALSE(probed("y.example"));
+  // SIGHUP reads them once more.
+  files_->forget();
+  read();
+  ASSERT_EQ(problems_.size(), 1u);
+  EXPECT_TRUE(probed("x.example"));
+  EXPECT_FALSE(probed("y.example"));
   write("verifyprobe", "y.example:mail\n");
   read();
   EXPECT_TRUE(probed("y.example"));
