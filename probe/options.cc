@@ -28,6 +28,7 @@ SettingValue cache(ProbeOptions& o) {
   return {[&o](std::string_view value) -> std::string {
     std::string lmdb_path;
     std::string redis;
+    if (trim_blanks(value).empty()) return "is empty: write memory: for a cache in memory";
     while (!value.empty()) {
       const std::string_view word = take_until(value, ' ');
       if (word == "memory:" || word.empty()) continue;

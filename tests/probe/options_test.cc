@@ -74,6 +74,8 @@ TEST_F(Options, AreRead) {
 TEST_F(Options, EveryMistakeIsNamed) {
   expect_problem("address_verify_positive_expire_time", "soon");
   expect_problem("address_verify_positive_expire_time", "0");
+  expect_problem("address_verify_map", "");
+  expect_problem("address_verify_map", " ");
   expect_problem("address_verify_map", "btree:/x");
   expect_problem("address_verify_map", "lmdb:relative");
   expect_problem("address_verify_map", "redis:");
