@@ -77,6 +77,7 @@ class MxLookup final : public Loop::Handle, private Stream::User {
   void next_try() {
     watch_.reset();
     stream_.reset();
+    reply_.clear();
     socket_.reset();
     if (tries_ == kTries * servers_.size()) return finish(kCannotTell);
     server_ = tries_++ % servers_.size();
@@ -117,7 +118,8 @@ class MxLookup final : public Loop::Handle, private Stream::User {
       case dns::Reply::failure:
         return next_try();
       case dns::Reply::foreign:
-        return;
+        // A datagram of somebody else; the server's may still come.
+        return stream_ ? next_try() : void();
     }
   }
 
@@ -140,14 +142,13 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     const auto low = static_cast<unsigned char>(input[1]);
     const std::size_t length = static_cast<std::size_t>(high << 8 | low);
     if (input.size() - 2 < length) return 0;
-    const std::string reply(input.substr(2, length));
+    reply_ = input.substr(2, length);
     // Not from within the stream: judging may destroy it.
-    timer_ = loop_.after(0, [this, reply] { judge(reply); });
+    timer_ = loop_.after(0, [this] { judge(reply_); });
     return input.size();
   }
   void on_end(Stream& /*stream*/, StreamEnd /*why*/) override {
-    // A reply that has come is being judged.
-    if (stream_) timer_ = loop_.after(0, [this] { next_try(); });
+    if (reply_.empty()) timer_ = loop_.after(0, [this] { next_try(); });
   }
 
   void finish(Result<ExchangerLookup::Exchangers> found) {
@@ -172,6 +173,7 @@ class MxLookup final : public Loop::Handle, private Stream::User {
   Loop::Owned watch_;
   Loop::Owned timer_;
   std::unique_ptr<Stream> stream_;
+  std::string reply_;  // of stream_, to be judged when the loop turns
 };
 
 class DnsLookup final : public ExchangerLookup {

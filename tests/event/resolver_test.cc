@@ -95,6 +95,7 @@ class NameServer : public testing::Test {
     const std::string framed = u16(static_cast<unsigned>(answer.size())) + answer;
     EXPECT_EQ(write(client_.get(), framed.data(), framed.size()),
               static_cast<ssize_t>(framed.size()));
+    if (closes_) client_.reset();
   }
 
   std::string exchangers(const std::string& domain) {
@@ -135,6 +136,7 @@ class NameServer : public testing::Test {
   unsigned port_ = 0;
   std::string path_;
   int asked_ = 0;
+  bool closes_ = false;  // each TCP connection after its reply
   std::function<std::string(const std::string& query, bool tcp)> answer_ =
       [](const std::string&, bool) { return std::string(); };
   Loop::Owned watch_udp_;
@@ -161,6 +163,25 @@ TEST_F(NameServer, IsAskedByTcpWhereTheReplyDoesNotFit) {
     return tcp ? reply(query, 0x8180, 1, record(15, kTwo)) : reply(query, 0x8380, 0, "");
   };
   EXPECT_EQ(exchangers("x.example"), "20 b.x.example;");
+}
+
+TEST_F(NameServer, MayCloseAfterItsReplyByTcp) {
+  closes_ = true;
+  answer_ = [&](const std::string& query, bool tcp) {
+    return tcp ? reply(query, 0x8180, 1, record(15, kTwo)) : reply(query, 0x8380, 0, "");
+  };
+  EXPECT_EQ(exchangers("x.example"), "20 b.x.example;");
+  EXPECT_EQ(asked_, 1);
+}
+
+TEST_F(NameServer, ThatRepliesToAnotherQuestionByTcpIsAskedAgain) {
+  answer_ = [&](const std::string& query, bool tcp) {
+    std::string forged = reply(query, tcp ? 0x8180 : 0x8380, 0, "");
+    if (tcp) forged[0] = static_cast<char>(forged[0] + 1);
+    return forged;
+  };
+  EXPECT_EQ(exchangers("x.example"), "(fault)");
+  EXPECT_EQ(asked_, 2);
 }
 
 TEST_F(NameServer, SaysThatThereIsNothing) {
