@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/callout.h"
 
+#include <algorithm>
 #include <iterator>
+#include <span>
 
 #include "core/check.h"
 #include "core/text.h"
@@ -11,27 +13,18 @@ namespace qv {
 
 namespace {
 
-// EHLO keywords stand at the beginning of a line, any case (RFC 5321 section 4.1.1.1).
+constexpr EnhancedCode kNoSuchAddress[] = {{5, 1, 1}, {5, 1, 3}, {5, 1, 6}, {5, 1, 10}, {5, 2, 1}};
+constexpr EnhancedCode kUnspecific[] = {{5, 0, 0}, {5, 1, 0}};
+
+bool is_one_of(std::span<const EnhancedCode> codes, const EnhancedCode& code) {
+  return std::find(codes.begin(), codes.end(), code) != codes.end();
+}
+
+// A keyword begins its line, in any case (RFC 5321 section 4.1.1.1).
 bool offers(const SmtpReply& reply, std::string_view keyword) {
-  for (const std::string& line : reply.lines) {
-    std::string_view rest = line;
-    if (equal_ignoring_case(take_until(rest, ' '), keyword)) return true;
-  }
-  return false;
-}
-
-bool is_closing(std::string_view bytes) { return starts_with(bytes, "421"); }
-
-bool names_the_address(const EnhancedCode& code) {
-  constexpr EnhancedCode kNames[] = {{5, 1, 1}, {5, 1, 3}, {5, 1, 6}, {5, 1, 10}, {5, 2, 1}};
-  for (const EnhancedCode& known : kNames) {
-    if (code == known) return true;
-  }
-  return false;
-}
-
-bool says_no_more(const EnhancedCode& code) {
-  return code == EnhancedCode{5, 0, 0} || code == EnhancedCode{5, 1, 0};
+  return std::any_of(reply.lines.begin(), reply.lines.end(), [&](std::string_view line) {
+    return equal_ignoring_case(take_until(line, ' '), keyword);
+  });
 }
 
 }  // namespace
@@ -39,8 +32,10 @@ bool says_no_more(const EnhancedCode& code) {
 RecipientStatus classify_rcpt(const SmtpReply& reply) {
   if (reply.code >= 250 && reply.code <= 252) return RecipientStatus::ok;
   if (reply.of_class() != 5) return RecipientStatus::defer;
-  if (reply.enhanced && names_the_address(*reply.enhanced)) return RecipientStatus::bounce;
-  if (reply.enhanced && !says_no_more(*reply.enhanced)) return RecipientStatus::defer;
+  if (reply.enhanced && !is_one_of(kUnspecific, *reply.enhanced)) {
+    return is_one_of(kNoSuchAddress, *reply.enhanced) ? RecipientStatus::bounce
+                                                      : RecipientStatus::defer;
+  }
   const bool no_mailbox = reply.code == 550 || reply.code == 551 || reply.code == 553;
   return no_mailbox ? RecipientStatus::bounce : RecipientStatus::defer;
 }
@@ -97,15 +92,12 @@ void Callout::received(std::string_view bytes) {
   const Frame frame = decoder_.take(bytes);
   if (frame == Frame::partial) return;
   if (frame == Frame::malformed) return finish(ProbeReason::broken, "not an SMTP reply");
-  const bool unasked = step_ == Step::ready;
   const bool surplus = !bytes.empty();
-  if (surplus && !is_closing(bytes)) {
+  if (surplus && !starts_with(bytes, "421")) {
     return finish(ProbeReason::broken, "more than one reply to a command");
   }
-  const SmtpReply reply = decoder_.reply();
-  if (unasked && reply.code != 421) return finish(ProbeReason::broken, "a reply to no command");
-  on_reply(reply);
-  // The 421 that stood behind the reply is no complaint where nothing more is asked.
+  on_reply(decoder_.reply());
+  // A 421 behind the reply is no failure if no question is open.
   if (surplus && step_ != Step::end) {
     finish(pending_.empty() ? ProbeReason::recipient : ProbeReason::broken, "closed by the host");
   }
@@ -114,21 +106,29 @@ void Callout::received(std::string_view bytes) {
 void Callout::on_reply(const SmtpReply& reply) {
   switch (step_) {
     case Step::greeting:
-      return on_greeting(reply);
+      if (reply.code == 220) return say_hello(Step::hello);
+      return finish(ProbeReason::host_refused, reply_text(reply));
     case Step::hello:
     case Step::helo:
       return on_hello(reply);
     case Step::starttls:
       return on_starttls(reply);
     case Step::mail:
-      return on_mail(reply);
+      if (reply.of_class() == 5) return finish(ProbeReason::sender_refused, reply_text(reply));
+      if (reply.of_class() != 2) return finish(ProbeReason::host_refused, reply_text(reply));
+      in_transaction_ = true;
+      return send_rcpt();
     case Step::rcpt:
-      return on_rcpt(reply);
+      if (reply.code == 421) return finish(ProbeReason::host_refused, reply_text(reply));
+      settle(classify_rcpt(reply), ProbeReason::recipient, reply_text(reply));
+      return enter(Step::ready);
     case Step::reset:
       if (reply.of_class() != 2) return finish(ProbeReason::broken, reply_text(reply));
       in_transaction_ = false;
       return send_mail();
-    case Step::ready:  // 421, see received()
+    case Step::ready:
+      if (reply.code != 421) return finish(ProbeReason::broken, "a reply to no command");
+      return finish(ProbeReason::recipient, {});
     case Step::quit:
       return finish(ProbeReason::recipient, {});
     case Step::connect:
@@ -137,11 +137,6 @@ void Callout::on_reply(const SmtpReply& reply) {
       break;
   }
   QV_CHECK(false);
-}
-
-void Callout::on_greeting(const SmtpReply& reply) {
-  if (reply.code != 220) return finish(ProbeReason::host_refused, reply_text(reply));
-  say_hello(Step::hello);
 }
 
 void Callout::on_hello(const SmtpReply& reply) {
@@ -170,7 +165,7 @@ void Callout::on_starttls(const SmtpReply& reply) {
 void Callout::secured() {
   QV_CHECK(step_ == Step::tls);
   secure_ = true;
-  // What was said in the clear is forgotten (RFC 3207 section 4.2).
+  // RFC 3207 section 4.2: discard what was learnt in the clear.
   decoder_ = {};
   offers_smtputf8_ = false;
   say_hello(Step::hello);
@@ -215,23 +210,8 @@ void Callout::send_mail() {
   enter(Step::mail, command);
 }
 
-void Callout::on_mail(const SmtpReply& reply) {
-  if (reply.of_class() == 2) {
-    in_transaction_ = true;
-    return send_rcpt();
-  }
-  const bool refused = reply.of_class() == 5;
-  finish(refused ? ProbeReason::sender_refused : ProbeReason::host_refused, reply_text(reply));
-}
-
 void Callout::send_rcpt() {
   enter(Step::rcpt, "RCPT TO:<" + smtp_mailbox(pending_).value_or("") + ">");
-}
-
-void Callout::on_rcpt(const SmtpReply& reply) {
-  if (reply.code == 421) return finish(ProbeReason::host_refused, reply_text(reply));
-  settle(classify_rcpt(reply), ProbeReason::recipient, reply_text(reply));
-  enter(Step::ready);
 }
 
 void Callout::settle(RecipientStatus status, ProbeReason reason, std::string_view text) {
@@ -248,7 +228,7 @@ void Callout::leave() {
 
 void Callout::lost(ProbeReason reason, std::string_view text) {
   if (step_ == Step::end) return;
-  // Idle hosts may hang up, and nobody waits for the answer to QUIT.
+  // A host may close an idle connection, and nobody waits for the reply to QUIT.
   const bool harmless = step_ == Step::ready || step_ == Step::quit;
   finish(harmless ? ProbeReason::recipient : reason, std::string(text));
 }

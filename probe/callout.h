@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // probe/callout.h - one SMTP or LMTP conversation that asks about recipients: a state machine.
 //
-// No I/O and no clock: a driver tells it what happened (connected(), received(), secured(),
-// lost()) and after each such call does what the machine wants, in this order: send take_output(),
-// start TLS if take_tls_request(), hand on take_outcome(), close if finished().  One recipient is
-// asked at a time; all within one transaction, which never reaches DATA.
+// No I/O and no clock.  A driver reports events with connected(), received(), secured() and
+// lost(), and after each call does what the machine wants, in this order: send take_output(), start
+// TLS if take_tls_request(), deliver take_outcome(), close if finished().  The machine asks about
+// one recipient at a time, all within one transaction, which never reaches DATA.
 //
 //   step     | entered by          | command       | 2xx leads to     | anything else leads to
 //   ---------+---------------------+---------------+------------------+------------------------
@@ -23,10 +23,10 @@
 //   quit     | leave()             | QUIT          | end              | end
 //   end      | everything above    |               |                  |
 //
-// Invariants: a command is sent only when the reply to the one before has come.  Bytes that stand
-// behind a reply were sent before our next command and cannot answer it: the conversation ends and
-// nothing of it is believed, but for a 421 that says so itself.  Between STARTTLS and the end of
-// the handshake such bytes would be words of somebody in between.
+// Invariant: a command is sent only after the reply to the previous one.  Bytes behind a reply were
+// sent before our next command and cannot answer it: they end the conversation and are ignored,
+// except for a 421, which needs no command.  Between STARTTLS and the end of the handshake such
+// bytes could come from an attacker on the path.
 //
 // Tests: tests/probe/callout_test.cc, tests/probe/classify_test.cc
 #ifndef QV_PROBE_CALLOUT_H_
@@ -43,27 +43,26 @@
 
 namespace qv {
 
-// What the outcome is about.  Only `recipient` says anything about the address; of the others
-// those that speak about the host are remembered against it.
+// What the outcome is about.  Only `recipient` and `not_askable` are about the address.
 enum class ProbeReason : std::uint8_t {
   recipient,       // the reply to RCPT
   not_askable,     // no SMTP command can carry the address, or not to this host
-  sender_refused,  // the host does not take our sender: remembered per host
-  host_refused,    // greeting, HELO or MAIL got a refusal that is not about the sender
+  sender_refused,  // the host refuses our sender
+  host_refused,    // greeting, HELO or MAIL was refused for another reason
   unreachable,     // no connection
   timed_out,       // the time limit of a step or of the whole
   tls_failed,      // the handshake failed
-  broken,          // the connection ended, or the host talks nonsense
-  backing_off,     // the host has failed lately and is left alone
+  broken,          // the connection ended, or the host violates the protocol
+  backing_off,     // the host has failed lately, so we do not ask it
   busy,            // a limit of ours: pending probes, rate of the domain
-  no_route,        // no next hop could be found for the domain
+  no_route,        // the domain has no next hop
 };
 
-// Whom an outcome is held against.
+// What the failure counts against.
 enum class Blame : std::uint8_t { nobody, host, sender, tls };
 
 struct ReasonTraits {
-  std::string_view why;  // for whoever asked
+  std::string_view why;  // for the client of the protocol
   Blame blame;
   bool down;  // the host could not be asked
   bool said;  // the text of the outcome is the host's own
@@ -90,13 +89,13 @@ struct ProbeOutcome {
 //   5xx with an enhanced code of another class: it contradicts itself| defer
 //   4xx, 3xx, other 2xx                                              | defer
 //
-// Only what says that the address does not exist may become a permanent refusal.
+// Only a statement that the address does not exist may become a permanent refusal.
 [[nodiscard]] RecipientStatus classify_rcpt(const SmtpReply& reply);
 
 enum class TlsUse : std::uint8_t {
   never,
-  may,   // where it is offered; in the clear otherwise
-  must,  // no recipient is named in the clear
+  may,   // if the host offers it, else in the clear
+  must,  // never names a recipient in the clear
 };
 
 struct CalloutOptions {
@@ -125,19 +124,19 @@ class Callout {
 
   explicit Callout(CalloutOptions options) : options_(std::move(options)) {}
 
-  // ---- what happened
+  // ---- events
   void connected();
   void received(std::string_view bytes);
-  void secured();  // the TLS handshake is done.  REQUIRES: step() == tls
-  // The connection ended or is given up: `reason` and `text` become the outcome of what is asked.
+  void secured();  // the TLS handshake succeeded.  REQUIRES: step() == tls
+  // The connection ended or is given up: `reason` and `text` become the outcome of the question.
   void lost(ProbeReason reason, std::string_view text);
 
-  // ---- what is wanted of it
-  // Asks about `address` as soon as it can.  REQUIRES: can_ask().
+  // ---- requests
+  // Asks about `address` as soon as possible.  REQUIRES: can_ask().
   void ask(std::string_view address);
-  // True while nothing is being asked and the conversation may still come to a recipient.
+  // True while no question is open and the conversation may still reach RCPT.
   [[nodiscard]] bool can_ask() const;
-  // Says QUIT when nothing is being asked (else ends at once).
+  // Sends QUIT if no question is open, else ends at once.
   void leave();
 
   // ---- what it wants
@@ -147,22 +146,19 @@ class Callout {
   [[nodiscard]] bool finished() const { return step_ == Step::end; }
 
   [[nodiscard]] Step step() const { return step_; }
-  // Grows with each step: who limits the time of a step looks whether it has changed.
+  // Grows with each step, for time limits.
   [[nodiscard]] unsigned steps() const { return steps_; }
-  // Number of recipients answered.
+  // Number of outcomes.
   [[nodiscard]] unsigned asked() const { return asked_; }
-  // How it ended: `recipient` where no complaint about the host is to be made.
+  // How it ended; `recipient`: without a failure of the host.
   [[nodiscard]] const ProbeOutcome& ending() const { return ending_; }
 
  private:
   void enter(Step step, std::string_view command = {});
   void say_hello(Step step);
   void on_reply(const SmtpReply& reply);
-  void on_greeting(const SmtpReply& reply);
   void on_hello(const SmtpReply& reply);
   void on_starttls(const SmtpReply& reply);
-  void on_mail(const SmtpReply& reply);
-  void on_rcpt(const SmtpReply& reply);
   void be_ready();
   void begin_asking();
   void send_mail();
@@ -179,7 +175,7 @@ class Callout {
   bool in_transaction_ = false;
   bool transaction_utf8_ = false;
   bool wants_tls_ = false;
-  std::string pending_;  // the address being asked about; empty: none
+  std::string pending_;  // the address of the open question; empty: none
   SmtpReplyDecoder decoder_;
   std::string output_;
   std::optional<ProbeOutcome> outcome_;
