@@ -21,26 +21,27 @@ std::string address_text(const NextHop& hop) {
 
 }  // namespace
 
-// One address being asked about.  Where it stands is what of lookup, hop and soon is set.
 struct ProbeDriver::Probe {
   std::string key;
   std::string address;
   Route route;
   DomainCheck check = DomainCheck::no;
-  std::vector<Done> waiters;
-  ProbeResult result;
-  std::vector<NextHop> hops;  // still to be asked, in order, from next_hop
+  std::vector<Done> waiters{};
+  ProbeResult result{};
+  std::vector<NextHop> hops{};  // in order; next_hop counts those that were begun
   std::size_t next_hop = 0;
-  std::vector<StreamAddress> addresses;  // of the hop before next_hop, from next_address
+  std::vector<StreamAddress> addresses{};  // of the current hop; next_address counts likewise
   std::size_t next_address = 0;
-  bool seen_up = false;  // some hop talked to us: not all are down
-  Hop* hop = nullptr;    // where it waits for an answer
+  bool seen_up = false;  // some hop has answered: not all are down
+  Hop* hop = nullptr;    // the hop whose answer is awaited
   Hop::Ticket ticket = 0;
-  Loop::Owned lookup;
-  Loop::Owned soon;
-  Loop::Owned deadline;
+  Loop::Owned step{};  // a look-up, or the loop's next turn
+  Loop::Owned deadline{};
 
   [[nodiscard]] const NextHop& current() const { return hops[next_hop - 1]; }
+  void set_outcome(ProbeReason reason, std::string text) {
+    result.outcome = {RecipientStatus::defer, reason, std::move(text)};
+  }
 };
 
 ProbeDriver::ProbeDriver(Surroundings surroundings, const ProbeLimits& limits,
@@ -50,27 +51,24 @@ ProbeDriver::ProbeDriver(Surroundings surroundings, const ProbeLimits& limits,
       options_(std::move(options)),
       memory_(limits_, around_.random),
       rate_(limits.rate),
-      sweep_(around_.loop.every(kSweep_us, [this] { forget_quiet_hops(); })) {}
+      sweep_(around_.loop.every(kSweep_us, [this] {
+        std::erase_if(hops_, [](const auto& entry) { return entry.second->is_quiet(); });
+      })) {}
 
 ProbeDriver::~ProbeDriver() = default;
 
 void ProbeDriver::probe(const std::string& address, const Route& route, DomainCheck check,
                         Done done) {
   const std::string key = cache_key(address);
-  if (const auto running = probes_.find(key); running != probes_.end()) {
+  const bool full = probes_.size() >= limits_.pending;
+  const auto [entry, is_new] = probes_.try_emplace(key);
+  if (is_new) entry->second.reset(new Probe{key, address, route, check});
+  Probe& probe = *entry->second;
+  probe.waiters.push_back(std::move(done));
+  if (!is_new) {
     ++counters_.joined;
-    running->second->waiters.push_back(std::move(done));
     return;
   }
-  const bool full = probes_.size() >= limits_.pending;
-  auto owned = std::make_unique<Probe>();
-  Probe& probe = *owned;
-  probe.key = key;
-  probe.address = address;
-  probe.route = route;
-  probe.check = check;
-  probe.waiters.push_back(std::move(done));
-  probes_.emplace(key, std::move(owned));
   if (full) {
     ++counters_.refused_pending;
     return fail(probe, ProbeReason::busy, "too many addresses are being verified");
@@ -84,22 +82,21 @@ void ProbeDriver::probe(const std::string& address, const Route& route, DomainCh
     return fail(probe, ProbeReason::not_askable, "the address cannot be put into an SMTP command");
   }
   probe.deadline = around_.loop.after(limits_.whole_us, [this, &probe] { on_deadline(probe); });
-  probe.soon = around_.loop.after(0, [this, &probe] { find_hops(probe); });
+  probe.step = around_.loop.after(0, [this, &probe] { find_hops(probe); });
 }
 
 void ProbeDriver::find_hops(Probe& probe) {
-  probe.soon.reset();
   if (probe.route.kind == Route::Kind::hosts) {
     probe.hops = probe.route.hops;
     return next_hop(probe);
   }
   const std::string domain(domain_of(probe.address));
-  probe.lookup = around_.exchangers.find_exchangers(
+  probe.step = around_.exchangers.find_exchangers(
       domain, [this, &probe, domain](const Result<ExchangerLookup::Exchangers>& found) {
         if (!found.ok()) {
           return fail(probe, ProbeReason::unreachable, "mail exchangers cannot be looked up now");
         }
-        for (const MailExchanger& exchanger : found.value()) {
+        for (const dns::Mx& exchanger : found.value()) {
           if (exchanger.host.empty() || exchanger.host == ".") {
             return fail(probe, ProbeReason::no_route, "the domain takes no mail");
           }
@@ -124,20 +121,18 @@ void ProbeDriver::next_hop(Probe& probe) {
     probe.addresses.push_back(std::move(address).value());
     return next_address(probe);
   }
-  probe.lookup = around_.resolver.find_addresses(
+  probe.step = around_.resolver.find_addresses(
       hop.host, hop.port, [this, &probe](const Result<Resolver::Addresses>& found) {
         if (!found.ok()) {
-          probe.result.outcome = {RecipientStatus::defer, ProbeReason::unreachable,
-                                  "the host cannot be looked up now"};
+          probe.set_outcome(ProbeReason::unreachable, "the host cannot be looked up now");
           return next_hop(probe);
         }
-        for (const StreamAddress& address : found.value()) {
-          if (probe.addresses.size() == limits_.addresses_per_host) break;
-          probe.addresses.push_back(address);
+        if (found.value().empty()) {
+          probe.set_outcome(ProbeReason::no_route, "the host has no address");
         }
-        if (probe.addresses.empty()) {
-          probe.result.outcome = {RecipientStatus::defer, ProbeReason::no_route,
-                                  "the host has no address"};
+        probe.addresses = found.value();
+        if (probe.addresses.size() > limits_.addresses_per_host) {
+          probe.addresses.resize(limits_.addresses_per_host);
         }
         next_address(probe);
       });
@@ -148,56 +143,47 @@ void ProbeDriver::next_address(Probe& probe) {
   const StreamAddress& address = probe.addresses[probe.next_address++];
   probe.result.host = probe.current().host;
   if (around_.is_ourselves(address)) {
-    // Where nearer ones have been asked in vain, their failure is what matters.
+    // The failure of a hop that was asked says more.
     if (probe.result.outcome.text.empty()) {
-      probe.result.outcome = {RecipientStatus::defer, ProbeReason::no_route,
-                              "the next hop is this host"};
+      probe.set_outcome(ProbeReason::no_route, "the next hop is this host");
     }
     // The exchangers after ourselves are no nearer to the mailbox than we are.
-    if (probe.route.kind == Route::Kind::mx) return finish(probe);
-    return next_address(probe);
+    return probe.route.kind == Route::Kind::mx ? finish(probe) : next_address(probe);
   }
   Hop& hop = hop_at(probe, address);
-  if (probe.check == DomainCheck::yes) return ask_random(probe, hop);
-  ask_address(probe, hop);
+  if (probe.check == DomainCheck::no) {
+    return ask(probe, hop, probe.address, &ProbeDriver::on_answer);
+  }
+  ask(probe, hop, random_address(probe.address), &ProbeDriver::on_random);
 }
 
 Hop& ProbeDriver::hop_at(const Probe& probe, const StreamAddress& address) {
   const NextHop& next = probe.current();
   const std::string key = address.text + (next.lmtp ? " lmtp " : " smtp ") +
                           std::to_string(static_cast<int>(probe.route.tls));
-  auto known = hops_.find(key);
-  if (known == hops_.end()) {
+  std::unique_ptr<Hop>& hop = hops_[key];
+  if (!hop) {
     CalloutOptions options = options_;
     options.lmtp = next.lmtp;
     options.tls = probe.route.tls;
-    known = hops_
-                .emplace(key, std::make_unique<Hop>(
-                                  around_.loop, around_.connector, memory_, limits_, address,
-                                  next.is_address ? "" : next.host, std::move(options)))
-                .first;
+    hop = std::make_unique<Hop>(around_.loop, around_.connector, memory_, limits_, address,
+                                next.is_address ? "" : next.host, std::move(options));
   }
-  return *known->second;
+  return *hop;
 }
 
-void ProbeDriver::ask_random(Probe& probe, Hop& hop) {
+void ProbeDriver::ask(Probe& probe, Hop& hop, const std::string& address, OnOutcome on_outcome) {
   probe.hop = &hop;
-  probe.ticket = hop.ask(random_address(probe.address), [this, &probe, &hop](const auto& outcome) {
-    on_random(probe, hop, outcome);
+  probe.ticket = hop.ask(address, [this, &probe, on_outcome](const ProbeOutcome& outcome) {
+    (this->*on_outcome)(probe, outcome);
   });
 }
 
-void ProbeDriver::on_random(Probe& probe, Hop& hop, const ProbeOutcome& outcome) {
+void ProbeDriver::on_random(Probe& probe, const ProbeOutcome& outcome) {
   if (outcome.reason != ProbeReason::recipient) return on_answer(probe, outcome);
   if (outcome.status == RecipientStatus::ok) probe.result.accept_all = AcceptAll::yes;
   if (outcome.status == RecipientStatus::bounce) probe.result.accept_all = AcceptAll::no;
-  ask_address(probe, hop);
-}
-
-void ProbeDriver::ask_address(Probe& probe, Hop& hop) {
-  probe.hop = &hop;
-  probe.ticket = hop.ask(
-      probe.address, [this, &probe](const ProbeOutcome& outcome) { on_answer(probe, outcome); });
+  ask(probe, *probe.hop, probe.address, &ProbeDriver::on_answer);
 }
 
 void ProbeDriver::on_answer(Probe& probe, const ProbeOutcome& outcome) {
@@ -210,17 +196,14 @@ void ProbeDriver::on_answer(Probe& probe, const ProbeOutcome& outcome) {
 
 void ProbeDriver::on_deadline(Probe& probe) {
   if (probe.hop != nullptr) probe.hop->cancel(probe.ticket);
-  probe.hop = nullptr;
-  probe.lookup.reset();
-  probe.result.outcome = {RecipientStatus::defer, ProbeReason::timed_out,
-                          "no answer within the time limit"};
+  probe.set_outcome(ProbeReason::timed_out, "no answer within the time limit");
   finish(probe);
 }
 
 void ProbeDriver::fail(Probe& probe, ProbeReason reason, std::string text) {
-  probe.result.outcome = {RecipientStatus::defer, reason, std::move(text)};
-  // Not from within probe(): whoever asks is not ready for the answer.
-  probe.soon = around_.loop.after(0, [this, &probe] { finish(probe); });
+  probe.set_outcome(reason, std::move(text));
+  // Never from within probe(): its caller is not ready for the result.
+  probe.step = around_.loop.after(0, [this, &probe] { finish(probe); });
 }
 
 void ProbeDriver::finish(Probe& probe) {
@@ -228,16 +211,10 @@ void ProbeDriver::finish(Probe& probe) {
   ++counters_.ended[probe.result.outcome.status];
   const bool down = traits_of(probe.result.outcome.reason).down && !probe.seen_up;
   if (down) probe.result.reach = ProbeResult::Reach::all_down;
-  const auto entry = probes_.find(probe.key);
-  QV_CHECK(entry != probes_.end());
-  // It may be asked about again from within the callbacks: then that is a new probe.
-  const std::unique_ptr<Probe> ended = std::move(entry->second);
-  probes_.erase(entry);
-  for (const Done& done : ended->waiters) done(ended->result);
-}
-
-void ProbeDriver::forget_quiet_hops() {
-  std::erase_if(hops_, [](const auto& entry) { return entry.second->quiet(); });
+  // A question about the same address from within a callback begins a new probe.
+  const auto ended = probes_.extract(probe.key);
+  QV_CHECK(!ended.empty());
+  for (const Done& done : ended.mapped()->waiters) done(ended.mapped()->result);
 }
 
 std::string ProbeDriver::random_address(std::string_view address) {

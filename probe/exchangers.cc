@@ -14,7 +14,6 @@
 #include "core/text.h"
 #include "event/listen.h"
 #include "event/stream.h"
-#include "wire/dns.h"
 
 namespace qv {
 
@@ -24,16 +23,15 @@ constexpr std::int64_t kTry_us = 3000000;  // one server's time for one question
 constexpr std::size_t kTries = 2;          // rounds over all servers
 constexpr std::size_t kMaxServers = 3;     // as resolv.conf(5)
 
-constexpr Error kCannotTell{Fault::retry, 0, "dns"};
-
 std::uint16_t random_id() {
   std::uint16_t id = 0;
-  if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id)
+  if (getrandom(&id, sizeof id, GRND_NONBLOCK) != sizeof id) {
     id = static_cast<std::uint16_t>(random());
+  }
   return id;
 }
 
-// "addr", and with a port as libevent's resolver takes it: "addr:port", "[addr]:port".
+// "addr", or "addr:port" and "[addr]:port", which libevent's resolver accepts too.
 std::optional<StreamAddress> parse_server(std::string_view text) {
   const bool bracketed = starts_with(text, "[");
   const bool bare_ipv6 = !bracketed && find_byte(text, ':') != find_last_byte(text, ':');
@@ -62,13 +60,11 @@ std::vector<StreamAddress> read_servers(const std::string& resolv_conf) {
   return servers;
 }
 
-// One question for MX records: by UDP to one server after the other, by TCP where the reply does
-// not fit.  A fresh socket and id per try: a forged reply must guess port and id.
+// One question for MX records.  A new socket and id per try: a forger must guess both.
 class MxLookup final : public Loop::Handle, private Stream::User {
  public:
-  using Done = std::function<void(Result<ExchangerLookup::Exchangers>)>;
-
-  MxLookup(Loop& loop, const std::vector<StreamAddress>& servers, std::string domain, Done done)
+  MxLookup(Loop& loop, const std::vector<StreamAddress>& servers, std::string domain,
+           ExchangerLookup::Done done)
       : loop_(loop), servers_(servers), domain_(std::move(domain)), done_(std::move(done)) {
     timer_ = loop_.after(0, [this] { next_try(); });
   }
@@ -79,10 +75,10 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     stream_.reset();
     reply_.clear();
     socket_.reset();
-    if (tries_ == kTries * servers_.size()) return finish(kCannotTell);
+    if (tries_ == kTries * servers_.size()) return finish(Error{Fault::retry, 0, "dns"});
     server_ = tries_++ % servers_.size();
     query_ = dns::encode_mx_query(random_id(), domain_);
-    // What is no name has no records.
+    // An invalid name has no records.
     if (query_.empty()) return finish(ExchangerLookup::Exchangers{});
     timer_ = loop_.after(kTry_us, [this] { next_try(); });
     const StreamAddress& server = servers_[server_];
@@ -98,21 +94,16 @@ class MxLookup final : public Loop::Handle, private Stream::User {
   void on_datagram() {
     std::array<char, dns::kMaxUdpReply> buffer{};
     const ssize_t got = ::recv(socket_.get(), buffer.data(), buffer.size(), 0);
-    // Nobody listens there: the next one.
+    // Such as ECONNREFUSED: nobody listens there.
     if (got < 0) return errno == EAGAIN || errno == EINTR ? void() : next_try();
     judge({buffer.data(), static_cast<std::size_t>(got)});
   }
 
   void judge(std::string_view reply) {
-    std::vector<dns::Mx> records;
+    ExchangerLookup::Exchangers records;
     switch (dns::parse_mx_reply(reply, query_, records)) {
-      case dns::Reply::answer: {
-        ExchangerLookup::Exchangers exchangers;
-        for (dns::Mx& record : records) {
-          exchangers.push_back({record.preference, std::move(record.host)});
-        }
-        return finish(std::move(exchangers));
-      }
+      case dns::Reply::answer:
+        return finish(std::move(records));
       case dns::Reply::truncated:
         return stream_ ? next_try() : ask_by_tcp();
       case dns::Reply::failure:
@@ -143,7 +134,7 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     const std::size_t length = static_cast<std::size_t>(high << 8 | low);
     if (input.size() - 2 < length) return 0;
     reply_ = input.substr(2, length);
-    // Not from within the stream: judging may destroy it.
+    // When the loop turns: judge() may destroy the stream.
     timer_ = loop_.after(0, [this] { judge(reply_); });
     return input.size();
   }
@@ -155,8 +146,8 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     timer_.reset();
     watch_.reset();
     stream_.reset();
-    // It may destroy this.
-    const Done done = std::move(done_);
+    // `done` may destroy this.
+    const ExchangerLookup::Done done = std::move(done_);
     done(std::move(found));
   }
 
@@ -165,7 +156,7 @@ class MxLookup final : public Loop::Handle, private Stream::User {
   Loop& loop_;
   const std::vector<StreamAddress>& servers_;
   std::string domain_;
-  Done done_;
+  ExchangerLookup::Done done_;
   std::size_t tries_ = 0;
   std::size_t server_ = 0;
   std::string query_;
@@ -181,8 +172,7 @@ class DnsLookup final : public ExchangerLookup {
   DnsLookup(Loop& loop, const std::string& resolv_conf)
       : loop_(loop), servers_(read_servers(resolv_conf)) {}
 
-  Loop::Owned find_exchangers(const std::string& domain,
-                              std::function<void(Result<Exchangers>)> done) override {
+  Loop::Owned find_exchangers(const std::string& domain, Done done) override {
     return std::make_unique<MxLookup>(loop_, servers_, domain, std::move(done));
   }
 

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/hop.h"
 
-#include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "core/check.h"
@@ -11,7 +11,7 @@ namespace qv {
 using Step = Callout::Step;
 
 // One connection with a Callout on it, and its time limits.  It calls its hop from the loop, never
-// from within a call of the hop's.
+// from within a call by the hop.
 class Hop::Session final : private Connection::User {
  public:
   Session(Hop& hop, CalloutOptions options)
@@ -22,25 +22,29 @@ class Hop::Session final : private Connection::User {
   }
 
   [[nodiscard]] bool can_ask() const {
-    return callout_.can_ask() && callout_.asked() < hop_.limits_.recipients_per_connection;
+    return !question && callout_.can_ask() &&
+           callout_.asked() < hop_.limits_.recipients_per_connection;
   }
-  // The outcome of what cannot be asked is there already, and must not come from within this call.
-  void ask(std::string_view address) {
-    callout_.ask(address);
+  // The callout may have an outcome at once, which must not come from within this call.
+  void ask(Question next) {
+    question = std::move(next);
+    callout_.ask(question->address);
     pump_soon();
   }
-  // Says QUIT and ends.  REQUIRES: nothing is being asked.
+  // Sends QUIT and ends.  REQUIRES: no question is open.
   void leave() {
     callout_.leave();
     pump_soon();
   }
-  // Ends at once; what is being asked is settled as timed out.
+  // Ends at once, with the question timed out.
   void give_up() {
     callout_.lost(ProbeReason::timed_out, "time limit");
     pump_soon();
   }
-  // Number of recipients it has settled.
+  // Number of outcomes so far.
   [[nodiscard]] unsigned asked() const { return callout_.asked(); }
+
+  std::optional<Question> question;
 
  private:
   void on_connected() override {
@@ -89,26 +93,20 @@ class Hop::Session final : private Connection::User {
     soon_ = hop_.loop_.after(0, [this] { pump(); });
   }
 
-  // Does what the callout wants; the last thing any callback does.
+  // Does what the callout wants; the last call in every callback.
   void pump() {
-    soon_.reset();
     const std::string output = callout_.take_output();
     if (!callout_.finished()) {
+      soon_.reset();
       if (!output.empty()) connection_->send(output);
       if (callout_.take_tls_request()) connection_->start_tls(hop_.name_);
       set_timer();
     } else {
       timer_.reset();
       connection_.reset();
+      soon_ = hop_.loop_.after(0, [this] { hop_.remove(*this); });
     }
-    if (const auto outcome = callout_.take_outcome()) {
-      // The hop hears of the end with the next turn: it may be busy with this outcome.
-      if (callout_.finished()) {
-        soon_ = hop_.loop_.after(0, [this] { hop_.on_session_end(*this); });
-      }
-      return hop_.on_outcome(*this, *outcome);
-    }
-    if (callout_.finished()) hop_.on_session_end(*this);
+    if (const auto outcome = callout_.take_outcome()) hop_.on_outcome(*this, *outcome);
   }
 
   Hop& hop_;
@@ -131,6 +129,8 @@ Hop::Hop(Loop& loop, Connector& connector, HostMemory& memory, const ProbeLimits
 
 Hop::~Hop() = default;
 
+bool Hop::is_quiet() const { return sessions_.empty() && waiting_.empty(); }
+
 Hop::Ticket Hop::ask(const std::string& address, Answered answered) {
   const Ticket ticket = next_ticket_++;
   waiting_.push_back({ticket, address, std::move(answered), false});
@@ -141,10 +141,10 @@ Hop::Ticket Hop::ask(const std::string& address, Answered answered) {
 void Hop::cancel(Ticket ticket) {
   const auto same = [ticket](const Question& question) { return question.ticket == ticket; };
   if (std::erase_if(waiting_, same) > 0) return;
-  for (Link& link : links_) {
-    if (!link.question || link.question->ticket != ticket) continue;
-    link.question.reset();
-    link.session->give_up();
+  for (Session& session : sessions_) {
+    if (!session.question || !same(*session.question)) continue;
+    session.question.reset();
+    session.give_up();
   }
 }
 
@@ -154,107 +154,82 @@ void Hop::schedule() {
 
 void Hop::hand_out() {
   soon_.reset();
-  if (memory_.state(address_.text, loop_.now_us()) != HostMemory::State::fine) {
-    return refuse_waiting();
-  }
+  const HostMemory::State state = memory_.state(address_.text, loop_.now_us());
+  if (state != HostMemory::State::fine) return refuse_waiting(state);
   while (!waiting_.empty()) {
-    Link* link = idle_link();
-    if (link == nullptr) link = new_link();
-    if (link == nullptr) return;
-    link->question = std::move(waiting_.front());
+    Session* session = idle_or_new_session();
+    if (session == nullptr) return;
+    session->ask(std::move(waiting_.front()));
     waiting_.pop_front();
-    link->session->ask(link->question->address);
   }
 }
 
-// Those that had the luck to be asked in time are answered; the others try elsewhere.
-void Hop::refuse_waiting() {
-  const bool sender =
-      memory_.state(address_.text, loop_.now_us()) == HostMemory::State::sender_refused;
+// Questions on a connection still get their answers; these may succeed at another hop.
+void Hop::refuse_waiting(HostMemory::State state) {
+  const bool sender = state == HostMemory::State::sender_refused;
   const ProbeOutcome outcome{RecipientStatus::defer,
                              sender ? ProbeReason::sender_refused : ProbeReason::backing_off,
                              sender ? std::string(memory_.sender_refusal(address_.text))
                                     : "the host has failed and is left alone for a while"};
-  std::deque<Question> refused = std::exchange(waiting_, {});
+  const std::deque<Question> refused = std::exchange(waiting_, {});
   for (const Question& question : refused) question.answered(outcome);
 }
 
-Hop::Link* Hop::idle_link() {
-  for (Link& link : links_) {
-    if (!link.ended && !link.question && link.session->can_ask()) return &link;
+Hop::Session* Hop::idle_or_new_session() {
+  for (Session& session : sessions_) {
+    if (session.can_ask()) return &session;
   }
-  return nullptr;
-}
-
-Hop::Link* Hop::new_link() {
-  if (links_.size() >= limits_.connections_per_host) return nullptr;
+  if (sessions_.size() >= limits_.connections_per_host) return nullptr;
   CalloutOptions options = options_;
-  const bool in_clear = memory_.tls(address_.text, loop_.now_us()) == HostMemory::Tls::broken;
-  if (options.tls == TlsUse::may && in_clear) options.tls = TlsUse::never;
-  links_.emplace_back();
-  links_.back().session = std::make_unique<Session>(*this, std::move(options));
-  return &links_.back();
+  if (options.tls == TlsUse::may && memory_.is_tls_broken(address_.text, loop_.now_us())) {
+    options.tls = TlsUse::never;
+  }
+  return &sessions_.emplace_back(*this, std::move(options));
 }
 
-Hop::Links::iterator Hop::link_of(const Session& session) {
-  const auto link = std::find_if(links_.begin(), links_.end(), [&](const Link& candidate) {
-    return candidate.session.get() == &session;
-  });
-  QV_CHECK(link != links_.end());
-  return link;
-}
-
-void Hop::remember(const ProbeOutcome& outcome) {
+void Hop::record(const ProbeOutcome& outcome) {
   const std::int64_t now_us = loop_.now_us();
   switch (traits_of(outcome.reason).blame) {
     case Blame::nobody:
-      if (outcome.reason == ProbeReason::recipient) memory_.note_answer(address_.text);
+      if (outcome.reason == ProbeReason::recipient) memory_.record_answer(address_.text);
       return;
     case Blame::host:
-      return memory_.note_failure(address_.text, now_us);
+      return memory_.record_failure(address_.text, now_us);
     case Blame::sender:
-      return memory_.note_sender_refused(address_.text, now_us, outcome.text);
+      return memory_.record_sender_refused(address_.text, now_us, outcome.text);
     case Blame::tls:
-      if (options_.tls == TlsUse::must) return memory_.note_failure(address_.text, now_us);
-      return memory_.note_tls_broken(address_.text, now_us);
+      if (options_.tls == TlsUse::must) return memory_.record_failure(address_.text, now_us);
+      return memory_.record_tls_broken(address_.text, now_us);
   }
 }
 
-bool Hop::worth_retrying(const Link& link, const ProbeOutcome& outcome) const {
-  if (link.question->retried) return false;
-  const Blame whose = traits_of(outcome.reason).blame;
-  if (whose == Blame::tls) return options_.tls == TlsUse::may;
-  // A host that does not answer in time does not do so sooner on a new connection.
+bool Hop::is_worth_retrying(const Session& session, const ProbeOutcome& outcome) const {
+  if (session.question->retried) return false;
+  const Blame blame = traits_of(outcome.reason).blame;
+  if (blame == Blame::tls) return options_.tls == TlsUse::may;
+  // A slow host is no faster on a new connection.
   if (outcome.reason == ProbeReason::timed_out) return false;
-  // The one that failed counts as asked too.
-  return whose == Blame::host && link.session->asked() > 1;
+  // asked() counts the failed question too.
+  return blame == Blame::host && session.asked() > 1;
 }
 
 void Hop::on_outcome(Session& session, const ProbeOutcome& outcome) {
-  Link& link = *link_of(session);
-  if (!link.question) return remember(outcome);
-  const bool retry = worth_retrying(link, outcome);
-  if (!retry || traits_of(outcome.reason).blame == Blame::tls) remember(outcome);
-  Question question = std::move(*link.question);
-  link.question.reset();
-  // A conversation that has ended says so in its own call; until then it takes no more.
+  if (!session.question) return record(outcome);
+  const bool retry = is_worth_retrying(session, outcome);
+  if (!retry || traits_of(outcome.reason).blame == Blame::tls) record(outcome);
+  Question question = std::move(*session.question);
+  session.question.reset();
   if (!session.can_ask()) session.leave();
   schedule();
-  if (retry) {
-    question.retried = true;
-    waiting_.push_front(std::move(question));
-    return;
-  }
-  question.answered(outcome);
+  if (!retry) return question.answered(outcome);
+  question.retried = true;
+  waiting_.push_front(std::move(question));
 }
 
-void Hop::on_session_end(Session& session) {
-  const auto link = link_of(session);
-  link->ended = true;
-  std::unique_ptr<Session> ended = std::move(link->session);
-  // Its end settled what it was asked.
-  QV_CHECK(!link->question);
-  links_.erase(link);
+void Hop::remove(const Session& session) {
+  // Its end settled its question.
+  QV_CHECK(!session.question);
+  sessions_.remove_if([&](const Session& each) { return &each == &session; });
   if (!waiting_.empty()) schedule();
 }
 

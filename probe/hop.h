@@ -1,13 +1,14 @@
 // SPDX-License-Identifier: 0BSD
 // probe/hop.h - one next hop at one address: its connections, and the questions that wait for them.
 //
-// A question is asked on a connection that is idle, else on a new one while there are fewer than
-// connections_per_host, else it waits.  A connection that had answered before and then fails has
-// said nothing about the question that it failed on: that one is asked again, once, on a new one.
-// So is one whose TLS handshake failed, in the clear, unless TLS must be.  What is learnt about the
-// host goes to the HostMemory; when it has failed those that wait are not kept waiting.
+// A question goes to an idle connection, else to a new one while there are fewer than
+// connections_per_host, else it waits.  If a connection fails after it has answered other
+// questions, the failure says nothing about the open one: that is asked again, once, on a new
+// connection.  After a failed TLS handshake it is asked again in the clear, unless TLS is a must.
+// HostMemory records what is learnt about the host; once the host has failed, the waiting questions
+// fail too.
 //
-//   Invariant: a question is in exactly one place: waiting_, or one session's `question`.
+//   Invariant: a question is in exactly one place: waiting_, or one session.
 //
 // Threads: none.  Tests: tests/probe/driver_test.cc
 #ifndef QV_PROBE_HOP_H_
@@ -16,8 +17,6 @@
 #include <deque>
 #include <functional>
 #include <list>
-#include <memory>
-#include <optional>
 #include <string>
 
 #include "event/connect.h"
@@ -39,15 +38,13 @@ class Hop {
   Hop(const Hop&) = delete;
   Hop& operator=(const Hop&) = delete;
 
-  // `answered` is called from the loop, once, not from within this call, unless cancelled; it must
-  // not destroy the hop.
+  // Calls `answered` once, from the loop, unless cancelled; it must not destroy the hop.
   Ticket ask(const std::string& address, Answered answered);
-  // Forgets the question; a connection that is busy with it is closed, and counts as failed.
+  // Drops the question.  A connection that waits for its answer is closed, as a failure.
   void cancel(Ticket ticket);
 
-  // True while it has neither connections nor questions.
-  [[nodiscard]] bool quiet() const { return links_.empty() && waiting_.empty(); }
-  [[nodiscard]] std::size_t connections() const { return links_.size(); }
+  // True: there are neither connections nor questions.
+  [[nodiscard]] bool is_quiet() const;
 
  private:
   class Session;
@@ -57,24 +54,17 @@ class Hop {
     Answered answered;
     bool retried = false;
   };
-  struct Link {
-    std::unique_ptr<Session> session;
-    std::optional<Question> question;
-    bool ended = false;
-  };
-  using Links = std::list<Link>;
 
   void on_outcome(Session& session, const ProbeOutcome& outcome);
-  void on_session_end(Session& session);
+  void remove(const Session& session);
 
   void schedule();
   void hand_out();
-  [[nodiscard]] Link* idle_link();
-  [[nodiscard]] Link* new_link();
-  [[nodiscard]] Links::iterator link_of(const Session& session);
-  void remember(const ProbeOutcome& outcome);
-  [[nodiscard]] bool worth_retrying(const Link& link, const ProbeOutcome& outcome) const;
-  void refuse_waiting();
+  // Null: no connection is idle, and no other is allowed.
+  [[nodiscard]] Session* idle_or_new_session();
+  void record(const ProbeOutcome& outcome);
+  [[nodiscard]] bool is_worth_retrying(const Session& session, const ProbeOutcome& outcome) const;
+  void refuse_waiting(HostMemory::State state);
 
   Loop& loop_;
   Connector& connector_;
@@ -85,7 +75,7 @@ class Hop {
   CalloutOptions options_;
   Ticket next_ticket_ = 1;
   std::deque<Question> waiting_;
-  Links links_;
+  std::list<Session> sessions_;
   Loop::Owned soon_;
 };
 

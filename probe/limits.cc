@@ -5,15 +5,15 @@
 
 namespace qv {
 
-namespace {
-constexpr std::int64_t kMinute_us = 60000000;
-}
-
 RateLimit::Pass RateLimit::take(std::string_view name, std::int64_t now_us) {
+  constexpr std::int64_t kMinute_us = 60 * kSecond_us;
   if (per_minute_ == 0) return Pass::allowed;
-  if (now_us - swept_us_ > kMinute_us) forget_full(now_us);
-  const std::int64_t share_us = std::max<std::int64_t>(
-      1, kMinute_us / static_cast<std::int64_t>(std::min<std::uint64_t>(per_minute_, kMinute_us)));
+  if (now_us - swept_us_ > kMinute_us) {
+    swept_us_ = now_us;
+    std::erase_if(buckets_, [&](const auto& entry) { return entry.second <= now_us; });
+  }
+  const std::int64_t share_us =
+      kMinute_us / static_cast<std::int64_t>(std::min<std::uint64_t>(per_minute_, kMinute_us));
   auto bucket = buckets_.find(name);
   if (bucket == buckets_.end()) bucket = buckets_.emplace(name, 0).first;
   const std::int64_t full_at_us = std::max(bucket->second, now_us) + share_us;
@@ -22,74 +22,69 @@ RateLimit::Pass RateLimit::take(std::string_view name, std::int64_t now_us) {
   return Pass::allowed;
 }
 
-void RateLimit::forget_full(std::int64_t now_us) {
-  swept_us_ = now_us;
-  std::erase_if(buckets_, [&](const auto& entry) { return entry.second <= now_us; });
+const HostMemory::Host& HostMemory::find(std::string_view key) const {
+  static const Host kUnknown;
+  const auto host = hosts_.find(key);
+  return host == hosts_.end() ? kUnknown : host->second;
 }
 
 HostMemory::State HostMemory::state(std::string_view key, std::int64_t now_us) const {
-  const auto host = hosts_.find(key);
-  if (host == hosts_.end()) return State::fine;
-  if (now_us < host->second.leave_until_us) return State::backing_off;
-  if (now_us < host->second.sender_refused_until_us) return State::sender_refused;
-  return State::fine;
+  const Host& host = find(key);
+  if (now_us < host.back_off_until_us) return State::backing_off;
+  return now_us < host.sender_refused_until_us ? State::sender_refused : State::fine;
 }
 
-HostMemory::Tls HostMemory::tls(std::string_view key, std::int64_t now_us) const {
-  const auto host = hosts_.find(key);
-  const bool broken = host != hosts_.end() && now_us < host->second.tls_broken_until_us;
-  return broken ? Tls::broken : Tls::fine;
+bool HostMemory::is_tls_broken(std::string_view key, std::int64_t now_us) const {
+  return now_us < find(key).tls_broken_until_us;
 }
 
 std::string_view HostMemory::sender_refusal(std::string_view key) const {
-  const auto host = hosts_.find(key);
-  return host == hosts_.end() ? std::string_view{} : host->second.refusal;
+  return find(key).refusal;
 }
 
-HostMemory::Host& HostMemory::get(std::string_view key, std::int64_t now_us) {
+HostMemory::Host& HostMemory::find_or_add(std::string_view key, std::int64_t now_us) {
   const auto known = hosts_.find(key);
   if (known != hosts_.end()) return known->second;
   if (hosts_.size() >= limits_.remembered_hosts) {
     std::erase_if(hosts_, [&](const auto& entry) {
       const Host& host = entry.second;
-      return std::max({host.leave_until_us, host.sender_refused_until_us,
+      return std::max({host.back_off_until_us, host.sender_refused_until_us,
                        host.tls_broken_until_us}) <= now_us;
     });
   }
-  // All of them are still of use: better to forget than to grow.
+  // Losing what is still of use is better than growing.
   if (hosts_.size() >= limits_.remembered_hosts) hosts_.clear();
   return hosts_.emplace(key, Host{}).first->second;
 }
 
-void HostMemory::note_answer(std::string_view key) {
+void HostMemory::record_answer(std::string_view key) {
   const auto host = hosts_.find(key);
   if (host == hosts_.end()) return;
   host->second.failures = 0;
-  host->second.leave_until_us = 0;
+  host->second.back_off_until_us = 0;
 }
 
-void HostMemory::note_failure(std::string_view key, std::int64_t now_us) {
+void HostMemory::record_failure(std::string_view key, std::int64_t now_us) {
   constexpr unsigned kMostDoublings = 30;
-  Host& host = get(key, now_us);
-  if (now_us < host.leave_until_us) return;
+  Host& host = find_or_add(key, now_us);
+  if (now_us < host.back_off_until_us) return;
   const unsigned doublings = std::min(host.failures, kMostDoublings);
   ++host.failures;
   const std::int64_t full_us =
       std::min(limits_.max_backoff_us, limits_.backoff_us * (std::int64_t{1} << doublings));
-  // 750 to 1250 thousandths.
   const auto thousandths = static_cast<std::int64_t>(750 + random_() % 501);
-  host.leave_until_us = now_us + full_us / 1000 * thousandths;
+  host.back_off_until_us = now_us + full_us / 1000 * thousandths;
 }
 
-void HostMemory::note_sender_refused(std::string_view key, std::int64_t now_us,
-                                     std::string_view text) {
-  Host& host = get(key, now_us);
+void HostMemory::record_sender_refused(std::string_view key, std::int64_t now_us,
+                                       std::string_view text) {
+  Host& host = find_or_add(key, now_us);
   host.sender_refused_until_us = now_us + limits_.sender_refused_us;
   host.refusal = text;
 }
 
-void HostMemory::note_tls_broken(std::string_view key, std::int64_t now_us) {
-  get(key, now_us).tls_broken_until_us = now_us + limits_.tls_broken_us;
+void HostMemory::record_tls_broken(std::string_view key, std::int64_t now_us) {
+  find_or_add(key, now_us).tls_broken_until_us = now_us + limits_.tls_broken_us;
 }
 
 }  // namespace qv

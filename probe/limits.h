@@ -1,6 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// probe/limits.h - how politely next hops are asked: every limit of the callouts, declared once,
-// and what is remembered to keep to them.
+// probe/limits.h - every limit of the callouts, and the state needed to enforce them.
 //
 // Pure.  Tests: tests/probe/rate_test.cc, tests/probe/host_memory_test.cc
 #ifndef QV_PROBE_LIMITS_H_
@@ -23,21 +22,21 @@ struct ProbeLimits {
   unsigned recipients_per_connection = 10;
   std::uint64_t rate = 120;  // probes per minute and entry of control/verifyprobe; 0: no limit
   std::int64_t connect_us = 10 * kSecond_us;
-  std::int64_t step_us = 30 * kSecond_us;     // from a command to its reply
-  std::int64_t whole_us = 90 * kSecond_us;    // from the question to the outcome
-  std::int64_t idle_us = 5 * kSecond_us;      // a connection with nothing to ask is kept so long
-  std::int64_t backoff_us = 10 * kSecond_us;  // after a host's first failure; doubles
-  std::int64_t max_backoff_us = 600 * kSecond_us;          // and stays at this
-  std::int64_t sender_refused_us = 3 * 3600 * kSecond_us;  // a host that refuses our sender is left
-  std::int64_t tls_broken_us = 3600 * kSecond_us;          // TLS is not tried again with a host
-  std::size_t addresses_per_host = 4;                      // of one name
-  std::size_t exchangers = 5;                              // of one domain
+  std::int64_t step_us = 30 * kSecond_us;          // from a command to its reply
+  std::int64_t whole_us = 90 * kSecond_us;         // from the question to the outcome
+  std::int64_t idle_us = 5 * kSecond_us;           // how long an idle connection stays open
+  std::int64_t backoff_us = 10 * kSecond_us;       // after a host's first failure; doubles
+  std::int64_t max_backoff_us = 600 * kSecond_us;  // up to this
+  std::int64_t sender_refused_us =
+      3 * 3600 * kSecond_us;                       // no questions after it refuses our sender
+  std::int64_t tls_broken_us = 3600 * kSecond_us;  // no TLS after a failed handshake
+  std::size_t addresses_per_host = 4;              // of one name
+  std::size_t exchangers = 5;                      // of one domain
   std::size_t remembered_hosts = 10000;
 };
 
-// How many probes per minute each name may cause: a token bucket per name.  A bucket holds up to
-// one minute's worth; buckets that are full again are forgotten, so the table is bounded by what
-// was asked within the last minute.
+// Probes per minute for each name: a token bucket per name.  A bucket holds up to one minute's
+// worth.  Full buckets are dropped, which bounds the table by the probes of the last minute.
 class RateLimit {
  public:
   enum class Pass : std::uint8_t { allowed, refused };
@@ -50,54 +49,53 @@ class RateLimit {
   [[nodiscard]] std::size_t size() const { return buckets_.size(); }
 
  private:
-  void forget_full(std::int64_t now_us);
-
   std::uint64_t per_minute_;
   std::int64_t swept_us_ = 0;
-  // When each will be full; a probe moves this on by a minute's share.
+  // The moment at which each is full again; a probe moves it on by a minute's share.
   std::map<std::string, std::int64_t, std::less<>> buckets_;
 };
 
-// What has been learnt about a next hop that is not about a recipient; `key` names host and port.
+// What probes have shown about a next hop itself; `key` names host and port.
 //
-//   failed          no connection, no sensible greeting, a reply that never came: it is left alone
-//                   for backoff_us, doubled with each further failure up to max_backoff_us, each
-//                   time between three and five quarters of that, so that many hosts' questions do
-//                   not come back at one moment
-//   sender refused  it does not take our MAIL FROM: asking about recipients is no use
-//   TLS broken      the handshake failed: it is spoken to in the clear
+//   failed          no connection, no valid greeting, or a missing reply.  No questions for
+//                   backoff_us, doubled with each further failure up to max_backoff_us.  The
+//                   actual time is three to five quarters of that, so that the questions of many
+//                   hosts do not come back at one moment.
+//   sender refused  it refuses our MAIL FROM: no questions for sender_refused_us
+//   TLS broken      the handshake failed: no TLS for tls_broken_us
 class HostMemory {
  public:
-  // `random` gives 64 random bits.  REQUIRES: `limits` outlives this object.
+  // `random` returns 64 random bits.  REQUIRES: `limits` outlives this object.
   HostMemory(const ProbeLimits& limits, std::function<std::uint64_t()> random)
       : limits_(limits), random_(std::move(random)) {}
 
   enum class State : std::uint8_t { fine, backing_off, sender_refused };
   [[nodiscard]] State state(std::string_view key, std::int64_t now_us) const;
-  enum class Tls : std::uint8_t { fine, broken };
-  [[nodiscard]] Tls tls(std::string_view key, std::int64_t now_us) const;
-  // What the host said when it refused our sender.
+  [[nodiscard]] bool is_tls_broken(std::string_view key, std::int64_t now_us) const;
+  // What the host said when it last refused our sender.
   [[nodiscard]] std::string_view sender_refusal(std::string_view key) const;
 
-  void note_answer(std::string_view key);
-  // Several failures at once count as one: those of one moment have one cause.
-  void note_failure(std::string_view key, std::int64_t now_us);
-  void note_sender_refused(std::string_view key, std::int64_t now_us, std::string_view text);
-  void note_tls_broken(std::string_view key, std::int64_t now_us);
+  void record_answer(std::string_view key);
+  // Counts failures during the back-off as one: they have one cause.
+  void record_failure(std::string_view key, std::int64_t now_us);
+  void record_sender_refused(std::string_view key, std::int64_t now_us, std::string_view text);
+  void record_tls_broken(std::string_view key, std::int64_t now_us);
 
-  // Forgets everything, for an operator who has mended something.
+  // For an operator who has repaired something.
   void clear() { hosts_.clear(); }
   [[nodiscard]] std::size_t size() const { return hosts_.size(); }
 
  private:
   struct Host {
     unsigned failures = 0;
-    std::int64_t leave_until_us = 0;
+    std::int64_t back_off_until_us = 0;
     std::int64_t sender_refused_until_us = 0;
     std::int64_t tls_broken_until_us = 0;
     std::string refusal;
   };
-  Host& get(std::string_view key, std::int64_t now_us);
+  // One without failures if nothing is known.
+  [[nodiscard]] const Host& find(std::string_view key) const;
+  Host& find_or_add(std::string_view key, std::int64_t now_us);
 
   const ProbeLimits& limits_;
   std::function<std::uint64_t()> random_;
