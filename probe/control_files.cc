@@ -10,85 +10,75 @@
 
 namespace qv {
 
-std::vector<ControlLine> ControlFiles::lines_of(const File& file) {
-  return file.used.value_or(std::vector<ControlLine>{});
-}
-
 ControlFiles::ControlFiles(const std::string& directory, WallClock clock)
-    : verifyprobe_(directory + "/verifyprobe", clock),
-      smtproutes_(directory + "/smtproutes", clock),
-      users_(directory + "/probe_update_users", clock),
-      me_file_(directory + "/me", clock) {}
+    : verifyprobe_{directory + "/verifyprobe", Reloaded<ControlLines>(clock, 0)},
+      smtproutes_{directory + "/smtproutes", Reloaded<ControlLines>(clock, 0)},
+      users_{directory + "/probe_update_users", Reloaded<ControlLines>(clock, 0)},
+      me_file_{directory + "/me", Reloaded<ControlLines>(clock, 0)} {}
 
 void ControlFiles::forget() {
   again_ = true;
-  for (File* file : {&verifyprobe_, &smtproutes_, &users_, &me_file_}) file->lines.force();
+  for (File* file : {&verifyprobe_, &smtproutes_, &users_, &me_file_}) file->reloaded.force();
 }
 
-Change ControlFiles::read(File& file, std::int64_t now_us, std::vector<Problem>& problems) const {
-  switch (file.lines.refresh(
-      now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); })) {
-    case Reload::none:
-      break;
-    case Reload::failed:
-      if (std::string trouble = file.lines.take_trouble(); !trouble.empty()) {
-        problems.push_back({file.path, 0, std::move(trouble)});
-      }
-      break;
-    case Reload::taken:
-      const ControlLines& lines = *file.lines.value();
-      if (lines == file.used) break;
-      file.used = lines;
-      return Change::changed;
+// True: use the lines.
+bool ControlFiles::refresh(File& file, std::int64_t now_us, std::vector<Problem>& problems) const {
+  const Reload reload = file.reloaded.refresh(
+      now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); });
+  if (reload == Reload::failed) {
+    std::string trouble = file.reloaded.take_trouble();
+    if (!trouble.empty()) problems.push_back({file.path, 0, std::move(trouble)});
   }
-  return again_ ? Change::changed : Change::none;
+  if (reload != Reload::taken) return again_;
+  auto lines = file.reloaded.value()->value_or(std::vector<ControlLine>{});
+  if (lines == file.lines) return again_;
+  file.lines = std::move(lines);
+  return true;
 }
 
 Change ControlFiles::read(std::int64_t now_us, std::vector<Problem>& problems) {
-  const Change probed = read(verifyprobe_, now_us, problems);
-  const Change routes = read(smtproutes_, now_us, problems);
-  const Change users = read(users_, now_us, problems);
-  const Change me = read(me_file_, now_us, problems);
-  if (probed == Change::changed || routes == Change::changed) use_routes(problems);
-  if (users == Change::changed) use_users(problems);
-  if (me == Change::changed) use_me();
+  const bool probed = refresh(verifyprobe_, now_us, problems);
+  const bool routes = refresh(smtproutes_, now_us, problems);
+  const bool users = refresh(users_, now_us, problems);
+  const bool me = refresh(me_file_, now_us, problems);
+  if (probed || routes) use_routes(problems);
+  if (users) use_users(problems);
+  if (me) use_me();
   started_ = true;
   again_ = false;
-  const bool none = probed == routes && routes == users && users == me && me == Change::none;
-  return none ? Change::none : Change::changed;
+  return probed || routes || users || me ? Change::changed : Change::none;
 }
 
 void ControlFiles::use_routes(std::vector<Problem>& problems) {
   const std::size_t before = problems.size();
-  Routes routes(lines_of(verifyprobe_), lines_of(smtproutes_), problems);
-  // A mistake in an edit must not turn probing off for a domain that was probed; at the start
-  // there is nothing older to keep, and the good lines count.
+  Routes routes(verifyprobe_.lines, smtproutes_.lines, problems);
+  // A mistake in an edit must not turn off probing for a domain.  At the start there is nothing
+  // older, and the good lines count.
   if (problems.size() > before && started_) return;
   routes_ = std::move(routes);
 }
 
 void ControlFiles::use_users(std::vector<Problem>& problems) {
-  std::set<uid_t> users;
-  for (const ControlLine& line : lines_of(users_)) {
+  update_users_.clear();
+  for (const ControlLine& line : users_.lines) {
     std::uint64_t number = 0;
     if (parse_decimal(line.text, UINT32_MAX - 1, number)) {
-      users.insert(static_cast<uid_t>(number));
+      update_users_.insert(static_cast<uid_t>(number));
     } else if (const passwd* entry = getpwnam(line.text.c_str())) {
-      users.insert(entry->pw_uid);
+      update_users_.insert(entry->pw_uid);
     } else {
       problems.push_back({users_.path, line.number, "no user \"" + line.text + "\""});
     }
   }
-  update_users_ = std::move(users);
 }
 
 void ControlFiles::use_me() {
-  if (const std::vector<ControlLine> lines = lines_of(me_file_); !lines.empty()) {
-    me_ = lines.front().text;
-    return;
-  }
   char name[256] = "";
-  if (gethostname(name, sizeof name - 1) == 0) me_ = name;
+  if (!me_file_.lines.empty()) {
+    me_ = me_file_.lines.front().text;
+  } else if (gethostname(name, sizeof name - 1) == 0) {
+    me_ = name;
+  }
 }
 
 }  // namespace qv

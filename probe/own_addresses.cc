@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/own_addresses.h"
 
-#include <arpa/inet.h>
 #include <ifaddrs.h>
+#include <netdb.h>
 #include <netinet/in.h>
-#include <string.h>
+#include <stdlib.h>
 
 #include "core/text.h"
 
@@ -13,35 +13,26 @@ namespace qv {
 namespace {
 
 struct Place {
-  std::string address;  // empty: neither IPv4 nor IPv6
+  std::string address;  // ::ffff:192.0.2.1 as 192.0.2.1; empty: neither IPv4 nor IPv6
   std::uint16_t port = 0;
 };
 
 Place place_of(const sockaddr* address) {
-  char text[INET6_ADDRSTRLEN] = "";
-  if (address->sa_family == AF_INET) {
-    sockaddr_in in{};
-    memcpy(&in, address, sizeof in);
-    inet_ntop(AF_INET, &in.sin_addr, text, sizeof text);
-    return {text, ntohs(in.sin_port)};
+  char host[NI_MAXHOST] = "";
+  char port[NI_MAXSERV] = "";
+  const bool ipv4 = address->sa_family == AF_INET;
+  if (!ipv4 && address->sa_family != AF_INET6) return {};
+  const socklen_t size = ipv4 ? sizeof(sockaddr_in) : sizeof(sockaddr_in6);
+  if (getnameinfo(address, size, host, sizeof host, port, sizeof port,
+                  NI_NUMERICHOST | NI_NUMERICSERV) != 0) {
+    return {};
   }
-  if (address->sa_family != AF_INET6) return {};
-  sockaddr_in6 in6{};
-  memcpy(&in6, address, sizeof in6);
-  inet_ntop(AF_INET6, &in6.sin6_addr, text, sizeof text);
-  return {text, ntohs(in6.sin6_port)};
-}
-
-// ::ffff:192.0.2.1 goes to 192.0.2.1.
-std::string_view without_mapping(std::string_view address) {
+  std::string_view text = host;
+  text = first_bytes(text, find_byte(text, '%'));  // the scope of a link-local address
   constexpr std::string_view kMapped = "::ffff:";
-  const bool mapped = starts_with(address, kMapped) && find_byte(address, '.') < address.size();
-  return mapped ? after_bytes(address, kMapped.size()) : address;
-}
-
-bool is_always_here(std::string_view address) {
-  return starts_with(address, "127.") || address == "::1" || address == "0.0.0.0" ||
-         address == "::";
+  const bool mapped = starts_with(text, kMapped) && find_byte(text, '.') < text.size();
+  return {std::string(mapped ? after_bytes(text, kMapped.size()) : text),
+          static_cast<std::uint16_t>(atoi(port))};
 }
 
 }  // namespace
@@ -49,21 +40,18 @@ bool is_always_here(std::string_view address) {
 void OwnAddresses::refresh() {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return;
-  std::set<std::string> found;
+  interfaces_.clear();
   for (const ifaddrs* one = list; one != nullptr; one = one->ifa_next) {
-    if (one->ifa_addr == nullptr) continue;
-    const Place place = place_of(one->ifa_addr);
-    if (!place.address.empty()) found.insert(place.address);
+    if (one->ifa_addr != nullptr) interfaces_.insert(place_of(one->ifa_addr).address);
   }
   freeifaddrs(list);
-  interfaces_ = std::move(found);
 }
 
 bool OwnAddresses::contains(const StreamAddress& address) const {
-  const Place place = place_of(address.get());
-  if (place.address.empty() || !ports_.contains(place.port)) return false;
-  const std::string plain(without_mapping(place.address));
-  return is_always_here(plain) || interfaces_.contains(plain);
+  const auto [host, port] = place_of(address.get());
+  if (host.empty() || !ports_.contains(port)) return false;
+  return starts_with(host, "127.") || host == "::1" || host == "0.0.0.0" || host == "::" ||
+         interfaces_.contains(host);
 }
 
 }  // namespace qv

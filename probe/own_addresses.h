@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// probe/own_addresses.h - where this host's own SMTP server listens: nobody to ask.
+// probe/own_addresses.h - where this host's own SMTP server listens.
 //
-// A probe to ourselves would ask the server that is asking us.  Ours are the ports the operator
-// names, on every address of this host's interfaces, on loopback and on the unspecified address.
+// A probe to it would ask the server that is asking us.  The operator names its ports; its
+// addresses are those of this host's interfaces, loopback and the unspecified address.
 //
 // Threads: none.  Tests: tests/probe/own_addresses_test.cc
 #ifndef QV_PROBE_OWN_ADDRESSES_H_
@@ -11,7 +11,6 @@
 #include <cstdint>
 #include <set>
 #include <string>
-#include <vector>
 
 #include "event/listen.h"
 
@@ -21,9 +20,9 @@ class OwnAddresses {
  public:
   explicit OwnAddresses(std::set<std::uint16_t> ports) : ports_(std::move(ports)) {}
 
-  // Asks the system for the addresses of its interfaces again.
+  // Reads the addresses of the interfaces again.
   void refresh();
-  // For tests: these instead.  Addresses as text, without brackets.
+  // For tests: uses these instead.  Addresses as text, without brackets.
   void set_interfaces(std::set<std::string> addresses) { interfaces_ = std::move(addresses); }
 
   [[nodiscard]] bool contains(const StreamAddress& address) const;

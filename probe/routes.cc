@@ -11,30 +11,23 @@ namespace qv {
 
 namespace {
 
-constexpr const char* kFile = "control/verifyprobe";
-
 std::string lower(std::string_view s) {
   std::string out(s);
   for (char& c : out) c = ascii_lower(c);
   return out;
 }
 
-bool is_ipv4(const std::string& s) {
-  in_addr address{};
-  return inet_pton(AF_INET, s.c_str(), &address) == 1;
-}
-
-bool is_ipv6(const std::string& s) {
+bool is_ip(int family, const std::string& s) {
   in6_addr address{};
-  return inet_pton(AF_INET6, s.c_str(), &address) == 1;
+  return inet_pton(family, s.c_str(), &address) == 1;
 }
 
-// "host" and what follows it: cuts `[...]` or what stands before the first colon.
-bool take_host(std::string_view& rest, NextHop& hop, std::string& why) {
+// Cuts `[...]`, or the host before the first colon, from the beginning of `rest`.
+bool parse_host(std::string_view& rest, NextHop& hop, std::string& why) {
   if (!starts_with(rest, "[")) {
     hop.host = lower(first_bytes(rest, find_byte(rest, ':')));
     rest = after_bytes(rest, hop.host.size());
-    hop.is_address = is_ipv4(hop.host);
+    hop.is_address = is_ip(AF_INET, hop.host);
     if (is_host_name(hop.host)) return true;
     why = "not a host name; an IPv6 address stands in brackets";
     return false;
@@ -42,7 +35,7 @@ bool take_host(std::string_view& rest, NextHop& hop, std::string& why) {
   const std::size_t end = find_byte(rest, ']');
   hop.host = lower(first_bytes(after_bytes(rest, 1), end - 1));
   hop.is_address = true;
-  if (end == rest.size() || (!is_ipv4(hop.host) && !is_ipv6(hop.host))) {
+  if (end == rest.size() || (!is_ip(AF_INET, hop.host) && !is_ip(AF_INET6, hop.host))) {
     why = "not an address in brackets";
     return false;
   }
@@ -50,7 +43,7 @@ bool take_host(std::string_view& rest, NextHop& hop, std::string& why) {
   return true;
 }
 
-// Looks up a name, then every suffix of it that begins with a dot, longest first.
+// Finds a name, else its longest suffix that begins with a dot.
 template <class Map>
 auto find_suffix(const Map& map, std::string_view domain) {
   auto hit = map.find(domain);
@@ -71,19 +64,16 @@ std::vector<std::string_view> words_of(std::string_view text) {
   return words;
 }
 
-bool read_option(std::string_view word, Route& route) {
-  if (word == "backup-mx") {
-    route.backup_mx = true;
-  } else if (word == "tls=no") {
-    route.tls = TlsUse::never;
-  } else if (word == "tls=may") {
-    route.tls = TlsUse::may;
-  } else if (word == "tls=must") {
-    route.tls = TlsUse::must;
-  } else {
-    return false;
+bool parse_option(std::string_view word, Route& route) {
+  constexpr std::pair<std::string_view, TlsUse> kTls[] = {
+      {"tls=no", TlsUse::never}, {"tls=may", TlsUse::may}, {"tls=must", TlsUse::must}};
+  for (const auto& [name, use] : kTls) {
+    if (word != name) continue;
+    route.tls = use;
+    return true;
   }
-  return true;
+  if (word == "backup-mx") route.backup_mx = true;
+  return word == "backup-mx";
 }
 
 }  // namespace
@@ -102,7 +92,7 @@ std::optional<NextHop> parse_next_hop(std::string_view text, std::string& why) {
     why = "lmtp:unix:/PATH expected";
     return std::nullopt;
   }
-  if (!take_host(text, hop, why)) return std::nullopt;
+  if (!parse_host(text, hop, why)) return std::nullopt;
   if (text.empty()) return hop;
   std::uint64_t port = 0;
   if (text.front() != ':' || !parse_decimal(after_bytes(text, 1), 65535, port) || port == 0) {
@@ -121,7 +111,7 @@ Routes::Routes(std::span<const ControlLine> verifyprobe, std::span<const Control
 
 void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) {
   const auto refuse = [&](std::string text) {
-    problems.push_back({kFile, line.number, std::move(text)});
+    problems.push_back({"control/verifyprobe", line.number, std::move(text)});
   };
   std::string domain;
   std::string_view rest;
@@ -131,7 +121,7 @@ void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) 
   entry.route.entry = domain;
   bool mx = false;
   for (const std::string_view word : words_of(rest)) {
-    if (read_option(word, entry.route)) continue;
+    if (parse_option(word, entry.route)) continue;
     if (word == "mx") {
       mx = true;
       continue;
@@ -143,37 +133,26 @@ void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) 
   }
   if (mx && !entry.route.hops.empty()) return refuse("mx stands alone");
   entry.route.kind = entry.route.hops.empty() ? Route::Kind::mx : Route::Kind::hosts;
-  entry.from = mx || !entry.route.hops.empty() ? From::line : From::smtproutes;
+  entry.by_smtproutes = !mx && entry.route.hops.empty();
   if (!entries_.emplace(domain, std::move(entry)).second) {
     refuse("a second line for " + domain + "; the first counts");
   }
 }
 
-// "domain:relay[:port]" as qmail-remote(8) has it; relay empty: by MX; domain empty: all others.
+// "domain:relay[:port]", as qmail-remote(8) reads it.  No relay: by MX.  No domain: all others.
 void Routes::read_smtproute(const ControlLine& line, std::vector<Problem>& problems) {
   std::string_view rest = line.text;
   const std::string domain = lower(take_until(rest, ':'));
-  // Some qmails take `relay:port user password` here.
+  // Some variants of qmail have `relay:port user password`.
   const std::string_view relay = first_bytes(rest, find_byte(rest, ' '));
-  NextHop hop;
-  if (!relay.empty()) {
-    std::string why;
-    const std::optional<NextHop> parsed = parse_next_hop(relay, why);
-    if (!parsed) {
-      problems.push_back(
-          {"control/smtproutes", line.number, "'" + std::string(relay) + "': " + why});
-      return;
-    }
-    hop = *parsed;
+  std::string why;
+  const std::optional<NextHop> hop = relay.empty() ? NextHop{} : parse_next_hop(relay, why);
+  if (hop) {
+    // As qmail's constmap, this keeps the first of several lines with one key.
+    smtproutes_.emplace(domain, *hop);
+  } else {
+    problems.push_back({"control/smtproutes", line.number, "'" + std::string(relay) + "': " + why});
   }
-  // constmap: the first of several lines with one key counts.
-  smtproutes_.emplace(domain, hop);
-}
-
-const NextHop* Routes::find_smtproute(std::string_view domain) const {
-  auto hit = find_suffix(smtproutes_, domain);
-  if (hit == smtproutes_.end()) hit = smtproutes_.find(std::string_view{});
-  return hit == smtproutes_.end() || hit->second.host.empty() ? nullptr : &hit->second;
 }
 
 std::optional<Route> Routes::find(std::string_view domain) const {
@@ -181,10 +160,12 @@ std::optional<Route> Routes::find(std::string_view domain) const {
   const auto hit = find_suffix(entries_, name);
   if (hit == entries_.end()) return std::nullopt;
   Route route = hit->second.route;
-  if (hit->second.from == From::line) return route;
-  if (const NextHop* hop = find_smtproute(name)) {
+  if (!hit->second.by_smtproutes) return route;
+  auto relay = find_suffix(smtproutes_, name);
+  if (relay == smtproutes_.end()) relay = smtproutes_.find(std::string_view{});
+  if (relay != smtproutes_.end() && !relay->second.host.empty()) {
     route.kind = Route::Kind::hosts;
-    route.hops = {*hop};
+    route.hops = {relay->second};
   }
   return route;
 }

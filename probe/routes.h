@@ -1,18 +1,18 @@
 // SPDX-License-Identifier: 0BSD
-// probe/routes.h - which domains are probed, and whom to ask: control/verifyprobe.
+// probe/routes.h - which domains to probe, and whom to ask: control/verifyprobe.
 //
 //   domain:hops [option...]     that domain
-//   .domain:hops [option...]    every domain below it; the longest entry that fits counts
+//   .domain:hops [option...]    every domain below it; the longest matching entry counts
 //
-// hops: one or more next hops separated by blanks or commas, asked in this order until one can
-// answer: `host`, `host:port`, `[address]`, `[address]:port`, each with `lmtp:` in front where it
-// speaks LMTP; `lmtp:unix:/path`; or the one word `mx`, the domain's mail exchangers; or nothing,
+// hops: one or more next hops separated by blanks or commas, asked in this order until one answers:
+// `host`, `host:port`, `[address]`, `[address]:port`, each with `lmtp:` in front if it speaks LMTP;
+// `lmtp:unix:/path`; or the one word `mx`, the domain's mail exchangers; or nothing, which means
 // what control/smtproutes says.  Options: `backup-mx` (accept while no hop can be reached),
 // `tls=no`, `tls=may` (default), `tls=must`.
 //
-// A domain that no line names is never probed, and no line names all domains.
+// A domain without a line is never probed, and no line is for all domains.
 //
-// Pure but for read.  Manual: verifyprobe(5).  Tests: tests/probe/routes_test.cc
+// Pure.  Manual: verifyprobe(5).  Tests: tests/probe/routes_test.cc
 #ifndef QV_PROBE_ROUTES_H_
 #define QV_PROBE_ROUTES_H_
 
@@ -42,7 +42,7 @@ struct NextHop {
 
 struct Route {
   enum class Kind : std::uint8_t { hosts, mx };
-  std::string entry;  // the line's domain; what limits count by
+  std::string entry;  // the line's domain, which has a rate limit
   Kind kind = Kind::mx;
   std::vector<NextHop> hops;  // of Kind::hosts
   bool backup_mx = false;
@@ -51,32 +51,29 @@ struct Route {
 
 class Routes {
  public:
-  // Reads both files; either may be missing.  Every mistake is added to `problems`, the line left
-  // out.
+  // Skips lines with a mistake, which are added to `problems`.
   Routes(std::span<const ControlLine> verifyprobe, std::span<const ControlLine> smtproutes,
          std::vector<Problem>& problems);
   Routes() = default;
 
-  // How to probe for a domain (any case); nullopt: it is not to be probed.
+  // How to probe a domain (any case); nullopt: not at all.
   [[nodiscard]] std::optional<Route> find(std::string_view domain) const;
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:
-  enum class From : std::uint8_t { line, smtproutes };
   struct Entry {
     Route route;
-    From from = From::line;
+    bool by_smtproutes = false;  // if they have the domain
   };
   void read_line(const ControlLine& line, std::vector<Problem>& problems);
   void read_smtproute(const ControlLine& line, std::vector<Problem>& problems);
-  [[nodiscard]] const NextHop* find_smtproute(std::string_view domain) const;
 
   std::map<std::string, Entry, std::less<>> entries_;
-  // No host: mail goes to the mail exchangers.
+  // By domain, "" for all others; a hop without host means the mail exchangers.
   std::map<std::string, NextHop, std::less<>> smtproutes_;
 };
 
-// One next hop as it is written; nullopt, with `why`, where it is not one.
+// One next hop as a line has it; nullopt: `why` says what is wrong.
 [[nodiscard]] std::optional<NextHop> parse_next_hop(std::string_view text, std::string& why);
 
 }  // namespace qv
