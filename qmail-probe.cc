@@ -1,11 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// qmail-probe - the daemon that remembers what the next hop says.  Manual: qmail-probe(8).
-#include "event/libevent_loop.h"
+// qmail-probe - asks next hops about recipients and caches the answers.  Manual: qmail-probe(8).
 #include "probe/options.h"
 #include "probe/process.h"
 #include "probe/tools.h"
 #include "process/program.h"
-#include "process/skeleton.h"
 
 int main(int argc, char** argv) {
   qv::ProbeOptions options;
@@ -22,9 +20,7 @@ int main(int argc, char** argv) {
   };
   program.run = [&](const auto& line, const auto& settings) {
     if (!line.rest.empty()) return qv::run_probe_tool(line.rest, options);
-    qv::LibeventLoop loop;
-    qv::ProbeDaemon daemon(loop, options, settings);
-    return qv::run_daemon("qmail-probe", daemon);
+    return qv::run_probe_daemon(options, settings);
   };
   return qv::run_program(program, argc, argv);
 }

@@ -3,10 +3,7 @@
 
 #include <errno.h>
 #include <stdio.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
-#include <algorithm>
 #include <vector>
 
 #include "cache/record.h"
@@ -17,7 +14,7 @@ namespace qv {
 
 namespace {
 
-// So many changes may wait for a disk that does not take them.
+// Bounds the memory while the disk takes no changes.
 constexpr std::size_t kMaxUnwritten = 20000;
 
 std::string_view without_nul(std::string_view s) {
@@ -60,7 +57,7 @@ Result<std::unique_ptr<LmdbStore>> LmdbStore::open(const std::string& path,
   const Result<void> opened = store->open_env();
   if (opened.ok()) return store;
   if (!means_damage(opened.error())) return opened.error();
-  QV_TRY_VOID(store->begin_afresh(opened.error()));
+  QV_TRY_VOID(store->replace_file(opened.error()));
   return store;
 }
 
@@ -80,102 +77,104 @@ Result<void> LmdbStore::count_entries() {
   return {};
 }
 
-Result<void> LmdbStore::begin_afresh(const Error& why) {
+Result<void> LmdbStore::replace_file(const Error& why) {
   env_.reset();
   unwritten_.clear();
   size_ = 0;
   const std::string aside = path_ + ".damaged";
   if (rename(path_.c_str(), aside.c_str()) != 0 && errno != ENOENT) return errno_error("rename");
-  notice_ = "the verification cache " + path_ + " is damaged (" + why.what + "): set aside as " +
-            aside + ", beginning with an empty one";
+  notice_ = "the verification cache " + path_ + " is damaged (" + why.what + "): renamed to " +
+            aside + ", starting with an empty one";
   return open_env();
 }
 
 Error LmdbStore::after(Error error) {
   if (!means_damage(error)) return error;
-  const Result<void> afresh = begin_afresh(error);
-  return afresh.ok() ? Error{Fault::retry, 0, error.what} : afresh.error();
+  const Result<void> replaced = replace_file(error);
+  return replaced.ok() ? Error{Fault::retry, 0, error.what} : replaced.error();
+}
+
+Result<void> LmdbStore::check(const Result<int>& code, const char* what) {
+  if (!code.ok()) return after(code.error());
+  const bool done = code.value() == 0 || code.value() == MDB_NOTFOUND;
+  return done ? Result<void>() : after(lmdb_error(code.value(), what));
 }
 
 Result<Answer> LmdbStore::lookup(std::string_view key, std::string& value) {
-  const auto change = unwritten_.find(key);
-  if (change != unwritten_.end()) {
+  if (const auto change = unwritten_.find(key); change != unwritten_.end()) {
     if (!change->second) return Answer::absent;
     value = *change->second;
     return Answer::found;
   }
   if (key.empty() || key.size() > LmdbEnv::kMaxKey) return Answer::absent;
   if (!env_) QV_TRY_VOID(open_env());
+  Answer answer = Answer::absent;
   const Result<int> code = env_->read([&](MDB_txn* txn, MDB_dbi dbi) {
     MDB_val wanted = to_lmdb(key);
     MDB_val found{};
     const int got = mdb_get(txn, dbi, &wanted, &found);
-    if (got == 0) value = from_lmdb(found);
-    return got;
+    if (got != 0) return got;
+    value = from_lmdb(found);
+    answer = Answer::found;
+    return 0;
   });
-  if (!code.ok()) return after(code.error());
-  if (code.value() == MDB_NOTFOUND) return Answer::absent;
-  if (code.value() != 0) return after(lmdb_error(code.value(), "read the cache"));
-  return Answer::found;
+  QV_TRY_VOID(check(code, "read the cache"));
+  return answer;
 }
 
-Result<void> LmdbStore::note_change(std::string_view key, std::optional<std::string> value) {
-  const auto change = unwritten_.find(key);
-  if (change != unwritten_.end()) {
-    change->second = std::move(value);
-    return {};
+Result<Answer> LmdbStore::change(std::string_view key, std::optional<std::string> value) {
+  std::string old;
+  QV_TRY(const Answer was, lookup(key, old));
+  if (was == Answer::absent && !value) return was;
+  auto change = unwritten_.find(key);
+  if (change == unwritten_.end()) {
+    if (unwritten_.size() >= kMaxUnwritten) return Error{Fault::retry, ENOSPC, "cache"};
+    change = unwritten_.emplace(key, std::nullopt).first;
   }
-  if (unwritten_.size() >= kMaxUnwritten) return Error{Fault::retry, ENOSPC, "cache"};
-  unwritten_.emplace(key, std::move(value));
-  return {};
+  if (was == Answer::absent) ++size_;
+  if (!value) --size_;
+  change->second = std::move(value);
+  return was;
 }
 
 Result<void> LmdbStore::put(std::string_view key, std::string_view value) {
   QV_CHECK(!key.empty() && key.size() <= kMaxCacheKey);
-  std::string old;
-  QV_TRY(const Answer was, lookup(key, old));
-  QV_TRY_VOID(note_change(key, std::string(value)));
-  if (was == Answer::absent) ++size_;
+  QV_TRY_VOID(change(key, std::string(value)));
   return {};
 }
 
-Result<Answer> LmdbStore::erase(std::string_view key) {
-  std::string old;
-  QV_TRY(const Answer was, lookup(key, old));
-  if (was == Answer::absent) return was;
-  QV_TRY_VOID(note_change(key, std::nullopt));
-  --size_;
-  return was;
-}
+Result<Answer> LmdbStore::erase(std::string_view key) { return change(key, std::nullopt); }
 
 Result<void> LmdbStore::flush() {
   if (!env_) QV_TRY_VOID(open_env());
-  QV_TRY_VOID(write_changes(unwritten_));
+  QV_TRY_VOID(write(unwritten_));
   unwritten_.clear();
-  // The tools write to the same file: count again.
+  // The tools write to the same file.
   const Result<void> counted = count_entries();
   if (!counted.ok()) return after(counted.error());
-  return forget_surplus();
+  return drop_surplus();
 }
 
-Result<void> LmdbStore::forget_surplus() {
+Result<void> LmdbStore::drop_surplus() {
   const std::size_t surplus = eviction_count(size_, max_entries_);
   if (surplus == 0) return {};
-  Eviction eviction;
+  WorthOfKeys worths;
   const Result<void> walked =
       walk_env(*env_, {}, [&](std::string_view key, std::string_view value) {
-        eviction.consider(key, value);
+        worths.emplace_back(worth_of(value), key);
         return Walk::go_on;
       });
   if (!walked.ok()) return after(walked.error());
   Changes gone;
-  for (std::string& key : eviction.take_least(surplus)) gone.emplace(std::move(key), std::nullopt);
-  QV_TRY_VOID(write_changes(gone));
+  for (const std::string& key : least_worthy(std::move(worths), surplus)) {
+    gone.emplace(key, std::nullopt);
+  }
+  QV_TRY_VOID(write(gone));
   size_ -= gone.size();
   return {};
 }
 
-Result<void> LmdbStore::write_changes(const Changes& changes) {
+Result<void> LmdbStore::write(const Changes& changes) {
   if (changes.empty()) return {};
   const Result<int> code = env_->change([&](MDB_txn* txn, MDB_dbi dbi) {
     for (const auto& [key, value] : changes) {
@@ -186,16 +185,13 @@ Result<void> LmdbStore::write_changes(const Changes& changes) {
     }
     return 0;
   });
-  if (!code.ok()) return after(code.error());
-  if (code.value() != 0) return after(lmdb_error(code.value(), "write the cache"));
-  return {};
+  return check(code, "write the cache");
 }
 
 Result<void> LmdbStore::walk(std::string_view after_key, const Visitor& visitor) {
   QV_TRY_VOID(flush());
   const Result<void> walked = walk_env(*env_, after_key, visitor);
-  if (!walked.ok()) return after(walked.error());
-  return {};
+  return walked.ok() ? walked : after(walked.error());
 }
 
 Result<void> walk_lmdb_file(const std::string& path, const CacheStore::Visitor& visitor) {

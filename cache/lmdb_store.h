@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // cache/lmdb_store.h - the cache in an LMDB file: survives kill -9 and power loss at any moment.
 //
-// Changes are kept in memory and written by flush(), all or none.  A damaged file never stops mail:
-// it is set aside as PATH.damaged, a new one is begun, and take_notice() has a line to log loudly.
+// Changes are kept in memory; flush() writes them in one transaction.  A damaged file never stops
+// mail: the store renames it to PATH.damaged, creates a new one, and has a notice for the log.
 //
 // Threads: none.  Tests: tests/cache/store_test.cc, lmdb_store_test.cc
 #ifndef QV_CACHE_LMDB_STORE_H_
@@ -20,8 +20,8 @@ namespace qv {
 
 class LmdbStore final : public CacheStore {
  public:
-  // Checks the file (in a child process), opens it, makes it where there is none.  `path` is the
-  // file itself.  Errors: cannot make or open it.
+  // Opens the file at `path`, after a child process has checked it; creates it if there is none.
+  // Errors: cannot create or open it.
   [[nodiscard]] static Result<std::unique_ptr<LmdbStore>> open(const std::string& path,
                                                                std::size_t max_entries);
 
@@ -32,7 +32,7 @@ class LmdbStore final : public CacheStore {
   [[nodiscard]] std::size_t size() const override { return size_; }
   [[nodiscard]] Result<void> flush() override;
 
-  // What has happened to the file that its operator must know, once; empty: nothing.
+  // Damage that the operator must know about, once; empty: none.
   [[nodiscard]] std::string take_notice() { return std::exchange(notice_, {}); }
 
  private:
@@ -43,26 +43,27 @@ class LmdbStore final : public CacheStore {
   using Changes = std::map<std::string, std::optional<std::string>, std::less<>>;
 
   [[nodiscard]] Result<void> open_env();
-  [[nodiscard]] Result<void> begin_afresh(const Error& why);
-  // The Error; where it says that the file is damaged a new one has been begun.
+  [[nodiscard]] Result<void> replace_file(const Error& why);
+  // Replaces the file if the Error says that it is damaged.  The Error to return.
   [[nodiscard]] Error after(Error error);
-  [[nodiscard]] Result<void> note_change(std::string_view key, std::optional<std::string> value);
-  [[nodiscard]] Result<void> forget_surplus();
+  [[nodiscard]] Result<void> check(const Result<int>& code, const char* what);
+  // found: there was an entry.
+  [[nodiscard]] Result<Answer> change(std::string_view key, std::optional<std::string> value);
+  [[nodiscard]] Result<void> drop_surplus();
   [[nodiscard]] Result<void> count_entries();
-  // Makes all changes, or none.
-  [[nodiscard]] Result<void> write_changes(const Changes& changes);
+  [[nodiscard]] Result<void> write(const Changes& changes);
 
   std::string path_;
   std::size_t max_entries_;
   std::optional<LmdbEnv> env_;
-  // Invariant: what the store answers is env_ with these changes made to it.
+  // Invariant: the contents of the store are those of env_ with these changes.
   Changes unwritten_;
   std::size_t size_ = 0;
   std::string notice_;
 };
 
-// Visits every entry of another LMDB file, which is only read; a NUL at the end of keys and values,
-// as some of Postfix's tables have it, is left out.  Errors: cannot open it, it is damaged.
+// Visits every entry of an LMDB file and never writes to it.  Keys and values come without the NUL
+// at their end that some of Postfix's tables have.  Errors: cannot open it, it is damaged.
 [[nodiscard]] Result<void> walk_lmdb_file(const std::string& path,
                                           const CacheStore::Visitor& visitor);
 

@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 #include "cache/record.h"
 
+#include <algorithm>
+
 #include "core/check.h"
 #include "core/text.h"
 
@@ -9,9 +11,8 @@ namespace qv {
 namespace {
 
 void make_safe(std::string& text) {
-  for (char& c : text) {
-    if (!is_printable(c)) c = '?';
-  }
+  std::replace_if(
+      text.begin(), text.end(), [](char c) { return !is_printable(c); }, '?');
 }
 
 }  // namespace
@@ -23,31 +24,20 @@ bool status_from_number(std::uint64_t number, RecipientStatus& out) {
 }
 
 std::string_view status_name(RecipientStatus status) {
-  switch (status) {
-    case RecipientStatus::ok:
-      return "ok";
-    case RecipientStatus::defer:
-      return "defer";
-    case RecipientStatus::bounce:
-      return "bounce";
-    case RecipientStatus::todo:
-      return "todo";
-  }
-  QV_CHECK(false);
+  constexpr std::string_view kNames[] = {"ok", "defer", "bounce", "todo"};
+  return kNames[static_cast<std::size_t>(status)];
 }
 
 RecordForm parse_record(std::string_view bytes, CacheRecord& out) {
-  std::string_view rest = bytes;
-  const std::string_view status_text = take_until(rest, ':');
-  const std::string_view probed_text = take_until(rest, ':');
-  const std::size_t updated_end = find_byte(rest, ':');
-  if (updated_end == rest.size()) return RecordForm::damaged;
-  const std::string_view updated_text = take_until(rest, ':');
+  const std::string_view status_text = take_until(bytes, ':');
+  const std::string_view probed_text = take_until(bytes, ':');
+  const bool has_text = find_byte(bytes, ':') < bytes.size();
+  const std::string_view updated_text = take_until(bytes, ':');
   std::uint64_t number = 0;
   std::uint64_t probed = 0;
   std::uint64_t updated = 0;
   RecipientStatus status{};
-  if (!parse_decimal(status_text, 9, number) || !status_from_number(number, status) ||
+  if (!has_text || !parse_decimal(status_text, 9, number) || !status_from_number(number, status) ||
       !parse_decimal(probed_text, INT64_MAX, probed) ||
       !parse_decimal(updated_text, INT64_MAX, updated) || (probed == 0 && updated == 0)) {
     return RecordForm::damaged;
@@ -55,21 +45,17 @@ RecordForm parse_record(std::string_view bytes, CacheRecord& out) {
   out.status = status;
   out.probed = static_cast<std::int64_t>(probed);
   out.updated = static_cast<std::int64_t>(updated);
-  out.text = first_bytes(rest, kMaxCacheText);
+  // Into the memory that is there.
+  out.text = first_bytes(bytes, kMaxCacheText);
   make_safe(out.text);
   return RecordForm::whole;
 }
 
 std::string encode_record(const CacheRecord& record) {
   QV_CHECK(record.probed >= 0 && record.updated >= 0 && (record.probed > 0 || record.updated > 0));
-  std::string out = std::to_string(static_cast<unsigned>(record.status));
-  out += ':';
-  out += std::to_string(record.probed);
-  out += ':';
-  out += std::to_string(record.updated);
-  out += ':';
-  out += safe_text(record.text);
-  return out;
+  return std::to_string(static_cast<unsigned>(record.status)) + ':' +
+         std::to_string(record.probed) + ':' + std::to_string(record.updated) + ':' +
+         safe_text(record.text);
 }
 
 void cache_key(std::string_view address, std::string& key) {
@@ -89,8 +75,8 @@ std::string_view domain_of(std::string_view address) {
   return after_bytes(address, find_last_byte(address, '@') + 1);
 }
 
-std::string safe_text(std::string_view text, std::size_t limit) {
-  std::string out(first_bytes(text, limit));
+std::string safe_text(std::string_view text) {
+  std::string out(first_bytes(text, kMaxCacheText));
   make_safe(out);
   return out;
 }

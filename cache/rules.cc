@@ -2,6 +2,7 @@
 #include "cache/rules.h"
 
 #include "core/check.h"
+#include "core/text.h"
 
 namespace qv {
 
@@ -9,14 +10,13 @@ namespace {
 
 using Probe = Judgement::Probe;
 
-// How long the status of a record is believed, and after how long it is asked for again.
 struct Limits {
   std::int64_t refresh;
   std::int64_t expire;
 };
 
 Limits limits_of(RecipientStatus status, const CacheTimes& times) {
-  // Below every age: the age of a time that lies in the future within the clock skew is negative.
+  // Below every age: a time in the future, within the clock skew, has a negative age.
   constexpr Limits kNever{INT64_MIN, INT64_MIN};
   switch (status) {
     case RecipientStatus::ok:
@@ -39,17 +39,17 @@ bool is_expired(const CacheRecord& record, std::int64_t now, const CacheTimes& t
   return record.updated == 0 || now - record.updated > limits_of(record.status, times).expire;
 }
 
-bool is_awaited(const CacheRecord& record, std::int64_t now, const CacheTimes& times) {
-  return record.probed != 0 && now - record.probed <= times.probe_lost;
+bool is_current(const CacheRecord* record, std::int64_t now, const CacheTimes& times) {
+  return record != nullptr && !in_future(*record, now) && !is_expired(*record, now, times);
 }
 
 }  // namespace
 
 Judgement judge(const CacheRecord* record, std::int64_t now, const CacheTimes& times) {
   if (record == nullptr || in_future(*record, now)) return {};
-  const Probe unless_awaited = is_awaited(*record, now, times) ? Probe::not_needed : Probe::needed;
+  const bool awaited = record->probed != 0 && now - record->probed <= times.probe_lost;
+  const Probe unless_awaited = awaited ? Probe::not_needed : Probe::needed;
   if (is_expired(*record, now, times)) {
-    const bool awaited = unless_awaited == Probe::not_needed;
     return {awaited ? EntryState::pending : EntryState::lost, RecipientStatus::todo,
             unless_awaited};
   }
@@ -64,10 +64,9 @@ Judgement judge(const CacheRecord* record, std::int64_t now, const CacheTimes& t
 
 Storing record_probe(const CacheRecord* old, std::int64_t now, const CacheTimes& times,
                      CacheRecord& out) {
-  const bool worth_keeping =
-      old != nullptr && !in_future(*old, now) && !is_expired(*old, now, times);
-  if (!worth_keeping && !times.negative_cache) return Storing::ignore;
-  out = worth_keeping ? *old : CacheRecord{};
+  const bool has_answer = is_current(old, now, times);
+  if (!has_answer && !times.negative_cache) return Storing::ignore;
+  out = has_answer ? *old : CacheRecord{};
   out.probed = now;
   return Storing::store;
 }
@@ -76,35 +75,27 @@ Storing record_outcome(const CacheRecord* old, RecipientStatus status, std::stri
                        std::int64_t now, const CacheTimes& times, CacheRecord& out) {
   QV_CHECK(status != RecipientStatus::todo);
   if (status != RecipientStatus::ok) {
-    if (!times.negative_cache) return Storing::ignore;
-    const bool still_ok = old != nullptr && old->status == RecipientStatus::ok &&
-                          !in_future(*old, now) && !is_expired(*old, now, times);
-    if (still_ok) return Storing::ignore;
+    const bool still_ok = is_current(old, now, times) && old->status == RecipientStatus::ok;
+    if (!times.negative_cache || still_ok) return Storing::ignore;
   }
   out = {.status = status, .probed = 0, .updated = now, .text = safe_text(text)};
   return Storing::store;
 }
 
-Age age_of(const CacheRecord& record, std::int64_t now, const CacheTimes& times) {
-  const EntryState state = judge(&record, now, times).state;
-  return state == EntryState::absent || state == EntryState::lost ? Age::expired : Age::current;
-}
-
 AcceptAll judge_domain(const CacheRecord* record, std::int64_t now, const CacheTimes& times) {
-  if (record == nullptr || record->updated == 0 || in_future(*record, now)) {
+  if (record == nullptr || record->updated == 0 || in_future(*record, now) ||
+      now - record->updated > times.accept_all) {
     return AcceptAll::unknown;
   }
-  if (now - record->updated > times.accept_all) return AcceptAll::unknown;
-  switch (record->status) {
-    case RecipientStatus::ok:
-      return AcceptAll::yes;
-    case RecipientStatus::bounce:
-      return AcceptAll::no;
-    case RecipientStatus::defer:
-    case RecipientStatus::todo:
-      return AcceptAll::unknown;
-  }
-  QV_CHECK(false);
+  if (record->status == RecipientStatus::ok) return AcceptAll::yes;
+  return record->status == RecipientStatus::bounce ? AcceptAll::no : AcceptAll::unknown;
+}
+
+EntryState state_of(std::string_view key, const CacheRecord& record, std::int64_t now,
+                    const CacheTimes& times) {
+  if (!starts_with(key, "@")) return judge(&record, now, times).state;
+  const bool unknown = judge_domain(&record, now, times) == AcceptAll::unknown;
+  return unknown ? EntryState::lost : EntryState::fresh;
 }
 
 }  // namespace qv

@@ -1,16 +1,13 @@
 // SPDX-License-Identifier: 0BSD
-// cache/rules.h - what a remembered record is worth now: pure functions of (record, now, times).
+// cache/rules.h - what a record is worth now: pure functions of (record, now, times).
 //
-// The rules are those of Postfix's verify(8), with two differences: a temporary answer is believed
-// for a short time of its own and never with the times of a negative one, and a time that lies in
-// the future by more than kMaxClockSkew_s is not believed at all (a clock was wrong; such an entry
-// would not expire).
+// The rules are those of Postfix's verify(8), with two differences.  A temporary answer has a short
+// lifetime of its own, never that of a negative one.  A time more than kMaxClockSkew_s in the
+// future is not believed: the clock was wrong, and such an entry would never expire.
 //
-//   Two times belong to a record.  `updated` != 0 means that `status` was learnt then; `probed` !=
-//   0 means that a probe was sent then and its outcome is not in.  Never are both 0.
-//   Every outcome that is stored sets `updated` and clears `probed`.
+// `updated` != 0: `status` was learnt then.  `probed` != 0: a probe was sent then, and its outcome
+// is not in.  One of them is always set.  Storing an outcome sets `updated` and clears `probed`.
 //
-// Pure: no clock, no I/O.
 // Manual: qmail-probe(8).  Tests: tests/cache/rules_test.cc, tests/replay/
 #ifndef QV_CACHE_RULES_H_
 #define QV_CACHE_RULES_H_
@@ -26,33 +23,31 @@ inline constexpr std::int64_t kHour_s = 60 * kMinute_s;
 inline constexpr std::int64_t kDay_s = 24 * kHour_s;
 inline constexpr std::int64_t kMaxClockSkew_s = 1000;
 
-// How long things are believed, in seconds.  Each name is the setting of that name.
+// Lifetimes in seconds, named as the settings.
 struct CacheTimes {
   std::int64_t positive_expire = 31 * kDay_s;
   std::int64_t positive_refresh = 7 * kDay_s;
   std::int64_t negative_expire = 3 * kDay_s;
   std::int64_t negative_refresh = 3 * kHour_s;
   std::int64_t defer_hold = 5 * kMinute_s;  // a temporary answer
-  std::int64_t probe_lost = 1000;           // without an outcome by then a probe counts as lost
-  std::int64_t accept_all = kDay_s;         // whether a domain takes every address
-  bool negative_cache = true;               // false: only positive answers are remembered
+  std::int64_t probe_lost = 1000;           // a probe without an outcome by then is lost
+  std::int64_t accept_all = kDay_s;         // whether a domain accepts every address
+  bool negative_cache = true;               // false: only positive answers are stored
 };
 
-// What a record is at a moment.  "age" is now - updated, and the limits belong to the second the
-// entry is that old: an entry `expire` seconds old is not expired yet.
+// The state of a record.  Age is now - updated.  Limits are inclusive: an entry `expire` seconds
+// old has not expired yet.
 //
-//   state      | status | age                | answered | a probe is needed
-//   -----------+--------+--------------------+----------+---------------------------------------
-//   absent     | no record, a damaged one, a time in the future | todo | yes
-//   pending    | any    | expired or never   | todo     | no: one was sent at most probe_lost ago
-//   lost       | any    | expired or never   | todo     | yes: none was sent, or it was lost
-//   fresh      | ok     | <= refresh         | status   | no
-//              | bounce |                    |          |
-//   stale      | ok     | <= expire          | status   | unless one was sent at most probe_lost
-//              | bounce |                    |          | ago
-//   held       | defer  | <= defer_hold      | defer    | no
+//   state      | status     | age              | answer | probe needed
+//   -----------+------------+------------------+--------+-----------------------------------
+//   absent     | no record, a damaged one, or a time in the future | todo | yes
+//   pending    | any        | expired or never | todo   | no: one was sent <= probe_lost ago
+//   lost       | any        | expired or never | todo   | yes: none was sent, or it was lost
+//   fresh      | ok, bounce | <= refresh       | status | no
+//   stale      | ok, bounce | <= expire        | status | unless sent <= probe_lost ago
+//   held       | defer      | <= defer_hold    | defer  | no
 //
-// With negative_cache off a bounce or defer in a store is not believed: it is `lost`, or `pending`.
+// Without negative_cache a stored bounce or defer is not believed: it is `lost` or `pending`.
 enum class EntryState : std::uint8_t { absent, pending, lost, fresh, stale, held };
 
 struct Judgement {
@@ -64,29 +59,30 @@ struct Judgement {
 // REQUIRES: now > 0.  `record` null: there is none.
 [[nodiscard]] Judgement judge(const CacheRecord* record, std::int64_t now, const CacheTimes& times);
 
-// What to put into the store when a probe goes out: the old answer while it is still worth
-// something, else none, with `probed` set to now.  ignore: the store stays as it is (negative
-// caching is off and there is no old answer: unknown addresses must not fill the store).
+// Makes `out` the record to store when a probe is sent: the old answer if it has not expired, else
+// none, with `probed` set to now.  ignore: leave the store as it is.  There is no old answer, and
+// without negative_cache unknown addresses must not fill the store.
 enum class Storing : std::uint8_t { store, ignore };
 [[nodiscard]] Storing record_probe(const CacheRecord* old, std::int64_t now,
                                    const CacheTimes& times, CacheRecord& out);
 
-// What to put into the store when an outcome comes in.  ignore: a failed probe does not overwrite
-// an ok that has not expired, and with negative caching off only ok is stored.
-// REQUIRES: status is not todo.
+// Makes `out` the record to store when an outcome is in.  ignore: leave the store as it is.  A
+// failed probe never overwrites an ok that has not expired, and without negative_cache only ok is
+// stored.  REQUIRES: status is not todo.
 [[nodiscard]] Storing record_outcome(const CacheRecord* old, RecipientStatus status,
                                      std::string_view text, std::int64_t now,
                                      const CacheTimes& times, CacheRecord& out);
 
-// For the clean-up: expired says that judge() would answer todo and no outcome is awaited.
-enum class Age : std::uint8_t { current, expired };
-[[nodiscard]] Age age_of(const CacheRecord& record, std::int64_t now, const CacheTimes& times);
-
-// What is known about a domain: its record (domain_key) is ok where a random recipient was taken,
-// bounce where one was refused, and is believed for times.accept_all.
+// Whether a next hop accepts every address of a domain.  The domain's record is ok if a random
+// recipient was accepted, bounce if one was refused; it lasts times.accept_all.
 enum class AcceptAll : std::uint8_t { unknown, no, yes };
 [[nodiscard]] AcceptAll judge_domain(const CacheRecord* record, std::int64_t now,
                                      const CacheTimes& times);
+
+// The state of the entry at `key`, of an address or a domain; a domain's is fresh or lost.  A
+// clean-up removes what is absent or lost.
+[[nodiscard]] EntryState state_of(std::string_view key, const CacheRecord& record, std::int64_t now,
+                                  const CacheTimes& times);
 
 }  // namespace qv
 

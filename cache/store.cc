@@ -24,21 +24,17 @@ class MemoryStore final : public CacheStore {
 
   Result<void> put(std::string_view key, std::string_view value) override {
     QV_CHECK(!key.empty() && key.size() <= kMaxCacheKey);
-    const auto entry = entries_.find(key);
-    if (entry != entries_.end()) {
-      entry->second = value;
-      return {};
-    }
-    entries_.emplace(key, value);
-    forget_surplus();
+    entries_.insert_or_assign(std::string(key), std::string(value));
+    const std::size_t surplus = eviction_count(entries_.size(), max_entries_);
+    if (surplus == 0) return {};
+    WorthOfKeys worths;
+    for (const auto& [each, record] : entries_) worths.emplace_back(worth_of(record), each);
+    for (const std::string& least : least_worthy(std::move(worths), surplus)) entries_.erase(least);
     return {};
   }
 
   Result<Answer> erase(std::string_view key) override {
-    const auto entry = entries_.find(key);
-    if (entry == entries_.end()) return Answer::absent;
-    entries_.erase(entry);
-    return Answer::found;
+    return entries_.erase(std::string(key)) == 0 ? Answer::absent : Answer::found;
   }
 
   Result<void> walk(std::string_view after, const Visitor& visitor) override {
@@ -52,14 +48,6 @@ class MemoryStore final : public CacheStore {
   Result<void> flush() override { return {}; }
 
  private:
-  void forget_surplus() {
-    const std::size_t surplus = eviction_count(entries_.size(), max_entries_);
-    if (surplus == 0) return;
-    Eviction eviction;
-    for (const auto& [key, value] : entries_) eviction.consider(key, value);
-    for (const std::string& key : eviction.take_least(surplus)) entries_.erase(key);
-  }
-
   std::size_t max_entries_;
   std::map<std::string, std::string, std::less<>> entries_;
 };
@@ -72,35 +60,19 @@ std::unique_ptr<CacheStore> make_memory_store(std::size_t max_entries) {
 }
 
 Worth worth_of(std::string_view bytes) {
+  constexpr std::uint8_t kWorth[] = {3, 1, 2, 0};  // of ok, defer, bounce, todo
   CacheRecord record;
   if (parse_record(bytes, record) == RecordForm::damaged) return {};
-  const std::int64_t time = std::max(record.probed, record.updated);
-  switch (record.status) {
-    case RecipientStatus::todo:
-      return {0, time};
-    case RecipientStatus::defer:
-      return {1, time};
-    case RecipientStatus::bounce:
-      return {2, time};
-    case RecipientStatus::ok:
-      return {3, time};
-  }
-  QV_CHECK(false);
+  return {kWorth[static_cast<std::size_t>(record.status)], std::max(record.probed, record.updated)};
 }
 
-void Eviction::consider(std::string_view key, std::string_view record) {
-  candidates_.push_back({worth_of(record), std::string(key)});
-}
-
-std::vector<std::string> Eviction::take_least(std::size_t count) {
-  count = std::min(count, candidates_.size());
-  std::nth_element(candidates_.begin(), candidates_.begin() + static_cast<std::ptrdiff_t>(count),
-                   candidates_.end(),
-                   [](const Candidate& a, const Candidate& b) { return a.worth < b.worth; });
+std::vector<std::string> least_worthy(WorthOfKeys entries, std::size_t count) {
+  count = std::min(count, entries.size());
+  std::nth_element(entries.begin(), entries.begin() + static_cast<std::ptrdiff_t>(count),
+                   entries.end());
   std::vector<std::string> keys;
   keys.reserve(count);
-  for (std::size_t i = 0; i < count; ++i) keys.push_back(std::move(candidates_[i].key));
-  candidates_.clear();
+  for (std::size_t i = 0; i < count; ++i) keys.push_back(std::move(entries[i].second));
   return keys;
 }
 

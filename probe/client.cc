@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::uint32_t kMaxWait_ms = 60000;
 
-// uid_t of nobody: (uid_t)-1, which no process has.
+// (uid_t)-1, which no process has: unknown.
 uid_t peer_of(int fd) {
   ucred peer{};
   socklen_t size = sizeof peer;
@@ -25,32 +25,12 @@ uid_t peer_of(int fd) {
   return known ? peer.uid : static_cast<uid_t>(-1);
 }
 
-void reply_status(Stream& stream, std::uint32_t status) {
-  std::string out;
-  append_attribute(out, "status", status);
-  end_attributes(out);
-  stream.write(out);
-}
-
-void reply_count(Stream& stream, std::uint32_t count) {
-  std::string out;
-  append_attribute(out, "status", kVerifyOk);
-  append_attribute(out, "count", count);
-  end_attributes(out);
-  stream.write(out);
-}
-
-enum class Form : std::uint8_t { postfix, with_why };
-
-// `out`: memory to write in.
-void reply_answer(Stream& stream, const VerifyAnswer& answer, Form form, std::string& out) {
-  out.clear();
-  append_attribute(out, "status", kVerifyOk);
-  append_attribute(out, "recipient_status", static_cast<std::uint32_t>(answer.status));
-  append_attribute(out, "reason", answer.reason);
-  if (form == Form::with_why) append_attribute(out, "why", answer.why);
-  end_attributes(out);
-  stream.write(out);
+// The store takes a bounded number of changes before a flush.
+template <class Change>
+auto change_or_flush(CacheStore& store, const Change& change) {
+  auto changed = change();
+  if (!changed.ok() && store.flush().ok()) changed = change();
+  return changed;
 }
 
 }  // namespace
@@ -66,33 +46,26 @@ bool is_entry(std::string_view key, std::string_view record) {
 
 Result<std::uint32_t> purge_store(CacheStore& store, std::string_view what) {
   const std::string wanted = cache_key(what);
-  const bool all = what == "--all";
-  const bool one = !all && find_byte(wanted, '@') < wanted.size();
-  if (one) {
-    QV_TRY(const Answer erased, store.erase(wanted));
-    return erased == Answer::found ? std::uint32_t{1} : std::uint32_t{0};
-  }
   std::vector<std::string> keys;
-  QV_TRY_VOID(store.walk({}, [&](std::string_view key, std::string_view) {
-    if (all || domain_of(key) == wanted) keys.emplace_back(key);
-    return CacheStore::Walk::go_on;
-  }));
+  if (find_byte(wanted, '@') < wanted.size()) {
+    keys.push_back(wanted);
+  } else {
+    QV_TRY_VOID(store.walk({}, [&](std::string_view key, std::string_view) {
+      if (what == "--all" || domain_of(key) == wanted) keys.emplace_back(key);
+      return CacheStore::Walk::go_on;
+    }));
+  }
   std::uint32_t count = 0;
   for (const std::string& key : keys) {
-    Result<Answer> erased = store.erase(key);
-    // The store takes a bounded number of changes at a time.
-    if (!erased.ok()) {
-      QV_TRY_VOID(store.flush());
-      erased = store.erase(key);
-    }
-    if (!erased.ok()) return erased.error();
-    ++count;
+    QV_TRY(const Answer erased, change_or_flush(store, [&] { return store.erase(key); }));
+    if (erased == Answer::found) ++count;
   }
   return count;
 }
 
 VerifyClient::VerifyClient(VerifyClients& clients, Stream& stream)
     : clients_(clients),
+      stream_(stream),
       decoder_(AttributeLimits{.message = kMaxMessage, .name = 64}),
       uid_(peer_of(stream.fd())) {
   std::string greeting;
@@ -101,78 +74,90 @@ VerifyClient::VerifyClient(VerifyClients& clients, Stream& stream)
   stream.write(greeting);
 }
 
-bool VerifyClient::may_update() const {
-  return uid_ == 0 || uid_ == geteuid() || clients_.may_update.contains(uid_);
-}
-
-std::size_t VerifyClient::on_input(Stream& stream, std::string_view input) {
-  switch (decoder_.scan(input)) {
-    case Frame::partial:
-      return 0;
-    case Frame::malformed:
-      bad(stream, input);
-      return input.size();
-    case Frame::whole:
-      break;
+std::size_t VerifyClient::on_input(Stream& /*stream*/, std::string_view input) {
+  static constexpr std::pair<std::string_view, Handler> kRequests[] = {
+      {"query", &VerifyClient::on_query},
+      {"update", &VerifyClient::on_update},
+      {"list", &VerifyClient::on_list},
+      {"put", &VerifyClient::on_put},
+      {"purge", &VerifyClient::on_purge}};
+  const Frame frame = decoder_.scan(input);
+  if (frame == Frame::partial) return 0;
+  const std::size_t size = frame == Frame::whole ? decoder_.size() : input.size();
+  message_ = first_bytes(input, size);
+  Handler handler = nullptr;
+  AttributeReader reader(decoder_, message_);
+  if (frame == Frame::whole) {
+    const std::string_view request = reader.text("request");
+    for (const auto& [name, its_handler] : kRequests) {
+      if (name == request) handler = its_handler;
+    }
   }
-  const std::size_t size = decoder_.size();
-  handle(stream, first_bytes(input, size));
+  if (handler == nullptr) {
+    reply_bad();
+  } else {
+    (this->*handler)(reader);
+  }
   decoder_.reset();
   return size;
 }
 
-void VerifyClient::handle(Stream& stream, std::string_view message) {
-  message_ = message;
-  AttributeReader reader(decoder_, message);
-  const std::string_view request = reader.text("request");
-  if (request == "query") return on_query(stream, reader);
-  if (request == "update") return on_update(stream, reader);
-  if (request == "list") return on_list(stream, reader);
-  if (request == "put") return on_put(stream, reader);
-  if (request == "purge") return on_purge(stream, reader);
-  bad(stream, message);
+void VerifyClient::reply(std::uint32_t status, std::initializer_list<Attribute> more) {
+  std::string& out = clients_.reply;
+  out.clear();
+  append_attribute(out, "status", status);
+  for (const Attribute& attribute : more) append_attribute(out, attribute.name, attribute.value);
+  end_attributes(out);
+  stream_.write(out);
 }
 
-void VerifyClient::on_query(Stream& stream, AttributeReader& reader) {
+void VerifyClient::reply_answer(const VerifyAnswer& answer, bool with_why) {
+  const char digit = static_cast<char>('0' + static_cast<int>(answer.status));
+  const Attribute status{"recipient_status", {&digit, 1}};
+  const Attribute reason{"reason", answer.reason};
+  if (!with_why) return reply(kVerifyOk, {status, reason});
+  reply(kVerifyOk, {status, reason, {"why", answer.why}});
+}
+
+void VerifyClient::on_query(AttributeReader& reader) {
   const std::string_view address = reader.text("address");
-  const Form form = reader.next_is("wait") ? Form::with_why : Form::postfix;
-  const std::uint32_t wait_ms =
-      form == Form::with_why ? std::min(reader.number("wait"), kMaxWait_ms) : 0;
-  if (!reader.done()) return bad(stream, message_);
+  const bool waits = reader.next_is("wait");
+  const std::uint32_t wait_ms = waits ? std::min(reader.number("wait"), kMaxWait_ms) : 0;
+  if (!reader.done()) return reply_bad();
   if (const VerifyAnswer* known = clients_.service.find_known(address)) {
-    return reply_answer(stream, *known, form, clients_.reply);
+    return reply_answer(*known, waits);
   }
   const std::weak_ptr<int> alive = alive_;
   answered_ = false;
   clients_.service.query(address, std::int64_t{wait_ms} * 1000,
-                         [this, &stream, alive, form](const VerifyAnswer& answer) {
+                         [this, alive, waits](const VerifyAnswer& answer) {
                            if (alive.expired()) return;
                            answered_ = true;
-                           reply_answer(stream, answer, form, clients_.reply);
-                           stream.resume();
+                           reply_answer(answer, waits);
+                           stream_.resume();
                          });
-  // The next request is read when this one is answered.
-  if (!answered_) stream.pause();
+  // The next request waits for this answer.
+  if (!answered_) stream_.pause();
 }
 
-void VerifyClient::on_update(Stream& stream, AttributeReader& reader) {
+void VerifyClient::on_update(AttributeReader& reader) {
   const std::string_view address = reader.text("address");
   const std::uint32_t number = reader.number("recipient_status");
   const std::string_view reason = reader.text("reason");
   RecipientStatus status{};
   if (!reader.done() || !status_from_number(number, status) || status == RecipientStatus::todo) {
-    return bad(stream, message_);
+    return reply_bad();
   }
-  if (!may_update()) return refuse(stream, "update");
+  if (!may("update")) return;
   const auto updated = clients_.service.update(address, status, reason);
-  reply_status(stream, updated == VerifyService::Updated::done ? kVerifyOk : kVerifyFail);
+  reply(updated == VerifyService::Updated::done ? kVerifyOk : kVerifyFail);
 }
 
-void VerifyClient::on_list(Stream& stream, AttributeReader& reader) {
+void VerifyClient::on_list(AttributeReader& reader) {
   const std::string_view after = reader.text("after");
   const std::size_t limit = std::min<std::size_t>(reader.number("limit"), kMaxEntries);
-  if (!reader.done() || limit == 0) return bad(stream, message_);
-  if (!may_update()) return refuse(stream, "list");
+  if (!reader.done() || limit == 0) return reply_bad();
+  if (!may("list")) return;
   std::string entries;
   std::uint32_t count = 0;
   const Result<void> walked =
@@ -180,55 +165,51 @@ void VerifyClient::on_list(Stream& stream, AttributeReader& reader) {
         entries.append(key).append("\t").append(record).append("\n");
         return ++count == limit ? CacheStore::Walk::stop : CacheStore::Walk::go_on;
       });
-  if (!walked.ok()) return reply_status(stream, kVerifyFail);
-  std::string out;
-  append_attribute(out, "status", kVerifyOk);
-  append_attribute(out, "count", count);
-  append_attribute(out, "entries", entries);
-  end_attributes(out);
-  stream.write(out);
+  if (!walked.ok()) return reply(kVerifyFail);
+  reply(kVerifyOk, {{"count", std::to_string(count)}, {"entries", entries}});
 }
 
-void VerifyClient::on_put(Stream& stream, AttributeReader& reader) {
+void VerifyClient::on_put(AttributeReader& reader) {
   const std::string_view key = reader.text("key");
   const std::string_view record = reader.text("record");
-  if (!reader.done()) return bad(stream, message_);
-  if (!may_update()) return refuse(stream, "put");
-  if (!is_entry(key, record)) return reply_status(stream, kVerifyFail);
+  if (!reader.done()) return reply_bad();
+  if (!may("put")) return;
+  if (!is_entry(key, record)) return reply(kVerifyFail);
   const std::string folded = cache_key(key);
-  Result<void> stored = clients_.store.put(folded, record);
-  if (!stored.ok() && clients_.store.flush().ok()) stored = clients_.store.put(folded, record);
+  const Result<void> stored =
+      change_or_flush(clients_.store, [&] { return clients_.store.put(folded, record); });
   if (stored.ok()) clients_.service.share(folded, record);
-  reply_status(stream, stored.ok() ? kVerifyOk : kVerifyFail);
+  reply(stored.ok() ? kVerifyOk : kVerifyFail);
 }
 
-void VerifyClient::on_purge(Stream& stream, AttributeReader& reader) {
-  const std::string what(reader.text("what"));
-  if (!reader.done() || what.empty()) return bad(stream, message_);
-  if (!may_update()) return refuse(stream, "purge");
+void VerifyClient::on_purge(AttributeReader& reader) {
+  const std::string_view what = reader.text("what");
+  if (!reader.done() || what.empty()) return reply_bad();
+  if (!may("purge")) return;
   const Result<std::uint32_t> purged = purge_store(clients_.store, what);
   clients_.records.purge(what);
   clients_.service.forget_recent();
-  if (!purged.ok()) return reply_status(stream, kVerifyFail);
-  clients_.report("purge", {{"what", what}, {"entries", std::to_string(purged.value())}});
-  reply_count(stream, purged.value());
+  if (!purged.ok()) return reply(kVerifyFail);
+  LogLine line("purge");
+  clients_.report(line.add("what", what).add("entries", purged.value()));
+  reply(kVerifyOk, {{"count", std::to_string(purged.value())}});
 }
 
-void VerifyClient::refuse(Stream& stream, std::string_view request) {
-  const std::string uid = std::to_string(uid_);
-  clients_.report("client", {{"event", "denied"},
-                             {"request", request},
-                             {"uid", uid},
-                             {"allow", "control/probe_update_users"}});
-  reply_status(stream, kVerifyFail);
+bool VerifyClient::may(std::string_view request) {
+  if (uid_ == 0 || uid_ == geteuid() || clients_.may_update.contains(uid_)) return true;
+  LogLine line("client");
+  line.add("event", "denied").add("request", request).add("uid", uid_);
+  clients_.report(line.add("allow", "control/probe_update_users"));
+  reply(kVerifyFail);
+  return false;
 }
 
-void VerifyClient::bad(Stream& stream, std::string_view message) {
-  const std::string uid = std::to_string(uid_);
-  clients_.report("client",
-                  {{"event", "bad-request"}, {"uid", uid}, {"message", first_bytes(message, 200)}});
-  reply_status(stream, kVerifyBad);
-  stream.close();
+void VerifyClient::reply_bad() {
+  LogLine line("client");
+  line.add("event", "bad-request").add("uid", uid_);
+  clients_.report(line.add("message", first_bytes(message_, 200)));
+  reply(kVerifyBad);
+  stream_.close();
 }
 
 }  // namespace qv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// probe/client.h - one client of the verify protocol, Postfix's verify(8) and what we add to it.
+// probe/client.h - one client of the verify protocol: that of Postfix's verify(8), extended.
 //
 // The server greets.  A message is attributes (wire/attributes.h):
 //
@@ -9,14 +9,14 @@
 //   request=put, key, record                  -> status
 //   request=purge, what                       -> status, count
 //
-// `wait` (milliseconds) is ours: the reply comes when the address is known, or the time is over,
-// and says why.  list, put and purge are ours too, for the tools; they and update are for root, our
-// own uid and those of control/probe_update_users only, by the uid the kernel gives (SO_PEERCRED).
-// An entry of a list is KEY TAB RECORD NEWLINE; the next list begins after the last key.  `what` is
-// an address, a domain (with all its addresses) or `--all`.
+// `wait` (milliseconds) is our extension: the reply comes when the outcome is known or the time is
+// over, and has the reason of the answer, `why`.  list, put and purge are extensions for the tools.
+// They and update are for root, the daemon's uid and those of control/probe_update_users, as the
+// kernel gives the uid (SO_PEERCRED).  An entry of a list is KEY TAB RECORD NEWLINE; the next list
+// begins after the last key.  `what` is an address, a domain (with all its addresses) or `--all`.
 //
 // Status: 0; 4294967295 (-1) not allowed or not possible; 4294967294 (-2) not a request, after
-// which the connection is closed.
+// which the server closes the connection.
 //
 // Threads: none.  Manual: qmail-probe(8).  Tests: tests/probe/client_test.cc
 #ifndef QV_PROBE_CLIENT_H_
@@ -25,6 +25,7 @@
 #include <sys/types.h>
 
 #include <cstdint>
+#include <initializer_list>
 #include <memory>
 #include <set>
 #include <string>
@@ -42,14 +43,14 @@ inline constexpr std::uint32_t kVerifyOk = 0;
 inline constexpr std::uint32_t kVerifyFail = UINT32_MAX;
 inline constexpr std::uint32_t kVerifyBad = UINT32_MAX - 1;
 
-// What all clients share.
+// Shared by all clients.
 struct VerifyClients {
   VerifyService& service;
   CacheStore& store;
   Records& records;
   std::set<uid_t> may_update;
   Report report;
-  std::string reply{};  // while one is written, kept for its memory
+  std::string reply{};  // reused memory
 };
 
 class VerifyClient final : public StreamSession {
@@ -63,17 +64,21 @@ class VerifyClient final : public StreamSession {
   std::size_t on_input(Stream& stream, std::string_view input) override;
 
  private:
-  void handle(Stream& stream, std::string_view message);
-  void on_query(Stream& stream, AttributeReader& reader);
-  void on_update(Stream& stream, AttributeReader& reader);
-  void on_list(Stream& stream, AttributeReader& reader);
-  void on_put(Stream& stream, AttributeReader& reader);
-  void on_purge(Stream& stream, AttributeReader& reader);
-  void refuse(Stream& stream, std::string_view request);
-  void bad(Stream& stream, std::string_view message);
-  [[nodiscard]] bool may_update() const;
+  using Handler = void (VerifyClient::*)(AttributeReader&);
+
+  void on_query(AttributeReader& reader);
+  void on_update(AttributeReader& reader);
+  void on_list(AttributeReader& reader);
+  void on_put(AttributeReader& reader);
+  void on_purge(AttributeReader& reader);
+  void reply(std::uint32_t status, std::initializer_list<Attribute> more = {});
+  void reply_answer(const VerifyAnswer& answer, bool with_why);
+  // False: the client may not, which is logged and replied.
+  [[nodiscard]] bool may(std::string_view request);
+  void reply_bad();
 
   VerifyClients& clients_;
+  Stream& stream_;
   AttributeDecoder decoder_;
   uid_t uid_;
   std::string_view message_;  // during on_input()
@@ -81,11 +86,10 @@ class VerifyClient final : public StreamSession {
   std::shared_ptr<int> alive_ = std::make_shared<int>(0);
 };
 
-// Erases an address, or a domain's addresses and what is known of the domain, or everything.
-// The number of entries.
+// Erases an address, or a domain with its addresses, or everything.  The number of entries.
 [[nodiscard]] Result<std::uint32_t> purge_store(CacheStore& store, std::string_view what);
 
-// Checks and stores an entry as a tool hands it in.  False: key or record is not one.
+// Whether a tool may put this into the cache.
 [[nodiscard]] bool is_entry(std::string_view key, std::string_view record);
 
 }  // namespace qv

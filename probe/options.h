@@ -1,11 +1,12 @@
 // SPDX-License-Identifier: 0BSD
-// probe/options.h - what an operator can set of qmail-probe.
+// probe/options.h - the settings of qmail-probe.
 //
 // Manual: qmail-probe(8), SETTINGS.  Tests: tests/probe/options_test.cc
 #ifndef QV_PROBE_OPTIONS_H_
 #define QV_PROBE_OPTIONS_H_
 
 #include <cstdint>
+#include <optional>
 #include <set>
 #include <string>
 #include <vector>
@@ -19,7 +20,7 @@
 namespace qv {
 
 struct ProbeOptions : ProcessOptions {
-  std::string lmdb_path;  // the file itself; empty: memory only
+  std::string lmdb_path;  // the file itself; empty: a cache in memory
   std::string redis;      // HOST:PORT or /PATH of a shared cache; empty: none
   std::size_t cache_entries = 0;
   std::int64_t cleanup_interval_s = 0;
@@ -35,7 +36,7 @@ struct ProbeOptions : ProcessOptions {
 // The rows that fill `options`, which must outlive them.
 [[nodiscard]] std::vector<Setting> probe_settings(ProbeOptions& options);
 
-// "lmdb:/x" is the file /x.lmdb, and "lmdb:/x.lmdb" too.  nullopt: not lmdb, or not absolute.
+// "/x.lmdb" for the tables "lmdb:/x" and "lmdb:/x.lmdb".  nullopt: not lmdb, or not absolute.
 [[nodiscard]] std::optional<std::string> lmdb_file_of(std::string_view table);
 
 }  // namespace qv

@@ -7,10 +7,17 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <memory>
+#include <optional>
 #include <utility>
 
+#include "cache/lmdb_store.h"
 #include "core/fault.h"
-#include "core/text.h"
+#include "event/libevent_loop.h"
+#include "probe/client.h"
+#include "probe/control_files.h"
+#include "probe/own_addresses.h"
+#include "process/skeleton.h"
 
 namespace qv {
 
@@ -24,183 +31,194 @@ std::int64_t wall_clock() { return time(nullptr); }
 
 std::uint64_t random_bits() {
   std::uint64_t bits = 0;
-  // Without entropy there is still the clock: what is random here need not be secret.
+  // Without entropy the clock will do: nothing here has to be secret.
   if (getrandom(&bits, sizeof bits, GRND_NONBLOCK) != sizeof bits) {
     bits = static_cast<std::uint64_t>(clock()) * 0x9e3779b97f4a7c15u;
   }
   return bits;
 }
 
-}  // namespace
+class ProbeDaemon final : public Daemon {
+ public:
+  // REQUIRES: all outlive this object.
+  ProbeDaemon(LibeventLoop& loop, const ProbeOptions& options, const Settings& settings)
+      : Daemon(loop, options, settings), event_loop_(loop), options_(options) {}
 
-Result<void> ProbeDaemon::pre_jail(std::string& detail) {
-  // The usual place of socket and cache; elsewhere the operator makes it.
-  const std::string directory = options_.qmailhome + "/probe";
-  detail = directory;
-  if (mkdir(directory.c_str(), 0755) == 0 && geteuid() == 0 &&
-      chown(directory.c_str(), account_.uid, account_.gid) != 0) {
-    return errno_error("chown");
-  }
-  QV_TRY(listeners_, open_listeners(options_, settings_, detail));
-  return {};
-}
-
-std::uint64_t ProbeDaemon::open_files() const {
-  return options_.server.max_clients + options_.limits.pending + kOtherDescriptors;
-}
-
-Result<void> ProbeDaemon::post_jail(std::string& detail) {
-  log_start();
-  QV_TRY_VOID(open_store(detail));
-  control_.emplace("control");
-  start_probing();
-  use_control_files();
-  start_serving();
-  start_timers();
-  return {};
-}
-
-Result<void> ProbeDaemon::open_store(std::string& detail) {
-  if (options_.lmdb_path.empty()) {
-    store_ = make_memory_store(options_.cache_entries);
+  [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
+    // The default place of socket and cache; any other place is up to the operator.
+    const std::string directory = options_.qmailhome + "/probe";
+    detail = directory;
+    if (mkdir(directory.c_str(), 0755) == 0 && geteuid() == 0 &&
+        chown(directory.c_str(), account_.uid, account_.gid) != 0) {
+      return errno_error("chown");
+    }
+    QV_TRY(listeners_, open_listeners(options_, settings_, detail));
     return {};
   }
-  detail = "address_verify_map " + options_.lmdb_path;
-  QV_TRY(std::unique_ptr<LmdbStore> store,
-         LmdbStore::open(options_.lmdb_path, options_.cache_entries));
-  lmdb_ = store.get();
-  store_ = std::move(store);
-  return {};
-}
 
-CalloutOptions ProbeDaemon::callout_options() const {
-  CalloutOptions options;
-  options.hello_name = options_.hello_name.empty() ? control_->me() : options_.hello_name;
-  options.sender = options_.sender;
-  return options;
-}
-
-void ProbeDaemon::start_probing() {
-  const Report say = [this](std::string_view word, std::initializer_list<ReportField> fields) {
-    report(word, fields);
-  };
-  std::vector<Problem> problems;
-  static_cast<void>(control_->read(loop_.now_us(), problems));
-  log_problems(problems);
-  own_.emplace(options_.own_ports);
-  own_->refresh();
-  connector_ = make_connector(event_loop_);
-  resolver_ = make_resolver(event_loop_, options_.resolv_conf);
-  exchangers_ = make_exchanger_lookup(event_loop_, options_.resolv_conf);
-  driver_ = std::make_unique<ProbeDriver>(
-      ProbeDriver::Surroundings{
-          loop_, *connector_, *resolver_, *exchangers_, random_bits,
-          [this](const StreamAddress& address) { return own_->contains(address); }},
-      options_.limits, callout_options());
-  open_records(say);
-  service_ = std::make_unique<VerifyService>(loop_, wall_clock, *records_, *driver_,
-                                             options_.service, say);
-  cleanup_ = std::make_unique<CacheCleanup>(loop_, *store_, wall_clock, options_.service.times,
-                                            options_.cleanup_interval_s, say);
-  clients_ = std::make_unique<VerifyClients>(VerifyClients{*service_, *store_, *records_, {}, say});
-}
-
-void ProbeDaemon::open_records(const Report& say) {
-  constexpr std::int64_t kMargin_s = 10;
-  std::optional<Records::Fleet> fleet;
-  if (!options_.redis.empty()) {
-    redis_ = std::make_unique<RedisClient>(loop_, options_.redis);
-    fleet.emplace(Records::Fleet{*redis_, control_->me() + ":" + std::to_string(random_bits()),
-                                 options_.limits.whole_us / kSecond_us + kMargin_s});
+  [[nodiscard]] std::uint64_t open_files() const override {
+    return options_.server.max_clients + options_.limits.pending + kOtherDescriptors;
   }
-  records_ = std::make_unique<Records>(*store_, wall_clock(), say, std::move(fleet));
-}
 
-void ProbeDaemon::start_serving() {
-  server_.emplace(loop_, options_.server);
-  server_->on_trouble([this](std::string_view what) {
-    report("clients", {{"event", "trouble"}, {"problem", what}});
-  });
-  for (Fd& listener : listeners_) {
-    server_->serve(std::move(listener), [this](Stream& stream) {
-      return std::make_unique<VerifyClient>(*clients_, stream);
+  [[nodiscard]] Result<void> post_jail(std::string& detail) override {
+    LogLine line = start_line();
+    line.add("cache", options_.lmdb_path.empty() ? "memory" : options_.lmdb_path);
+    if (!options_.redis.empty()) line.add("redis", options_.redis);
+    log_->write(line);
+    QV_TRY_VOID(open_store(detail));
+    start_probing();
+    start_serving();
+    timers_.push_back(loop_.every(kFlush_us, [this] { flush(); }));
+    timers_.push_back(loop_.every(kSecond_us, [this] { read_control_files(); }));
+    timers_.push_back(loop_.every(kInterfaces_us, [this] { own_.refresh(); }));
+    return {};
+  }
+
+  void reload() override {
+    control_.forget();
+    own_.refresh();
+    read_control_files();
+  }
+
+  void finish() override {
+    flush();
+    Daemon::finish();
+  }
+
+ private:
+  void add_counters(LogLine& line) override {
+    const StreamServerCounters& clients = server_->counters();
+    service_->counters().add_to(line);
+    driver_->counters().add_to(line);
+    line.add("pending", driver_->pending()).add("entries", store_->size());
+    line.add("damaged", records_->counters().damaged);
+    line.add("store_failures", records_->counters().failures);
+    line.add("clients", server_->clients()).add("accepted", clients.accepted);
+    line.add("dropped_slow", clients.too_slow).add("dropped_large", clients.too_much_input);
+  }
+
+  [[nodiscard]] Result<void> open_store(std::string& detail) {
+    if (options_.lmdb_path.empty()) {
+      store_ = make_memory_store(options_.cache_entries);
+      return {};
+    }
+    detail = "address_verify_map " + options_.lmdb_path;
+    QV_TRY(std::unique_ptr<LmdbStore> store,
+           LmdbStore::open(options_.lmdb_path, options_.cache_entries));
+    lmdb_ = store.get();
+    store_ = std::move(store);
+    return {};
+  }
+
+  void start_probing() {
+    const Report report = [this](LogLine& line) { log_->write(line); };
+    // control/me goes into the greeting.
+    std::vector<Problem> problems;
+    static_cast<void>(control_.read(loop_.now_us(), problems));
+    log_problems(problems);
+    own_.refresh();
+    connector_ = make_connector(event_loop_);
+    resolver_ = make_resolver(event_loop_, options_.resolv_conf);
+    exchangers_ = make_exchanger_lookup(loop_, options_.resolv_conf);
+    const bool has_name = !options_.hello_name.empty();
+    driver_.emplace(
+        ProbeDriver::Surroundings{
+            loop_, *connector_, *resolver_, *exchangers_, random_bits,
+            [this](const StreamAddress& address) { return own_.contains(address); }},
+        options_.limits,
+        CalloutOptions{.hello_name = has_name ? options_.hello_name : control_.me(),
+                       .sender = options_.sender});
+    records_.emplace(*store_, wall_clock(), report, open_fleet());
+    service_.emplace(loop_, wall_clock, *records_, *driver_, options_.service, report);
+    cleanup_.emplace(loop_, *store_, wall_clock, options_.service.times,
+                     options_.cleanup_interval_s, report);
+    clients_.emplace(VerifyClients{*service_, *store_, *records_, {}, report});
+    use_control_files();
+  }
+
+  [[nodiscard]] std::optional<Records::Fleet> open_fleet() {
+    constexpr std::int64_t kMargin_s = 10;
+    if (options_.redis.empty()) return std::nullopt;
+    redis_.emplace(loop_, options_.redis);
+    return Records::Fleet{*redis_, control_.me() + ":" + std::to_string(random_bits()),
+                          options_.limits.whole_us / kSecond_us + kMargin_s};
+  }
+
+  void start_serving() {
+    server_.emplace(loop_, options_.server);
+    server_->on_trouble([this](std::string_view what) {
+      LogLine line("clients");
+      log_->write(line.add("event", "trouble").add("problem", what));
     });
+    for (Fd& listener : listeners_) {
+      server_->serve(std::move(listener), [this](Stream& stream) {
+        return std::make_unique<VerifyClient>(*clients_, stream);
+      });
+    }
+    listeners_.clear();
   }
-  listeners_.clear();
-}
 
-void ProbeDaemon::start_timers() {
-  timers_.push_back(loop_.every(kFlush_us, [this] { flush(); }));
-  timers_.push_back(loop_.every(kSecond_us, [this] { use_control_files(); }));
-  timers_.push_back(loop_.every(kInterfaces_us, [this] { own_->refresh(); }));
-}
-
-void ProbeDaemon::use_control_files() {
-  std::vector<Problem> problems;
-  const bool first = timers_.empty();
-  const bool changed = control_->read(loop_.now_us(), problems) == Change::changed;
-  log_problems(problems);
-  if (!changed && !first) return;
-  service_->set_routes(control_->routes());
-  clients_->may_update = control_->update_users();
-}
-
-void ProbeDaemon::flush() {
-  const Result<void> flushed = store_->flush();
-  if (lmdb_ != nullptr) {
-    const std::string notice = lmdb_->take_notice();
-    if (!notice.empty()) report("ALERT", {{"cache", notice}});
+  void read_control_files() {
+    std::vector<Problem> problems;
+    const Change change = control_.read(loop_.now_us(), problems);
+    log_problems(problems);
+    if (change == Change::changed) use_control_files();
   }
-  if (!flushed.ok() && !flush_failed_) {
-    report("store", {{"event", "cannot-write"},
-                     {"detail", flushed.error().what},
-                     {"error", strerror(flushed.error().errnum)}});
+
+  void use_control_files() {
+    service_->set_routes(control_.routes());
+    clients_->may_update = control_.update_users();
   }
-  flush_failed_ = !flushed.ok();
-}
 
-void ProbeDaemon::reload() {
-  control_->forget();
-  own_->refresh();
-  use_control_files();
-}
-
-void ProbeDaemon::finish() {
-  flush();
-  Daemon::finish();
-}
-
-void ProbeDaemon::log_problems(const std::vector<Problem>& problems) {
-  for (const Problem& problem : problems) {
-    LogLine line("config");
-    log_->write(line.add(problem));
+  void log_problems(const std::vector<Problem>& problems) {
+    for (const Problem& problem : problems) {
+      LogLine line("config");
+      log_->write(line.add(problem));
+    }
   }
-}
 
-void ProbeDaemon::report(std::string_view word, std::initializer_list<ReportField> fields) {
-  LogLine line(word);
-  for (const ReportField& field : fields) {
-    if (!field.value.empty()) line.add(field.key, field.value);
+  void flush() {
+    const Result<void> flushed = store_->flush();
+    const std::string notice = lmdb_ == nullptr ? "" : lmdb_->take_notice();
+    if (!notice.empty()) {
+      LogLine line("ALERT");
+      log_->write(line.add("cache", notice));
+    }
+    if (!flushed.ok() && !flush_failed_) {
+      LogLine line("store");
+      line.add("event", "cannot-write").add("detail", flushed.error().what);
+      log_->write(line.add("error", strerror(flushed.error().errnum)));
+    }
+    flush_failed_ = !flushed.ok();
   }
-  log_->write(line);
-}
 
-void ProbeDaemon::log_start() {
-  LogLine line = start_line();
-  line.add("cache", options_.lmdb_path.empty() ? "memory" : options_.lmdb_path);
-  if (!options_.redis.empty()) line.add("redis", options_.redis);
-  log_->write(line);
-}
+  LibeventLoop& event_loop_;
+  const ProbeOptions& options_;
+  std::vector<Fd> listeners_;
+  ControlFiles control_{"control"};
+  OwnAddresses own_{options_.own_ports};
+  std::unique_ptr<CacheStore> store_;
+  LmdbStore* lmdb_ = nullptr;  // the store, if it is one
+  std::optional<RedisClient> redis_;
+  std::optional<Records> records_;
+  std::unique_ptr<Connector> connector_;
+  std::unique_ptr<Resolver> resolver_;
+  std::unique_ptr<ExchangerLookup> exchangers_;
+  std::optional<ProbeDriver> driver_;
+  std::optional<VerifyService> service_;
+  std::optional<CacheCleanup> cleanup_;
+  std::optional<VerifyClients> clients_;
+  std::optional<StreamServer> server_;
+  std::vector<Loop::Owned> timers_;
+  bool flush_failed_ = false;
+};
 
-void ProbeDaemon::add_counters(LogLine& line) {
-  const StreamServerCounters& clients = server_->counters();
-  service_->counters().add_to(line);
-  driver_->counters().add_to(line);
-  line.add("pending", driver_->pending()).add("entries", store_->size());
-  line.add("damaged", records_->counters().damaged);
-  line.add("store_failures", records_->counters().failures);
-  line.add("clients", server_->clients()).add("accepted", clients.accepted);
-  line.add("dropped_slow", clients.too_slow).add("dropped_large", clients.too_much_input);
+}  // namespace
+
+int run_probe_daemon(const ProbeOptions& options, const Settings& settings) {
+  LibeventLoop loop;
+  ProbeDaemon daemon(loop, options, settings);
+  return run_daemon("qmail-probe", daemon);
 }
 
 void check_probe_config(const ProbeOptions& options, const Settings& settings,

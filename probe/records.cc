@@ -5,7 +5,6 @@
 
 #include <algorithm>
 #include <utility>
-#include <vector>
 
 #include "core/text.h"
 
@@ -16,8 +15,8 @@ namespace {
 std::string record_name(const std::string& key) { return "qv:probe:" + key; }
 std::string lease_name(const std::string& key) { return "qv:lease:" + key; }
 
-// What KEYS and SCAN take literally.
-std::string without_wildcards(std::string_view text) {
+// Escapes the wildcards of SCAN.
+std::string escape_wildcards(std::string_view text) {
   std::string out;
   for (const char c : text) {
     if (c == '*' || c == '?' || c == '[' || c == ']' || c == '\\') out += '\\';
@@ -28,134 +27,125 @@ std::string without_wildcards(std::string_view text) {
 
 }  // namespace
 
-void Records::note_failure(const Error& error) {
+void Records::record_failure(const Error& error) {
   ++counters_.failures;
-  const char* reason = error.errnum == 0 ? "" : strerror(error.errnum);
-  report_("store", {{"event", "failed"}, {"detail", error.what}, {"error", reason}});
+  LogLine line("store");
+  line.add("event", "failed").add("detail", error.what);
+  if (error.errnum != 0) line.add("error", strerror(error.errnum));
+  report_(line);
 }
 
-// Said once each way, not for every query.
-void Records::note(const Result<RedisReply>& reply) {
-  const bool down = !reply.ok();
-  if (down == redis_is_down_) return;
-  redis_is_down_ = down;
-  report_("redis", {{"event", down ? "down" : "up"},
-                    {"detail", down ? std::string_view(reply.error().what) : std::string_view{}}});
+void Records::ask_redis(const std::vector<std::string>& words, Replied replied) {
+  fleet_->redis.command(words,
+                        [this, replied = std::move(replied)](const Result<RedisReply>& reply) {
+                          // A line for each change, not for each query.
+                          if (reply.ok() == redis_is_down_) {
+                            redis_is_down_ = !reply.ok();
+                            LogLine line("redis");
+                            line.add("event", redis_is_down_ ? "down" : "up");
+                            if (redis_is_down_) line.add("detail", reply.error().what);
+                            report_(line);
+                          }
+                          if (replied) replied(reply.ok() ? &reply.value() : nullptr);
+                        });
 }
 
-RecordForm Records::parse(const std::string& key, const std::string& bytes, CacheRecord& record) {
-  const RecordForm form = parse_record(bytes, record);
-  if (form == RecordForm::damaged) {
-    ++counters_.damaged;
-    report_("store", {{"event", "damaged-record"}, {"key", key}, {"record", bytes}});
-  }
-  return form;
+Records::Entry Records::parse(const std::string& key, const std::string& bytes) {
+  CacheRecord record;
+  if (parse_record(bytes, record) == RecordForm::whole) return record;
+  ++counters_.damaged;
+  LogLine line("store");
+  report_(line.add("event", "damaged-record").add("key", key).add("record", bytes));
+  return std::nullopt;
 }
 
-Records::Peek Records::peek(const std::string& key, CacheRecord& record) {
-  if (fleet_) return Peek::not_known;
+bool Records::find_at_once(const std::string& key, CacheRecord& record) {
+  if (fleet_) return false;
   const Result<Answer> answer = store_.lookup(key, value_);
-  if (!answer.ok() || answer.value() == Answer::absent) return Peek::not_known;
-  if (parse_record(value_, record) == RecordForm::damaged) return Peek::not_known;
+  if (!answer.ok() || answer.value() == Answer::absent) return false;
+  if (parse_record(value_, record) == RecordForm::damaged) return false;
   if (record.probed < started_) record.probed = 0;
-  return record.updated == 0 ? Peek::not_known : Peek::known;
+  return record.updated != 0;
 }
 
-Result<std::optional<CacheRecord>> Records::find_here(const std::string& key) {
+Result<Records::Entry> Records::find_here(const std::string& key) {
   const Result<Answer> answer = store_.lookup(key, value_);
   if (!answer.ok()) {
-    note_failure(answer.error());
+    record_failure(answer.error());
     return answer.error();
   }
-  CacheRecord record;
-  if (answer.value() == Answer::absent) return std::optional<CacheRecord>{};
-  if (parse(key, value_, record) == RecordForm::damaged) return std::optional<CacheRecord>{};
-  if (record.probed < started_) record.probed = 0;
-  if (record.probed == 0 && record.updated == 0) return std::optional<CacheRecord>{};
-  return std::optional<CacheRecord>(std::move(record));
+  if (answer.value() == Answer::absent) return Entry{};
+  Entry entry = parse(key, value_);
+  if (entry && entry->probed < started_) entry->probed = 0;
+  if (entry && entry->probed == 0 && entry->updated == 0) entry.reset();
+  return entry;
 }
 
-void Records::find(const std::string& key, Found found) {
+void Records::find(const std::string& key, const Found& found) {
   if (!fleet_) return found(find_here(key));
-  fleet_->redis.command({"GET", record_name(key)},
-                        [this, key, found = std::move(found)](const Result<RedisReply>& reply) {
-                          note(reply);
-                          if (!reply.ok()) return found(find_here(key));
-                          CacheRecord record;
-                          if (reply.value().type != RedisReply::Type::text ||
-                              parse(key, reply.value().text, record) == RecordForm::damaged) {
-                            return found(std::optional<CacheRecord>{});
-                          }
-                          if (record.updated != 0) store_here(key, record);
-                          found(std::optional<CacheRecord>(std::move(record)));
-                        });
+  ask_redis({"GET", record_name(key)}, [this, key, found](const RedisReply* reply) {
+    if (reply == nullptr) return found(find_here(key));
+    Entry entry;
+    if (reply->type == RedisReply::Type::text) entry = parse(key, reply->text);
+    if (entry && entry->updated != 0) store_here(key, *entry);
+    found(entry);
+  });
 }
 
 void Records::lease(const std::string& key, Leased leased) {
   if (!fleet_) return leased(Lease::granted);
-  fleet_->redis.command(
-      {"SET", lease_name(key), fleet_->token, "NX", "EX", std::to_string(fleet_->lease_s)},
-      [this, leased = std::move(leased)](const Result<RedisReply>& reply) {
-        note(reply);
-        if (!reply.ok()) return leased(Lease::none);
-        const bool set = reply.value().type == RedisReply::Type::text;
-        leased(set ? Lease::granted : Lease::held);
-      });
+  ask_redis({"SET", lease_name(key), fleet_->token, "NX", "EX", std::to_string(fleet_->lease_s)},
+            [leased = std::move(leased)](const RedisReply* reply) {
+              if (reply == nullptr) return leased(Lease::none);
+              const bool set = reply->type == RedisReply::Type::text;
+              leased(set ? Lease::granted : Lease::held);
+            });
 }
 
-void Records::end_lease(const std::string& key, std::function<void()> done) {
+void Records::end_lease(const std::string& key, Then done) {
   constexpr const char* kIfOurs =
       "if redis.call('get', KEYS[1]) == ARGV[1] then return redis.call('del', KEYS[1]) end";
   if (!fleet_) return done();
-  fleet_->redis.command({"EVAL", kIfOurs, "1", lease_name(key), fleet_->token},
-                        [this, done = std::move(done)](const Result<RedisReply>& reply) {
-                          note(reply);
-                          done();
-                        });
+  ask_redis({"EVAL", kIfOurs, "1", lease_name(key), fleet_->token},
+            [done = std::move(done)](const RedisReply* /*reply*/) { done(); });
 }
 
 void Records::store_here(const std::string& key, const CacheRecord& record) {
   const Result<void> stored = store_.put(key, encode_record(record));
-  if (!stored.ok()) note_failure(stored.error());
+  if (!stored.ok()) record_failure(stored.error());
 }
 
 void Records::store(const std::string& key, const CacheRecord& record, std::int64_t seconds) {
   if (!fleet_ || record.updated != 0) store_here(key, record);
   if (!fleet_) return;
-  const std::string life = std::to_string(std::max<std::int64_t>(1, seconds));
-  fleet_->redis.command({"SET", record_name(key), encode_record(record), "EX", life},
-                        [this](const Result<RedisReply>& reply) { note(reply); });
+  ask_redis({"SET", record_name(key), encode_record(record), "EX",
+             std::to_string(std::max<std::int64_t>(1, seconds))});
 }
 
 void Records::erase(const std::string& key) {
   const Result<Answer> erased = store_.erase(key);
-  if (!erased.ok()) note_failure(erased.error());
-  if (!fleet_) return;
-  fleet_->redis.command({"DEL", record_name(key)},
-                        [this](const Result<RedisReply>& reply) { note(reply); });
+  if (!erased.ok()) record_failure(erased.error());
+  if (fleet_) ask_redis({"DEL", record_name(key)});
 }
 
 void Records::purge(std::string_view what) {
   if (!fleet_) return;
   const std::string wanted = cache_key(what);
-  if (what != "--all" && find_byte(wanted, '@') < wanted.size()) return erase(wanted);
-  const std::string domain = what == "--all" ? "*" : "*@" + without_wildcards(wanted);
-  purge_matching("qv:probe:" + domain, "0");
+  if (what == "--all") return purge_matching("qv:probe:*", "0");
+  if (find_byte(wanted, '@') < wanted.size()) return erase(wanted);
+  purge_matching("qv:probe:*@" + escape_wildcards(wanted), "0");
 }
 
 void Records::purge_matching(const std::string& pattern, const std::string& cursor) {
-  fleet_->redis.command({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"},
-                        [this, pattern](const Result<RedisReply>& reply) {
-                          note(reply);
-                          if (!reply.ok() || reply.value().items.size() != 2) return;
-                          std::vector<std::string> erase = {"DEL"};
-                          for (const RedisReply& name : reply.value().items[1].items)
-                            erase.push_back(name.text);
-                          if (erase.size() > 1)
-                            fleet_->redis.command(erase, [](const Result<RedisReply>&) {});
-                          const std::string next = reply.value().items[0].text;
-                          if (next != "0") purge_matching(pattern, next);
-                        });
+  ask_redis({"SCAN", cursor, "MATCH", pattern, "COUNT", "1000"},
+            [this, pattern](const RedisReply* reply) {
+              if (reply == nullptr || reply->items.size() != 2) return;
+              std::vector<std::string> erase = {"DEL"};
+              for (const RedisReply& name : reply->items[1].items) erase.push_back(name.text);
+              if (erase.size() > 1) ask_redis(erase);
+              const std::string next = reply->items[0].text;
+              if (next != "0") purge_matching(pattern, next);
+            });
 }
 
 CacheCleanup::CacheCleanup(Loop& loop, CacheStore& store, std::function<std::int64_t()> clock,
@@ -178,21 +168,18 @@ void CacheCleanup::begin() {
 bool CacheCleanup::is_expired(std::string_view key, std::string_view bytes) const {
   CacheRecord record;
   if (parse_record(bytes, record) == RecordForm::damaged) return true;
-  const bool of_domain = !key.empty() && key.front() == '@';
-  if (of_domain) return judge_domain(&record, clock_(), times_) == AcceptAll::unknown;
-  return age_of(record, clock_(), times_) == Age::expired;
+  const EntryState state = state_of(key, record, clock_(), times_);
+  return state == EntryState::absent || state == EntryState::lost;
 }
 
 void CacheCleanup::step() {
   std::vector<std::string> expired;
   std::size_t seen = 0;
-  const Result<void> walked =
-      store_.walk(after_, [&](std::string_view key, std::string_view record) {
-        after_ = key;
-        if (is_expired(key, record)) expired.emplace_back(key);
-        return ++seen == kBatch ? CacheStore::Walk::stop : CacheStore::Walk::go_on;
-      });
-  Result<void> done = walked;
+  Result<void> done = store_.walk(after_, [&](std::string_view key, std::string_view record) {
+    after_ = key;
+    if (is_expired(key, record)) expired.emplace_back(key);
+    return ++seen == kBatch ? CacheStore::Walk::stop : CacheStore::Walk::go_on;
+  });
   for (const std::string& key : expired) {
     const Result<Answer> erased = store_.erase(key);
     if (!erased.ok()) done = erased.error();
@@ -204,11 +191,10 @@ void CacheCleanup::step() {
     return;
   }
   step_.reset();
-  const std::string kept = std::to_string(kept_);
-  const std::string dropped = std::to_string(dropped_);
-  report_("cleanup", {{"kept", kept},
-                      {"dropped", dropped},
-                      {"error", done.ok() ? std::string_view{} : done.error().what}});
+  LogLine line("cleanup");
+  line.add("kept", kept_).add("dropped", dropped_);
+  if (!done.ok()) line.add("error", done.error().what);
+  report_(line);
 }
 
 }  // namespace qv

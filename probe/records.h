@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: 0BSD
-// probe/records.h - the records as the service sees them: its own store, or one shared by a fleet
-// of hosts in one Redis.
+// probe/records.h - the records as the service sees them: a store of this host, or one Redis that
+// several hosts share.
 //
-//   qv:probe:KEY     the record's bytes, for as long as they are of use (EX)
-//   qv:lease:KEY     who probes for KEY now; only the one who set it takes it away
+//   qv:probe:KEY     the record's bytes, with its lifetime (EX)
+//   qv:lease:KEY     the token of the process that probes for KEY; only that process deletes it
 //
 // Every call answers by callback, because Redis is behind a network; the store of this host answers
-// before the call returns.  What is read from Redis and written there is kept in it too.  When
-// Redis does not answer that is what is asked, and nothing is probed: who else may be at it cannot
-// be told.
+// before the call returns.  What is read from Redis or written there is stored here too.  While
+// Redis does not answer, this store does, and nothing is probed: another host may be probing.
 //
 // Threads: none.  Tests: tests/probe/replay_test.cc, tests/replay/, tests/e2e/probe.py
 #ifndef QV_PROBE_RECORDS_H_
@@ -16,25 +15,20 @@
 
 #include <cstdint>
 #include <functional>
-#include <initializer_list>
 #include <optional>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "cache/rules.h"
 #include "cache/store.h"
 #include "event/loop.h"
 #include "event/redis_client.h"
+#include "process/log.h"
 
 namespace qv {
 
-struct ReportField {
-  std::string_view key;
-  std::string_view value;  // any bytes; empty: the field is left out
-};
-
-// A word and its fields: `probe address=a@x status=ok`.
-using Report = std::function<void(std::string_view word, std::initializer_list<ReportField>)>;
+using Report = std::function<void(LogLine&)>;
 
 // Counted since the start.
 struct RecordCounters {
@@ -44,53 +38,55 @@ struct RecordCounters {
 
 class Records {
  public:
-  using Found = std::function<void(Result<std::optional<CacheRecord>>)>;
+  using Entry = std::optional<CacheRecord>;
+  using Found = std::function<void(const Result<Entry>&)>;
   enum class Lease : std::uint8_t {
-    granted,  // it is for us to probe
-    held,     // another host is at it
-    none,     // cannot be told: do not probe
+    granted,  // this process may probe
+    held,     // another host is probing
+    none,     // undecided: do not probe
   };
   using Leased = std::function<void(Lease)>;
+  using Then = std::function<void()>;
 
-  // The hosts that share what they find out.
+  // The hosts that share their records.
   struct Fleet {
     RedisClient& redis;
-    std::string token;         // what tells this process from others
+    std::string token;         // of this process
     std::int64_t lease_s = 0;  // longer than a probe takes
   };
 
-  // `started`: now, in seconds since 1970; a probe of ours sent before that has died with its
-  // process.  Without `fleet` this host's own store is all there is.  REQUIRES: `store` and the
-  // fleet's client outlive this object.
+  // `started`: now, in seconds since 1970; probes that were sent before died with their process.
+  // Without `fleet` there is only this host's store.  REQUIRES: `store` and the fleet's client
+  // outlive this object.
   Records(CacheStore& store, std::int64_t started, Report report, std::optional<Fleet> fleet = {})
       : store_(store), started_(started), report_(std::move(report)), fleet_(std::move(fleet)) {}
 
-  // The record, where it can be had at once and without a word; `record` keeps its memory.
-  // not_known: find() says the rest.
-  enum class Peek : std::uint8_t { known, not_known };
-  [[nodiscard]] Peek peek(const std::string& key, CacheRecord& record);
+  // True: `record` is the record, which has an answer; its memory is reused.  False: ask find(),
+  // which also reports and counts what is wrong.
+  [[nodiscard]] bool find_at_once(const std::string& key, CacheRecord& record);
   // nullopt: there is none, or a damaged one (which is reported).
-  void find(const std::string& key, Found found);
+  void find(const std::string& key, const Found& found);
   // Asks for the right to probe for `key`.
   void lease(const std::string& key, Leased leased);
-  // `done`: everything told before is in force for all hosts, or Redis does not answer.
-  void end_lease(const std::string& key, std::function<void()> done);
-  // What cannot be stored is reported, and lost: it is a cache.  `seconds`: of use for so long.
+  // `done`: all hosts see every change made before, or Redis does not answer.
+  void end_lease(const std::string& key, Then done);
+  // Failures are reported, and the record is lost: it is a cache.  `seconds`: its lifetime.
   void store(const std::string& key, const CacheRecord& record, std::int64_t seconds);
   void erase(const std::string& key);
-  // Erases what other hosts see of an address, a domain or (--all) everything; this host's own
-  // store is the caller's to purge.
+  // Erases an address, a domain or (--all) everything in Redis; not in the store of this host.
   void purge(std::string_view what);
 
   [[nodiscard]] const RecordCounters& counters() const { return counters_; }
 
  private:
-  [[nodiscard]] Result<std::optional<CacheRecord>> find_here(const std::string& key);
+  using Replied = std::function<void(const RedisReply*)>;
+
+  [[nodiscard]] Result<Entry> find_here(const std::string& key);
   void store_here(const std::string& key, const CacheRecord& record);
-  [[nodiscard]] RecordForm parse(const std::string& key, const std::string& bytes,
-                                 CacheRecord& record);
-  void note_failure(const Error& error);
-  void note(const Result<RedisReply>& reply);
+  [[nodiscard]] Entry parse(const std::string& key, const std::string& bytes);
+  void record_failure(const Error& error);
+  // Null: no answer.
+  void ask_redis(const std::vector<std::string>& words, Replied replied = {});
   void purge_matching(const std::string& pattern, const std::string& cursor);
 
   CacheStore& store_;
@@ -99,15 +95,15 @@ class Records {
   std::optional<Fleet> fleet_;
   bool redis_is_down_ = false;
   RecordCounters counters_;
-  std::string value_;  // kept for its memory
+  std::string value_;  // reused memory
 };
 
-// Takes out of the store what has expired, never longer at a time than kBatch records take.
+// Removes expired entries from a store, in batches between which the loop turns.
 class CacheCleanup {
  public:
   static constexpr std::size_t kBatch = 1000;
 
-  // Walks through the store every `interval_s`; 0: never by itself.  `clock`: seconds since 1970.
+  // Runs every `interval_s`; 0: only after begin().  `clock`: seconds since 1970.
   // REQUIRES: `loop` and `store` outlive this object.
   CacheCleanup(Loop& loop, CacheStore& store, std::function<std::int64_t()> clock,
                const CacheTimes& times, std::int64_t interval_s, Report report);

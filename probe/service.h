@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// probe/service.h - what is known about an address, now; and finding it out where it is not.
+// probe/service.h - what is known about an address, and a probe if that is not enough.
 //
-// A query is answered at once from the cache.  Where the cache has nothing, or something old, a
-// probe goes out behind the answer (soft expiry); who asks may wait for it.
+// The cache answers a query at once.  If it has nothing, or an old answer, a probe goes out behind
+// the answer (soft expiry); the client may wait for its outcome.
 //
 //   what is known                        | answer                     | why
 //   -------------------------------------+----------------------------+--------------
@@ -16,11 +16,8 @@
 //   the store fails                      | defer, no probe            | table-error
 //   not an address                       | defer                      | syntax
 //
-// Outcomes that say nothing about the address (host down, limits, sender refused) are not stored,
-// but told to whoever asks within kRecent_s, and so are those that must not be stored.
-//
-//   Invariant: waiters_ has a key only while the driver is probing for it; who waits for another
-//   host's probe looks again and again (polls_).
+// Outcomes that say nothing about the address (host down, limits, sender refused), and those that
+// must not be stored, answer the queries of the next kRecent_s and are then dropped.
 //
 // Threads: none.  Manual: qmail-probe(8).  Tests: tests/probe/replay_test.cc, tests/replay/
 #ifndef QV_PROBE_SERVICE_H_
@@ -28,11 +25,10 @@
 
 #include <cstdint>
 #include <functional>
-#include <list>
 #include <map>
+#include <memory>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "cache/rules.h"
 #include "event/loop.h"
@@ -51,9 +47,9 @@ struct VerifyAnswer {
 
 struct ServiceSettings {
   CacheTimes times;
-  // What an address of a domain that takes every address is.
-  RecipientStatus accept_all = RecipientStatus::ok;  // ok or defer
-  // Whether random recipients are asked about at all.
+  // The answer about addresses of a domain that accepts every address: ok or defer.
+  RecipientStatus accept_all = RecipientStatus::ok;
+  // Whether to ask about random recipients at all.
   ProbeDriver::DomainCheck domain_check = ProbeDriver::DomainCheck::yes;
 };
 
@@ -63,8 +59,8 @@ struct ServiceCounters : CounterList {
   CounterArray<RecipientStatus, 4> answered{{{*this, "ok", "answered: deliverable"},
                                              {*this, "defer", "answered: undecided"},
                                              {*this, "bounce", "answered: undeliverable"},
-                                             {*this, "todo", "answered: being asked about"}}};
-  Counter refreshes{*this, "refreshes", "probes behind an answer that was given"};
+                                             {*this, "todo", "answered: being probed"}}};
+  Counter refreshes{*this, "refreshes", "old answers given while a new one was fetched"};
   Counter updates{*this, "updates", "entries written by clients"};
   Counter accept_all{*this, "accept_all", "answers from a next hop that accepts everything"};
   Counter backup_mx{*this, "backup_mx", "accepted because the primary was down"};
@@ -81,67 +77,66 @@ class VerifyService {
   VerifyService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
                 const ServiceSettings& settings, Report report);
 
-  // Replaces the routes; probes under way go on with theirs.
+  // Replaces the routes; probes under way keep theirs.
   void set_routes(Routes routes) { routes_ = std::move(routes); }
 
-  // The answer to what query() need not wait for or look any further for; nullptr: ask that.
-  // Nearly all questions are such.  Good until the next call.
+  // The answer, if a record has it and no probe is needed: so nearly always.  Null: ask query().
+  // Valid until the next call.
   [[nodiscard]] const VerifyAnswer* find_known(std::string_view address);
 
-  // Answers at once, or within `wait_us` where there is nothing yet and a probe may find it.
+  // Answers at once, or within `wait_us` if a probe is needed first.
   void query(std::string_view address, std::int64_t wait_us, Done done);
 
-  // Somebody else's outcome.  not_an_address: refused.  REQUIRES: status is not todo.
+  // Stores an outcome that a client reports.  not_an_address: refused.
+  // REQUIRES: status is not todo.
   enum class Updated : std::uint8_t { done, not_an_address };
   Updated update(std::string_view address, RecipientStatus status, std::string_view reason);
 
-  // Tells the other hosts of a record that was put into the store.  REQUIRES: it is whole.
+  // Passes a record that was put into the store on to the other hosts.  REQUIRES: it is whole.
   void share(const std::string& key, std::string_view record);
 
-  // Forgets what is not in the store: outcomes told but not stored, and what is held against
-  // hosts.  For an operator who purges.
+  // Drops what is not in the store: recent outcomes and failures of hosts.  For a purge.
   void forget_recent();
 
   [[nodiscard]] const ServiceCounters& counters() const { return counters_; }
 
  private:
-  struct Asked {
+  struct Question {
     std::string key;
     std::string address;
     std::int64_t wait_us = 0;
     Done done;
+    Records::Entry record = {};
   };
+  using Asked = std::shared_ptr<Question>;
   struct Waiter {
-    std::uint64_t number = 0;
-    Done done;
+    Asked asked;
     Loop::Owned timer;
   };
   struct Recent {
     VerifyAnswer answer;
     std::int64_t until_us = 0;
   };
+  // What becomes of an outcome: it is stored, or answers for kRecent_s, or neither.
+  enum class Use : std::uint8_t { store, retain, drop };
 
-  void judge_address(Asked asked, const Result<std::optional<CacheRecord>>& found);
-  void judge_domain_of(Asked asked, std::optional<CacheRecord> record, const Judgement& judgement);
-  void use_domain(Asked asked, const std::optional<CacheRecord>& record, AcceptAll domain);
-  void refresh(const Asked& asked, const CacheRecord& record);
-  void start_probe(const std::string& key, const std::string& address, const Route& route,
-                   const std::optional<CacheRecord>& record, AcceptAll domain);
-  void on_result(const std::string& key, const std::string& address, const Route& route,
-                 const ProbeResult& result);
-  using Then = std::function<void()>;
-  void store_outcome(const std::string& key, const VerifyAnswer& answer, Then then);
+  void judge_address(const Asked& asked, const Result<Records::Entry>& found);
+  void begin_probe(const Asked& asked, AcceptAll domain);
+  void refresh(const Asked& asked);
+  void start_probe(const Asked& asked, const Route& route, AcceptAll domain);
+  void on_result(const Question& asked, const Route& route, const ProbeResult& result);
+  void settle(const std::string& key, const VerifyAnswer& answer, Use use, Records::Then then);
+  void use_outcome(const std::string& key, const VerifyAnswer& answer, Use use,
+                   const Records::Entry& old);
   void store_domain(const std::string& address, AcceptAll domain);
-  void clear_probe(const std::string& key, std::optional<VerifyAnswer> instead, Then then);
   [[nodiscard]] VerifyAnswer answer_of(const Route& route, const ProbeResult& result);
   [[nodiscard]] VerifyAnswer accept_all_answer();
-  void keep_recent(const std::string& key, const VerifyAnswer& answer);
+  void retain(const std::string& key, const VerifyAnswer& answer);
   [[nodiscard]] const VerifyAnswer* find_recent(const std::string& key);
-  void wait(Asked asked);
-  void look_again(Asked asked);
-  void tell_waiters(const std::string& key, const VerifyAnswer& answer);
-  void finish(const Asked& asked, const VerifyAnswer& answer);
-  [[nodiscard]] std::int64_t use_of(RecipientStatus status) const;
+  void wait(const Asked& asked);
+  void answer_waiters(const std::string& key, const VerifyAnswer& answer);
+  void finish(const Question& asked, const VerifyAnswer& answer);
+  void store(const std::string& key, const CacheRecord& record);
 
   Loop& loop_;
   Clock clock_;
@@ -151,12 +146,10 @@ class VerifyService {
   Report report_;
   Routes routes_;
   ServiceCounters counters_;
-  std::uint64_t next_waiter_ = 1;
-  std::map<std::string, std::list<Waiter>, std::less<>> waiters_;
+  std::multimap<std::string, Waiter, std::less<>> waiters_;
   std::map<std::string, Recent, std::less<>> recent_;
-  std::map<std::uint64_t, Loop::Owned> polls_;
   Loop::Owned sweep_;
-  // Of find_known(), kept for their memory.
+  // Reused memory of find_known().
   std::string key_;
   CacheRecord record_;
   VerifyAnswer known_;

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-// probe/tools.h - qmail-probe's other side: list, show, purge, export and import the cache.
+// probe/tools.h - the commands of qmail-probe: list, show, purge, export and import the cache.
 //
-// A tool asks the daemon over its socket.  Where no daemon answers it opens the LMDB file itself.
+// A command asks the daemon over its socket.  If no daemon answers, it opens the LMDB file itself.
 //
 // Blocking: yes.  Manual: qmail-probe(8).  Tests: tests/e2e/probe.py
 #ifndef QV_PROBE_TOOLS_H_
@@ -13,9 +13,8 @@
 
 namespace qv {
 
-// `words`: the verb and its arguments.  Returns the exit code: 0 done; 100 show found
-// nothing, or not a use of this program; 111 cannot be done now.  Prints on standard output,
-// complains on standard error.
+// Runs the command with its arguments.  Prints on standard output, errors on standard error.
+// Returns the exit code: 0 done; 100 show found nothing, or wrong usage; 111 cannot do it now.
 [[nodiscard]] int run_probe_tool(std::span<char* const> words, const ProbeOptions& options);
 
 // The uses, for --help.

@@ -159,11 +159,16 @@ TEST(Rules, WithoutNegativeCacheOnlyOkIsStored) {
 }
 
 TEST(Rules, CleanUpTakesWhatIsExpiredAndNotAwaited) {
-  EXPECT_EQ(age_of(learnt(kOk, 32 * kDay_s), kNow, {}), Age::expired);
-  EXPECT_EQ(age_of(learnt(kOk, 32 * kDay_s, 10), kNow, {}), Age::current);
-  EXPECT_EQ(age_of(learnt(kOk, 30 * kDay_s), kNow, {}), Age::current);
-  EXPECT_EQ(age_of(sent(1001), kNow, {}), Age::expired);
-  EXPECT_EQ(age_of(sent(10), kNow, {}), Age::current);
+  const auto state = [](const char* key, const CacheRecord& record) {
+    return state_of(key, record, kNow, {});
+  };
+  EXPECT_EQ(state("a@x", learnt(kOk, 32 * kDay_s)), EntryState::lost);
+  EXPECT_EQ(state("a@x", learnt(kOk, 32 * kDay_s, 10)), EntryState::pending);
+  EXPECT_EQ(state("a@x", learnt(kOk, 30 * kDay_s)), EntryState::stale);
+  EXPECT_EQ(state("a@x", sent(1001)), EntryState::lost);
+  EXPECT_EQ(state("a@x", sent(10)), EntryState::pending);
+  EXPECT_EQ(state("@x", learnt(kOk, 30 * kDay_s)), EntryState::lost);
+  EXPECT_EQ(state("@x", learnt(kBounce, 10)), EntryState::fresh);
 }
 
 TEST(Rules, ADomainIsBelievedForItsOwnTime) {

@@ -68,13 +68,7 @@ class Client : public testing::Test, private Stream::User {
   StreamLimits limits_;
   std::unique_ptr<CacheStore> store_ = make_memory_store(1000);
   std::string said_;
-  Report report_ = [this](std::string_view word, std::initializer_list<ReportField> fields) {
-    said_ += std::string(word);
-    for (const ReportField& field : fields) {
-      said_ += " " + std::string(field.key) + "=" + std::string(field.value);
-    }
-    said_ += "\n";
-  };
+  Report report_ = [this](LogLine& line) { said_ += line.text(); };
   Records records_{*store_, kBeginning, report_};
   ProbeDriver driver_{{loop_, network_, network_, network_, [] { return 7u; },
                        [](const StreamAddress&) { return false; }},

@@ -126,7 +126,7 @@ std::optional<RecipientStatus> Player::status(std::string_view text) {
 
 void Player::begin() {
   if (service_) return;
-  const Report quiet = [](std::string_view, std::initializer_list<ReportField>) {};
+  const Report quiet = [](LogLine&) {};
   CalloutOptions options;
   options.hello_name = "mx.example.org";
   driver_ = std::make_unique<ProbeDriver>(
