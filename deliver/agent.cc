@@ -106,9 +106,7 @@ Outcome Agent::write(const Job& job, int message) {
   const std::string body = kDeliver + encode_job(job);
   const bool is_theirs = writer_.valid() && uid_ == job.mailbox.uid && gid_ == job.mailbox.gid;
   if (!is_theirs) {
-    Result<Fd> writer = start_writer(job.mailbox);
-    if (!writer.ok()) return outcome_from(writer.error());
-    writer_ = std::move(writer).value();
+    QV_TRY(writer_, start_writer(job.mailbox));
     uid_ = job.mailbox.uid;
     gid_ = job.mailbox.gid;
   }

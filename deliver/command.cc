@@ -38,14 +38,6 @@ std::optional<std::string> expand(std::string_view word, const Environment& envi
   return out;
 }
 
-bool add_recipient(std::vector<Envelope>& envelopes, Envelope envelope) {
-  for (const Envelope& there : envelopes) {
-    if (there.recipient == envelope.recipient) return false;
-  }
-  envelopes.push_back(std::move(envelope));
-  return true;
-}
-
 // A file can be read again and again; a pipe has to become one first.
 Result<MessageSource> source_of(int input, const std::string& spool_directory, Fd& spooled) {
   const off_t at = lseek(input, 0, SEEK_CUR);
@@ -57,44 +49,30 @@ Result<MessageSource> source_of(int input, const std::string& spool_directory, F
   return MessageSource{spooled.get(), 0};
 }
 
-// The worst first: retry, refuse.
-int rank(Delivery delivery) {
-  switch (delivery) {
-    case Delivery::retry:
-      return 0;
-    case Delivery::refuse:
-      return 1;
-    case Delivery::done:
-      return 2;
-  }
-  return 0;
-}
-
 struct Ended {
   const Envelope* envelope;
   Outcome outcome;
 };
 
+// Prints the failures, the worst first, and returns the worst exit code.
 int report(std::vector<Ended> ended) {
   std::stable_sort(ended.begin(), ended.end(), [](const Ended& a, const Ended& b) {
-    return rank(a.outcome.delivery) < rank(b.outcome.delivery);
+    return exit_code(a.outcome.delivery) > exit_code(b.outcome.delivery);
   });
-  Delivery worst = Delivery::done;
   std::string text;
   for (const Ended& one : ended) {
-    worst = worse(worst, one.outcome.delivery);
-    if (one.outcome.delivery == Delivery::done) continue;
+    if (one.outcome.delivery == Delivery::done) break;
     char name[1000];
     const std::size_t size = escape(one.envelope->recipient, name, sizeof name);
     text += one.outcome.code + " " + std::string(name, size) + ": " + one.outcome.text + "\n";
   }
   static_cast<void>(write_all(1, text));
-  return exit_code(worst);
+  return exit_code(ended.front().outcome.delivery);
 }
 
 std::vector<Ended> deliver_to_several(Agent& agent, const std::vector<Envelope>& envelopes,
                                       const MessageSource& source) {
-  SystemFiles files;
+  Files files;
   Retries retries(files, agent.settings().spool_directory, envelopes.front().sender, source);
   std::vector<Ended> ended;
   bool somebody_waits = false;
@@ -128,22 +106,25 @@ std::optional<std::vector<Envelope>> envelopes_of(const CommandEnvelope& given,
                                                   std::string_view words,
                                                   const Environment& environment,
                                                   std::string& problem) {
-  std::optional<std::string> sender = given.sender ? given.sender : environment("SENDER");
+  const std::optional<std::string> sender = given.sender ? given.sender : environment("SENDER");
   if (!sender) {
     problem = "no -f SENDER, and SENDER is not in the environment";
     return std::nullopt;
   }
+  std::vector<std::string> recipients = given.recipients;
+  if (recipients.empty()) {
+    const std::optional<std::string> recipient = expand_first(words, environment);
+    if (!recipient) {
+      problem = "no RECIPIENT, and the environment gives none for " + std::string(words);
+      return std::nullopt;
+    }
+    recipients.push_back(*recipient);
+  }
   std::vector<Envelope> envelopes;
-  for (const std::string& recipient : given.recipients) {
-    add_recipient(envelopes, {*sender, given.original.value_or(recipient), recipient});
+  for (auto it = recipients.begin(); it != recipients.end(); ++it) {
+    if (std::find(recipients.begin(), it, *it) != it) continue;
+    envelopes.push_back({*sender, given.original.value_or(*it), *it});
   }
-  if (!envelopes.empty()) return envelopes;
-  const std::optional<std::string> recipient = expand_first(words, environment);
-  if (!recipient) {
-    problem = "no RECIPIENT, and the environment gives none for " + std::string(words);
-    return std::nullopt;
-  }
-  add_recipient(envelopes, {*sender, given.original.value_or(*recipient), *recipient});
   return envelopes;
 }
 

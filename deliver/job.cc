@@ -56,7 +56,7 @@ MaildirTarget maildir_of(Files& files, const DeliverSettings& settings, std::str
   if (!job.mailbox.folder.empty()) {
     const std::string folder = target.root + job.mailbox.folder;
     struct stat st {};
-    if (files.lstat(folder.c_str(), st) == 0 && S_ISDIR(st.st_mode)) target.path = folder + "/";
+    if (files.lstat(folder, st) == 0 && S_ISDIR(st.st_mode)) target.path = folder + "/";
   }
   return target;
 }
@@ -90,7 +90,7 @@ Outcome find_room(Files& files, const DeliverSettings& settings, const Job& job)
     return room.ok() && room.value() == Room::full ? full : done(0);
   }
   struct stat st {};
-  if (files.lstat(job.mailbox.path.c_str(), st) != 0 || !S_ISREG(st.st_mode)) return done(0);
+  if (files.lstat(job.mailbox.path, st) != 0 || !S_ISREG(st.st_mode)) return done(0);
   const std::uint64_t limit = mbox_limit(settings, job.mailbox);
   const auto used = static_cast<std::uint64_t>(st.st_size);
   return used >= limit || size > limit - used ? full : done(0);
@@ -100,9 +100,8 @@ Outcome perform(Files& files, const DeliverSettings& settings, std::string_view 
                 const Job& job, int message) {
   if (!is_clean(job.envelope)) return refuse("5.6.0", "address holds a line end or a NUL");
   const MessageSource source{message, job.start};
-  const Result<Looping> loop = find_loop(files, source, job.envelope.recipient);
-  if (!loop.ok()) return outcome_from(loop.error());
-  if (loop.value() == Looping::found) return refuse("5.4.6", "mail is looping");
+  QV_TRY(const Looping loop, find_loop(files, source, job.envelope.recipient));
+  if (loop == Looping::found) return refuse("5.4.6", "mail is looping");
   if (job.mailbox.is_maildir()) {
     return deliver_maildir(files, maildir_of(files, settings, host, job), job.envelope, source);
   }

@@ -1,20 +1,20 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/locks.h - who may write to an mbox, and what a holder that died left behind.
+// deliver/locks.h - the dotlock of an mbox, which also records what its holder is writing.
 //
 // The dotlock, MAILBOX.lock, appears by link(2), complete: the holder's process id, and our mark.
-// Its holder keeps flock(2) on it for as long as it lives, so that death is known at once and
-// surely, without guessing from the age or from a process id that may have been given again.
-// Before the holder writes to the mailbox it records there, on disk, how long the mailbox was and
-// with which bytes the message begins; when the message is on disk it crosses that out, on disk,
-// before anybody is told.  Whoever finds a dead holder's lock takes it over in place and cuts what
-// was torn (torn_tail()).  Other programs' dotlocks have no such record: they are removed when
-// older than stale_lock_time, as everywhere.  A file that is another user's is never one of ours,
-// whatever it says.
+// The holder keeps flock(2) on it for as long as it lives, so that others notice its death at once
+// and for certain, without guessing from the lock's age or from a process id, which may have been
+// reused.  Before the holder writes to the mailbox it records in the lock file, on disk, the length
+// of the mailbox and the first bytes of the message.  When the message is on disk it erases that
+// record, on disk, before it reports success.  A process that finds a dead holder's lock takes it
+// over in place and cuts off what the holder left unfinished (cut_torn_tail()).  Other programs'
+// dotlocks have no such record: they are removed when they are older than stale_lock_time, as
+// everywhere.  A file of another user is never one of ours, whatever it contains.
 //
-// Where no dotlock is wanted the same file is kept under a name that no other program looks at,
-// MAILBOX.record, for the sake of what it records.
+// Without `dotlock` in virtual_mailbox_lock the same file, for its record alone, is MAILBOX.record,
+// a name that no other program looks at.
 //
-// Threads: none.  Blocking: none of these waits; whoever asks tries again.
+// Threads: none.  Blocking: nothing here waits; callers try again.
 // Manual: qmail-virtual(8), "MBOX".  Tests: tests/deliver/mbox_test.cc
 #ifndef QV_DELIVER_LOCKS_H_
 #define QV_DELIVER_LOCKS_H_
@@ -39,8 +39,8 @@ struct LockStyle {
   bool dotlock = false;
 };
 
-// "fcntl, dotlock": words separated by blanks or commas.  False where a word is none of fcntl,
-// flock and dotlock, or there is none.
+// "fcntl, dotlock": words separated by white space or commas.  False where a word is none of fcntl,
+// flock and dotlock, or where there is no word.
 [[nodiscard]] bool parse_lock_style(std::string_view text, LockStyle& style);
 
 struct LockPolicy {
@@ -50,24 +50,7 @@ struct LockPolicy {
   unsigned int stale = 500;  // seconds after which another program's dotlock is removed
 };
 
-// How long to wait for a lock: at once, then after pauses that double from 10 to 100 ms, until
-// (attempts - 1) times delay have passed; never less often than the setting says.
-class Attempts {
- public:
-  Attempts(Files& files, const LockPolicy& policy);
-  // True: try (again).  Pauses before all but the first.
-  [[nodiscard]] bool next();
-
- private:
-  Files& files_;
-  std::uint64_t left_;  // milliseconds
-  std::uint64_t longest_;
-  std::uint64_t pause_ = 0;
-};
-
-enum class LockTaken : std::uint8_t { yes, busy };
-
-// What was about to be written: the mailbox's length before, and the first bytes of what follows.
+// What is about to be written: the mailbox's length before it, and its first bytes.
 struct WriteRecord {
   std::uint64_t length = 0;
   std::uint64_t dev = 0;
@@ -77,10 +60,11 @@ struct WriteRecord {
 inline constexpr std::size_t kMaxBegins = 300;
 
 // The whole of a lock file, 512 bytes: the process id of its holder, our mark, and `idle` or
-// `write length dev inode size` with that many bytes behind it.
+// `write length dev inode size` followed by that many bytes.
 [[nodiscard]] std::string encode_lock(pid_t holder, const std::optional<WriteRecord>& record);
-// Was this file made by encode_lock()?  What it records; nullopt for nothing, or for no such thing.
+// Whether encode_lock() made this text.
 [[nodiscard]] bool is_our_lock(std::string_view text);
+// The record in such a text; nullopt where there is none.
 [[nodiscard]] std::optional<WriteRecord> parse_lock_record(std::string_view text);
 
 class DotLock {
@@ -89,46 +73,44 @@ class DotLock {
   DotLock(Files& files, std::string path);
   DotLock(const DotLock&) = delete;
   DotLock& operator=(const DotLock&) = delete;
-  // Gives the lock up, unless a record stands in it: then it stays for the next one to find.
+  // Removes the lock, unless it holds a record that the next holder must find.
   ~DotLock();
 
-  // yes: it is ours.  busy: somebody lives who holds it.  Error: cannot be made.
+  // yes: this object holds it.  busy: another process does.  Error: it cannot be made.
   [[nodiscard]] Result<LockTaken> take(unsigned int stale_seconds);
 
-  // What a dead holder was writing, where the lock was taken over from one.
-  [[nodiscard]] const std::optional<WriteRecord>& torn() const { return torn_; }
+  // Where the lock was taken over from a dead holder: cuts its unfinished message off `mailbox`, on
+  // disk.  That is what follows the recorded length in the recorded file and begins as recorded (or
+  // with NULs, which some file systems leave); anything else is not touched.  An error leaves the
+  // record for the next holder.
+  [[nodiscard]] Result<void> cut_torn_tail(int mailbox);
 
-  // Says that what torn() tells of has been cut.
-  void tail_is_cut();
-
-  // Records, on disk, what is about to be written.  REQUIRES: take() said yes; torn() is empty.
+  // Records, on disk, what is about to be written.
+  // REQUIRES: take() said yes; cut_torn_tail() succeeded.
   [[nodiscard]] Result<void> record(const WriteRecord& record);
 
-  // Crosses the record out, on disk: what was written stays.
-  [[nodiscard]] Result<void> cross_out();
+  // Erases the record, on disk: what was written stays.
+  [[nodiscard]] Result<void> erase_record();
 
-  // Lets the record stand, for the next holder to cut what this one could not.
-  void leave_record() { keep_ = true; }
+  // The lock and its record stay behind, for the next holder to cut what this one could not.
+  void leave_record() { stays_ = true; }
 
  private:
+  enum class InTheWay : std::uint8_t { ours_now, busy, gone };
+
   [[nodiscard]] Result<LockTaken> create();
-  [[nodiscard]] Result<LockTaken> examine(unsigned int stale_seconds);
-  [[nodiscard]] Result<LockTaken> take_over(Fd file, const struct stat& st, std::string_view text);
-  [[nodiscard]] Result<LockTaken> break_foreign(const struct stat& st);
+  [[nodiscard]] Result<void> link_from(const std::string& aside);
+  [[nodiscard]] Result<InTheWay> examine(unsigned int stale_seconds);
+  [[nodiscard]] Result<InTheWay> take_over(Fd file, const struct stat& st, std::string_view text);
+  [[nodiscard]] Result<InTheWay> break_foreign(const struct stat& st);
   [[nodiscard]] Result<void> write_text(const std::optional<WriteRecord>& record);
-  [[nodiscard]] std::string unique(std::string_view purpose);
 
   Files& files_;
   std::string path_;
   Fd file_;
-  std::optional<WriteRecord> torn_;
-  bool keep_ = false;
+  std::optional<WriteRecord> torn_;  // what a dead holder was writing
+  bool stays_ = false;               // the file outlives this object: it holds a record
 };
-
-// Cuts what a dead holder tore: where the file is the one of the record, is longer than it was and
-// goes on with what the record says (or with NULs, as some file systems leave), it is cut to its
-// old length, on disk.  Anything else was not left by that holder and is not touched.
-[[nodiscard]] Result<void> cut_torn_tail(Files& files, int fd, const WriteRecord& record);
 
 }  // namespace qv
 

@@ -8,7 +8,6 @@
 
 #include "core/fault.h"
 #include "core/fd.h"
-#include "deliver/directories.h"
 
 namespace qv {
 
@@ -17,10 +16,39 @@ namespace {
 // Why a mailbox is not written to: an Outcome, or nothing.
 using Stop = std::optional<Outcome>;
 
-bool is_busy(int errnum) { return errnum == EAGAIN || errnum == EACCES || errnum == EWOULDBLOCK; }
-
-// The directory is somebody else's.
+// Another account's directory.
 bool is_not_allowed(int errnum) { return errnum == EACCES || errnum == EPERM || errnum == EROFS; }
+
+// How long to wait for a lock: at once, then after pauses that double from 10 to 100 ms, until
+// (attempts - 1) times delay have passed; never less often than the setting says.
+class Attempts {
+ public:
+  Attempts(Files& files, const LockPolicy& policy)
+      : files_(files),
+        left_(policy.attempts == 0 ? 0
+                                   : (policy.attempts - 1) * std::uint64_t{1000} * policy.delay),
+        longest_(std::min<std::uint64_t>(100, std::uint64_t{1000} * policy.delay)) {}
+
+  // True: try (again).  Pauses before all but the first.
+  bool next() {
+    if (pause_ == 0) {
+      pause_ = 10;
+      return true;
+    }
+    if (left_ == 0) return false;
+    const std::uint64_t pause = std::min({pause_, longest_, left_});
+    files_.pause(static_cast<unsigned int>(pause));
+    left_ -= pause;
+    pause_ *= 2;
+    return true;
+  }
+
+ private:
+  Files& files_;
+  std::uint64_t left_;  // milliseconds
+  std::uint64_t longest_;
+  std::uint64_t pause_ = 0;
+};
 
 class Appending {
  public:
@@ -34,10 +62,9 @@ class Appending {
  private:
   Stop take_lock_file();
   Stop open_mailbox();
-  Stop check_mailbox(const struct stat& st) const;
+  Stop check_mailbox();
   Stop lock_mailbox();
   Stop lock_with(FileLock kind);
-  Stop recover();
   Stop prepare(const Envelope& envelope);
   Result<void> write(const Envelope& envelope, const MessageSource& message);
   Outcome finish();
@@ -48,66 +75,49 @@ class Appending {
   DotLock lock_;
   bool has_lock_file_ = false;
   Fd file_;
-  struct stat st_ {};  // of the mailbox, when it was opened
+  struct stat st_ {};  // of the mailbox, before it is written to
   std::string begin_;  // what the message begins with
   std::uint64_t written_ = 0;
 };
 
 Stop Appending::take_lock_file() {
   const bool must = target_.locks.style.dotlock;
-  // Nobody else has a use for the file of that name: one that is not ours is none that is held.
+  // No other program uses a name that ends in .record: such a file is ours, or nobody holds it.
   const unsigned int stale = must ? target_.locks.stale : 0;
   Attempts attempts(files_, target_.locks);
-  bool made_directories = false;
   while (attempts.next()) {
     Result<LockTaken> taken = lock_.take(stale);
-    if (!taken.ok() && taken.error().errnum == ENOENT && !made_directories) {
-      made_directories = true;
-      const Result<void> made =
-          make_directories(files_, target_.path.substr(0, target_.path.rfind('/') + 1));
-      if (!made.ok()) return outcome_from(made.error());
+    if (!taken.ok() && taken.error().errnum == ENOENT) {
+      const std::string directory = target_.path.substr(0, target_.path.rfind('/') + 1);
+      QV_TRY_VOID(files_.make_directories(directory));
       taken = lock_.take(stale);
     }
     if (!taken.ok() && !must && is_not_allowed(taken.error().errnum)) return {};
-    if (!taken.ok()) return outcome_from(taken.error());
-    has_lock_file_ = taken.value() == LockTaken::yes;
+    QV_TRY(const LockTaken result, std::move(taken));
+    has_lock_file_ = result == LockTaken::yes;
     if (has_lock_file_) return {};
   }
-  // It is the other locks that keep others away then.
+  // Without the record, the other locks still exclude other writers.
   if (!must) return {};
   return retry("4.2.0", "mailbox is locked");
 }
 
 Stop Appending::open_mailbox() {
-  const auto open = [this](int more) {
-    return retry_eintr([&] {
-      return files_.open(target_.path.c_str(), O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK | more,
-                         0600);
-    });
-  };
-  file_.reset(open(0));
-  if (!file_.valid() && errno == ENOENT) {
-    file_.reset(open(O_CREAT));
-    if (!file_.valid() && errno == ENOENT) {
-      const Result<void> made =
-          make_directories(files_, target_.path.substr(0, target_.path.rfind('/') + 1));
-      if (!made.ok()) return outcome_from(made.error());
-      file_.reset(open(O_CREAT));
-    }
-    if (file_.valid()) {
-      const Result<void> synced = fsync_parent(files_, target_.path);
-      if (!synced.ok()) return outcome_from(synced.error());
-    }
+  constexpr int kFlags = O_RDWR | O_APPEND | O_NOFOLLOW | O_NONBLOCK;
+  Result<Fd> opened = files_.open_file(target_.path, kFlags, "open the mailbox");
+  if (!opened.ok() && opened.error().errnum == ENOENT) {
+    opened = files_.open_file(target_.path, kFlags | O_CREAT, "open the mailbox");
+    if (opened.ok()) QV_TRY_VOID(files_.sync_parent(target_.path));
   }
-  if (!file_.valid()) return outcome_from_errno(errno, "open the mailbox");
-  if (files_.fstat(file_.get(), st_) != 0) return outcome_from_errno(errno, "fstat");
-  return check_mailbox(st_);
+  QV_TRY(file_, std::move(opened));
+  return check_mailbox();
 }
 
-Stop Appending::check_mailbox(const struct stat& st) const {
-  if (!S_ISREG(st.st_mode)) return retry("4.3.5", "mailbox is not a regular file");
-  if (st.st_nlink > 1) return retry("4.3.5", "mailbox has more than one name");
-  if (target_.strict_ownership && st.st_uid != target_.owner) {
+Stop Appending::check_mailbox() {
+  QV_TRY(st_, files_.status(file_.get(), "fstat"));
+  if (!S_ISREG(st_.st_mode)) return retry("4.3.5", "mailbox is not a regular file");
+  if (st_.st_nlink > 1) return retry("4.3.5", "mailbox has more than one name");
+  if (target_.strict_ownership && st_.st_uid != target_.owner) {
     return retry("4.3.5", "mailbox is not owned by the recipient");
   }
   return {};
@@ -116,9 +126,8 @@ Stop Appending::check_mailbox(const struct stat& st) const {
 Stop Appending::lock_with(FileLock kind) {
   Attempts attempts(files_, target_.locks);
   while (attempts.next()) {
-    const int locked = retry_eintr([&] { return files_.lock_file(file_.get(), kind); });
-    if (locked == 0) return {};
-    if (!is_busy(errno)) return outcome_from_errno(errno, "lock the mailbox");
+    QV_TRY(const LockTaken taken, files_.try_lock(file_.get(), kind, "lock the mailbox"));
+    if (taken == LockTaken::yes) return {};
   }
   return retry("4.2.0", "mailbox is locked");
 }
@@ -132,44 +141,29 @@ Stop Appending::lock_mailbox() {
   }
   // A reader that rewrites the mailbox may have put another file in its place while we waited.
   struct stat named {};
-  if (files_.lstat(target_.path.c_str(), named) != 0) {
-    return outcome_from_errno(errno, "look at the mailbox");
-  }
-  if (files_.fstat(file_.get(), st_) != 0) return outcome_from_errno(errno, "fstat");
+  QV_TRY_VOID(checked("look at the mailbox", [&] { return files_.lstat(target_.path, named); }));
+  if (Stop stop = check_mailbox()) return stop;
   if (named.st_dev != st_.st_dev || named.st_ino != st_.st_ino) {
     return retry("4.2.0", "mailbox was replaced");
   }
-  return check_mailbox(st_);
-}
-
-Stop Appending::recover() {
-  if (!lock_.torn()) return {};
-  const Result<void> cut = cut_torn_tail(files_, file_.get(), *lock_.torn());
-  if (!cut.ok()) return outcome_from(cut.error());
-  lock_.tail_is_cut();
-  if (files_.fstat(file_.get(), st_) != 0) return outcome_from_errno(errno, "fstat");
   return {};
 }
 
 Stop Appending::prepare(const Envelope& envelope) {
+  QV_TRY_VOID(lock_.cut_torn_tail(file_.get()));
+  QV_TRY(st_, files_.status(file_.get(), "fstat"));
   const auto length = static_cast<std::uint64_t>(st_.st_size);
   if (target_.size_limit != 0 && length >= target_.size_limit) {
     return refuse("5.2.2", "mailbox is full");
   }
-  begin_.clear();
   if (length > 0) {
-    char last = '\n';
-    if (retry_eintr([&] { return files_.pread(file_.get(), &last, 1, st_.st_size - 1); }) < 0) {
-      return outcome_from_errno(errno, "read the mailbox");
-    }
-    // Somebody else's torn line must not swallow our From_ line.
-    if (last != '\n') begin_ = "\n\n";
+    QV_TRY(const std::string last, files_.read_at(file_.get(), 1, length - 1, "read the mailbox"));
+    // An unfinished line of another program must not swallow our From_ line.
+    if (!last.empty() && last != "\n") begin_ = "\n\n";
   }
   begin_ += from_line(envelope.sender, files_.now().tv_sec);
   if (!has_lock_file_) return {};
-  const Result<void> recorded = lock_.record(
-      {length, st_.st_dev, st_.st_ino, begin_.substr(0, std::min(begin_.size(), kMaxBegins))});
-  if (!recorded.ok()) return outcome_from(recorded.error());
+  QV_TRY_VOID(lock_.record({length, st_.st_dev, st_.st_ino, begin_.substr(0, kMaxBegins)}));
   return {};
 }
 
@@ -185,27 +179,28 @@ Result<void> Appending::write(const Envelope& envelope, const MessageSource& mes
   if (target_.size_limit != 0 && size > target_.size_limit) {
     return Error{Fault::retry, EFBIG, "write"};
   }
-  if (retry_eintr([this] { return files_.fsync(file_.get()); }) != 0) return errno_error("fsync");
-  return {};
+  return files_.sync(file_.get(), "fsync");
 }
 
 Outcome Appending::finish() {
   if (!has_lock_file_) return done(written_);
-  const Result<void> crossed_out = lock_.cross_out();
-  // With the record still standing the next delivery would cut this message as torn.
-  if (!crossed_out.ok()) return take_back(outcome_from(crossed_out.error()));
+  const Result<void> erased = lock_.erase_record();
+  // With the record still standing, the next delivery would cut this message off as torn.
+  if (!erased.ok()) return take_back(erased.error());
   return done(written_);
 }
 
-// Cuts the file back.  Where that cannot be done the lock stays, and with it the record.
+// Cuts the file back.  Where that cannot be done the lock file stays, and with it the record.
 Outcome Appending::take_back(Outcome why) {
-  const bool cut = retry_eintr([this] { return files_.ftruncate(file_.get(), st_.st_size); }) == 0;
-  if (!cut || retry_eintr([this] { return files_.fsync(file_.get()); }) != 0) {
+  const bool is_cut =
+      retry_eintr([this] { return files_.ftruncate(file_.get(), st_.st_size); }) == 0 &&
+      files_.sync(file_.get(), "fsync").ok();
+  if (!is_cut) {
     lock_.leave_record();
-    return why;
+  } else if (has_lock_file_) {
+    // There is nothing to cut any more; a power loss must not bring the record back.
+    static_cast<void>(lock_.erase_record());
   }
-  // Nothing is left to cut: a record that came back after a power loss would only be in the way.
-  if (has_lock_file_) static_cast<void>(lock_.cross_out());
   return why;
 }
 
@@ -213,10 +208,9 @@ Outcome Appending::run(const Envelope& envelope, const MessageSource& message) {
   if (Stop stop = take_lock_file()) return *stop;
   if (Stop stop = open_mailbox()) return *stop;
   if (Stop stop = lock_mailbox()) return *stop;
-  if (Stop stop = recover()) return *stop;
   if (Stop stop = prepare(envelope)) return *stop;
   const Result<void> written = write(envelope, message);
-  if (!written.ok()) return take_back(outcome_from(written.error()));
+  if (!written.ok()) return take_back(written.error());
   return finish();
 }
 

@@ -153,13 +153,7 @@ Result<void> FileWriter::append(std::string_view bytes) {
 }
 
 Result<void> FileWriter::flush() {
-  std::string_view rest = buffer_;
-  while (!rest.empty()) {
-    const ssize_t n = retry_eintr([&] { return files_.write(fd_, rest.data(), rest.size()); });
-    if (n < 0) return errno_error("write");
-    if (n == 0) return Error{Fault::retry, ENOSPC, "write"};
-    rest = after_bytes(rest, static_cast<std::size_t>(n));
-  }
+  QV_TRY_VOID(files_.write_all(fd_, buffer_, "write"));
   buffer_.clear();
   return {};
 }

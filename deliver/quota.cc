@@ -2,10 +2,8 @@
 #include "deliver/quota.h"
 
 #include <fcntl.h>
-#include <unistd.h>
 
 #include <algorithm>
-#include <array>
 
 #include "core/fault.h"
 #include "core/fd.h"
@@ -133,22 +131,16 @@ Result<Room> MaildirQuota::admits(std::uint64_t size) {
 }
 
 MaildirQuota::Known MaildirQuota::read_usage(Usage& usage) {
-  const std::string path = root_ + "maildirsize";
-  const Fd file(retry_eintr(
-      [&] { return files_.open(path.c_str(), O_RDONLY | O_NONBLOCK | O_NOFOLLOW, 0); }));
+  const Result<Fd> file = files_.open_file(root_ + "maildirsize",
+                                           O_RDONLY | O_NONBLOCK | O_NOFOLLOW, "open maildirsize");
   struct stat st {};
-  if (!file.valid() || files_.fstat(file.get(), st) != 0 || !S_ISREG(st.st_mode)) return Known::no;
-  std::array<char, kMaxMaildirsize> buffer{};
-  const ssize_t got =
-      retry_eintr([&] { return files_.pread(file.get(), buffer.data(), buffer.size(), 0); });
-  // A file that fills the buffer is one that is due to be made afresh.
-  if (got <= 0 || static_cast<std::size_t>(got) == buffer.size()) return Known::no;
-  const std::optional<MaildirSize> read =
-      parse_maildirsize({buffer.data(), static_cast<std::size_t>(got)});
-  if (!read) return Known::no;
-  if (read->quota.bytes != quota_.bytes || read->quota.messages != quota_.messages) {
-    return Known::no;
-  }
+  if (!file.ok() || files_.fstat(file.value().get(), st) != 0) return Known::no;
+  if (!S_ISREG(st.st_mode)) return Known::no;
+  const Result<std::string> text =
+      files_.read_at(file.value().get(), kMaxMaildirsize, 0, "read maildirsize");
+  if (!text.ok() || text.value().size() == kMaxMaildirsize) return Known::no;
+  const std::optional<MaildirSize> read = parse_maildirsize(text.value());
+  if (!read || read->quota != quota_) return Known::no;
   usage = read->usage;
   const bool recent = files_.now().tv_sec - st.st_mtime < kFreshSeconds;
   return read->lines == 1 && recent ? Known::fresh : Known::stale;
@@ -157,7 +149,7 @@ MaildirQuota::Known MaildirQuota::read_usage(Usage& usage) {
 Result<void> MaildirQuota::find_directories() {
   directories_ = {root_ + "new/", root_ + "cur/"};
   std::vector<std::string> names;
-  if (files_.list(root_.c_str(), names) != 0) {
+  if (files_.list(root_, names) != 0) {
     if (errno_means_absent(errno)) return {};
     return errno_error("list the maildir");
   }
@@ -173,7 +165,7 @@ timespec MaildirQuota::latest_change() {
   timespec latest{};
   for (const std::string& directory : directories_) {
     struct stat st {};
-    if (files_.lstat(directory.c_str(), st) == 0 && is_later(st.st_mtim, latest)) {
+    if (files_.lstat(directory, st) == 0 && is_later(st.st_mtim, latest)) {
       latest = st.st_mtim;
     }
   }
@@ -191,7 +183,7 @@ Result<MaildirQuota::Usage> MaildirQuota::count() {
 Result<void> MaildirQuota::count_directory(const std::string& path, Usage& usage) {
   const bool has_flags = ends_with(path, "/cur/");
   std::vector<std::string> names;
-  if (files_.list(path.c_str(), names) != 0) {
+  if (files_.list(path, names) != 0) {
     if (errno_means_absent(errno)) return {};
     return errno_error("list a folder");
   }
@@ -201,7 +193,7 @@ Result<void> MaildirQuota::count_directory(const std::string& path, Usage& usage
     if (!size_from_name(name, size)) {
       struct stat st {};
       // A message that is gone meanwhile was moved or removed by a reader.
-      if (files_.lstat((path + name).c_str(), st) != 0) continue;
+      if (files_.lstat(path + name, st) != 0) continue;
       size = static_cast<std::uint64_t>(st.st_size);
     }
     // What no disk holds would turn round, and say that there is room.
@@ -214,28 +206,25 @@ Result<void> MaildirQuota::count_directory(const std::string& path, Usage& usage
 // Written aside and renamed; removed again where a directory has changed since it was counted, as
 // the description asks, because the sum may then be wrong.
 void MaildirQuota::write_usage(const Usage& usage) {
-  const timespec now = files_.now();
-  const std::string aside = root_ + "tmp/maildirsize." + std::to_string(now.tv_sec) + "." +
-                            std::to_string(now.tv_nsec) + "." + std::to_string(getpid());
+  const std::string aside = root_ + "tmp/maildirsize." + files_.unique_name();
   const std::string path = root_ + "maildirsize";
   const std::string text = maildirsize_text(quota_, usage);
-  const Fd file(files_.open(aside.c_str(), O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW, 0600));
+  const Fd file(files_.open(aside, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW));
   if (!file.valid()) return;
-  const ssize_t n = retry_eintr([&] { return files_.write(file.get(), text.data(), text.size()); });
-  if (n != static_cast<ssize_t>(text.size()) || files_.rename(aside.c_str(), path.c_str()) != 0) {
-    static_cast<void>(files_.unlink(aside.c_str()));
+  if (!files_.write_all(file.get(), text, "write").ok() || files_.rename(aside, path) != 0) {
+    files_.unlink(aside);
     return;
   }
-  if (is_later(latest_change(), counted_at_)) static_cast<void>(files_.unlink(path.c_str()));
+  if (is_later(latest_change(), counted_at_)) files_.unlink(path);
 }
 
 void MaildirQuota::add(std::uint64_t size) {
   const std::string path = root_ + "maildirsize";
-  const Fd file(files_.open(path.c_str(), O_WRONLY | O_APPEND | O_NOFOLLOW, 0));
+  const Fd file(files_.open(path, O_WRONLY | O_APPEND | O_NOFOLLOW));
   if (!file.valid()) return;
   const std::string line = usage_line(size, 1);
   const ssize_t n = retry_eintr([&] { return files_.write(file.get(), line.data(), line.size()); });
-  if (n != static_cast<ssize_t>(line.size())) static_cast<void>(files_.unlink(path.c_str()));
+  if (n != static_cast<ssize_t>(line.size())) files_.unlink(path);
 }
 
 }  // namespace qv

@@ -35,6 +35,7 @@ struct Quota {
   std::uint64_t bytes = 0;
   std::uint64_t messages = 0;
   [[nodiscard]] bool limits() const { return bytes != 0 || messages != 0; }
+  friend bool operator==(const Quota&, const Quota&) = default;
 };
 
 // "1000S", "10C", "1000S,10C" in any order, or "1000" for bytes alone.  Unknown letters are passed

@@ -21,7 +21,7 @@ constexpr std::size_t kMaxFile = 16 << 20;
 // A directory that nobody else can have put there or can write to.
 bool is_ours_alone(Files& files, const std::string& directory) {
   struct stat st {};
-  if (files.lstat(directory.c_str(), st) != 0 || !S_ISDIR(st.st_mode)) return false;
+  if (files.lstat(directory, st) != 0 || !S_ISDIR(st.st_mode)) return false;
   return st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
@@ -44,7 +44,7 @@ bool read_all(Files& files, int fd, off_t start, Take take) {
 Retries::Retries(Files& files, const std::string& spool_directory, std::string_view sender,
                  const MessageSource& message)
     : files_(files), directory_(spool_directory + "/qmail-virtual." + std::to_string(geteuid())) {
-  static_cast<void>(files_.mkdir(directory_.c_str(), 0700));
+  files_.mkdir(directory_);
   if (!is_ours_alone(files_, directory_)) return;
   Sha256 hash;
   hash.add(sender);
@@ -59,7 +59,7 @@ Retries::Retries(Files& files, const std::string& spool_directory, std::string_v
 }
 
 void Retries::load() {
-  const Fd file(files_.open(path_.c_str(), O_RDONLY | O_NOFOLLOW, 0));
+  const Fd file(files_.open(path_, O_RDONLY | O_NOFOLLOW));
   if (!file.valid()) {
     remove_old();
     return;
@@ -84,7 +84,7 @@ bool Retries::has(std::string_view recipient) const {
 
 void Retries::note(std::string_view recipient) {
   if (path_.empty() || !is_clean(recipient) || recipient.empty()) return;
-  const Fd file(files_.open(path_.c_str(), O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW, 0600));
+  const Fd file(files_.open(path_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW));
   if (!file.valid()) return;
   // The newline in front ends what a dead writer may have left.
   const std::string line =
@@ -94,17 +94,17 @@ void Retries::note(std::string_view recipient) {
 }
 
 void Retries::forget() {
-  if (!path_.empty()) static_cast<void>(files_.unlink(path_.c_str()));
+  if (!path_.empty()) files_.unlink(path_);
 }
 
 void Retries::remove_old() {
   std::vector<std::string> names;
-  if (files_.list(directory_.c_str(), names) != 0) return;
+  if (files_.list(directory_, names) != 0) return;
   for (const std::string& name : names) {
     const std::string path = directory_ + "/" + name;
     struct stat st {};
-    if (files_.lstat(path.c_str(), st) != 0) continue;
-    if (files_.now().tv_sec - st.st_mtime > kKept) static_cast<void>(files_.unlink(path.c_str()));
+    if (files_.lstat(path, st) != 0) continue;
+    if (files_.now().tv_sec - st.st_mtime > kKept) files_.unlink(path);
   }
 }
 

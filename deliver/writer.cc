@@ -42,7 +42,7 @@ void serve_tables(const WriterSettings& settings, const Fd& socket) {
 // How one job ends, its mailbox known.
 Outcome work(const DeliverSettings& settings, const std::string& host, char kind, const Job& job,
              const Fd& message) {
-  SystemFiles files;
+  Files files;
   if (kind == kRoom) return find_room(files, settings, job);
   return perform(files, settings, host, job, message.get());
 }
@@ -102,7 +102,7 @@ void serve_writer(const WriterSettings& settings, const std::string& recipient, 
   Outcome is_ready = first.outcome;
   if (is_ready.delivery == Delivery::done) {
     const Result<void> became = process::become_in_child(who);
-    if (!became.ok()) is_ready = outcome_from(became.error());
+    if (!became.ok()) is_ready = became.error();
   }
   serve_jobs(socket, [&](char kind, Job& job, const Fd& message) {
     if (is_ready.delivery != Delivery::done) return is_ready;
@@ -169,7 +169,7 @@ void write_for(const DeliverSettings& settings, const std::string& host,
                const process::Identity& who, const Fd& socket) {
   const Result<void> became = process::become_in_child(who);
   serve_jobs(socket, [&](char kind, const Job& job, const Fd& message) {
-    if (!became.ok()) return outcome_from(became.error());
+    if (!became.ok()) return Outcome(became.error());
     return work(settings, host, kind, job, message);
   });
 }

@@ -62,8 +62,8 @@ bool MailboxDir::exists(std::string_view name) const {
 
 std::vector<std::string> MailboxDir::list(std::string_view name) const {
   std::vector<std::string> names;
-  SystemFiles files;
-  if (files.list(path(name).c_str(), names) != 0) names.clear();
+  Files files;
+  if (files.list(path(name), names) != 0) names.clear();
   std::sort(names.begin(), names.end());
   return names;
 }

@@ -158,8 +158,8 @@ TEST_F(MboxTest, WaitsForFcntlAndFlockHolders) {
     ASSERT_EQ(pipe(pipes), 0);
     const pid_t holder = fork();
     if (holder == 0) {
-      SystemFiles real;
-      const int fd = real.open(dir_.path("bob").c_str(), O_RDWR, 0);
+      Files real;
+      const int fd = real.open(dir_.path("bob"), O_RDWR);
       const int locked = real.lock_file(fd, kind);
       if (write(pipes[1], &locked, 1) != 1) _exit(1);
       for (;;) pause();
@@ -336,7 +336,7 @@ TEST_F(MboxTest, ManyAtOnceAreWrittenOneAfterTheOther) {
   constexpr int kWriters = 8;
   for (int i = 0; i < kWriters; ++i) {
     if (fork() == 0) {
-      SystemFiles files;
+      Files files;
       for (int n = 0; n < 5; ++n) {
         const Outcome outcome = deliver(files);
         if (outcome.delivery == Delivery::done) continue;

@@ -15,7 +15,7 @@ class MessageTest : public ::testing::Test {
  protected:
   std::string copied(std::string_view body, Quoting quoting) {
     FaultyFiles files;
-    const Fd out(files.open(dir_.path("out").c_str(), O_WRONLY | O_CREAT | O_TRUNC, 0600));
+    const Fd out(files.open(dir_.path("out"), O_WRONLY | O_CREAT | O_TRUNC));
     FileWriter writer(files, out.get());
     EXPECT_TRUE(copy_body(files, dir_.message(body), quoting, writer).ok());
     EXPECT_TRUE(writer.flush().ok());

@@ -44,21 +44,21 @@ class FaultyFiles final : public Files {
   enum class Loss { all, names, bytes };  // what does not reach the disk
   void lose_power(Loss loss = Loss::all);
 
-  int open(const char* path, int flags, mode_t mode) override;
+  int open(const std::string& path, int flags) override;
   ssize_t pread(int fd, void* out, std::size_t size, off_t offset) override;
   ssize_t write(int fd, const void* bytes, std::size_t size) override;
   ssize_t pwrite(int fd, const void* bytes, std::size_t size, off_t offset) override;
   int fsync(int fd) override;
   int ftruncate(int fd, off_t size) override;
   int fstat(int fd, struct stat& out) override;
-  int lstat(const char* path, struct stat& out) override;
-  int link(const char* from, const char* to) override;
-  int rename_noreplace(const char* from, const char* to) override;
-  int rename(const char* from, const char* to) override;
-  int unlink(const char* path) override;
-  int mkdir(const char* path, mode_t mode) override;
+  int lstat(const std::string& path, struct stat& out) override;
+  int link(const std::string& from, const std::string& to) override;
+  int rename_noreplace(const std::string& from, const std::string& to) override;
+  int rename(const std::string& from, const std::string& to) override;
+  int unlink(const std::string& path) override;
+  int mkdir(const std::string& path) override;
   int lock_file(int fd, FileLock kind) override;
-  int list(const char* path, std::vector<std::string>& names) override;
+  int list(const std::string& path, std::vector<std::string>& names) override;
   timespec now() override;
   void pause(unsigned int milliseconds) override;
 
@@ -84,7 +84,6 @@ class FaultyFiles final : public Files {
   void note_made(const std::string& path);
   void note_removed(const std::string& path);
 
-  SystemFiles real_;
   What what_ = What::nothing;
   int at_ = 0;
   int errnum_ = EIO;
