@@ -3,7 +3,7 @@
 
 #include <fcntl.h>
 
-#include <algorithm>
+#include <charconv>
 
 #include "core/fault.h"
 #include "core/fd.h"
@@ -17,19 +17,13 @@ constexpr std::size_t kMaxMaildirsize = 5120;  // bytes; from there on it is mad
 constexpr time_t kFreshSeconds = 15 * 60;
 constexpr std::size_t kLineWidth = 13;  // Courier's padding: 14 with the newline
 
-// One line "bytes messages": each may be negative (a removal).  False where it is not that.
-bool parse_signed(std::string_view word, std::int64_t& out) {
-  const bool negative = starts_with(word, "-");
-  std::uint64_t value = 0;
-  if (!parse_decimal(after_bytes(word, negative ? 1 : 0), INT64_MAX, value)) return false;
-  out = negative ? -static_cast<std::int64_t>(value) : static_cast<std::int64_t>(value);
-  return true;
-}
-
-bool parse_usage_line(std::string_view line, std::int64_t& bytes, std::int64_t& messages) {
-  line = trim_blanks(line);
-  const std::string_view first = take_until(line, ' ');
-  return parse_signed(first, bytes) && parse_signed(trim_blanks(line), messages);
+// Adds a number, which is negative for a removal.  False where the word is no such number, or the
+// sum too large.
+bool add_signed(std::string_view word, std::int64_t& sum) {
+  std::int64_t number = 0;
+  const char* const end = word.data() + word.size();
+  const std::from_chars_result read = std::from_chars(word.data(), end, number);
+  return read.ec == std::errc() && read.ptr == end && !__builtin_add_overflow(sum, number, &sum);
 }
 
 std::string usage_line(std::uint64_t bytes, std::uint64_t messages) {
@@ -38,15 +32,12 @@ std::string usage_line(std::uint64_t bytes, std::uint64_t messages) {
   return line + "\n";
 }
 
-// The size that the name of a message tells ("...,S=1234:2,S"); false where it tells none.
+// The size that is part of a message's name ("...,S=1234:2,S"); false where there is none.
 bool size_from_name(std::string_view name, std::uint64_t& size) {
-  std::size_t at = name.find(",S=");
+  const std::size_t at = name.find(",S=");
   if (at == std::string_view::npos) return false;
   const std::string_view rest = after_bytes(name, at + 3);
-  std::size_t digits = 0;
-  while (digits < rest.size() && is_digit(rest[digits])) ++digits;
-  if (digits < rest.size() && rest[digits] != ':' && rest[digits] != ',') return false;
-  return parse_decimal(first_bytes(rest, digits), INT64_MAX, size);
+  return parse_decimal(first_bytes(rest, rest.find_first_of(":,")), INT64_MAX, size);
 }
 
 bool is_trashed(std::string_view name) {
@@ -101,11 +92,9 @@ std::optional<MaildirSize> parse_maildirsize(std::string_view text) {
   std::int64_t bytes = 0;
   std::int64_t messages = 0;
   for (; !text.empty(); ++size.lines) {
-    std::int64_t more_bytes = 0;
-    std::int64_t more_messages = 0;
-    if (!parse_usage_line(take_until(text, '\n'), more_bytes, more_messages)) return std::nullopt;
-    if (__builtin_add_overflow(bytes, more_bytes, &bytes)) return std::nullopt;
-    if (__builtin_add_overflow(messages, more_messages, &messages)) return std::nullopt;
+    std::string_view line = trim_blanks(take_until(text, '\n'));
+    if (!add_signed(take_until(line, ' '), bytes)) return std::nullopt;
+    if (!add_signed(trim_blanks(line), messages)) return std::nullopt;
   }
   if (size.lines == 0 || bytes < 0 || messages < 0) return std::nullopt;
   size.usage = {static_cast<std::uint64_t>(bytes), static_cast<std::uint64_t>(messages)};
@@ -116,21 +105,21 @@ std::string maildirsize_text(const Quota& quota, const MaildirUsage& usage) {
   return quota_line(quota) + "\n" + usage_line(usage.bytes, usage.messages);
 }
 
-bool MaildirQuota::exceeds(const Usage& usage, std::uint64_t size) const {
+bool MaildirQuota::exceeds(const MaildirUsage& usage, std::uint64_t size) const {
   return !within(quota_.bytes, usage.bytes, size) || !within(quota_.messages, usage.messages, 1);
 }
 
 Result<Room> MaildirQuota::admits(std::uint64_t size) {
-  Usage usage;
+  MaildirUsage usage;
   const Known known = read_usage(usage);
   if (known != Known::no && !exceeds(usage, size)) return Room::fits;
   if (known == Known::fresh) return Room::full;
-  QV_TRY(const Usage counted, count());
+  QV_TRY(const MaildirUsage counted, count());
   write_usage(counted);
   return exceeds(counted, size) ? Room::full : Room::fits;
 }
 
-MaildirQuota::Known MaildirQuota::read_usage(Usage& usage) {
+MaildirQuota::Known MaildirQuota::read_usage(MaildirUsage& usage) {
   const Result<Fd> file = files_.open_file(root_ + "maildirsize",
                                            O_RDONLY | O_NONBLOCK | O_NOFOLLOW, "open maildirsize");
   struct stat st {};
@@ -172,15 +161,15 @@ timespec MaildirQuota::latest_change() {
   return latest;
 }
 
-Result<MaildirQuota::Usage> MaildirQuota::count() {
-  Usage usage;
+Result<MaildirUsage> MaildirQuota::count() {
+  MaildirUsage usage;
   QV_TRY_VOID(find_directories());
   counted_at_ = latest_change();
   for (const std::string& directory : directories_) QV_TRY_VOID(count_directory(directory, usage));
   return usage;
 }
 
-Result<void> MaildirQuota::count_directory(const std::string& path, Usage& usage) {
+Result<void> MaildirQuota::count_directory(const std::string& path, MaildirUsage& usage) {
   const bool has_flags = ends_with(path, "/cur/");
   std::vector<std::string> names;
   if (files_.list(path, names) != 0) {
@@ -205,7 +194,7 @@ Result<void> MaildirQuota::count_directory(const std::string& path, Usage& usage
 
 // Written aside and renamed; removed again where a directory has changed since it was counted, as
 // the description asks, because the sum may then be wrong.
-void MaildirQuota::write_usage(const Usage& usage) {
+void MaildirQuota::write_usage(const MaildirUsage& usage) {
   const std::string aside = root_ + "tmp/maildirsize." + files_.unique_name();
   const std::string path = root_ + "maildirsize";
   const std::string text = maildirsize_text(quota_, usage);

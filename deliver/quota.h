@@ -83,19 +83,18 @@ class MaildirQuota {
   void add(std::uint64_t size);
 
  private:
-  using Usage = MaildirUsage;
   enum class Known : std::uint8_t {
     no,     // the file says nothing that can be relied on
     stale,  // it may be said to be full only after a fresh count
     fresh,
   };
-  [[nodiscard]] Known read_usage(Usage& usage);
-  [[nodiscard]] Result<Usage> count();
+  [[nodiscard]] Known read_usage(MaildirUsage& usage);
+  [[nodiscard]] Result<MaildirUsage> count();
   [[nodiscard]] Result<void> find_directories();
-  [[nodiscard]] Result<void> count_directory(const std::string& path, Usage& usage);
+  [[nodiscard]] Result<void> count_directory(const std::string& path, MaildirUsage& usage);
   [[nodiscard]] timespec latest_change();
-  void write_usage(const Usage& usage);
-  [[nodiscard]] bool exceeds(const Usage& usage, std::uint64_t size) const;
+  void write_usage(const MaildirUsage& usage);
+  [[nodiscard]] bool exceeds(const MaildirUsage& usage, std::uint64_t size) const;
 
   Files& files_;
   std::string root_;
