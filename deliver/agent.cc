@@ -79,16 +79,19 @@ Agent::Agent(const DeliverSettings& settings, std::string host)
   signal(SIGCHLD, SIG_IGN);
 }
 
-Outcome Agent::find(std::string_view recipient, Mailbox& mailbox) {
+FoundMailbox Agent::find(std::string_view recipient) {
   std::string detail;
+  Mailbox mailbox;
   const Result<Answer> answer = find_mailbox(settings_, tables_, recipient, mailbox, detail);
-  if (answer.ok() && answer.value() == Answer::found) return done(0);
-  if (answer.ok()) return refuse("5.1.1", "no such mailbox");
+  if (answer.ok() && answer.value() == Answer::found) return {done(0), std::move(mailbox)};
+  if (answer.ok()) return {refuse("5.1.1", "no such mailbox"), {}};
   LogLine line("virtual");
   line.add("rcpt", recipient).add("fault", answer.error().what).add("table", detail);
   say(line);
-  if (answer.error().fault == Fault::config) return retry("4.3.5", "mail system is misconfigured");
-  return retry("4.3.0", "mailbox look-up is not possible now");
+  const bool is_config = answer.error().fault == Fault::config;
+  return {is_config ? retry("4.3.5", "mail system is misconfigured")
+                    : retry("4.3.0", "mailbox look-up is not possible now"),
+          {}};
 }
 
 // Forks a process for the mailbox's uid and gid.
@@ -129,11 +132,12 @@ Outcome Agent::write(const Job& job, int message) {
 
 Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
   const std::int64_t begin = monotonic_us();
-  Job job{envelope, {}, message.start, 0};
-  Outcome outcome = find(envelope.recipient, job.mailbox);
-  if (outcome.delivery == Delivery::done) outcome = write(job, message.fd);
-  log_delivery(envelope, job.mailbox, outcome, monotonic_us() - begin);
-  return outcome;
+  FoundMailbox found = find(envelope.recipient);
+  if (found.outcome.delivery == Delivery::done) {
+    found.outcome = write({envelope, found.mailbox, message.start, 0}, message.fd);
+  }
+  log_delivery(envelope, found.mailbox, found.outcome, monotonic_us() - begin);
+  return found.outcome;
 }
 
 }  // namespace qv

@@ -33,11 +33,10 @@ class Agent {
   Agent(const Agent&) = delete;
   Agent& operator=(const Agent&) = delete;
 
-  // Where the mail for a recipient goes.  Delivery::done: `mailbox` is set.  refuse: there is no
-  // such recipient.  retry: undecided; a line in the log says why.
-  [[nodiscard]] Outcome find(std::string_view recipient, Mailbox& mailbox);
+  // Where the mail for a recipient goes.  Where that is undecided, a line in the log says why.
+  [[nodiscard]] FoundMailbox find(std::string_view recipient);
 
-  // The whole of it, one line in the log included.
+  // Looks up, delivers, and logs one line.
   [[nodiscard]] Outcome deliver(const Envelope& envelope, const MessageSource& message);
 
   [[nodiscard]] const DeliverSettings& settings() const { return settings_; }

@@ -4,6 +4,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <limits>
+#include <tuple>
+#include <type_traits>
 
 #include "core/text.h"
 #include "deliver/maildir.h"
@@ -13,38 +16,68 @@ namespace qv {
 
 namespace {
 
-// Fields as "length:bytes".
-void put(std::string& out, std::string_view field) {
-  out += std::to_string(field.size()) + ":";
-  out += field;
+// ---- fields as "length:bytes" -------------------------------------------------------------------
+
+void write_field(std::string& out, const std::string& text) {
+  out += std::to_string(text.size()) + ":" + text;
 }
-void put(std::string& out, std::uint64_t number) { put(out, std::to_string(number)); }
+template <class Number>
+void write_field(std::string& out, Number number) {
+  write_field(out, std::to_string(static_cast<std::uint64_t>(number)));
+}
 
-class Fields {
- public:
-  explicit Fields(std::string_view bytes) : rest_(bytes) {}
-  std::string text() {
-    std::uint64_t size = 0;
-    if (!parse_decimal(take_until(rest_, ':'), rest_.size(), size)) {
-      good_ = false;
-      return {};
-    }
-    std::string field(first_bytes(rest_, size));
-    rest_ = after_bytes(rest_, size);
-    return field;
-  }
-  std::uint64_t number(std::uint64_t max) {
-    std::uint64_t value = 0;
-    if (!parse_decimal(text(), max, value)) good_ = false;
-    return value;
-  }
-  // True where every field was there and nothing is left.
-  [[nodiscard]] bool all_good() const { return good_ && rest_.empty(); }
+bool read_field(std::string_view& rest, std::string& text) {
+  std::uint64_t size = 0;
+  const std::string_view digits = take_until(rest, ':');
+  if (!parse_decimal(digits, rest.size(), size)) return false;
+  text = first_bytes(rest, size);
+  rest = after_bytes(rest, size);
+  return true;
+}
+template <class Number>
+bool read_field(std::string_view& rest, Number& number) {
+  constexpr bool kIsDelivery = std::is_same_v<Number, Delivery>;
+  constexpr auto kMax = kIsDelivery ? Number{2} : std::numeric_limits<Number>::max();
+  std::string digits;
+  std::uint64_t value = 0;
+  if (!read_field(rest, digits)) return false;
+  if (!parse_decimal(digits, static_cast<std::uint64_t>(kMax), value)) return false;
+  number = static_cast<Number>(value);
+  return true;
+}
 
- private:
-  std::string_view rest_;
-  bool good_ = true;
-};
+template <class Fields>
+std::string encode(const Fields& fields) {
+  std::string out;
+  std::apply([&out](const auto&... each) { (write_field(out, each), ...); }, fields);
+  return out;
+}
+
+// False where a field is missing or wrong, or where anything follows them.
+template <class Fields>
+bool decode(std::string_view bytes, const Fields& fields) {
+  const bool all =
+      std::apply([&](auto&... each) { return (read_field(bytes, each) && ...); }, fields);
+  return all && bytes.empty();
+}
+
+auto fields_of_mailbox(auto& mailbox) {
+  return std::tie(mailbox.path, mailbox.folder, mailbox.uid, mailbox.gid, mailbox.quota.bytes,
+                  mailbox.quota.messages);
+}
+auto fields_of_outcome(auto& outcome) {
+  return std::tie(outcome.delivery, outcome.code, outcome.text, outcome.bytes);
+}
+auto fields_of_job(auto& job) {
+  return std::tuple_cat(
+      std::tie(job.envelope.sender, job.envelope.original, job.envelope.recipient),
+      fields_of_mailbox(job.mailbox), std::tie(job.start, job.size));
+}
+auto fields_of_found(auto& found) {
+  return std::tuple_cat(fields_of_outcome(found.outcome), fields_of_mailbox(found.mailbox));
+}
+
+// ---- targets ------------------------------------------------------------------------------------
 
 MaildirTarget maildir_of(Files& files, const DeliverSettings& settings, std::string_view host,
                          const Job& job) {
@@ -108,58 +141,28 @@ Outcome perform(Files& files, const DeliverSettings& settings, std::string_view 
   return to_mbox(files, settings, job, source);
 }
 
-std::string encode_job(const Job& job) {
-  std::string out;
-  put(out, job.envelope.sender);
-  put(out, job.envelope.original);
-  put(out, job.envelope.recipient);
-  put(out, job.mailbox.path);
-  put(out, job.mailbox.folder);
-  put(out, job.mailbox.uid);
-  put(out, job.mailbox.gid);
-  put(out, job.mailbox.quota.bytes);
-  put(out, job.mailbox.quota.messages);
-  put(out, static_cast<std::uint64_t>(job.start));
-  put(out, job.size);
-  return out;
-}
+std::string encode_job(const Job& job) { return encode(fields_of_job(job)); }
 
 std::optional<Job> decode_job(std::string_view bytes) {
-  Fields fields(bytes);
   Job job;
-  job.envelope.sender = fields.text();
-  job.envelope.original = fields.text();
-  job.envelope.recipient = fields.text();
-  job.mailbox.path = fields.text();
-  job.mailbox.folder = fields.text();
-  job.mailbox.uid = static_cast<uid_t>(fields.number(UINT32_MAX));
-  job.mailbox.gid = static_cast<gid_t>(fields.number(UINT32_MAX));
-  job.mailbox.quota.bytes = fields.number(UINT64_MAX);
-  job.mailbox.quota.messages = fields.number(UINT64_MAX);
-  job.start = static_cast<off_t>(fields.number(INT64_MAX));
-  job.size = fields.number(UINT64_MAX);
-  if (!fields.all_good()) return std::nullopt;
+  if (!decode(bytes, fields_of_job(job))) return std::nullopt;
   return job;
 }
 
-std::string encode_outcome(const Outcome& outcome) {
-  std::string out;
-  put(out, static_cast<std::uint64_t>(outcome.delivery));
-  put(out, outcome.code);
-  put(out, outcome.text);
-  put(out, outcome.bytes);
-  return out;
-}
+std::string encode_outcome(const Outcome& outcome) { return encode(fields_of_outcome(outcome)); }
 
 std::optional<Outcome> decode_outcome(std::string_view bytes) {
-  Fields fields(bytes);
   Outcome outcome;
-  outcome.delivery = static_cast<Delivery>(fields.number(2));
-  outcome.code = fields.text();
-  outcome.text = fields.text();
-  outcome.bytes = fields.number(UINT64_MAX);
-  if (!fields.all_good()) return std::nullopt;
+  if (!decode(bytes, fields_of_outcome(outcome))) return std::nullopt;
   return outcome;
+}
+
+std::string encode_found(const FoundMailbox& found) { return encode(fields_of_found(found)); }
+
+std::optional<FoundMailbox> decode_found(std::string_view bytes) {
+  FoundMailbox found;
+  if (!decode(bytes, fields_of_found(found))) return std::nullopt;
+  return found;
 }
 
 }  // namespace qv

@@ -38,11 +38,19 @@ struct Job {
 [[nodiscard]] Outcome perform(Files& files, const DeliverSettings& settings, std::string_view host,
                               const Job& job, int message);
 
-// Length-prefixed fields; any bytes.  nullopt where the bytes are no such thing.
+// What the tables say of a recipient.
+struct FoundMailbox {
+  Outcome outcome;  // done: there is a mailbox; refuse: no such recipient; retry: undecided
+  Mailbox mailbox;  // outcome done
+};
+
+// Length-prefixed fields, which may hold any bytes.  nullopt where the bytes are not exactly that.
 [[nodiscard]] std::string encode_job(const Job& job);
 [[nodiscard]] std::optional<Job> decode_job(std::string_view bytes);
 [[nodiscard]] std::string encode_outcome(const Outcome& outcome);
 [[nodiscard]] std::optional<Outcome> decode_outcome(std::string_view bytes);
+[[nodiscard]] std::string encode_found(const FoundMailbox& found);
+[[nodiscard]] std::optional<FoundMailbox> decode_found(std::string_view bytes);
 
 }  // namespace qv
 

@@ -33,9 +33,7 @@ void serve_tables(const WriterSettings& settings, const Fd& socket) {
   if (!process::become_where_root(settings.tables).ok()) return;
   Agent agent(settings.deliver, settings.host);
   process::serve_requests(socket, [&agent](const process::Message& request) {
-    FoundMailbox found;
-    found.outcome = agent.find(request.body, found.mailbox);
-    return message_of(encode_found(found));
+    return message_of(encode_found(agent.find(request.body)));
   });
 }
 
@@ -146,23 +144,6 @@ process::SpawnerSettings table_spawner(const WriterSettings& settings) {
 
 process::SpawnerSettings writer_spawner(const WriterSettings& settings) {
   return spawner_for("qv-writer", settings, serve_writer);
-}
-
-std::string encode_found(const FoundMailbox& found) {
-  Job job;
-  job.mailbox = found.mailbox;
-  const std::string outcome = encode_outcome(found.outcome);
-  return std::to_string(outcome.size()) + ":" + outcome + encode_job(job);
-}
-
-std::optional<FoundMailbox> decode_found(std::string_view bytes) {
-  std::uint64_t size = 0;
-  if (!parse_decimal(take_until(bytes, ':'), bytes.size(), size)) return std::nullopt;
-  if (size > bytes.size()) return std::nullopt;
-  std::optional<Outcome> outcome = decode_outcome(first_bytes(bytes, size));
-  std::optional<Job> job = decode_job(after_bytes(bytes, size));
-  if (!outcome || !job) return std::nullopt;
-  return FoundMailbox{*std::move(outcome), std::move(job->mailbox)};
 }
 
 void write_for(const DeliverSettings& settings, const std::string& host,

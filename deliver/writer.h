@@ -45,13 +45,7 @@ struct WriterSettings {
 
 // ---- messages -----------------------------------------------------------------------------------
 
-// The request to a table process is the recipient; this is its answer.
-struct FoundMailbox {
-  Outcome outcome;
-  Mailbox mailbox;  // outcome done
-};
-[[nodiscard]] std::string encode_found(const FoundMailbox& found);
-[[nodiscard]] std::optional<FoundMailbox> decode_found(std::string_view bytes);
+// The request to a table process is the recipient; its answer is a FoundMailbox.
 
 // The request to a writer: one of these, and a job, of which only the envelope and the place of the
 // message count.  Its answer is an Outcome.
