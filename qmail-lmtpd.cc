@@ -2,7 +2,7 @@
 // qmail-lmtpd - delivers mail to virtual mailboxes, as an LMTP daemon.  Manual: qmail-lmtpd(8).
 #include <signal.h>
 
-#include "deliver/tables.h"
+#include "deliver/lookup.h"
 #include "event/libevent_loop.h"
 #include "lmtp/process.h"
 #include "process/program.h"

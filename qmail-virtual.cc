@@ -6,9 +6,9 @@
 #include <string.h>
 #include <unistd.h>
 
-#include <iterator>
 #include <optional>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "core/exit_code.h"
@@ -16,8 +16,8 @@
 #include "core/text.h"
 #include "deliver/agent.h"
 #include "deliver/command.h"
+#include "deliver/lookup.h"
 #include "deliver/settings.h"
-#include "deliver/tables.h"
 #include "process/program.h"
 
 namespace {
@@ -28,20 +28,6 @@ constexpr std::string_view kName = "qmail-virtual";
 constexpr std::string_view kUsage =
     "       qmail-virtual [-f SENDER] [-d ORIGINAL] [--] [RECIPIENT]...\n"
     "       qmail-virtual --lmtp | --daemon\n";
-
-struct Options {
-  std::string qmailhome;
-  DeliverSettings deliver;
-};
-
-std::vector<Setting> settings_of(Options& options) {
-  std::vector<Setting> rows = {{"qmailhome", setting::path(options.qmailhome), QV_QMAILHOME,
-                                "qmail's directory, with control/ in it", "", kOfProcess}};
-  std::vector<Setting> of_deliveries = deliver_settings(options.deliver);
-  rows.insert(rows.end(), std::make_move_iterator(of_deliveries.begin()),
-              std::make_move_iterator(of_deliveries.end()));
-  return rows;
-}
 
 // LMTP is the work of qmail-lmtpd, which lies beside this program and takes the same options.
 // Returns where none of them asks for it, or, with a line that says why, where it cannot be run.
@@ -102,15 +88,20 @@ int main(int argc, char** argv) {
   // Meant for a daemon: whoever signals by the program's name does not end a delivery.
   signal(SIGUSR1, SIG_IGN);
   if (run_lmtpd(argc, argv)) return kExitTemporary;
-  Options options;
+  std::string qmailhome;
+  DeliverSettings deliver;
   Program program{.name = kName, .usage = kUsage, .manuals = "qmail-virtual(8)"};
   program.letters = "f:d:";
   program.accepts = [](const auto&) { return true; };
-  program.settings = [&](const auto&) { return settings_of(options); };
-  program.check = [&](const auto&, const auto& settings, auto& problems) {
-    check_tables(options.deliver, settings, problems);
+  program.settings = [&](const auto&) {
+    std::vector<Setting> rows = {{"qmailhome", setting::path(qmailhome), QV_QMAILHOME,
+                                  "qmail's directory, with control/ in it", "", kOfProcess}};
+    return deliver_settings(deliver, std::move(rows));
   };
-  program.run = [&](const auto& line, const auto&) { return deliver_one(line, options.deliver); };
+  program.check = [&](const auto&, const auto& settings, auto& problems) {
+    check_tables(deliver, settings, problems);
+  };
+  program.run = [&](const auto& line, const auto&) { return deliver_one(line, deliver); };
   program.misused = misconfigured;
   return run_program(program, argc, argv);
 }

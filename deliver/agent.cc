@@ -11,7 +11,6 @@
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
-#include "deliver/tables.h"
 #include "deliver/writer.h"
 #include "process/child.h"
 #include "process/log.h"

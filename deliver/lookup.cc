@@ -8,87 +8,145 @@
 #include "deliver/maildir.h"
 #include "deliver/message.h"
 #include "maps/address_keys.h"
+#include "maps/spec.h"
 
 namespace qv {
 
 namespace {
 
-constexpr std::size_t kMaxRecipient = 900;     // bytes, as the verifier has it
+constexpr std::size_t kMaxRecipient = 900;     // bytes, as in the verifier
 constexpr std::uint64_t kMaxId = 4294967294u;  // -1 is no id
+constexpr const char* kUnbalanced = "a brace lacks its partner";
 
-// Where the extension begins, its delimiter included; local.size() where there is none.  A
-// delimiter in front leaves no user, and is none.
-std::size_t find_delimiter(std::string_view local, std::string_view delimiter) {
-  for (std::size_t i = 1; i < local.size(); ++i) {
-    if (delimiter.find(local[i]) != std::string_view::npos) return i;
-  }
-  return local.size();
+struct TableSource {
+  TableList RecipientTables::*list;
+  std::string DeliverSettings::*text;
+};
+constexpr TableSource kSources[] = {{&RecipientTables::mailbox, &DeliverSettings::mailbox_maps},
+                                    {&RecipientTables::uid, &DeliverSettings::uid_maps},
+                                    {&RecipientTables::gid, &DeliverSettings::gid_maps},
+                                    {&RecipientTables::limit, &DeliverSettings::limit_maps}};
+
+MapOptions options_for(const TableSource& source) {
+  MapOptions options;
+  options.no_substitution = true;
+  options.refuse_empty = source.list == &RecipientTables::mailbox;
+  return options;
 }
 
-Error config(const char* what) { return {Fault::config, 0, what}; }
+// The elements of a list of tables, without `proxy:`.  False where a brace lacks its partner.
+bool split_tables(std::string_view text, std::vector<std::string_view>& elements) {
+  if (!split_list(text, elements)) return false;
+  for (std::string_view& element : elements) {
+    while (is_proxied(element)) continue;
+  }
+  return true;
+}
+
+// What follows the first delimiter of the local part; a delimiter in front of everything is none.
+std::string_view extension_of(std::string_view recipient, std::string_view delimiter) {
+  const std::string_view local = first_bytes(recipient, find_last_byte(recipient, '@'));
+  const std::size_t at = local.find_first_of(delimiter, 1);
+  return at == std::string_view::npos ? std::string_view() : after_bytes(local, at + 1);
+}
+
+// An entry that is not acceptable.
+Error wrong(const TableList& list, const std::string& value, const char* what,
+            std::string& detail) {
+  detail = list.setting + ": \"" + value + "\"";
+  return {Fault::config, 0, what};
+}
 
 // A path is text of one line below the base.
-Result<std::string> check_path(const std::string& base, const std::string& value,
-                               std::string& detail) {
-  detail = "virtual_mailbox_maps: \"" + value + "\"";
-  if (value.empty()) return config("mailbox path is empty");
-  if (!is_clean(value)) return config("mailbox path with CR, LF or NUL");
-  std::string path = base + "/" + value;
-  if ((path + "/").find("/../") != std::string::npos) return config("mailbox path with /../");
-  detail.clear();
+Result<std::string> find_path(const DeliverSettings& settings, const TableList& list,
+                              const std::string& value, std::string& detail) {
+  if (value.empty()) return wrong(list, value, "mailbox path is empty", detail);
+  if (!is_clean(value)) return wrong(list, value, "mailbox path with CR, LF or NUL", detail);
+  std::string path = settings.mailbox_base + "/" + value;
+  if ((path + "/").find("/../") != std::string::npos) {
+    return wrong(list, value, "mailbox path with /../", detail);
+  }
   return path;
 }
 
-Result<std::uint64_t> check_id(TableList& tables, const char* name, std::string_view recipient,
-                               const DeliverSettings& settings, std::uint64_t least,
-                               std::string& detail) {
+Result<std::uint32_t> find_id(const DeliverSettings& settings, TableList& list,
+                              std::string_view recipient, std::uint64_t least,
+                              std::string& detail) {
   std::string value;
-  detail = name;
-  QV_TRY(const Answer answer, tables.find(recipient, settings.delimiter, value, detail));
-  if (answer == Answer::absent) return config("recipient has a mailbox and no entry here");
-  detail += ": \"" + value + "\"";
+  QV_TRY(const Answer answer, list.find(recipient, settings.delimiter, value, detail));
+  if (answer == Answer::absent) {
+    return wrong(list, value, "recipient has a mailbox and no entry here", detail);
+  }
   std::uint64_t id = 0;
-  if (!parse_decimal(value, kMaxId, id)) return config("id is not a decimal number in range");
-  if (id < least) return config("id is one that is never delivered to");
-  detail.clear();
-  return id;
+  if (!parse_decimal(value, kMaxId, id)) {
+    return wrong(list, value, "id is not a decimal number in range", detail);
+  }
+  if (id < least) return wrong(list, value, "id is one that is never delivered to", detail);
+  return static_cast<std::uint32_t>(id);
 }
 
-Result<Quota> find_quota(const DeliverSettings& settings, TableList& tables,
+Result<Quota> find_quota(const DeliverSettings& settings, TableList& list,
                          std::string_view recipient, std::string& detail) {
   std::string value;
-  detail = "virtual_mailbox_limit_maps";
-  QV_TRY(const Answer answer, tables.find(recipient, settings.delimiter, value, detail));
+  QV_TRY(const Answer answer, list.find(recipient, settings.delimiter, value, detail));
   Quota quota;
   if (answer == Answer::found && !parse_quota(value, quota)) {
-    detail += ": \"" + value + "\"";
-    return config("quota is not one such as 1000000S,1000C");
+    return wrong(list, value, "quota is not one such as 1000000S,1000C", detail);
   }
-  detail.clear();
   return quota;
 }
 
 }  // namespace
 
-void TableList::add(std::unique_ptr<Map> map) { tables_.push_back(std::move(map)); }
-
 Result<Answer> TableList::find(std::string_view recipient, std::string_view delimiter,
                                std::string& value, std::string& detail) {
-  const std::vector<std::string> keys = address_keys(recipient, delimiter);
-  for (std::size_t i = 0; i < keys.size(); ++i) {
-    for (const std::unique_ptr<Map>& table : tables_) {
-      if (i > 0 && table->is_pattern()) continue;
-      const Result<Answer> answer = table->lookup(keys[i], value);
-      if (!answer.ok()) detail += ": " + table->detail();
+  AddressKeys keys(recipient, delimiter);
+  bool is_whole = true;
+  for (std::string_view key; keys.next(key); is_whole = false) {
+    for (const std::unique_ptr<Map>& table : tables) {
+      if (!is_whole && table->is_pattern()) continue;
+      const Result<Answer> answer = table->lookup(key, value);
+      if (!answer.ok()) detail = setting + ": " + table->detail();
       if (!answer.ok() || answer.value() == Answer::found) return answer;
     }
   }
   return Answer::absent;
 }
 
-std::string_view extension_of(std::string_view recipient, std::string_view delimiter) {
-  const std::string_view local = first_bytes(recipient, find_last_byte(recipient, '@'));
-  return after_bytes(local, find_delimiter(local, delimiter) + 1);
+RecipientTables open_tables(const DeliverSettings& settings, const MapNotice& notice) {
+  RecipientTables all;
+  for (const TableSource& source : kSources) {
+    std::vector<std::unique_ptr<Map>>& tables = (all.*source.list).tables;
+    std::vector<std::string_view> elements;
+    if (!split_tables(settings.*source.text, elements)) {
+      tables.push_back(make_fail_map({Fault::config, 0, "list of tables"}, kUnbalanced));
+      continue;
+    }
+    for (const std::string_view element : elements) {
+      tables.push_back(open_watched_map(element, options_for(source), notice));
+    }
+  }
+  return all;
+}
+
+void check_tables(const DeliverSettings& deliver, const Settings& settings,
+                  std::vector<Problem>& problems) {
+  RecipientTables names;
+  for (const TableSource& source : kSources) {
+    const std::string place = settings.place((names.*source.list).setting);
+    std::vector<std::string_view> elements;
+    if (!split_tables(deliver.*source.text, elements)) {
+      problems.push_back({place, 0, kUnbalanced});
+      continue;
+    }
+    for (const std::string_view element : elements) {
+      std::string detail;
+      const Result<std::unique_ptr<Map>> map = open_map(element, options_for(source), detail);
+      if (map.ok() && detail.empty()) continue;
+      const std::string what = map.ok() ? "" : std::string(map.error().what) + ": ";
+      problems.push_back({place, 0, std::string(element) + ": " + what + detail});
+    }
+  }
 }
 
 Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& tables,
@@ -98,20 +156,14 @@ Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& ta
     return Answer::absent;
   }
   std::string value;
-  detail = "virtual_mailbox_maps";
   QV_TRY(const Answer answer, tables.mailbox.find(recipient, settings.delimiter, value, detail));
-  detail.clear();
   if (answer == Answer::absent) return answer;
+  const std::uint64_t least_uid = std::max<std::uint64_t>(settings.minimum_uid, 1);
   Mailbox found;
-  QV_TRY(found.path, check_path(settings.mailbox_base, value, detail));
-  QV_TRY(const std::uint64_t uid,
-         check_id(tables.uid, "virtual_uid_maps", recipient, settings,
-                  std::max<std::uint64_t>(settings.minimum_uid, 1), detail));
-  QV_TRY(const std::uint64_t gid,
-         check_id(tables.gid, "virtual_gid_maps", recipient, settings, 1, detail));
+  QV_TRY(found.path, find_path(settings, tables.mailbox, value, detail));
+  QV_TRY(found.uid, find_id(settings, tables.uid, recipient, least_uid, detail));
+  QV_TRY(found.gid, find_id(settings, tables.gid, recipient, 1, detail));
   QV_TRY(found.quota, find_quota(settings, tables.limit, recipient, detail));
-  found.uid = static_cast<uid_t>(uid);
-  found.gid = static_cast<gid_t>(gid);
   if (settings.extension_folders && found.is_maildir()) {
     found.folder = extension_folder(extension_of(recipient, settings.delimiter));
   }

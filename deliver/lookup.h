@@ -1,14 +1,18 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/lookup.h - from a recipient to its mailbox, and to whom the mailbox belongs.
+// deliver/lookup.h - from a recipient to its mailbox and the mailbox's owner.
 //
-// Three tables are asked, each with the same keys in the same order as the verifier asks them
+// The tables are asked with the same keys in the same order as the verifier asks them
 // (maps/address_keys.h): the whole recipient, without its extension, `@domain`.  Tables of patterns
-// get the whole recipient only.  What the tables say is believed only as far as it makes sense (a
-// path below the base, ids in decimal that are not privileged): a table may be filled by somebody
-// less careful.
+// get the whole recipient only.  Their answers are accepted only within bounds (a path below the
+// base, unprivileged ids in decimal), because the writers of a table may be less careful than the
+// operator.
+//
+// The tables decide whose mailbox is written to and where.  They are therefore opened here and not
+// through a proxy: a `proxy:` in front is ignored.  What a pattern matched ($1) never becomes part
+// of a result, and an empty table of mailboxes is an error, not a site without users.
 //
 // Threads: none.  Blocking: as the tables do.
-// Manual: qmail-virtual(8), "TABLES".  Tests: tests/deliver/lookup_test.cc
+// Manual: qmail-virtual(8), "TABLES".  Tests: tests/deliver/lookup_test.cc, tables_test.cc
 #ifndef QV_DELIVER_LOOKUP_H_
 #define QV_DELIVER_LOOKUP_H_
 
@@ -19,35 +23,42 @@
 #include <string_view>
 #include <vector>
 
+#include "control/lines.h"
 #include "core/result.h"
 #include "deliver/quota.h"
 #include "deliver/settings.h"
 #include "maps/map.h"
+#include "maps/open.h"
 
 namespace qv {
 
 // The tables of one setting: the first one that has a key answers.
-class TableList {
- public:
-  void add(std::unique_ptr<Map> map);
-  [[nodiscard]] bool empty() const { return tables_.empty(); }
-
-  // Asks for the keys of `recipient`, each in all tables.  found: `value` is set.  absent: all
-  // tables are whole and none has any of the keys.  Error: a table that could not be asked, whether
-  // or not a later one could answer; `detail` is added to.
+struct TableList {
+  // Looks up the keys of `recipient`, each in all tables.  found: `value` is set.  absent: all
+  // tables are whole and none has any of the keys.  Error: a table could not be asked, whether or
+  // not a later one could answer; `detail` says which.
   [[nodiscard]] Result<Answer> find(std::string_view recipient, std::string_view delimiter,
                                     std::string& value, std::string& detail);
 
- private:
-  std::vector<std::unique_ptr<Map>> tables_;
+  std::string setting;  // its name
+  std::vector<std::unique_ptr<Map>> tables = {};
 };
 
 struct RecipientTables {
-  TableList mailbox;
-  TableList uid;
-  TableList gid;
-  TableList limit;  // may be empty
+  TableList mailbox{"virtual_mailbox_maps"};
+  TableList uid{"virtual_uid_maps"};
+  TableList gid{"virtual_gid_maps"};
+  TableList limit{"virtual_mailbox_limit_maps"};  // may be empty
 };
+
+// Never fails: a table that cannot be opened answers with the Error, and is tried again.  Tables
+// follow their files; each change in what can be opened is given to `notice`.
+[[nodiscard]] RecipientTables open_tables(const DeliverSettings& settings, const MapNotice& notice);
+
+// Opens each table once and adds what is wrong with it to `problems`, with the place where
+// `settings` found its name.
+void check_tables(const DeliverSettings& deliver, const Settings& settings,
+                  std::vector<Problem>& problems);
 
 struct Mailbox {
   std::string path;    // absolute; ends in '/' for a maildir
@@ -58,15 +69,11 @@ struct Mailbox {
   [[nodiscard]] bool is_maildir() const { return !path.empty() && path.back() == '/'; }
 };
 
-// found: `mailbox` is set.  absent: no such recipient.  Error config: what the tables say is not
-// acceptable, `detail` tells what and where; Error retry: a table cannot be asked.
+// found: `mailbox` is set.  absent: no such recipient.  Error config: an entry is not acceptable,
+// `detail` says which; Error retry: a table cannot be asked.
 [[nodiscard]] Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& tables,
                                           std::string_view recipient, Mailbox& mailbox,
                                           std::string& detail);
-
-// The extension of an address: what stands in its local part behind the first delimiter; empty
-// where there is none.
-[[nodiscard]] std::string_view extension_of(std::string_view recipient, std::string_view delimiter);
 
 }  // namespace qv
 

@@ -37,8 +37,8 @@ SettingValue lock_style(LockStyle& member) {
 
 }  // namespace
 
-std::vector<Setting> deliver_settings(DeliverSettings& s) {
-  return {
+std::vector<Setting> deliver_settings(DeliverSettings& s, std::vector<Setting> rows) {
+  const std::vector<Setting> own = {
       {"virtual_mailbox_base", text(s.mailbox_base, check_base), "",
        "directory in front of every mailbox path; absolute"},
       {"virtual_mailbox_maps", text(s.mailbox_maps, check_set), "",
@@ -70,6 +70,8 @@ std::vector<Setting> deliver_settings(DeliverSettings& s) {
       {"virtual_spool_directory", path(s.spool_directory), "/var/tmp",
        "where messages wait that come over LMTP or a pipe"},
   };
+  rows.insert(rows.end(), own.begin(), own.end());
+  return rows;
 }
 
 }  // namespace qv

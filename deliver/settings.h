@@ -38,9 +38,10 @@ struct DeliverSettings {
   std::uint64_t timeout = 300;     // seconds a client may be silent
 };
 
-// The rows that fill `settings`, which must outlive them.  With a mistake in one nothing may be
-// delivered.
-[[nodiscard]] std::vector<Setting> deliver_settings(DeliverSettings& settings);
+// `rows`, followed by those that fill `settings`, which must outlive them.  With a mistake in one
+// nothing may be delivered.
+[[nodiscard]] std::vector<Setting> deliver_settings(DeliverSettings& settings,
+                                                    std::vector<Setting> rows);
 
 }  // namespace qv
 

@@ -9,7 +9,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <iterator>
 #include <utility>
 
 #include "core/exit_code.h"
@@ -92,10 +91,7 @@ std::vector<Setting> lmtp_settings(Options& o) {
       {"virtual_timeout", setting::duration(d.timeout, 's', 0, kMax_s), "300s",
        "time an LMTP client may be silent"},
   };
-  std::vector<Setting> of_deliveries = deliver_settings(o.deliver);
-  rows.insert(rows.end(), std::make_move_iterator(of_deliveries.begin()),
-              std::make_move_iterator(of_deliveries.end()));
-  return with_process_settings(o, std::move(rows));
+  return with_process_settings(o, deliver_settings(d, std::move(rows)));
 }
 
 LmtpDaemon::LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Way way,

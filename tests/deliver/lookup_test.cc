@@ -43,7 +43,7 @@ class LookupTest : public ::testing::Test {
     asked_.clear();
     const auto add = [](TableList& list, const std::map<std::string, std::string>& rows,
                         std::vector<std::string>& asked, bool pattern) {
-      list.add(std::make_unique<TestMap>(rows, &asked, pattern));
+      list.tables.push_back(std::make_unique<TestMap>(rows, &asked, pattern));
     };
     add(tables.mailbox, mailbox_rows_, asked_, is_pattern);
     add(tables.uid, uid_rows_, other_, false);

@@ -25,11 +25,10 @@ class SettingsTest : public ::testing::Test {
     problems_.clear();
     DeliverSettings settings;
     std::string home;
-    std::vector<Setting> rows = deliver_settings(settings);
-    rows.insert(rows.begin(), {"qmailhome", setting::path(home), "", ""});
     sources_.given["qmailhome"] = dir_.path("");
     sources_.environment = [](std::string_view) { return std::nullopt; };
-    Settings(std::move(rows)).read(sources_, problems_);
+    Settings(deliver_settings(settings, {{"qmailhome", setting::path(home), "", ""}}))
+        .read(sources_, problems_);
     return settings;
   }
   // The names of the settings that are complained about.

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "deliver/tables.h"
-
 #include <gtest/gtest.h>
 
+#include "deliver/lookup.h"
 #include "tests/deliver/mailbox_dir.h"
 
 namespace qv {
@@ -28,9 +27,9 @@ class TablesTest : public ::testing::Test {
   std::size_t problems() {
     std::vector<Problem> found;
     std::string home;
-    std::vector<Setting> rows = deliver_settings(settings_);
-    rows.insert(rows.begin(), {"qmailhome", setting::path(home), "", ""});
-    check_tables(settings_, Settings(std::move(rows)), found);
+    check_tables(
+        settings_,
+        Settings(deliver_settings(settings_, {{"qmailhome", setting::path(home), "", ""}})), found);
     return found.size();
   }
   MailboxDir dir_;
