@@ -22,15 +22,15 @@ namespace {
 bool is_held = false;
 std::string held;
 
-void say(LogLine& line) {
+}  // namespace
+
+void log_line(LogLine&& line) {
   if (is_held) {
     held += line.text();
   } else {
     static_cast<void>(write_all(2, line.text()));
   }
 }
-
-}  // namespace
 
 void hold_log() { is_held = true; }
 
@@ -43,7 +43,7 @@ void release_log() {
 void log_notice(std::string_view key, std::string_view value) {
   LogLine line("virtual");
   line.add(key, value);
-  say(line);
+  log_line(std::move(line));
 }
 
 LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
@@ -57,12 +57,6 @@ LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Ou
   line.add("bytes", outcome.bytes).add("us", microseconds);
   if (outcome.delivery != Delivery::done) line.add("why", outcome.text);
   return line;
-}
-
-void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                  std::int64_t microseconds) {
-  LogLine line = delivery_line(envelope, mailbox, outcome, microseconds);
-  say(line);
 }
 
 std::string host_name() {
@@ -86,7 +80,7 @@ FoundMailbox Agent::find(std::string_view recipient) {
   if (answer.ok()) return {refuse("5.1.1", "no such mailbox"), {}};
   LogLine line("virtual");
   line.add("rcpt", recipient).add("fault", answer.error().what).add("table", detail);
-  say(line);
+  log_line(std::move(line));
   const bool is_config = answer.error().fault == Fault::config;
   return {is_config ? retry("4.3.5", "mail system is misconfigured")
                     : retry("4.3.0", "mailbox look-up is not possible now"),
@@ -135,7 +129,7 @@ Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
   if (found.outcome.delivery == Delivery::done) {
     found.outcome = write({envelope, found.mailbox, message.start, 0}, message.fd);
   }
-  log_delivery(envelope, found.mailbox, found.outcome, monotonic_us() - begin);
+  log_line(delivery_line(envelope, found.mailbox, found.outcome, monotonic_us() - begin));
   return found.outcome;
 }
 

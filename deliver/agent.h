@@ -60,13 +60,12 @@ class Agent {
 // the text where it was not delivered.
 [[nodiscard]] LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
                                     const Outcome& outcome, std::int64_t microseconds);
-void log_delivery(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                  std::int64_t microseconds);
 
-// `virtual key=value`: what is about no single delivery.
+void log_line(LogLine&& line);
+// `virtual key=value`: a line that is about no single delivery.
 void log_notice(std::string_view key, std::string_view value);
 
-// Keeps the lines in memory; writes them, and those that come later, to standard error.
+// Until release_log() the lines stay in memory.
 void hold_log();
 void release_log();
 

@@ -135,7 +135,7 @@ int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int in
   if (!source.ok()) {
     for (const Envelope& envelope : envelopes) {
       ended.push_back({&envelope, cannot_spool(source.error())});
-      log_delivery(envelope, {}, ended.back().outcome, 0);
+      log_line(delivery_line(envelope, {}, ended.back().outcome, 0));
     }
   } else if (envelopes.size() == 1) {
     ended.push_back({&envelopes.front(), agent.deliver(envelopes.front(), source.value())});

@@ -61,6 +61,11 @@ Result<void> Spool::move_to_file() {
 }
 
 Result<void> Spool::append(std::string_view bytes) {
+  if (stored_.ok()) stored_ = store(bytes);
+  return stored_;
+}
+
+Result<void> Spool::store(std::string_view bytes) {
   if (!reader_.valid() && size_ + bytes.size() > kMaxMemory) QV_TRY_VOID(move_to_file());
   const Result<void> written = write_all(file_.get(), bytes);
   if (!written.ok()) return Error{Fault::retry, written.error().errnum, "store the message"};
@@ -78,6 +83,7 @@ Result<void> Spool::append_all(int from) {
 }
 
 Result<Fd> Spool::finish() {
+  QV_TRY_VOID(stored_);
   if (reader_.valid()) return std::move(reader_);
   if (::fcntl(file_.get(), F_ADD_SEALS, kSeals) != 0) return errno_error("seal the message");
   return std::move(file_);

@@ -31,7 +31,7 @@ class Spool {
   // Error: no message can be kept.
   [[nodiscard]] Result<void> open(std::uint64_t expected);
 
-  // Error: the rest of the message cannot be kept; nothing more may be appended.
+  // Error: the message cannot be stored; the same Error then comes from every later call.
   [[nodiscard]] Result<void> append(std::string_view bytes);
 
   // Copies `from` (a pipe, a socket) to its end.  Blocking.
@@ -41,12 +41,14 @@ class Spool {
   [[nodiscard]] Result<Fd> finish();
 
  private:
+  [[nodiscard]] Result<void> store(std::string_view bytes);
   [[nodiscard]] Result<void> move_to_file();
 
   std::string directory_;
   Fd file_;
   Fd reader_;  // of the same file, read-only; unset while the message is in memory
   std::size_t size_ = 0;
+  Result<void> stored_;  // what became of the pieces so far
 };
 
 }  // namespace qv

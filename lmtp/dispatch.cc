@@ -8,19 +8,9 @@
 
 namespace qv::lmtp {
 
-void Counters::count(const Outcome& outcome) {
-  ++deliveries[outcome.delivery];
-  if (outcome.delivery == Delivery::done) bytes += outcome.bytes;
-}
-
-void log_delivery(Service& service, const Job& job, const Outcome& outcome, std::int64_t us) {
-  LogLine line = delivery_line(job.envelope, job.mailbox, outcome, us);
-  service.log(line);
-}
-
-Dispatch::Dispatch(Service& service, Client& client, std::string sender,
-                   std::vector<std::string> recipients, std::vector<Mailbox> mailboxes)
-    : service_(service), client_(&client), began_us_(monotonic_us()) {
+Dispatch::Dispatch(Service& service, std::string sender, std::vector<std::string> recipients,
+                   std::vector<Mailbox> mailboxes, Report report)
+    : service_(service), report_(std::move(report)), began_us_(monotonic_us()) {
   ++service_.dispatches;
   deliveries_.reserve(recipients.size());
   for (std::size_t i = 0; i < recipients.size(); ++i) {
@@ -44,20 +34,22 @@ void Dispatch::start(Fd message) {
 }
 
 void Dispatch::fail(const Outcome& why) {
-  // Whoever is told last may destroy this.
+  // The client may release this object with the last report.
   const auto self = shared_from_this();
   for (std::size_t i = 0; i < deliveries_.size(); ++i) end(i, why);
 }
 
 void Dispatch::end(std::size_t index, Outcome outcome) {
-  service_.counters.count(outcome);
-  log_delivery(service_, deliveries_[index].job, outcome, monotonic_us() - began_us_);
-  deliveries_[index].outcome = std::move(outcome);
-  while (told_ < deliveries_.size() && deliveries_[told_].outcome) {
-    if (client_ != nullptr) client_->on_outcome(*deliveries_[told_].outcome);
-    ++told_;
+  ++service_.counters.deliveries[outcome.delivery];
+  if (outcome.delivery == qv::Delivery::done) service_.counters.bytes += outcome.bytes;
+  Delivery& ended = deliveries_[index];
+  service_.log(
+      delivery_line(ended.job.envelope, ended.job.mailbox, outcome, monotonic_us() - began_us_));
+  ended.outcome = std::move(outcome);
+  while (reported_ < deliveries_.size() && deliveries_[reported_].outcome) {
+    const Outcome& next = *deliveries_[reported_++].outcome;
+    if (report_) report_(next, reported_ == deliveries_.size());
   }
-  if (told_ == deliveries_.size() && client_ != nullptr) client_->on_all_told();
 }
 
 }  // namespace qv::lmtp

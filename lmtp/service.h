@@ -24,16 +24,13 @@ struct Counters : CounterList {
        {*this, "retry", "recipients not delivered to, later it may work"},
        {*this, "refuse", "recipients not delivered to, it will not work"}}};
   Counter bytes{*this, "bytes", "bytes written to mailboxes"};
-
-  // How the delivery to one recipient ended.
-  void count(const Outcome& outcome);
 };
 
 struct Service {
   const DeliverSettings& settings;  // as they are now
   Deliveries* deliveries;           // never null while there are sessions
   std::string host;                 // of greetings
-  std::function<void(LogLine&)> log;
+  std::function<void(LogLine&&)> log;
   std::function<void()> ended;  // a session has, or a dispatch
   Counters counters{};
   std::size_t sessions = 0;

@@ -26,8 +26,6 @@ Limits limits_of(const DeliverSettings& settings) {
   return limits;
 }
 
-}  // namespace
-
 int reply_code(const Outcome& outcome) {
   switch (outcome.delivery) {
     case Delivery::done:
@@ -40,6 +38,12 @@ int reply_code(const Outcome& outcome) {
   if (outcome.code == "5.2.2") return 552;
   return outcome.code == "5.1.1" ? 550 : 554;
 }
+
+Reply reply_for(const Outcome& outcome) {
+  return {reply_code(outcome), outcome.code, outcome.text};
+}
+
+}  // namespace
 
 ClientSession::ClientSession(Service& service, Stream& stream)
     : service_(service), stream_(stream), protocol_(service.host, limits_of(service.settings)) {
@@ -92,11 +96,13 @@ void ClientSession::answer(Event event) {
     case Event::begin:
       return begin_message();
     case Event::body:
-      return add_to_message();
+      // An error comes back from finish(): the client must send the rest all the same.
+      static_cast<void>(spool_->append(protocol_.body()));
+      return;
     case Event::end:
       return end_message();
     case Event::dropped:
-      return forget_message();
+      return spool_.reset();
     case Event::closed:
       return stream_.close();
   }
@@ -137,9 +143,8 @@ void ClientSession::answer_recipient(const Outcome& outcome, Mailbox mailbox) {
   } else {
     ++service_.counters.refused_recipients;
     const std::string& recipient = protocol_.recipient();
-    log_delivery(service_, {{protocol_.sender(), recipient, recipient}, std::move(mailbox), 0, 0},
-                 outcome, 0);
-    protocol_.refuse_recipient({reply_code(outcome), outcome.code, outcome.text}, out);
+    service_.log(delivery_line({protocol_.sender(), recipient, recipient}, mailbox, outcome, 0));
+    protocol_.refuse_recipient(reply_for(outcome), out);
   }
   stream_.write(out);
   resume();
@@ -156,52 +161,31 @@ void ClientSession::begin_message() {
     const Outcome failed = cannot_spool(opened.error());
     LogLine line("virtual");
     line.add("spool", failed.text);
-    service_.log(line);
+    service_.log(std::move(line));
     protocol_.refuse_message({452, "4.3.1", "message cannot be stored now"}, out);
   }
   stream_.write(out);
 }
 
-void ClientSession::add_to_message() {
-  if (failed_) return;
-  const Result<void> kept = spool_->append(protocol_.body());
-  if (!kept.ok()) failed_ = cannot_spool(kept.error());
-}
-
 void ClientSession::end_message() {
   ++service_.counters.messages;
   stream_.pause();
-  Dispatch::Client& self = *this;
-  dispatch_ = std::make_shared<Dispatch>(service_, self, protocol_.sender(), protocol_.recipients(),
-                                         std::exchange(mailboxes_, {}));
-  Fd message;
-  if (!failed_) {
-    Result<Fd> kept = spool_->finish();
-    if (kept.ok()) {
-      message = std::move(kept).value();
-    } else {
-      failed_ = cannot_spool(kept.error());
-    }
-  }
-  const std::optional<Outcome> failed = std::move(failed_);
-  forget_message();
-  const std::shared_ptr<Dispatch> dispatch = dispatch_;
-  if (failed) return dispatch->fail(*failed);
-  dispatch->start(std::move(message));
-}
-
-void ClientSession::forget_message() {
+  dispatch_ = std::make_shared<Dispatch>(
+      service_, protocol_.sender(), protocol_.recipients(), std::exchange(mailboxes_, {}),
+      [this](const Outcome& outcome, bool is_last) { report(outcome, is_last); });
+  Result<Fd> message = spool_->finish();
   spool_.reset();
-  failed_.reset();
+  // The last report resets dispatch_.
+  const std::shared_ptr<Dispatch> dispatch = dispatch_;
+  if (!message.ok()) return dispatch->fail(cannot_spool(message.error()));
+  dispatch->start(std::move(message).value());
 }
 
-void ClientSession::on_outcome(const Outcome& outcome) {
+void ClientSession::report(const Outcome& outcome, bool is_last) {
   std::string& out = scratch();
-  protocol_.reply({reply_code(outcome), outcome.code, outcome.text}, out);
+  protocol_.reply(reply_for(outcome), out);
   stream_.write(out);
-}
-
-void ClientSession::on_all_told() {
+  if (!is_last) return;
   dispatch_.reset();
   resume();
 }

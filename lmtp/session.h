@@ -7,7 +7,7 @@
 //   begin               makes a spool for the message        at once
 //   body                appends the piece to it              at once
 //   end                 dispatches the message               all recipients have their replies
-//   dropped             forgets the message                  at once
+//   dropped             discards the message                 at once
 //   closed              closes the stream
 //
 // While it waits its stream is paused: the client's further bytes stay where they are.  Between
@@ -18,7 +18,6 @@
 #define QV_LMTP_SESSION_H_
 
 #include <memory>
-#include <optional>
 #include <vector>
 
 #include "deliver/spool.h"
@@ -29,7 +28,7 @@
 
 namespace qv::lmtp {
 
-class ClientSession final : public StreamSession, private Dispatch::Client {
+class ClientSession final : public StreamSession {
  public:
   // Queues the greeting.  REQUIRES: `service` and `stream` outlive the session.
   ClientSession(Service& service, Stream& stream);
@@ -48,11 +47,8 @@ class ClientSession final : public StreamSession, private Dispatch::Client {
   void find_room(Mailbox mailbox);
   void answer_recipient(const Outcome& outcome, Mailbox mailbox);
   void begin_message();
-  void add_to_message();
   void end_message();
-  void forget_message();
-  void on_outcome(const Outcome& outcome) override;
-  void on_all_told() override;
+  void report(const Outcome& outcome, bool is_last);
   void resume();
 
   Service& service_;
@@ -61,12 +57,8 @@ class ClientSession final : public StreamSession, private Dispatch::Client {
   Deliveries::Ticket ticket_ = 0;   // of the question that is asked about a recipient
   std::vector<Mailbox> mailboxes_;  // one for each recipient of the protocol
   std::unique_ptr<Spool> spool_;    // of the message that is coming
-  std::optional<Outcome> failed_;   // why it cannot be kept; what still comes is thrown away
   std::shared_ptr<Dispatch> dispatch_;
 };
-
-// The code of the SMTP reply that says an outcome: 250, 452, ...
-[[nodiscard]] int reply_code(const Outcome& outcome);
 
 }  // namespace qv::lmtp
 

@@ -40,8 +40,6 @@ class WorkerDeliveries final : public Deliveries {
 
   [[nodiscard]] const process::Pool& tables() const { return tables_; }
   [[nodiscard]] const process::Pool& writers() const { return writers_; }
-  // Nothing is under way, nothing waits.
-  [[nodiscard]] bool is_idle() const { return writers_.in_flight() + tables_.in_flight() == 0; }
 
  private:
   process::Pool::Ticket ask_writer(process::Job order, Ended ended);
