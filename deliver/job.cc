@@ -98,17 +98,6 @@ std::uint64_t mbox_limit(const DeliverSettings& settings, const Mailbox& mailbox
   return mailbox.quota.bytes != 0 ? mailbox.quota.bytes : settings.mailbox_limit;
 }
 
-Outcome to_mbox(Files& files, const DeliverSettings& settings, const Job& job,
-                const MessageSource& source) {
-  MboxTarget target;
-  target.path = job.mailbox.path;
-  target.locks = settings.locks;
-  target.size_limit = mbox_limit(settings, job.mailbox);
-  target.owner = job.mailbox.uid;
-  target.strict_ownership = settings.strict_ownership;
-  return deliver_mbox(files, target, job.envelope, source);
-}
-
 }  // namespace
 
 bool needs_room(const DeliverSettings& settings, const Mailbox& mailbox) {
@@ -138,7 +127,12 @@ Outcome perform(Files& files, const DeliverSettings& settings, std::string_view 
   if (job.mailbox.is_maildir()) {
     return deliver_maildir(files, maildir_of(files, settings, host, job), job.envelope, source);
   }
-  return to_mbox(files, settings, job, source);
+  const MboxTarget target{.path = job.mailbox.path,
+                          .locks = settings.locks,
+                          .size_limit = mbox_limit(settings, job.mailbox),
+                          .owner = job.mailbox.uid,
+                          .strict_ownership = settings.strict_ownership};
+  return deliver_mbox(files, target, job.envelope, source);
 }
 
 std::string encode_job(const Job& job) { return encode(fields_of_job(job)); }

@@ -4,6 +4,8 @@
 #include <string.h>
 #include <time.h>
 
+#include <algorithm>
+
 #include "core/fault.h"
 #include "core/text.h"
 
@@ -14,6 +16,7 @@ namespace {
 constexpr std::size_t kPiece = 64 * 1024;
 constexpr std::string_view kFrom = "From ";
 constexpr std::string_view kDeliveredTo = "delivered-to:";
+constexpr std::string_view kSpecials = "()<>[]:;@\\,\"\x7f";  // not in a dot-atom
 
 // Reads a file piece by piece; what the user does not take yet is kept for the next piece.
 // A process reads one message at a time: all share one buffer.
@@ -58,15 +61,10 @@ bool line_is_loop(std::string_view line, std::string_view recipient) {
 // RFC 5322 dot-atom, 8-bit bytes allowed (RFC 6531).
 bool is_dot_atom(std::string_view s) {
   if (s.empty() || s.front() == '.' || s.back() == '.') return false;
-  char last = '\0';
-  for (const char c : s) {
-    if (c == '.' && last == '.') return false;
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= ' ' || byte == 127) return false;
-    if (std::string_view("()<>[]:;@\\,\"").find(c) != std::string_view::npos) return false;
-    last = c;
-  }
-  return true;
+  if (s.find("..") != std::string_view::npos) return false;
+  return std::none_of(s.begin(), s.end(), [](char c) {
+    return static_cast<unsigned char>(c) <= ' ' || kSpecials.find(c) != std::string_view::npos;
+  });
 }
 
 // Could the bytes at the start of a line, all that is known of it, still become "From "?
@@ -77,10 +75,7 @@ bool may_become_from(std::string_view line) {
 }  // namespace
 
 bool is_clean(std::string_view address) {
-  for (const char c : address) {
-    if (c == '\r' || c == '\n' || c == '\0') return false;
-  }
-  return true;
+  return address.find_first_of(std::string_view("\r\n\0", 3)) == std::string_view::npos;
 }
 
 bool is_clean(const Envelope& envelope) {

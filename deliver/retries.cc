@@ -25,17 +25,14 @@ bool is_ours_alone(Files& files, const std::string& directory) {
   return st.st_uid == geteuid() && (st.st_mode & 077) == 0;
 }
 
-// All of a file from `start` on, piece by piece; false where it cannot be read.
-template <class Take>
-bool read_all(Files& files, int fd, off_t start, Take take) {
-  std::vector<char> piece(kPiece);
-  for (;;) {
-    const ssize_t n =
-        retry_eintr([&] { return files.pread(fd, piece.data(), piece.size(), start); });
-    if (n < 0) return false;
-    if (n == 0) return true;
-    take(std::string_view(piece.data(), static_cast<std::size_t>(n)));
-    start += n;
+// Calls `act` with each piece of a file from `start` on; false where it cannot be read.
+template <class Act>
+bool read_all(Files& files, int fd, off_t start, Act act) {
+  for (auto at = static_cast<std::uint64_t>(start);; at += kPiece) {
+    const Result<std::string> piece = files.read_at(fd, kPiece, at, "read");
+    if (!piece.ok()) return false;
+    act(std::string_view(piece.value()));
+    if (piece.value().size() < kPiece) return true;
   }
 }
 
