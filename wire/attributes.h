@@ -19,6 +19,11 @@
 
 namespace qv {
 
+struct Attribute {
+  std::string_view name;
+  std::string_view value;  // neither has a NUL
+};
+
 struct AttributeLimits {
   std::size_t message = 1u << 20;  // bytes of a whole message, including the last NUL
   std::size_t name = 64;           // bytes of a name
