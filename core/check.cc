@@ -8,7 +8,7 @@
 namespace qv {
 
 void check_failed(const char* file, int line, const char* condition) {
-  // dprintf: no buffer of ours can be in a bad state.
+  // dprintf depends on no buffer, which may be damaged.
   dprintf(STDERR_FILENO, "%s:%d: bug: %s does not hold\n", file, line, condition);
   abort();
 }

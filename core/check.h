@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// core/check.h - QV_CHECK(condition): a bug found, in release builds too.
+// core/check.h - QV_CHECK(condition): finds bugs, in release builds too.
 //
-// Prints file, line and condition on standard error and aborts.  For what can only be a mistake in
-// this program, never for what a peer, a file or an operator can cause.
+// Prints file, line and condition on standard error and aborts.  Only for bugs of this program,
+// never for what a peer, a file or an operator can cause.
 #ifndef QV_CORE_CHECK_H_
 #define QV_CORE_CHECK_H_
 

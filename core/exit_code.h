@@ -6,9 +6,8 @@
 namespace qv {
 
 inline constexpr int kExitOk = 0;
-inline constexpr int kExitStop = 99;        // done, and later .qmail lines are not to run
 inline constexpr int kExitPermanent = 100;  // no, and asking again will not help
-inline constexpr int kExitTemporary = 111;  // cannot tell, cannot do it now
+inline constexpr int kExitTemporary = 111;  // undecided, or not possible now
 
 }  // namespace qv
 

@@ -31,18 +31,4 @@ Error errno_error(const char* what) {
 
 bool errno_means_absent(int errnum) { return errnum == ENOENT || errnum == ENOTDIR; }
 
-const char* fault_name(Fault fault) {
-  switch (fault) {
-    case Fault::retry:
-      return "retry";
-    case Fault::config:
-      return "config";
-    case Fault::denied:
-      return "denied";
-    case Fault::protocol:
-      return "protocol";
-  }
-  return "retry";
-}
-
 }  // namespace qv

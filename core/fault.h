@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// core/fault.h - from errno to Fault, decided in one place (the heir of qmail's error_temp).
+// core/fault.h - from errno to Fault (after qmail's error_temp).
 #ifndef QV_CORE_FAULT_H_
 #define QV_CORE_FAULT_H_
 
@@ -7,19 +7,16 @@
 
 namespace qv {
 
-// What an errno means for whoever asked.  Everything not known to be the operator's to mend is
-// Fault::retry: an unknown trouble must not become a permanent answer.
+// config where only the operator can help, else retry: an unknown error must not become a permanent
+// answer.
 [[nodiscard]] Fault fault_from_errno(int errnum);
 
-// The Error for errno as it stands now; call it on the line after the failed call.
+// The Error for the current errno; call it right after the failed call.
 [[nodiscard]] Error errno_error(const char* what);
 
-// True where an errno from stat, open or connect on a path says "there is nothing there":
-// ENOENT or ENOTDIR.  Everything else (ELOOP, EACCES, ESTALE, ...) says "cannot look".
+// True for an errno of stat, open or connect that means that nothing is at the path: ENOENT and
+// ENOTDIR.  All others (ELOOP, EACCES, ESTALE, ...) leave that unknown.
 [[nodiscard]] bool errno_means_absent(int errnum);
-
-// "retry", "config", "denied", "protocol".
-[[nodiscard]] const char* fault_name(Fault fault);
 
 }  // namespace qv
 

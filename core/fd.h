@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// core/fd.h - an owned file descriptor, closed when its owner goes.
+// core/fd.h - an owned file descriptor, closed by its destructor.
 #ifndef QV_CORE_FD_H_
 #define QV_CORE_FD_H_
 
@@ -25,10 +25,10 @@ class Fd {
   [[nodiscard]] bool valid() const { return fd_ >= 0; }
   [[nodiscard]] int get() const { return fd_; }
 
-  // Gives the descriptor up: the caller closes it.
+  // Gives up ownership: the caller closes the descriptor.
   [[nodiscard]] int release() { return std::exchange(fd_, -1); }
 
-  // Closes what is held, if anything, and holds `fd` instead.
+  // Closes the descriptor held, if any, and owns `fd` instead.
   void reset(int fd = -1) {
     if (fd_ >= 0) ::close(fd_);
     fd_ = fd;

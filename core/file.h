@@ -14,10 +14,10 @@ namespace qv {
 // Opened O_RDONLY|O_CLOEXEC|O_NOCTTY|O_NONBLOCK (a FIFO does not hang the opener), or the errno.
 [[nodiscard]] Result<Fd> open_read(const char* path);
 
-// Reads until `size` bytes or end of file; returns how many.  Goes on after EINTR.
+// Reads until `size` bytes or end of file; returns the number of bytes.  Continues after EINTR.
 [[nodiscard]] Result<std::size_t> read_full(int fd, char* out, std::size_t size);
 
-// Writes all of it; goes on after EINTR and short writes.
+// Writes all of it; continues after EINTR and short writes.
 [[nodiscard]] Result<void> write_all(int fd, std::string_view bytes);
 
 }  // namespace qv

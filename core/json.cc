@@ -57,7 +57,7 @@ std::size_t escape_utf8(std::string_view s, char* out) {
   return 6 + escape_unit(0xdc00 | (code & 0x3ff), out + 6);
 }
 
-// Bytes that a bare value may have.
+// Bytes that may stand in a bare value.
 struct BareBytes {
   bool bare[256] = {};
   constexpr BareBytes() {

@@ -10,19 +10,19 @@
 
 namespace qv {
 
-// The most characters one byte of input becomes.
+// Characters that one byte of input becomes at most.
 inline constexpr std::size_t kMaxJsonEscape = 6;
 
-// Copies `s` to `out` as what stands between the quotes of a JSON string.  Well-formed UTF-8 stays
-// as it is; '"', '\\', control characters and DEL are escaped; a byte that is not part of
-// well-formed UTF-8 becomes \u00XX, so that the output always is valid UTF-8.
-// Stops before a character that would not fit.  Returns the number of bytes written.
+// Copies `s` to `out` as the inside of a JSON string.  Well-formed UTF-8 is unchanged; '"', '\\',
+// control characters and DEL are escaped; any other byte becomes \u00XX, so that the output is
+// always valid UTF-8.  Stops before a character that would not fit.  Returns the number of bytes
+// written.
 std::size_t escape_json(std::string_view s, char* out, std::size_t size);
 
-// Copies `s` to `out` as a value of logfmt in printable ASCII, as its parsers read it: bare, or
-// where there is a blank, '=', '"', '\\' or any other byte in it between quotes and escaped as in
-// JSON, characters beyond ASCII as \uXXXX.  Stops before a character that would not fit, but closes
-// the quotes; `whole` says whether that was not so.  Returns the number of bytes written.
+// Copies `s` to `out` as a value of logfmt in printable ASCII: bare, or, where it contains a blank,
+// '=', '"', '\\' or a byte that is not printable, between quotes and escaped as in JSON, with
+// characters beyond ASCII as \uXXXX.  Stops before a character that would not fit, but closes the
+// quotes; `whole` is false then.  Returns the number of bytes written.
 std::size_t escape_logfmt(std::string_view s, char* out, std::size_t size, bool& whole);
 
 }  // namespace qv

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// core/result.h - the outcome of something that may not be doable.
+// core/result.h - the outcome of an operation that can fail.
 //
-// Three kinds of outcome have three kinds of type.  Expected alternatives of the domain (found or
-// absent; valid, not valid or undecided) are closed enums and never errors.  "Could not do it" is a
-// Result<T>: a T, or an Error that says what kind of trouble it was.  A bug is QV_CHECK.
+// Each kind of outcome has a type of its own.  Expected alternatives of the domain (found or
+// absent; valid, not valid or undecided) are closed enums and never errors.  A failure is the Error
+// of a Result<T>.  A bug is QV_CHECK.
 //
 // Absence is never a Fault and a Fault is never absence.
 //
@@ -20,23 +20,23 @@
 
 namespace qv {
 
-// Why something could not be done.  Each kind has one consequence.
+// The kind of a failure, which decides its consequence.
 enum class Fault : std::uint8_t {
   retry,     // try again later: the client gets a temporary answer
   config,    // the operator must act; until then, as retry
   denied,    // this request is not allowed: refuse it
-  protocol,  // the peer talks nonsense: drop it
+  protocol,  // the peer violates the protocol: drop it
 };
 
-// `what` is a static text that says what was being done ("open", "table header"); `errnum` is the
-// errno of it, or 0.
+// `what` is a static text that names the operation ("open", "table header"); `errnum` its errno, or
+// 0.
 struct Error {
   Fault fault = Fault::retry;
   int errnum = 0;
   const char* what = "";
 };
 
-// A T or an Error.  value() on an Error and error() on a value abort: look at ok() first.
+// A T or an Error.  value() of an Error and error() of a value abort: check ok() first.
 template <class T>
 class [[nodiscard]] Result {
   static_assert(!std::is_same_v<T, bool>, "if (result) reads as the answer: use an enum");
@@ -93,7 +93,7 @@ class [[nodiscard]] Result<void> {
 #define QV_CONCAT_(a, b) QV_CONCAT2_(a, b)
 
 // QV_TRY(Fd file, open_read(path));  -- on failure returns the Error from the enclosing function.
-// Several statements: it does not compile as the unbraced body of an if, which is wanted.
+// Several statements, which deliberately do not compile as the unbraced body of an if.
 #define QV_TRY(decl, expr)                        \
   auto QV_CONCAT_(qv_try_, __LINE__) = (expr);    \
   if (!QV_CONCAT_(qv_try_, __LINE__).ok()) {      \

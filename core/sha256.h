@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// core/sha256.h - the hash SHA-256 (FIPS 180-4), for naming things by what is in them.
+// core/sha256.h - the hash SHA-256 (FIPS 180-4), for names derived from contents.
 //
 // Threads: none.  No allocation.  Tests: tests/core/sha256_test.cc
 #ifndef QV_CORE_SHA256_H_

@@ -3,20 +3,6 @@
 
 namespace qv {
 
-namespace {
-
-// Bytes that escape() leaves as they are.
-struct PlainBytes {
-  bool plain[256] = {};
-  constexpr PlainBytes() {
-    for (unsigned c = ' ' + 1; c <= '~'; ++c) plain[c] = c != '\\' && c != '"';
-  }
-  constexpr bool operator[](unsigned char c) const { return plain[c]; }
-};
-constexpr PlainBytes kPlain;
-
-}  // namespace
-
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
   if (a.size() != b.size()) return false;
   for (std::size_t i = 0; i < a.size(); ++i) {
@@ -47,7 +33,7 @@ std::string_view trim_blanks(std::string_view s) {
 
 bool parse_decimal(std::string_view s, std::uint64_t max, std::uint64_t& out) {
   if (s.empty()) return false;
-  // One division for the number, not one for each digit.
+  // One division for the number, not one per digit.
   const std::uint64_t tenth = max / 10;
   std::uint64_t value = 0;
   for (const char c : s) {
@@ -66,7 +52,7 @@ std::size_t escape(std::string_view s, char* out, std::size_t size) {
   std::size_t used = 0;
   for (std::size_t i = 0; i < s.size(); ++i) {
     const auto byte = static_cast<unsigned char>(s[i]);
-    if (kPlain[byte]) {
+    if (is_printable(s[i]) && s[i] != ' ' && s[i] != '\\' && s[i] != '"') {
       if (used == size) break;
       out[used++] = s[i];
       continue;

@@ -40,7 +40,7 @@ constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 [[nodiscard]] std::size_t find_byte(std::string_view s, char c);
 [[nodiscard]] std::size_t find_last_byte(std::string_view s, char c);
 
-// Here in the header, so that a comparison with a literal costs no call.
+// Inline, so that a comparison with a literal costs no call.
 [[nodiscard]] inline bool starts_with(std::string_view s, std::string_view prefix) {
   if (s.size() < prefix.size()) return false;
   return prefix.empty() || memcmp(s.data(), prefix.data(), prefix.size()) == 0;
@@ -58,13 +58,14 @@ constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }
 // anything else: empty, sign, blank, letter, too large.
 [[nodiscard]] bool parse_decimal(std::string_view s, std::uint64_t max, std::uint64_t& out);
 
-// Copies `s` to `out` as printable ASCII without blanks, fit for one field of a log line: bytes
-// other than 0x21 to 0x7e, and '\\' and '"', become \xHH.  Stops before a byte that would not fit.
-// Returns the number of characters written, never more than `size`.
+// Copies `s` to `out` as printable ASCII without blanks: bytes other than 0x21 to 0x7e, and '\\'
+// and
+// '"', become \xHH.  Stops before a byte that would not fit.  Returns the number of characters
+// written, at most `size`.
 std::size_t escape(std::string_view s, char* out, std::size_t size);
 
-// Cuts off and returns what stands before the first `separator` of `rest`, or all of it; `rest`
-// then begins after the separator.
+// Returns what is before the first `separator` of `rest`, or all of it; `rest` then begins behind
+// the separator.
 [[nodiscard]] inline std::string_view take_until(std::string_view& rest, char separator) {
   const std::size_t at = find_byte(rest, separator);
   const std::string_view head = first_bytes(rest, at);

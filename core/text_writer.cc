@@ -8,20 +8,6 @@
 
 namespace qv {
 
-namespace {
-
-// How many characters escape() makes of `s`.
-std::size_t escaped_size(std::string_view s) {
-  std::size_t size = 0;
-  for (const char c : s) {
-    char one[4];
-    size += escape({&c, 1}, one, sizeof one);
-  }
-  return size;
-}
-
-}  // namespace
-
 TextWriter::TextWriter(char* out, std::size_t size) : out_(out), size_(size) { end(); }
 
 TextWriter& TextWriter::put(std::string_view s) {
@@ -33,10 +19,15 @@ TextWriter& TextWriter::put(std::string_view s) {
 }
 
 TextWriter& TextWriter::put_escaped(std::string_view s, std::size_t limit) {
-  const bool cut = escaped_size(s) > limit;
-  used_ += escape(s, out_ + used_, limit < room() ? limit : room());
-  end();
-  return cut ? put("...") : *this;
+  for (const char& c : s) {
+    char one[4];
+    const std::size_t length = escape({&c, 1}, one, sizeof one);
+    if (length > limit) return put("...");
+    if (length > room()) return *this;
+    limit -= length;
+    put({one, length});
+  }
+  return *this;
 }
 
 TextWriter& TextWriter::put_value(std::string_view s, std::size_t limit) {

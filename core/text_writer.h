@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// core/text_writer.h - puts one line of text together in a buffer of its caller's.
+// core/text_writer.h - composes one line of text in a buffer of the caller.
 //
-// What does not fit is left out, and the text stays NUL-terminated after every call: a line may be
-// cut, never broken.  No allocation; links without the C++ runtime.
+// What does not fit is left out; the text is NUL-terminated after every call.  No allocation; links
+// without the C++ runtime.
 // Tests: tests/core/text_writer_test.cc
 #ifndef QV_CORE_TEXT_WRITER_H_
 #define QV_CORE_TEXT_WRITER_H_
@@ -22,18 +22,18 @@ class TextWriter {
   // Bytes as they are, as many as fit.
   TextWriter& put(std::string_view s);
 
-  // As core/text.h's escape() writes them, at most `limit` characters; "..." follows where bytes
-  // were left out for the limit's sake.
+  // As escape() of core/text.h writes them, at most `limit` characters; "..." follows where the
+  // limit left bytes out.
   TextWriter& put_escaped(std::string_view s, std::size_t limit = SIZE_MAX);
 
-  // A value of a log line (core/json.h's escape_logfmt()), of at most `limit` characters; "..." is
-  // put behind what was cut for the limit's sake.
+  // A value of a log line (escape_logfmt() of core/json.h), at most `limit` characters; "..."
+  // follows where the limit left bytes out.
   TextWriter& put_value(std::string_view s, std::size_t limit = SIZE_MAX);
 
   // Decimal.
   TextWriter& put_number(std::uint64_t n);
 
-  // What has been written, without the final NUL.
+  // Without the final NUL.
   [[nodiscard]] std::string_view text() const { return {out_, used_}; }
 
  private:

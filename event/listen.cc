@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "event/listen.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <grp.h>
 #include <netinet/in.h>
@@ -12,6 +11,7 @@
 #include <sys/un.h>
 #include <unistd.h>
 
+#include "core/endpoint.h"
 #include "core/fault.h"
 #include "core/text.h"
 
@@ -23,57 +23,14 @@ constexpr int kBacklog = 1024;
 
 Error config_error(const char* what) { return {Fault::config, 0, what}; }
 
-Result<StreamAddress> parse_unix(std::string_view path, StreamAddress address) {
-  sockaddr_un un{};
-  un.sun_family = AF_UNIX;
-  if (path.empty() || path.front() != '/')
-    return config_error("path of a socket must begin with /");
-  if (path.size() >= sizeof un.sun_path) return config_error("path of a socket is too long");
-  if (find_byte(path, '\0') != path.size()) return config_error("path of a socket holds a NUL");
-  memcpy(un.sun_path, path.data(), path.size());
-  memcpy(&address.storage, &un, sizeof un);
-  address.size = sizeof un;
-  return address;
-}
-
-Result<StreamAddress> parse_inet(std::string_view rest, StreamAddress address) {
-  const std::size_t colon = find_last_byte(rest, ':');
-  std::uint64_t port = 0;
-  if (colon == rest.size() || !parse_decimal(after_bytes(rest, colon + 1), 65535, port)) {
-    return config_error("inet:ADDRESS:PORT or inet:[ADDRESS]:PORT expected");
-  }
-  std::string_view host = first_bytes(rest, colon);
-  if (host.size() > 2 && host.front() == '[' && host.back() == ']') {
-    sockaddr_in6 in6{};
-    in6.sin6_family = AF_INET6;
-    in6.sin6_port = htons(static_cast<std::uint16_t>(port));
-    const std::string inner(host.substr(1, host.size() - 2));
-    if (inet_pton(AF_INET6, inner.c_str(), &in6.sin6_addr) != 1) {
-      return config_error("not an IPv6 address");
-    }
-    memcpy(&address.storage, &in6, sizeof in6);
-    address.size = sizeof in6;
-    return address;
-  }
-  sockaddr_in in{};
-  in.sin_family = AF_INET;
-  in.sin_port = htons(static_cast<std::uint16_t>(port));
-  if (inet_pton(AF_INET, std::string(host).c_str(), &in.sin_addr) != 1) {
-    return config_error("not an IPv4 address");
-  }
-  memcpy(&address.storage, &in, sizeof in);
-  address.size = sizeof in;
-  return address;
-}
-
 Result<Fd> open_socket(int family, int type = SOCK_STREAM) {
   Fd fd(::socket(family, type | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errno_error("socket");
   return fd;
 }
 
-// Says whether the place of a Unix socket may be taken.
-Result<void> check_nobody_there(const char* path, const StreamAddress& address, int type) {
+// An error unless the path of a Unix socket is free or that of a socket without a listener.
+Result<void> check_nobody_listens(const char* path, const StreamAddress& address, int type) {
   struct stat st {};
   if (lstat(path, &st) != 0) {
     if (errno == ENOENT) return {};
@@ -88,13 +45,13 @@ Result<void> check_nobody_there(const char* path, const StreamAddress& address, 
   return errno_error("connect to old socket");
 }
 
-// Everything that can fail is done under another name, which then takes the wanted one: there is no
-// moment without a socket, and none at which it has the wrong mode.
+// Everything that can fail is done under another name, which is then renamed: there is always a
+// socket, and it never has the wrong mode.
 Result<Fd> listen_unix(const StreamAddress& address, const SocketAccess& access, int type) {
   sockaddr_un un{};
   memcpy(&un, &address.storage, sizeof un);
   const std::string path = un.sun_path;
-  QV_TRY_VOID(check_nobody_there(path.c_str(), address, type));
+  QV_TRY_VOID(check_nobody_listens(path.c_str(), address, type));
 
   const std::string fresh = path + "." + std::to_string(getpid());
   if (fresh.size() >= sizeof un.sun_path) return config_error("path of a socket is too long");
@@ -120,14 +77,20 @@ Result<Fd> listen_unix(const StreamAddress& address, const SocketAccess& access,
 
 }  // namespace
 
-const sockaddr* StreamAddress::get() const { return reinterpret_cast<const sockaddr*>(&storage); }
-
 Result<StreamAddress> parse_stream_address(std::string_view text) {
-  StreamAddress address;
-  address.text = text;
-  if (starts_with(text, "unix:")) return parse_unix(after_bytes(text, 5), std::move(address));
-  if (starts_with(text, "inet:")) return parse_inet(after_bytes(text, 5), std::move(address));
-  return config_error("unix:/PATH or inet:ADDRESS:PORT expected");
+  std::string_view place = text;
+  if (starts_with(text, "inet:")) {
+    place = after_bytes(text, 5);
+    // Unlike elsewhere, neither address nor port has a default.
+    const std::size_t colon = find_last_byte(place, ':');
+    if (colon == 0 || colon == place.size() || !is_digit(place.back())) {
+      return config_error("inet:ADDRESS:PORT or inet:[ADDRESS]:PORT expected");
+    }
+  } else if (!starts_with(text, "unix:")) {
+    return config_error("unix:/PATH or inet:ADDRESS:PORT expected");
+  }
+  QV_TRY(const Endpoint endpoint, parse_endpoint(place, 0));
+  return StreamAddress{endpoint.address, endpoint.length, std::string(text)};
 }
 
 std::string check_stream_address(std::string_view text) {
@@ -139,7 +102,7 @@ Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access, i
   if (address.storage.ss_family == AF_UNIX) return listen_unix(address, access, type);
   QV_TRY(Fd fd, open_socket(address.storage.ss_family, type));
   const int on = 1;
-  // Of datagram sockets it would let two have one address.
+  // It would let two datagram sockets share an address.
   if (type == SOCK_STREAM) setsockopt(fd.get(), SOL_SOCKET, SO_REUSEADDR, &on, sizeof on);
   if (address.storage.ss_family == AF_INET6) {
     setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on);
@@ -169,7 +132,7 @@ Result<Fd> start_connect(const StreamAddress& address, bool& in_progress) {
     in_progress = true;
     return fd;
   }
-  // EAGAIN: the backlog of a Unix socket is full; nothing will say when it is not.
+  // EAGAIN: the backlog of a Unix socket is full; there is no event for its end.
   return Error{Fault::retry, errno, "connect"};
 }
 

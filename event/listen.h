@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// event/listen.h - addresses of stream sockets as operators write them; to listen on and to connect
-// to.
+// event/listen.h - addresses of stream sockets: parse, listen, connect.
 //
 //   unix:/path            a Unix socket
 //   inet:addr:port        an IPv4 address; inet:[addr]:port an IPv6 address
 //
-// Numeric only: a name that must be looked up has no place where a daemon starts or a look-up
-// waits.  Manual: qmail-proxymap(8).  Tests: tests/event/listen_test.cc
+// Numeric only: neither the start of a daemon nor a look-up may wait for DNS.  Manual:
+// qmail-proxymap(8).  Tests: tests/event/listen_test.cc
 #ifndef QV_EVENT_LISTEN_H_
 #define QV_EVENT_LISTEN_H_
 
@@ -25,14 +24,14 @@ namespace qv {
 struct StreamAddress {
   sockaddr_storage storage{};
   socklen_t size = 0;
-  std::string text;  // as it was written
-  [[nodiscard]] const sockaddr* get() const;
+  std::string text;  // as written
+  [[nodiscard]] const sockaddr* get() const { return reinterpret_cast<const sockaddr*>(&storage); }
 };
 
-// Errors (Fault::config): another form, a path that is relative or too long, a port out of range.
+// Errors (Fault::config): another form, a relative or too long path, a port out of range.
 [[nodiscard]] Result<StreamAddress> parse_stream_address(std::string_view text);
 
-// For a setting: what is wrong with an address, or "".
+// The check of a setting: the error in an address, or "".
 [[nodiscard]] std::string check_stream_address(std::string_view text);
 
 // Who may connect to a Unix socket.
@@ -44,15 +43,15 @@ struct SocketAccess {
 // The gid of a group by name, which asks NSS, or by number; nullopt where there is none.
 [[nodiscard]] std::optional<gid_t> find_group(const std::string& name);
 
-// Listens, or with SOCK_DGRAM only binds; non-blocking, close-on-exec.  A Unix socket gets its mode
-// and group before anybody can connect, and takes the place of an old one in one step, but only
-// where nobody answers on that. Errors: somebody answers there, or what stands there is no socket
-// (config, errnum EADDRINUSE); what bind, listen, chown or rename says.
+// Listens, or with SOCK_DGRAM only binds; non-blocking, close-on-exec.  A Unix socket has its mode
+// and group before clients can connect, and replaces an old one atomically, but only one without a
+// listener.  Errors: another listener, or a file that is no socket (config, errnum EADDRINUSE);
+// those of bind, listen, chown and rename.
 [[nodiscard]] Result<Fd> listen_on(const StreamAddress& address, const SocketAccess& access,
                                    int type = SOCK_STREAM);
 
-// A descriptor that is connected or connecting (`in_progress` tells), non-blocking.  Errors: what
-// connect says at once, ENOENT and ECONNREFUSED of a Unix socket among them; retry always.
+// A descriptor that is connected or, with `in_progress` set, connecting; non-blocking.  Errors:
+// immediate ones of connect, such as ENOENT and ECONNREFUSED of a Unix socket; always retry.
 [[nodiscard]] Result<Fd> start_connect(const StreamAddress& address, bool& in_progress);
 
 }  // namespace qv

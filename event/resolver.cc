@@ -4,25 +4,24 @@
 #include <event2/dns.h>
 #include <event2/event.h>
 #include <event2/util.h>
-#include <netdb.h>
 #include <netinet/in.h>
 #include <string.h>
 #include <sys/socket.h>
 
-#include <array>
 #include <utility>
 
 #include "core/check.h"
+#include "core/endpoint.h"
 #include "event/libevent_loop.h"
 
 namespace qv {
 
 namespace {
 
-constexpr Error kCannotTell{Fault::retry, 0, "dns"};
+constexpr Error kUndecided{Fault::retry, 0, "dns"};
 
-// libevent calls back once for each request, cancelled or not, perhaps at once; the request lives
-// until it has, the handle until its user lets it go.
+// libevent calls back once for each request, cancelled or not, perhaps at once.  The Call lives
+// until then, the handle as long as its user wants.
 class AddressLookup final : public Loop::Handle {
  public:
   using Done = std::function<void(Result<Resolver::Addresses>)>;
@@ -36,7 +35,7 @@ class AddressLookup final : public Loop::Handle {
     Call* call = call_;
     evdns_getaddrinfo_request* request = evdns_getaddrinfo(
         dns, host.c_str(), std::to_string(port).c_str(), &hints, &AddressLookup::answered, call);
-    // Null: it has called back already, and the call is gone.
+    // Null: it has called back already, and the Call is destroyed.
     if (request != nullptr) call->request = request;
   }
   ~AddressLookup() override {
@@ -47,7 +46,7 @@ class AddressLookup final : public Loop::Handle {
 
  private:
   struct Call {
-    AddressLookup* lookup;  // null: nobody waits
+    AddressLookup* lookup;  // null: destroyed
     evdns_getaddrinfo_request* request;
   };
 
@@ -59,12 +58,12 @@ class AddressLookup final : public Loop::Handle {
 
   void on_answer(int result, const evutil_addrinfo* list) {
     call_ = nullptr;
-    Result<Resolver::Addresses> found = kCannotTell;
+    Result<Resolver::Addresses> found = kUndecided;
     if (result == 0) found = collect(list);
     // EAI_NODATA: the name exists, without such records.
     if (result == EVUTIL_EAI_NONAME || result == EVUTIL_EAI_NODATA) found = Resolver::Addresses{};
     soon_ = loop_.after(0, [this, found] {
-      // It may destroy this.
+      // The callback may destroy this object.
       const Done done = std::move(done_);
       done(found);
     });
@@ -73,23 +72,15 @@ class AddressLookup final : public Loop::Handle {
   static Resolver::Addresses collect(const evutil_addrinfo* list) {
     Resolver::Addresses addresses;
     for (; list != nullptr; list = list->ai_next) {
-      StreamAddress address;
-      if (list->ai_addrlen > sizeof address.storage) continue;
-      memcpy(&address.storage, list->ai_addr, list->ai_addrlen);
-      address.size = static_cast<socklen_t>(list->ai_addrlen);
-      address.text = text_of(*list);
-      addresses.push_back(std::move(address));
+      Endpoint endpoint{};
+      if (list->ai_addrlen > sizeof endpoint.address) continue;
+      memcpy(&endpoint.address, list->ai_addr, list->ai_addrlen);
+      endpoint.length = static_cast<socklen_t>(list->ai_addrlen);
+      char text[kEndpointText];
+      format_endpoint(endpoint, text, sizeof text);
+      addresses.push_back({endpoint.address, endpoint.length, std::string("inet:") + text});
     }
     return addresses;
-  }
-
-  static std::string text_of(const evutil_addrinfo& info) {
-    std::array<char, NI_MAXHOST> host{};
-    std::array<char, NI_MAXSERV> port{};
-    getnameinfo(info.ai_addr, static_cast<socklen_t>(info.ai_addrlen), host.data(), host.size(),
-                port.data(), port.size(), NI_NUMERICHOST | NI_NUMERICSERV);
-    const std::string name = host.data();
-    return "inet:" + (info.ai_family == AF_INET6 ? "[" + name + "]" : name) + ":" + port.data();
   }
 
   Loop& loop_;
@@ -107,7 +98,7 @@ class LibeventResolver final : public Resolver {
   LibeventResolver(LibeventLoop& loop, const std::string& resolv_conf)
       : loop_(loop), dns_(evdns_base_new(loop.base(), EVDNS_BASE_DISABLE_WHEN_INACTIVE)) {
     QV_CHECK(dns_ != nullptr);
-    // No search list: a next hop is named in full, and must not become another one.
+    // No search list: the name of a next hop is complete, and must not become another one.
     evdns_base_resolv_conf_parse(dns_.get(),
                                  DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE,
                                  resolv_conf.c_str());

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// event/resolver.h - host names to addresses, without waiting.
+// event/resolver.h - addresses of host names, asynchronously.
 //
 // Threads: none.  Blocking: never.  Tests: tests/event/resolver_test.cc
 #ifndef QV_EVENT_RESOLVER_H_
@@ -26,15 +26,15 @@ class Resolver {
 
   virtual ~Resolver() = default;
 
-  // The addresses of `host` with `port`, IPv6 and IPv4 as the system's rules order them; empty: it
-  // does not exist or has none.  Error: cannot be told now.  `done` is called from the loop, once,
-  // unless the handle is destroyed before; it may destroy the handle.
+  // The addresses of `host` with `port`, IPv6 and IPv4 in the order of the system's rules; empty:
+  // the host does not exist or has none.  Error: undecided now.  `done` is called once, from the
+  // loop, unless the handle is destroyed before; it may destroy the handle.
   [[nodiscard]] virtual Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
                                                    std::function<void(Result<Addresses>)> done) = 0;
 };
 
 // libevent's resolver: /etc/hosts, then the servers of `resolv_conf` (resolv.conf(5)).
-// REQUIRES: `loop` outlives the resolver, and that its handles.
+// REQUIRES: `loop` outlives the resolver, and the resolver its handles.
 [[nodiscard]] std::unique_ptr<Resolver> make_resolver(LibeventLoop& loop,
                                                       const std::string& resolv_conf);
 

@@ -43,7 +43,8 @@ std::string look(const std::string& table, std::string_view address) {
   const auto map = open_map(table, {}, detail);
   std::string value;
   const Result<Answer> answer = lookup_address(*map.value(), address, "+", value);
-  if (!answer.ok()) return fault_name(answer.error().fault);
+  constexpr const char* kFaults[] = {"retry", "config", "denied", "protocol"};
+  if (!answer.ok()) return kFaults[static_cast<std::size_t>(answer.error().fault)];
   return answer.value() == Answer::found ? value : "absent";
 }
 
