@@ -9,7 +9,7 @@ $(eval $(call hook,exim,$(EXIM_PLUGIN),$(if $(wildcard $(EXIM_HEADERS)/local_sca
 endif
 
 # Exim's own symbols are found when it loads the object.
-$(EXIM_PLUGIN): hooks/exim/verifyrcpt-exim.c verifyrcpt.h $(HOOK_ARCHIVE)
+$(EXIM_PLUGIN): hooks/exim/verifyrcpt-exim.c hooks/hook.h verifyrcpt.h $(HOOK_ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,CC  $<)$(CC) -std=c11 $(WARN) -Wstrict-prototypes $(WERROR) $(FLAGS_$(MODE)) -fPIC \
 		-fvisibility=hidden -I. -isystem $(EXIM_HEADERS) -D_GNU_SOURCE $(CFLAGS) $(CPPFLAGS) -shared \

@@ -2,23 +2,21 @@
 /* hooks/exim/verifyrcpt-exim.c - asks qmail-verify from Exim's ACLs, by ${dlfunc}.
  *
  * A shared object for an Exim built with EXPAND_DLFUNC (Debian: exim4-daemon-heavy), on top of
- * verifyrcpt.h.  Two functions, each of which yields the reply that the ACL is to give, or nothing:
+ * verifyrcpt.h.  Each of its two functions yields the reply for the ACL, or nothing:
  *
  *   ${dlfunc{FILE}{qmail_verify_rcpt}{VALUE}{ADDRESS}{HELO}}   in acl_smtp_rcpt
  *   ${dlfunc{FILE}{qmail_verify_data}}                         in acl_smtp_predata
  *
  * One process of Exim is one SMTP session.  A transaction begins where Exim has no recipient yet,
- * so that RSET, HELO, EHLO and MAIL need no ACL of their own.  Blocks for as long as VALUE says.
+ * so that RSET, HELO, EHLO and MAIL need no ACL.  Blocks as long as VALUE allows.
  * Manual: README.md beside this file.  Tests: tests/e2e/exim.py
  */
 #define DLFUNC_IMPL
-#include <errno.h>
 #include <local_scan.h>
 #include <string.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "verifyrcpt.h"
+#include "hooks/hook.h"
 
 #define QV_EXPORT __attribute__((visibility("default")))
 
@@ -34,25 +32,8 @@ static int begun;
 
 static void log_line(const char* text) { log_write(0, LOG_MAIN, "verifyrcpt: %s", text); }
 
-static void log_result(const char* address, size_t length) {
-  char line[VERIFYRCPT_LOG_SIZE];
-  if (result.code == 0 &&
-      (result.verdict == VERIFYRCPT_VALID || result.verdict == VERIFYRCPT_NOT_ASKED))
-    return;
-  (void)verifyrcpt_log(&verify, &result, address, length, line, sizeof line);
-  log_line(line);
-}
-
-/* What was answered before goes out first: pipelined commands do not wait for our delay. */
-static void wait_seconds(unsigned seconds) {
-  struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = 0};
-  if (seconds == 0) return;
-  (void)smtp_fflush();
-  while (nanosleep(&left, &left) != 0 && errno == EINTR) continue;
-}
-
-/* An ACL can close the connection (drop), but then the reply is 550, which would be said of a
- * recipient that nobody asked about.  At RCPT no file of Exim's is open but its log. */
+/* An ACL can close the connection (drop), but only with the reply 550, which would be wrong for a
+ * recipient that was not asked about.  At RCPT the log is the only open file of Exim. */
 static void close_session(void) {
   smtp_printf("%s\r\n", FALSE, result.reply);
   (void)smtp_fflush();
@@ -60,9 +41,12 @@ static void close_session(void) {
   _exit(0);
 }
 
-/* The reply, in memory of Exim's. */
+/* Yields the reply, in memory of Exim. */
 static int yield_reply(uschar** yield) {
-  if (result.code != 0) wait_seconds(result.delay);
+  if (result.code != 0 && result.delay != 0) {
+    (void)smtp_fflush(); /* earlier replies to pipelined commands are not delayed */
+    hook_sleep(result.delay);
+  }
   if (result.code == 421) close_session();
   *yield = string_copy(CUS result.reply);
   return OK;
@@ -73,13 +57,13 @@ static int complain(uschar** yield, const char* text) {
   return ERROR;
 }
 
-/* An ACL may give this client one value and that client another, but within a session they stay,
- * and so does the count of refusals. */
+/* An ACL may use different values for different clients.  Within a session the value and the count
+ * of refusals stay. */
 static void begin_session(const char* value) {
   if (begun && strcmp(value, value_in_use) == 0) return;
   verifyrcpt_close(&verify);
   begun = 1;
-  (void)strcpy(value_in_use, value); /* its length has been looked at */
+  (void)strcpy(value_in_use, value); /* its length was checked */
   (void)verifyrcpt_init(&verify, value, strlen(value), 0);
   if (sender_host_address != NULL)
     verifyrcpt_client(&verify, CCS sender_host_address, strlen(CCS sender_host_address));
@@ -102,13 +86,14 @@ QV_EXPORT int qmail_verify_rcpt(uschar** yield, int argc, uschar* argv[]) {
   memset(&result, 0, sizeof result);
   if (sender_host_authenticated != NULL) return yield_reply(yield); /* it may relay */
   (void)verifyrcpt_rcpt(&verify, address, strlen(address), &result);
-  log_result(address, strlen(address));
+  hook_log_result(&verify, &result, address, strlen(address), log_line);
   return yield_reply(yield);
 }
 
 QV_EXPORT int qmail_verify_data(uschar** yield, int argc, uschar* argv[]) {
   (void)argv;
   if (argc != 0) return complain(yield, "qmail_verify_data: takes no argument");
-  if (verifyrcpt_data(&verify, &result) != 0) log_result("", 0);
+  (void)verifyrcpt_data(&verify, &result);
+  hook_log_result(&verify, &result, "", 0, log_line);
   return yield_reply(yield);
 }

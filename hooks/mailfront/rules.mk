@@ -8,7 +8,7 @@ $(eval $(call hook,mailfront,$(MAILFRONT_PLUGIN),$(call lacks_header,mailfront/m
 endif
 
 # `plugin` is the one symbol mailfront looks for, and the one it is given.
-$(MAILFRONT_PLUGIN): hooks/mailfront/plugin-verifyrcpt.c verifyrcpt.h $(HOOK_ARCHIVE)
+$(MAILFRONT_PLUGIN): hooks/mailfront/plugin-verifyrcpt.c hooks/hook.h verifyrcpt.h $(HOOK_ARCHIVE)
 	@mkdir -p $(@D)
 	$(call say,CC  $<)$(CC) -std=c11 $(filter-out -Wswitch-enum,$(WARN)) -Wstrict-prototypes $(WERROR) \
 		$(FLAGS_$(MODE)) -fPIC -I. -D_GNU_SOURCE $(CFLAGS) $(CPPFLAGS) -shared \

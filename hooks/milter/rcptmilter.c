@@ -1,12 +1,11 @@
 /* SPDX-License-Identifier: 0BSD */
 /* hooks/milter/rcptmilter.c - asks qmail-verify about every recipient an MTA with milters is given.
  *
- * For Sendmail, Postfix and whatever else speaks the milter protocol: libmilter on one side,
- * verifyrcpt.h on the other.  One struct session is one SMTP session; libmilter gives each a thread
- * of its own, and nothing is shared between them but what main() has read before they began, and
- * what they count.
+ * For Sendmail, Postfix and other speakers of the milter protocol, by libmilter and verifyrcpt.h.
+ * One struct session is one SMTP session, which runs in a thread of its own.  Threads share only
+ * the settings, read before they begin, and the counters.
  *
- * Blocks, in the thread of the session, for as long as VERIFY says.
+ * Blocks, in the thread of the session, as long as VERIFY allows.
  * Manual: rcptmilter(8).  Tests: tests/e2e/milter.py
  */
 #include <arpa/inet.h>
@@ -15,16 +14,13 @@
 #include <pthread.h>
 #include <signal.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
-#include <unistd.h>
 
-#include "verifyrcpt.h"
+#include "hooks/hook.h"
 
-/* An SMTP command line may be long, but what is longer than any address is not one. */
+/* Longer than any address that the verifier accepts. */
 enum { kMaxAddress = 2048, kMaxText = 2 * VERIFYRCPT_REPLY_SIZE };
 enum { kExitPermanent = 100, kExitTemporary = 111 };
 
@@ -35,7 +31,7 @@ struct session {
   char address[kMaxAddress];
 };
 
-/* Read once by main(), then only looked at. */
+/* Set by main() before there are threads. */
 static const char* verify_value;
 static int old_settings;
 
@@ -59,14 +55,7 @@ static atomic_ullong counters[kCounters];
 
 static void count(enum counter which) { (void)atomic_fetch_add(&counters[which], 1); }
 
-/* One write for one line: threads and other programs log to the same pipe. */
-static void log_line(const char* text) {
-  char line[VERIFYRCPT_LOG_SIZE + 64];
-  const int length = snprintf(line, sizeof line, "rcptmilter: %s\n", text);
-  if (length <= 0) return;
-  const size_t size = (size_t)length < sizeof line ? (size_t)length : sizeof line - 1;
-  if (write(2, line, size) < 0) return; /* without a log there is nobody to tell */
-}
+static void log_line(const char* text) { hook_write_line("rcptmilter", text); }
 
 static void log_counters(void) {
   char line[32 * (kCounters + 1)] = "counters";
@@ -77,30 +66,16 @@ static void log_counters(void) {
   log_line(line);
 }
 
-static void log_result(const struct session* s, const char* address) {
-  char line[VERIFYRCPT_LOG_SIZE];
-  const verifyrcpt_result* r = &s->result;
-  if (r->code == 0 && (r->verdict == VERIFYRCPT_VALID || r->verdict == VERIFYRCPT_NOT_ASKED))
-    return;
-  (void)verifyrcpt_log(&s->verify, r, address, strlen(address), line, sizeof line);
-  log_line(line);
-}
-
-static void wait_seconds(unsigned seconds) {
-  struct timespec left = {.tv_sec = (time_t)seconds, .tv_nsec = 0};
-  while (nanosleep(&left, &left) != 0) continue; /* what is left, after a signal */
-}
-
 /* ---- addresses ------------------------------------------------------------------------------- */
 
-/* What stands behind a source route: `@one,@two:box@three` is box@three. */
+/* `@one,@two:box@three` is box@three. */
 static const char* after_route(const char* text) {
   const char* colon = text[0] == '@' ? strchr(text, ':') : NULL;
   return colon == NULL ? text : colon + 1;
 }
 
-/* The address of `<...>` with its quoting undone, into `out`.  Cut where it does not fit: that is
- * longer than any question, and refused as such. */
+/* The address of `<...>`, unquoted.  Cut where it does not fit: it is refused as too long anyway.
+ */
 static void plain_address(const char* text, char* out, size_t size) {
   size_t used = 0;
   int quoted = 0;
@@ -119,8 +94,7 @@ static void plain_address(const char* text, char* out, size_t size) {
 
 /* ---- replies --------------------------------------------------------------------------------- */
 
-/* "550 5.1.1 text" as the three arguments of smfi_setreply(), which takes % as the beginning of
- * something and wants it doubled. */
+/* "550 5.1.1 text" as the three arguments of smfi_setreply(), which wants each % doubled. */
 static void set_reply(SMFICTX* ctx, const char* reply) {
   char code[4] = {0};
   char enhanced[12] = {0};
@@ -136,11 +110,11 @@ static void set_reply(SMFICTX* ctx, const char* reply) {
   (void)smfi_setreply(ctx, code, enhanced, text);
 }
 
-/* The MTA's next step.  421 closes the session: Sendmail and Postfix do so by themselves. */
+/* The MTA's next step.  After 421 Sendmail and Postfix close the session by themselves. */
 static sfsistat answer(SMFICTX* ctx, const struct session* s) {
   if (s->result.code == 0) return SMFIS_CONTINUE;
   count(s->result.code >= 500 ? kRefused : kDeferred);
-  wait_seconds(s->result.delay);
+  hook_sleep(s->result.delay);
   set_reply(ctx, s->result.reply);
   return s->result.code >= 500 ? SMFIS_REJECT : SMFIS_TEMPFAIL;
 }
@@ -149,14 +123,14 @@ static sfsistat answer(SMFICTX* ctx, const struct session* s) {
 
 static struct session* session_of(SMFICTX* ctx) { return smfi_getpriv(ctx); }
 
-static void know_client(struct session* s, const char* ip) {
+static void set_client(struct session* s, const char* ip) {
   if (ip == NULL || ip[0] == '\0') return;
   if (strncmp(ip, "IPv6:", 5) == 0) ip += 5;
   verifyrcpt_client(&s->verify, ip, strlen(ip));
   s->client_known = 1;
 }
 
-static void know_peer(struct session* s, const struct sockaddr* peer) {
+static void set_peer(struct session* s, const struct sockaddr* peer) {
   char text[INET6_ADDRSTRLEN];
   const char* ip = NULL;
   if (peer == NULL) return;
@@ -166,7 +140,7 @@ static void know_peer(struct session* s, const struct sockaddr* peer) {
   if (peer->sa_family == AF_INET6)
     ip = inet_ntop(AF_INET6, &((const struct sockaddr_in6*)(const void*)peer)->sin6_addr, text,
                    sizeof text);
-  know_client(s, ip);
+  set_client(s, ip);
 }
 
 static sfsistat on_close(SMFICTX* ctx) {
@@ -180,8 +154,8 @@ static sfsistat on_close(SMFICTX* ctx) {
 }
 
 static void begin(struct session* s) {
-  /* What replaced VERIFYDEFER and VERIFYSVR is said by the library, which reads them itself; the
-   * environment is not written to any more when threads run. */
+  /* The library itself reads VERIFYDEFER and VERIFYSVR and says what replaced them.  Nothing writes
+   * to the environment once threads run. */
   if (old_settings)
     (void)verifyrcpt_init_env(&s->verify);
   else
@@ -199,7 +173,7 @@ static sfsistat on_connect(SMFICTX* ctx, char* host, _SOCK_ADDR* peer) {
   count(kSessions);
   count(kOpen);
   begin(s);
-  know_peer(s, peer);
+  set_peer(s, peer);
   return SMFIS_CONTINUE;
 }
 
@@ -218,23 +192,10 @@ static sfsistat on_mail(SMFICTX* ctx, char** words) {
   return SMFIS_CONTINUE;
 }
 
-/* Who has authenticated itself may relay. */
+/* Authenticated clients may relay. */
 static int may_relay(SMFICTX* ctx) {
   const char* type = smfi_getsymval(ctx, "{auth_type}");
   return type != NULL && type[0] != '\0';
-}
-
-static enum counter counter_of(int verdict) {
-  switch (verdict) {
-    case VERIFYRCPT_VALID:
-      return kValid;
-    case VERIFYRCPT_NOT_VALID:
-      return kNotValid;
-    case VERIFYRCPT_UNDECIDED:
-      return kUndecided;
-    default:
-      return kNotAsked;
-  }
 }
 
 static sfsistat on_rcpt(SMFICTX* ctx, char** words) {
@@ -244,27 +205,23 @@ static sfsistat on_rcpt(SMFICTX* ctx, char** words) {
     count(kAuthenticated);
     return SMFIS_CONTINUE;
   }
-  if (!s->client_known) know_client(s, smfi_getsymval(ctx, "{client_addr}"));
+  if (!s->client_known) set_client(s, smfi_getsymval(ctx, "{client_addr}"));
   plain_address(words[0], s->address, sizeof s->address);
   (void)verifyrcpt_rcpt(&s->verify, s->address, strlen(s->address), &s->result);
-  count(counter_of(s->result.verdict));
-  log_result(s, s->address);
+  count((enum counter)(kValid + (unsigned)s->result.verdict)); /* in the same order */
+  hook_log_result(&s->verify, &s->result, s->address, strlen(s->address), log_line);
   return answer(ctx, s);
 }
 
-/* DEFER's refusal: at DATA, or, from an MTA that does not tell us about DATA, at the end of the
- * message. */
+/* The refusal of DEFER: at DATA, or, where the MTA does not report DATA, at the end of the message.
+ */
 static sfsistat refuse_data(SMFICTX* ctx) {
   struct session* s = session_of(ctx);
   if (s == NULL) return SMFIS_TEMPFAIL;
-  if (verifyrcpt_data(&s->verify, &s->result) == 0) return SMFIS_CONTINUE;
-  log_result(s, "");
+  (void)verifyrcpt_data(&s->verify, &s->result);
+  hook_log_result(&s->verify, &s->result, "", 0, log_line);
   return answer(ctx, s);
 }
-
-static sfsistat on_data(SMFICTX* ctx) { return refuse_data(ctx); }
-
-static sfsistat on_end_of_message(SMFICTX* ctx) { return refuse_data(ctx); }
 
 static sfsistat on_abort(SMFICTX* ctx) {
   struct session* s = session_of(ctx);
@@ -281,9 +238,9 @@ static int fail(const char* what, const char* value) {
   return kExitTemporary;
 }
 
-/* Once, at the start: what VERIFY says wrong.  It is no reason to end: an MTA that cannot reach its
- * milter may be set up to accept everything, and this one answers 421. */
-static void say_reason(void) {
+/* Logs errors in VERIFY once.  They are no reason to exit: an MTA that cannot reach its milter may
+ * be configured to accept everything, while this one answers 421. */
+static void log_reason(void) {
   static struct session s;
   if (verify_value == NULL && !old_settings) log_line("VERIFY is not set: nothing is verified");
   begin(&s);
@@ -291,7 +248,7 @@ static void say_reason(void) {
   verifyrcpt_close(&s.verify);
 }
 
-/* SIGUSR1 is blocked in every thread and waited for by this one: a handler could not log. */
+/* SIGUSR1 is blocked in every thread, and one waits for it: a handler could not log. */
 static sigset_t usr1;
 
 static void* wait_for_usr1(void* unused) {
@@ -300,15 +257,15 @@ static void* wait_for_usr1(void* unused) {
   return unused;
 }
 
-/* From the beginning: one that comes early waits. */
+/* Called first, so that an early signal stays pending. */
 static void block_usr1(void) {
   (void)sigemptyset(&usr1);
   (void)sigaddset(&usr1, SIGUSR1);
   (void)pthread_sigmask(SIG_BLOCK, &usr1, NULL);
 }
 
-/* The signals that libmilter has a thread for: blocked in every other one, and before an MTA can
- * connect, so that SIGTERM is the end it takes care of from then on. */
+/* The signals that a thread of libmilter waits for.  They are blocked in all others, and before an
+ * MTA can connect, so that libmilter handles SIGTERM from then on. */
 static void block_ends(void) {
   sigset_t ends;
   (void)sigemptyset(&ends);
@@ -339,10 +296,10 @@ static int serve(void) {
                                   .xxfi_helo = on_helo,
                                   .xxfi_envfrom = on_mail,
                                   .xxfi_envrcpt = on_rcpt,
-                                  .xxfi_eom = on_end_of_message,
+                                  .xxfi_eom = refuse_data,
                                   .xxfi_abort = on_abort,
                                   .xxfi_close = on_close,
-                                  .xxfi_data = on_data};
+                                  .xxfi_data = refuse_data};
   const char* listen = getenv("LISTEN");
   const char* mode = getenv("LISTENMODE");
   char address[512];
@@ -373,6 +330,6 @@ int main(int argc, char** argv) {
   old_settings = getenv("VERIFYDEFER") != NULL || getenv("VERIFYSVR") != NULL;
   (void)unsetenv("RELAYCLIENT"); /* said of one SMTP session, and this is many */
   (void)unsetenv("TCPREMOTEIP");
-  say_reason();
+  log_reason();
   return serve();
 }
