@@ -24,8 +24,8 @@ using namespace qv;
 
 constexpr char kUsage[] =
     "usage: rcptcheck [-s VERIFY-value] [-q] [-j] ADDRESS... | -\n"
-    "  -s VALUE   the server, and how to ask, as in VERIFY; default: $VERIFY, else \":\"\n"
-    "  -q         print nothing, not even why no server answers: the exit status says it\n"
+    "  -s VALUE   the server, and how to ask it, as in VERIFY; default: $VERIFY, else \":\"\n"
+    "  -q         print nothing, not even why no server answers: use the exit status\n"
     "  -j         print one JSON object per address\n"
     "  -          read addresses from standard input, one per line\n"
     "  --help, --version\n"
@@ -66,21 +66,16 @@ class Printer {
   }
 
   void print(std::string_view address, const verifyrcpt_result& r) {
-    switch (output_) {
-      case Output::table:
-        row(escaped(address), verdict(r), r.why[0] == '\0' ? "-" : r.why,
-            r.user[0] == '\0' ? "-" : escaped(r.user), std::to_string(r.micros) + " us");
-        // On a line of its own it may be as long as it likes; verifyrcpt.h promises plain text.
-        if (r.reply[0] != '\0') printf("    %s\n", r.reply);
-        return;
-      case Output::json:
-        printf("{\"address\":\"%s\",\"verdict\":\"%s\",\"why\":\"%s\",\"user\":\"%s\",",
-               json(address).c_str(), verdict(r), json(r.why).c_str(), json(r.user).c_str());
-        printf("\"server\":\"%s\",\"us\":%u,\"code\":%d,\"reply\":\"%s\"}\n",
-               json(r.server).c_str(), r.micros, r.code, json(r.reply).c_str());
-        return;
-      case Output::none:
-        return;
+    if (output_ == Output::table) {
+      row(escaped(address), verdict(r), r.why[0] == '\0' ? "-" : r.why,
+          r.user[0] == '\0' ? "-" : escaped(r.user), std::to_string(r.micros) + " us");
+      // Of any length, on a line of its own; verifyrcpt.h guarantees printable ASCII.
+      if (r.reply[0] != '\0') printf("    %s\n", r.reply);
+    } else if (output_ == Output::json) {
+      printf("{\"address\":\"%s\",\"verdict\":\"%s\",\"why\":\"%s\",\"user\":\"%s\",",
+             json(address).c_str(), verdict(r), json(r.why).c_str(), json(r.user).c_str());
+      printf("\"server\":\"%s\",\"us\":%u,\"code\":%d,\"reply\":\"%s\"}\n", json(r.server).c_str(),
+             r.micros, r.code, json(r.reply).c_str());
     }
   }
 
@@ -106,14 +101,14 @@ class Printer {
   int width_;
 };
 
-// Says on standard error why no server answered and what to do about it: each cause once, because
-// what is true of one address is true of the thousand that follow.
+// Explains on standard error why no server answered and what to do about it.  Each cause once: it
+// holds for all addresses that follow.
 class Adviser {
  public:
   explicit Adviser(const Options& options)
       : value_(options.value), silent_(options.output == Output::none) {}
 
-  // `servers`: what verifyrcpt_unanswered() says; not empty.
+  // `servers`: the text of verifyrcpt_unanswered(), not empty.
   void explain(const verifyrcpt_result& r, const char* servers) {
     const std::string_view why = r.why;
     if (silent_ || !explained_.insert(r.why).second) return;
@@ -129,12 +124,12 @@ class Adviser {
 
  private:
   static constexpr char kNobody[] =
-      "rcptcheck: nobody answers at %s: is qmail-verify running there?  "
+      "rcptcheck: no server answers at %s: is qmail-verify running there?  "
       "rcptcheck -s ADDRESS:PORT asks another one\n";
   static constexpr char kSilence[] =
       "rcptcheck: no answer in time from %s: is it a qmail-verify, do its replies get here, is it "
       "slow?  timeout=SECONDS in -s waits longer\n";
-  // The word goes behind all others, because DEFER has to stay in front.
+  // `legacy` is appended, because DEFER must stay in front.
   static constexpr char kLegacy[] =
       "rcptcheck: %s answers in the form of qmail-verify before 2.0, without an id; such a reply "
       "can be forged and is not believed.  If an old qmail-verify runs there: rcptcheck -s "
@@ -145,14 +140,14 @@ class Adviser {
   std::set<std::string> explained_;  // words of why
 };
 
-// Asks about each address and keeps the worst verdict.
+// Asks about each address and records the worst verdict.
 class Checker {
  public:
   Checker(const Options& options, std::size_t width)
       : value_(options.value), printer_(options.output, width), adviser_(options) {}
 
   void check(std::string_view address) {
-    const Answer answer = ask_patiently(address);
+    const Answer answer = ask_with_retries(address);
     const verifyrcpt_result& result = answer.result;
     printer_.print(address, result);
     if (!answer.unanswered.empty()) adviser_.explain(result, answer.unanswered.c_str());
@@ -173,7 +168,7 @@ class Checker {
     std::string unanswered;  // why no server answered; empty: one did, or none was asked
   };
 
-  // A session for each address: what one does to a session (maxbad) is nothing to the next.
+  // A session for each address, so that limits of a session (maxbad) do not apply.
   [[nodiscard]] Answer ask(std::string_view address) const {
     verifyrcpt session;
     Answer answer{};
@@ -185,7 +180,7 @@ class Checker {
     answer.unanswered.assign(unanswered,
                              verifyrcpt_unanswered(&session, unanswered, sizeof unanswered));
     verifyrcpt_result at_data;
-    // DEFER: the client is told at DATA.
+    // With DEFER, the reply at DATA counts.
     if (r.code == 0 && verifyrcpt_data(&session, &at_data) != 0) {
       r.code = at_data.code;
       memcpy(r.reply, at_data.reply, sizeof r.reply);
@@ -194,9 +189,9 @@ class Checker {
     return answer;
   }
 
-  // A verifier that is being restarted is back within a second.  One that did not come back in that
-  // time is not waited for again until it has been heard.
-  Answer ask_patiently(std::string_view address) {
+  // A restarting verifier is back within a second.  One that is not is waited for again only after
+  // it has answered.
+  Answer ask_with_retries(std::string_view address) {
     for (;;) {
       Answer answer = ask(address);
       const bool nobody_there =
@@ -219,7 +214,7 @@ class Checker {
   bool bad_ = false;
 };
 
-// False where standard input could not be read to its end.
+// False if standard input could not be read to its end.
 bool check_lines(Checker& checker) {
   char* line = nullptr;
   std::size_t size = 0;
@@ -229,7 +224,7 @@ bool check_lines(Checker& checker) {
     if (ends_with(address, "\n")) address.remove_suffix(1);
     if (ends_with(address, "\r")) address.remove_suffix(1);
     if (!address.empty()) checker.check(address);
-    fflush(stdout);  // whoever writes the questions into a pipe waits for the answers
+    fflush(stdout);  // a program that writes into a pipe waits for the answers
   }
   free(line);
   return ferror(stdin) == 0;
@@ -237,7 +232,7 @@ bool check_lines(Checker& checker) {
 
 int check_by_hand(const Options& options) {
   verifyrcpt session;
-  // Never "not valid" for what the caller got wrong.
+  // An error of the caller is never "not valid".
   if (verifyrcpt_init(&session, options.value.data(), options.value.size(), 0) != VERIFYRCPT_ON) {
     fprintf(stderr, "rcptcheck: %s\n", verifyrcpt_reason(&session));
     return kExitTemporary;
@@ -246,12 +241,15 @@ int check_by_hand(const Options& options) {
   for (const std::string_view a : options.addresses) {
     width = std::max<std::size_t>(width, a == "-" ? 32 : escaped(a).size());
   }
-  // A screen has 100 columns; 46 are left for the address.
+  // Of 100 columns, 46 are left for the address.
   Checker checker(options, std::min<std::size_t>(width, 46));
   bool read_all = true;
   for (const std::string_view address : options.addresses) {
-    if (address != "-") checker.check(address);
-    if (address == "-") read_all = check_lines(checker) && read_all;
+    if (address == "-") {
+      read_all = check_lines(checker) && read_all;
+    } else {
+      checker.check(address);
+    }
   }
   if (!read_all || fflush(stdout) != 0 || ferror(stdout) != 0) {
     perror("rcptcheck");
@@ -282,11 +280,11 @@ int main_by_hand(int argc, char** argv) {
 
 // ---- for an SMTP server ------------------------------------------------------------------------
 
-// One line on standard error, in one write: many of us may share the log.
+// One line on standard error, in one write: other processes use the same log.
 void log_line(const char* line) { dprintf(STDERR_FILENO, "rcptcheck: %s\n", line); }
 
-// Asks about the one recipient of this process; VERIFYRCPT_NOT_ASKED with code 0 where VERIFY, or
-// RELAYCLIENT, says that nothing is verified.
+// Asks about the one recipient of this process; VERIFYRCPT_NOT_ASKED with code 0 where VERIFY or
+// RELAYCLIENT turns verification off.
 verifyrcpt_result ask_for_server(const Question& question) {
   verifyrcpt session;
   verifyrcpt_result result{};
@@ -302,15 +300,15 @@ verifyrcpt_result ask_for_server(const Question& question) {
     verifyrcpt_log(&session, &result, address.data(), address.size(), line, sizeof line);
     log_line(line);
   }
-  // DEFER: the next process will know nothing of it; what DATA is to say has to be said now.
+  // With DEFER the reply of DATA is due now: the next process knows nothing of this recipient.
   if (result.code == 0) verifyrcpt_data(&session, &result);
   verifyrcpt_close(&session);
   if (result.delay > 0) sleep(result.delay);
   return result;
 }
 
-// RCPTCHECK: the exit status is the answer.  Descriptors 0 and 1 may be the SMTP connection: they
-// are not touched.
+// RCPTCHECK: the exit status is the answer.  Descriptors 0 and 1 may be the SMTP connection and are
+// not used.
 int main_rcptcheck() {
   // An earlier check has accepted the recipient.
   if (!from_environment("RCPTFOUND").empty()) return kExitOk;
@@ -322,9 +320,9 @@ int main_rcptcheck() {
   return result.code / 100 == 5 ? kExitPermanent : kExitTemporary;
 }
 
-// qmail-spp: one command per line on standard output; nothing says "go on".
+// qmail-spp: one command per line on standard output; no output means "continue".
 int main_spp() {
-  // What rcpthosts refuses is refused anyway.
+  // rcpthosts refuses it anyway.
   if (from_environment("SMTPRCPTHOSTSOK") == "0") return kExitOk;
   const verifyrcpt_result result =
       ask_for_server({from_environment("SMTPRCPTTO"), from_environment("SMTPMAILFROM"),
@@ -343,7 +341,7 @@ int main(int argc, char** argv) {
   if (argc == 2 && strcmp(argv[1], "--version") == 0)
     return puts("rcptcheck " QV_VERSION) < 0 ? kExitTemporary : kExitOk;
   if (argc > 1) return main_by_hand(argc, argv);
-  // RECIPIENT is given to the child alone, SMTPRCPTTO may stay in the server's own environment.
+  // RECIPIENT is set only for the child, SMTPRCPTTO may stay in the server's own environment.
   if (getenv("RECIPIENT") != nullptr) return main_rcptcheck();
   if (getenv("SMTPRCPTTO") != nullptr) return main_spp();
   return usage_mistake();

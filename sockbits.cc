@@ -18,8 +18,8 @@ enum class Sent : std::uint8_t { yes, no_room, failed };
 enum class Read : std::uint8_t { answer, other, nothing, failed };
 
 Sent send_question(SocketQuery& query, int fd) {
-  // The first error may be about an earlier datagram (an ICMP that came late): reporting it clears
-  // it, and this question has not been sent yet.  The second is about this one.
+  // The first error may belong to an earlier datagram (a late ICMP): reporting clears it, and this
+  // question is not sent yet.  The second one belongs to this question.
   int errors = 0;
   while (errors < 2) {
     const ssize_t n =
@@ -27,14 +27,14 @@ Sent send_question(SocketQuery& query, int fd) {
     if (n >= 0) return Sent::yes;
     if (errno == EAGAIN || errno == EWOULDBLOCK) return Sent::no_room;
     if (errno == EINTR) continue;
-    // A Unix socket that has been refused is no longer connected: the first error says why.
+    // A Unix socket that was refused is no longer connected: the first error tells why.
     if (errno != ENOTCONN) query.error = errno;
     ++errors;
   }
   return Sent::failed;
 }
 
-// Receives one datagram; `flags` 0 waits as long as the socket's own limit says.
+// Receives one datagram; with `flags` 0 it waits up to the socket's own time limit.
 Read read_datagram(SocketQuery& query, int fd, int flags) {
   const ssize_t n = recv(fd, query.buffer.data(), query.buffer.size(), flags);
   if (n < 0) {
@@ -51,11 +51,11 @@ Read read_datagram(SocketQuery& query, int fd, int flags) {
   return Read::answer;
 }
 
-// What is waited on: in slot 0 the socket the question goes to, if any, then those asked before.
-class Ears {
+// Sockets to wait on: first the one that the question goes to, if any, then those asked before.
+class PollSet {
  public:
   // `unsent`: the question still has to be sent on `fd`, as soon as there is room for it.
-  Ears(SocketQuery& query, int fd, bool unsent) : query_(query), unsent_(unsent) {
+  PollSet(SocketQuery& query, int fd, bool unsent) : query_(query), unsent_(unsent) {
     QV_CHECK(query.asked.size() <= kMaxAsked);
     set_[0] = pollfd{fd, POLLIN, 0};
     for (const int other : query.asked) {
@@ -63,7 +63,7 @@ class Ears {
     }
   }
 
-  Heard listen(std::int64_t deadline_us) {
+  Heard wait(std::int64_t deadline_us) {
     for (;;) {
       const std::int64_t left_us = deadline_us - monotonic_us();
       if (left_us <= 0) return Heard::silence;
@@ -72,25 +72,25 @@ class Ears {
       if (ready < 0 && errno != EINTR) return Heard::refused;
       for (nfds_t i = 0; ready > 0 && i < count_; ++i) {
         if (set_[i].revents == 0) continue;
-        const Heard heard = hear(set_[i]);
+        const Heard heard = use(set_[i]);
         if (heard == Heard::answer) return heard;
         if (heard == Heard::refused && i == 0) return heard;
-        // Another server's trouble is not this question's: stop listening to that one.
+        // An error of another server does not concern this question: ignore that socket.
         if (heard == Heard::refused) set_[i].fd = -1;
       }
     }
   }
 
  private:
-  // answer, refused, or silence for "go on".
-  Heard hear(const pollfd& ear) {
-    if ((ear.revents & POLLOUT) != 0) {
-      const Sent sent = send_question(query_, ear.fd);
+  // silence: continue to wait.
+  Heard use(const pollfd& ready) {
+    if ((ready.revents & POLLOUT) != 0) {
+      const Sent sent = send_question(query_, ready.fd);
       if (sent == Sent::failed) return Heard::refused;
       unsent_ = sent == Sent::no_room;
     }
-    if ((ear.revents & ~POLLOUT) == 0) return Heard::silence;
-    switch (read_datagram(query_, ear.fd, MSG_DONTWAIT)) {
+    if ((ready.revents & ~POLLOUT) == 0) return Heard::silence;
+    switch (read_datagram(query_, ready.fd, MSG_DONTWAIT)) {
       case Read::answer:
         return Heard::answer;
       case Read::other:
@@ -98,10 +98,10 @@ class Ears {
       case Read::failed:
         return Heard::refused;
       case Read::nothing:
-        // Ready without anything to read would be ready again at once, and for ever.
-        return (ear.revents & POLLIN) != 0 ? Heard::silence : Heard::refused;
+        break;
     }
-    return Heard::refused;
+    // An error without a datagram would be reported again at once, for ever.
+    return (ready.revents & POLLIN) != 0 ? Heard::silence : Heard::refused;
   }
 
   SocketQuery& query_;
@@ -121,17 +121,16 @@ Heard query_skt(SocketQuery& query, int fd, std::int64_t deadline_us, Patience p
     if (read == Read::answer) return Heard::answer;
     if (read == Read::failed) return Heard::refused;
   }
-  return Ears(query, fd, sent == Sent::no_room).listen(deadline_us);
+  return PollSet(query, fd, sent == Sent::no_room).wait(deadline_us);
 }
 
 Heard wait_skt(SocketQuery& query, std::int64_t deadline_us) {
-  // poll() passes over a negative descriptor, so that nobody is left who could refuse; what remains
-  // is poll() itself failing for want of memory.
-  const Heard heard = Ears(query, -1, false).listen(deadline_us);
+  // poll() ignores the negative descriptor, so refused can only mean that poll() has no memory.
+  const Heard heard = PollSet(query, -1, false).wait(deadline_us);
   return heard == Heard::answer ? heard : Heard::silence;
 }
 
-Result<void> set_patience(int fd, std::int64_t limit_us) {
+Result<void> set_receive_timeout(int fd, std::int64_t limit_us) {
   const timeval limit{static_cast<time_t>(limit_us / 1000000),
                       static_cast<suseconds_t>(limit_us % 1000000)};
   if (setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof limit) != 0) {

@@ -4,6 +4,8 @@
 #include <sys/random.h>
 #include <unistd.h>
 
+#include <utility>
+
 #include "core/clock.h"
 #include "sockbits.h"
 
@@ -13,7 +15,7 @@ namespace {
 
 constexpr std::size_t kIdBytes = datagram::kMaxId / 2;
 
-// 128 bits that nobody can guess, as hexadecimal.
+// 128 random bits, as hexadecimal.
 bool make_id(std::span<char, datagram::kMaxId> id) {
   constexpr char kHex[] = "0123456789abcdef";
   unsigned char bytes[kIdBytes];
@@ -25,7 +27,7 @@ bool make_id(std::span<char, datagram::kMaxId> id) {
   return true;
 }
 
-// One question on its way through the slots.
+// One question and its slots.
 class Round {
  public:
   Round(const VerifyValue& value, ServerSockets& sockets, Pace pace, std::string_view id,
@@ -52,15 +54,15 @@ class Round {
     const std::int64_t start_us = monotonic_us();
     for (std::int64_t slot = 1; slot <= slots; ++slot) {
       if (ask_in_slot(start_us + timeout_us * slot / slots)) return Asked::answered;
-      if (gives_up()) break;
+      if (fail_fast_ && !waiting_) break;
       if (slot < slots) next();
     }
     inquiry_.server = current_;
     if (find_legacy_server()) return Asked::legacy;
-    return heard_by_any_ ? Asked::timeout : Asked::unreachable;
+    return waiting_ ? Asked::timeout : Asked::unreachable;
   }
 
-  // More than one datagram is on its way: answers to this question may come during the next.
+  // More than one datagram was sent: answers to this question may arrive during the next.
   [[nodiscard]] bool repeated() const { return sent_ > 1; }
 
  private:
@@ -70,12 +72,12 @@ class Round {
     return static_cast<Round*>(context)->consume_datagram(from, bytes);
   }
 
-  // True: nothing more is waited for.  `accepted_` says whether this is the answer.
+  // True ends the wait; `accepted_`: this is the answer.
   bool consume_datagram(int from, std::string_view bytes) {
     const std::size_t sender = server_of(from);
     switch (datagram::parse_reply(bytes, inquiry_.reply)) {
       case datagram::ReplyForm::extended:
-        // Whoever knows this form is no old daemon; what came without an id is not its doing.
+        // A server that knows this form is no old daemon, and did not send a reply without an id.
         extended_[sender] = true;
         accepted_ = inquiry_.reply.id == id_;
         return accepted_;
@@ -90,9 +92,8 @@ class Round {
     return false;
   }
 
-  [[nodiscard]] bool gives_up() const { return fail_fast_ && !heard_by_any_; }
-
-  // Completes the states; true where `server` is one whose replies are all legacy ones.
+  // Completes the states; true where a server sent only legacy replies.  `server` is the first
+  // such.
   bool find_legacy_server() {
     bool found = false;
     for (std::size_t i = value_.servers; i-- > 0;) {
@@ -116,19 +117,20 @@ class Round {
   }
   void next() { current_ = (current_ + 1) % value_.servers; }
 
-  // True: answered.  Each server is asked at most once in a slot.
+  // True: answered.  Asks each server at most once.
   bool ask_in_slot(std::int64_t deadline_us) {
     for (std::size_t i = 0; i < value_.servers; ++i) {
       if (i > 0) next();
       const Heard heard = ask_current(deadline_us);
       if (heard == Heard::answer && accepted_) return answered();
       if (heard == Heard::silence) {
-        heard_by_any_ = true;
+        waiting_ = true;
         return false;
       }
     }
-    if (gives_up()) return false;
-    return wait(deadline_us) == Heard::answer && accepted_ && answered();
+    if (fail_fast_ && !waiting_) return false;
+    query_.asked = asked_;
+    return wait_skt(query_, deadline_us) == Heard::answer && accepted_ && answered();
   }
 
   bool answered() {
@@ -141,8 +143,9 @@ class Round {
     const bool was_open = sockets_.fd[current_] >= 0;
     Heard heard = send_to_current(deadline_us);
     if (heard == Heard::refused && was_open && is_unix(value_.server[current_])) {
-      // The file may be another socket by now: the old one is refused for ever, the new one not.
-      close_current();
+      // The file may be another socket by now, and only a new connection reaches that.
+      close(std::exchange(sockets_.fd[current_], -1));
+      asked_[current_] = -1;
       heard = send_to_current(deadline_us);
     }
     const bool refused = heard == Heard::refused;
@@ -154,7 +157,7 @@ class Round {
   Heard send_to_current(std::int64_t deadline_us) {
     const int fd = open_current();
     if (fd < 0) return Heard::refused;
-    // Only the very first waiting of a round has a whole slot before it.
+    // Only the first wait of a round has a whole slot.
     const Patience patience = sent_ == 0 ? Patience::of_socket : Patience::of_deadline;
     ++sent_;
     query_.asked = asked_;
@@ -162,11 +165,6 @@ class Round {
     const Heard heard = query_skt(query_, fd, deadline_us, patience);
     asked_[current_] = fd;
     return heard;
-  }
-
-  Heard wait(std::int64_t deadline_us) {
-    query_.asked = asked_;
-    return wait_skt(query_, deadline_us);
   }
 
   int open_current() {
@@ -179,15 +177,9 @@ class Round {
     }
     const std::int64_t slot_us =
         std::int64_t{value_.timeout} * 1000000 / static_cast<std::int64_t>(slot_count());
-    if (!set_patience(opened.value().get(), slot_us).ok()) return -1;
+    if (!set_receive_timeout(opened.value().get(), slot_us).ok()) return -1;
     fd = opened.value().release();
     return fd;
-  }
-
-  void close_current() {
-    close(sockets_.fd[current_]);
-    sockets_.fd[current_] = -1;
-    asked_[current_] = -1;
   }
 
   const VerifyValue& value_;
@@ -198,12 +190,12 @@ class Round {
   SocketQuery query_;
   std::size_t current_;
   std::array<int, kMaxServers> asked_;
-  // Which forms of replies came from each server, whether they were taken or not.
+  // The forms of replies from each server, accepted or not.
   std::array<bool, kMaxServers> legacy_{};
   std::array<bool, kMaxServers> extended_{};
   bool accepted_ = false;
   unsigned sent_ = 0;
-  bool heard_by_any_ = false;
+  bool waiting_ = false;  // a server that has the question may still answer
 };
 
 }  // namespace
@@ -231,8 +223,8 @@ Asked ask_servers(const VerifyValue& value, ServerSockets& sockets, datagram::Qu
 
   Round round(value, sockets, pace, query.id, {question.data(), length}, inquiry);
   const Asked asked = round.run();
-  // An answer without an id that comes late would pass for that to the next question: new sockets
-  // have new ports, and it finds none of them.
+  // A late answer without an id would pass for that to the next question.  It does not reach new
+  // sockets, which have other ports.
   if (value.legacy && (asked != Asked::answered || round.repeated())) close_sockets(sockets);
   return asked;
 }

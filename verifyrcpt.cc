@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <iterator>
 #include <new>
 #include <type_traits>
 
@@ -25,21 +26,21 @@ static_assert(VERIFYRCPT_WHY_SIZE > datagram::kMaxWhy);
 static_assert(VERIFYRCPT_REPLY_SIZE > datagram::kMaxText + sizeof "550 5.1.1 ");
 static_assert(VERIFYRCPT_SERVER_SIZE >= kEndpointText);
 
-// Something the client said, kept for the queries to come.
+// Something the client said, for later queries.
 template <std::size_t kSize>
-struct Kept {
+struct Text {
   std::size_t length;
   char bytes[kSize];
 
-  void keep(std::string_view s) {
-    // Cut short it would be somebody else's name.
+  void set(std::string_view s) {
+    // Cut short it would be another name.
     length = s.size() < kSize ? s.size() : 0;
     if (length != 0) memcpy(bytes, s.data(), length);
   }
   [[nodiscard]] std::string_view view() const { return {bytes, length}; }
 };
 
-// What stands in a struct verifyrcpt.  Plain data: C programs neither construct nor destroy it.
+// The contents of a struct verifyrcpt.  Plain data: C programs neither construct nor destroy it.
 struct Session {
   int mode;
   bool deferred;  // DEFER, and a recipient of this transaction was not valid
@@ -47,10 +48,10 @@ struct Session {
   std::uint32_t bad;  // recipients of this session that were not valid
   VerifyValue value;
   ServerSockets sockets;
-  ServerStates unanswered;  // what became of the last question, where no server answered it
-  Kept<64> client;
-  Kept<256> helo;
-  Kept<512> sender;
+  ServerStates unanswered;  // of the last question, where no server answered it
+  Text<64> client;
+  Text<256> helo;
+  Text<512> sender;
   char reason[512];
 };
 
@@ -80,7 +81,7 @@ int start(Session& session, const char* value, std::size_t length, bool relay_cl
   return session.mode = VERIFYRCPT_MISCONFIGURED;
 }
 
-// What was set before 1.30, as VERIFY now says it.
+// Says how to write the settings of before 1.30 in VERIFY.
 int refuse_old_settings(Session& session, const char* defer, const char* server) {
   TextWriter reason(session.reason, sizeof session.reason);
   reason.put(defer != nullptr ? "VERIFYDEFER" : "").put(defer && server ? " and " : "");
@@ -95,7 +96,7 @@ int refuse_old_settings(Session& session, const char* defer, const char* server)
 
 void reset(Session& session) {
   session.deferred = false;
-  session.sender.keep({});
+  session.sender.set({});
 }
 
 void clear(verifyrcpt_result& r, int verdict, std::string_view why) {
@@ -104,7 +105,7 @@ void clear(verifyrcpt_result& r, int verdict, std::string_view why) {
   TextWriter(r.why, sizeof r.why).put(why);
 }
 
-// `status` is the code and the enhanced code; `text` the server's sentence, if it sent one.
+// `status`: code and enhanced code.  `text`: the server's sentence, if it sent one.
 int reply_with(verifyrcpt_result& r, std::string_view status, std::string_view text,
                std::string_view otherwise) {
   r.code = (status[0] - '0') * 100 + (status[1] - '0') * 10 + (status[2] - '0');
@@ -112,24 +113,11 @@ int reply_with(verifyrcpt_result& r, std::string_view status, std::string_view t
   return r.code;
 }
 
-std::string_view why_of(Asked asked) {
-  switch (asked) {
-    case Asked::answered:
-      break;
-    case Asked::timeout:
-      return "timeout";
-    case Asked::legacy:
-      return "legacy-reply";
-    case Asked::unreachable:
-      return "unreachable";
-    case Asked::no_question:
-      return "system-error";
-  }
-  return {};
-}
+// By Asked.
+constexpr std::string_view kWhys[] = {"", "timeout", "legacy-reply", "unreachable", "system-error"};
 
-// Asks the servers; the verdict, and what the log wants to know, go to `r`.  Returns the sentence
-// for the client that came with the answer, if one did.
+// Asks the servers and sets verdict, server, why and user of `r`.  Returns the answer's sentence
+// for the client, if it has one.
 std::string_view ask(Session& session, std::string_view address, Inquiry& inquiry,
                      verifyrcpt_result& r) {
   const datagram::Query query{.address = address,
@@ -143,7 +131,7 @@ std::string_view ask(Session& session, std::string_view address, Inquiry& inquir
   TextWriter why(r.why, sizeof r.why);
   if (asked != Asked::answered) {
     session.unanswered = inquiry.states;
-    why.put(why_of(asked));
+    why.put(kWhys[static_cast<std::size_t>(asked)]);
     return {};
   }
   r.verdict = static_cast<int>(inquiry.reply.result);
@@ -152,7 +140,7 @@ std::string_view ask(Session& session, std::string_view address, Inquiry& inquir
   return inquiry.reply.text;
 }
 
-// The verdict as the SMTP server's next step.
+// The SMTP server's next step.
 int decide(Session& session, std::string_view text, verifyrcpt_result& r) {
   if (r.verdict == VERIFYRCPT_VALID) return 0;
   if (r.verdict == VERIFYRCPT_UNDECIDED) {
@@ -168,8 +156,9 @@ int decide(Session& session, std::string_view text, verifyrcpt_result& r) {
   return reply_with(r, "550 5.1.1", text, "no such recipient here");
 }
 
-// The address alone says no.  As the servers judge it, but no datagram can carry it.
-const char* cannot_be_asked(std::string_view address) {
+// The reason why an address that no datagram can carry is not valid, as the servers would put it;
+// or null.
+const char* reason_against(std::string_view address) {
   if (address.size() > datagram::kMaxAddress) return "too-long";
   return find_byte(address, '\0') != address.size() ? "syntax" : nullptr;
 }
@@ -187,7 +176,7 @@ int rcpt(Session& session, std::string_view address, verifyrcpt_result& r) {
     r.delay = session.value.badsleep;
     return reply_with(r, "421 4.7.0", {}, "too many recipients refused, closing");
   }
-  if (const char* why = cannot_be_asked(address); why != nullptr) {
+  if (const char* why = reason_against(address); why != nullptr) {
     clear(r, VERIFYRCPT_NOT_VALID, why);
     return decide(session, {}, r);
   }
@@ -199,50 +188,31 @@ int rcpt(Session& session, std::string_view address, verifyrcpt_result& r) {
   return decide(session, text, r);
 }
 
-// What became of the question at a server, for people; empty: an error that there are no words for.
-// strerror() is no choice here: threads share what it returns, and its words depend on the locale.
+// The result of asking a server, for people; empty: an error without words here.  Not strerror():
+// its result is shared by threads and depends on the locale.
 std::string_view words_of(const ServerState& state) {
-  switch (state.kind) {
-    case ServerState::Kind::not_asked:
-      return "not asked";
-    case ServerState::Kind::silent:
-      return "no reply";
-    case ServerState::Kind::legacy:
-      return "reply without an id";
-    case ServerState::Kind::refused:
-      break;
+  using Kind = ServerState::Kind;
+  struct Words {
+    int error;
+    std::string_view text;
+  };
+  static constexpr Words kErrors[] = {{ECONNREFUSED, "connection refused"},
+                                      {ENOENT, "no such socket"},
+                                      {EACCES, "permission denied"},
+                                      {EPERM, "permission denied"},
+                                      {ENETUNREACH, "network unreachable"},
+                                      {EHOSTUNREACH, "host unreachable"},
+                                      {EAFNOSUPPORT, "address family not supported"}};
+  if (state.kind == Kind::silent) return "no reply";
+  if (state.kind == Kind::legacy) return "reply without an id";
+  for (const Words& words : kErrors) {
+    if (words.error == state.error) return words.text;
   }
-  switch (state.error) {
-    case ECONNREFUSED:
-      return "connection refused";
-    case ENOENT:
-      return "no such socket";
-    case EACCES:
-    case EPERM:
-      return "permission denied";
-    case ENETUNREACH:
-      return "network unreachable";
-    case EHOSTUNREACH:
-      return "host unreachable";
-    case EAFNOSUPPORT:
-      return "address family not supported";
-    default:
-      return {};
-  }
+  return {};
 }
 
-const char* verdict_name(int verdict) {
-  switch (verdict) {
-    case VERIFYRCPT_VALID:
-      return "valid";
-    case VERIFYRCPT_NOT_VALID:
-      return "not-valid";
-    case VERIFYRCPT_UNDECIDED:
-      return "undecided";
-    default:
-      return "not-asked";
-  }
-}
+// By verdict.
+constexpr std::string_view kResults[] = {"valid", "not-valid", "undecided", "not-asked"};
 
 }  // namespace
 }  // namespace qv
@@ -263,7 +233,7 @@ int verifyrcpt_init_env(verifyrcpt* v) {
   const char* ip = getenv("TCPREMOTEIP");
   const int mode = verifyrcpt_init(v, value, value == nullptr ? 0 : strlen(value), relay_client);
   Session& session = session_of(v);
-  if (ip != nullptr) session.client.keep(ip);
+  if (ip != nullptr) session.client.set(ip);
   const bool old = defer != nullptr || server != nullptr;
   return old && !relay_client ? refuse_old_settings(session, defer, server) : mode;
 }
@@ -271,17 +241,17 @@ int verifyrcpt_init_env(verifyrcpt* v) {
 const char* verifyrcpt_reason(const verifyrcpt* v) { return session_of(v).reason; }
 
 void verifyrcpt_client(verifyrcpt* v, const char* ip, size_t length) {
-  session_of(v).client.keep(given(ip, length));
+  session_of(v).client.set(given(ip, length));
 }
 
 void verifyrcpt_helo(verifyrcpt* v, const char* name, size_t length) {
   reset(session_of(v));
-  session_of(v).helo.keep(given(name, length));
+  session_of(v).helo.set(given(name, length));
 }
 
 void verifyrcpt_mail(verifyrcpt* v, const char* sender, size_t length) {
   reset(session_of(v));
-  session_of(v).sender.keep(given(sender, length));
+  session_of(v).sender.set(given(sender, length));
 }
 
 void verifyrcpt_reset(verifyrcpt* v) { reset(session_of(v)); }
@@ -321,7 +291,9 @@ size_t verifyrcpt_unanswered(const verifyrcpt* v, char* out, size_t size) {
 size_t verifyrcpt_log(const verifyrcpt* v, const verifyrcpt_result* r, const char* address,
                       size_t length, char* out, size_t size) {
   TextWriter line(out, size);
-  line.put("result=").put(verdict_name(r->verdict)).put(" why=").put_value(r->why);
+  const auto verdict = static_cast<std::size_t>(r->verdict);
+  line.put("result=").put(verdict < std::size(kResults) ? kResults[verdict] : "not-asked");
+  line.put(" why=").put_value(r->why);
   line.put(" code=").put_number(static_cast<std::uint64_t>(r->code));
   line.put(" rcpt=").put_value(given(address, length), 1000);
   line.put(" user=").put_value(r->user);

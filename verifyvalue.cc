@@ -32,19 +32,15 @@ constexpr FlagOption kFlags[] = {
     {"legacy", &VerifyValue::legacy},
 };
 
-constexpr char kTwice[] = "given twice";
-constexpr char kUnknown[] =
-    "neither an option nor the address of a server (a.b.c.d:port, [v6]:port, unix:/path)";
-
 // The options met so far, a bit each: numbers first, then flags.
 using Seen = std::uint32_t;
 
-// An option that is given twice is a mistake: nobody can mean both.
-const char* note(Seen& seen, std::size_t option) {
+// An option given twice is an error: the values may differ.
+const char* record(Seen& seen, std::size_t option) {
   const Seen bit = Seen{1} << option;
   const bool again = (seen & bit) != 0;
   seen |= bit;
-  return again ? kTwice : nullptr;
+  return again ? "given twice" : nullptr;
 }
 
 bool is_word(std::string_view s) {
@@ -63,7 +59,9 @@ const char* set_number(const NumberOption& option, std::string_view text, Verify
 
 const char* add_server(std::string_view item, VerifyValue& value) {
   const Result<Endpoint> endpoint = parse_endpoint(item, kVerifyPort);
-  if (!endpoint.ok()) return kUnknown;
+  if (!endpoint.ok()) {
+    return "neither an option nor the address of a server (a.b.c.d:port, [v6]:port, unix:/path)";
+  }
   const bool nowhere = !is_unix(endpoint.value()) && endpoint_port(endpoint.value()) == 0;
   if (nowhere) return "no server can be asked at port 0";
   if (value.servers == kMaxServers) return "more than 8 servers";
@@ -72,20 +70,20 @@ const char* add_server(std::string_view item, VerifyValue& value) {
 }
 
 // The rule that the item breaks, or nullptr.
-const char* take_item(std::string_view item, VerifyValue& value, Seen& seen) {
+const char* apply_item(std::string_view item, VerifyValue& value, Seen& seen) {
   std::size_t index = 0;
   for (const NumberOption& option : kNumbers) {
     if (starts_with(item, option.name)) {
-      const char* twice = note(seen, index);
-      if (twice != nullptr) return twice;
-      return set_number(option, after_bytes(item, option.name.size()), value);
+      const char* twice = record(seen, index);
+      const std::string_view number = after_bytes(item, option.name.size());
+      return twice != nullptr ? twice : set_number(option, number, value);
     }
     ++index;
   }
   for (const FlagOption& option : kFlags) {
     if (item == option.name) {
       value.*option.field = true;
-      return note(seen, index);
+      return record(seen, index);
     }
     ++index;
   }
@@ -99,7 +97,7 @@ const char* take_item(std::string_view item, VerifyValue& value, Seen& seen) {
 std::optional<VerifyMistake> parse_verify_value(std::string_view text, VerifyValue& value) {
   value = VerifyValue{};
   Seen seen = 0;
-  // As the ancestor: any word that begins so, whatever follows.
+  // As in 1.x: any word that begins with this letter.
   const std::string_view first = first_bytes(text, find_byte(text, ','));
   value.defer = !first.empty() && ascii_lower(first.front()) == 'd' && is_word(first);
   bool more = true;
@@ -110,10 +108,10 @@ std::optional<VerifyMistake> parse_verify_value(std::string_view text, VerifyVal
   while (more) {
     more = find_byte(text, ',') < text.size();
     const std::string_view item = take_until(text, ',');
-    const char* rule = take_item(item, value, seen);
+    const char* rule = apply_item(item, value, seen);
     if (rule != nullptr) return VerifyMistake{item, rule};
   }
-  // No server named: the default one, whose name cannot be a mistake.
+  // Without a server: the default one, which cannot fail.
   if (value.servers == 0) static_cast<void>(add_server(":", value));
   return std::nullopt;
 }

@@ -40,7 +40,7 @@ class QuerySkt : public ::testing::Test {
 
   static Fd connected(const std::string& where, std::int64_t limit_us = kLong) {
     Fd fd = connect_udp(parse_endpoint(where, 0).value()).value();
-    EXPECT_TRUE(set_patience(fd.get(), limit_us).ok());
+    EXPECT_TRUE(set_receive_timeout(fd.get(), limit_us).ok());
     return fd;
   }
 

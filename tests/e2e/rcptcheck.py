@@ -186,7 +186,7 @@ class ByHand(RcptcheckTest):
             self.assertEqual(run.returncode, 111)
             self.assertEqual(run.stdout.count(b"unreachable"), 3)
             self.assertEqual(run.stderr.decode(), (
-                "rcptcheck: nobody answers at %s (connection refused): is qmail-verify running "
+                "rcptcheck: no server answers at %s (connection refused): is qmail-verify running "
                 "there?  rcptcheck -s ADDRESS:PORT asks another one\n" % server))
 
     def test_says_which_socket_is_not_there(self):
