@@ -1,8 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// event/connect.h - outgoing connections, in the clear first and under TLS when both sides want it.
+// event/connect.h - outgoing connections, at first in the clear, later under TLS where both sides
+// want it.
 //
-// Certificates are not verified: TLS here keeps listeners out, it does not say who answers.
-// Time limits are the user's: destroying the connection ends it.
+// Certificates are not verified: TLS keeps eavesdroppers out, it does not authenticate the host.
+// The user enforces time limits: destroying the connection ends it.
 //
 // Threads: none.  Blocking: never.  Tests: tests/event/connect_test.cc
 #ifndef QV_EVENT_CONNECT_H_
@@ -22,16 +23,16 @@ class LibeventLoop;
 
 class Connection {
  public:
-  // All of it is called from the loop, never from within send() or start_tls(); each call may
-  // destroy the connection.
+  // Called from the loop, never from within send() or start_tls(); each call may destroy the
+  // connection.
   class User {
    public:
     virtual ~User() = default;
     virtual void on_connected() = 0;
-    // Bytes as they come; they are gone afterwards.
+    // Received bytes; valid during the call.
     virtual void on_bytes(std::string_view bytes) = 0;
     virtual void on_secured() = 0;
-    // No connection, or no longer; nothing more is called.  `in_handshake`: TLS is why.
+    // Not connected, or no longer; the last call.  handshake: because of TLS.
     enum class During : std::uint8_t { connect, talk, handshake };
     virtual void on_closed(During during, std::string_view why) = 0;
   };
@@ -41,9 +42,9 @@ class Connection {
   Connection(const Connection&) = delete;
   Connection& operator=(const Connection&) = delete;
 
-  // Queues bytes.  A peer that reads nothing while more than 64 KiB wait is closed.
+  // Queues bytes.  The connection to a peer that leaves more than 64 KiB unread is closed.
   virtual void send(std::string_view bytes) = 0;
-  // Begins the handshake; `host` is the name for SNI, empty or an address: none.
+  // Begins the handshake; `host` is the name for SNI, none where it is empty or an address.
   // REQUIRES: on_connected() was called, and this is the first time.
   virtual void start_tls(const std::string& host) = 0;
 };
@@ -51,13 +52,13 @@ class Connection {
 class Connector {
  public:
   virtual ~Connector() = default;
-  // Begins to connect.  Never fails at once: on_closed() says so from the loop.
+  // Begins to connect.  Every failure is reported later, by on_closed().
   // REQUIRES: `user` outlives the connection.
   [[nodiscard]] virtual std::unique_ptr<Connection> connect(const StreamAddress& address,
                                                             Connection::User& user) = 0;
 };
 
-// Connects for real.  REQUIRES: `loop` outlives the connector, and that its connections.
+// REQUIRES: `loop` outlives the connector, and the connector its connections.
 [[nodiscard]] std::unique_ptr<Connector> make_connector(LibeventLoop& loop);
 
 }  // namespace qv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// event/libevent_loop.h - the Loop that waits for real, by libevent.
+// event/libevent_loop.h - the Loop on top of libevent.
 #ifndef QV_EVENT_LIBEVENT_LOOP_H_
 #define QV_EVENT_LIBEVENT_LOOP_H_
 

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// event/loop.h - one thread waiting for descriptors, moments and signals.
+// event/loop.h - one thread that waits for descriptors, times and signals.
 //
-// The interface every daemon is written against.  libevent_loop.h is the real one;
-// tests/fakes/fake_loop.h has a clock that a test sets.  Callbacks run from run() only, one at a
-// time; a callback may create and destroy any watch or timer, its own included.
+// The interface of every daemon's loop.  libevent_loop.h implements it; tests/fakes/fake_loop.h has
+// a clock that a test sets.  Callbacks run only from run(), one at a time; a callback may create
+// and destroy any watch or timer, including its own.
 //
 // Threads: none.  Tests: tests/event/loop_test.cc
 #ifndef QV_EVENT_LOOP_H_
@@ -19,7 +19,7 @@ class Loop {
  public:
   using Callback = std::function<void()>;
 
-  // Destroying a Handle ends what it stands for; its callback is not called again.
+  // Destroying a Handle ends the watch or timer; its callback is not called again.
   class Handle {
    public:
     virtual ~Handle() = default;
@@ -34,11 +34,11 @@ class Loop {
   Loop(const Loop&) = delete;
   Loop& operator=(const Loop&) = delete;
 
-  // Microseconds on the monotonic clock (core/clock.h); never goes back.
+  // Microseconds on the monotonic clock (core/clock.h).
   [[nodiscard]] virtual std::int64_t now_us() const = 0;
 
-  // Calls back whenever `fd` is readable (at end of file and on error too), or writable, for as
-  // long as the handle lives.  REQUIRES: fd stays open for that long.
+  // Calls back whenever `fd` is readable (also at end of file and on error), or writable, as long
+  // as the handle lives.  REQUIRES: fd stays open that long.
   [[nodiscard]] virtual Owned when_readable(int fd, Callback callback) = 0;
   [[nodiscard]] virtual Owned when_writable(int fd, Callback callback) = 0;
 

@@ -44,7 +44,7 @@ RedisReply convert(const redisReply& reply, int nesting = 0) {
   return out;
 }
 
-// Host and port of "ADDRESS:PORT"; false: it is not one.
+// Host and port of "ADDRESS:PORT"; false: another form.
 bool split_place(std::string_view where, std::string& host, int& port) {
   if (!parse_stream_address("inet:" + std::string(where)).ok()) return false;
   const std::size_t colon = find_last_byte(where, ':');
@@ -59,8 +59,8 @@ bool split_place(std::string_view where, std::string& host, int& port) {
 
 }  // namespace
 
-// One connection.  hiredis owns `context_` until it calls gone(); it calls back for every command,
-// with null for those that never got an answer.
+// hiredis owns `context_` until it calls disconnected().  It calls back for every command, with
+// null for those without an answer.
 struct RedisClient::Connection {
   struct Call {
     Connection* connection;
@@ -78,7 +78,7 @@ struct RedisClient::Connection {
     context_->ev.cleanup = &Connection::cleanup;
     redisAsyncSetConnectCallback(context_, &Connection::connected);
     redisAsyncSetDisconnectCallback(context_, &Connection::disconnected);
-    sweep = loop.every(RedisClient::kLimit_us / 5, [this] { look_at_clock(); });
+    sweep = loop.every(RedisClient::kLimit_us / 5, [this] { check_time(); });
   }
 
   ~Connection() { drop(); }
@@ -86,7 +86,7 @@ struct RedisClient::Connection {
   void drop() {
     if (context_ == nullptr) return;
     redisAsyncContext* context = std::exchange(context_, nullptr);
-    // Calls back, with null, for everything that waits.
+    // Calls back, with null, for all pending commands.
     redisAsyncFree(context);
     reading.reset();
     writing.reset();
@@ -114,7 +114,7 @@ struct RedisClient::Connection {
   }
 
   // Commands are answered in order: the first is the oldest.
-  void look_at_clock() {
+  void check_time() {
     if (calls.empty() || loop.now_us() - calls.front().since_us < RedisClient::kLimit_us) return;
     broken = true;
     soon = loop.after(0, [this] { drop(); });
@@ -172,7 +172,7 @@ struct RedisClient::Connection {
 RedisClient::RedisClient(Loop& loop, std::string where) : loop_(loop), where_(std::move(where)) {}
 
 RedisClient::~RedisClient() {
-  // Nobody is there any more to be told.
+  // Pending callbacks must not run any more.
   for (Connection* one : {connection_.get(), retired_.get()}) {
     if (one == nullptr) continue;
     for (Connection::Call& call : one->calls) call.done = [](const Result<RedisReply>&) {};
@@ -188,12 +188,11 @@ bool RedisClient::is_place(std::string_view where) {
 RedisClient::Connection* RedisClient::connection() {
   if (connection_ && !connection_->broken) return connection_.get();
   if (loop_.now_us() < try_again_us_) return nullptr;
-  // The one before has not been buried yet.
   if (retired_) return nullptr;
   try_again_us_ = loop_.now_us() + kPause_us;
   if (connection_) {
     retired_ = std::move(connection_);
-    bury_ = loop_.after(0, [this] { retired_.reset(); });
+    reaper_ = loop_.after(0, [this] { retired_.reset(); });
   }
   std::string host;
   int port = 0;

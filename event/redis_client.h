@@ -1,9 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// event/redis_client.h - commands to a Redis server, without waiting.
+// event/redis_client.h - asynchronous commands to a Redis server, by hiredis on a Loop.
 //
-// hiredis's asynchronous client on a Loop.  A server that is gone, or does not answer within the
-// time limit, is an Error for every command under way; it is connected to again at most once a
-// second, with the next command.
+// When the server disconnects or exceeds the time limit, every command under way gets an Error.  A
+// later command connects again, at most once a second.
 //
 // Threads: none.  Blocking: never.  Tests: tests/e2e/probe.py, with a real server
 #ifndef QV_EVENT_REDIS_CLIENT_H_
@@ -41,11 +40,11 @@ class RedisClient {
   RedisClient(const RedisClient&) = delete;
   RedisClient& operator=(const RedisClient&) = delete;
 
-  // Sends a command.  `done` is called once, perhaps from within this call where there is no
-  // server; not after the client is gone.  Error: no answer (retry), or one that says so (config).
+  // Sends a command.  `done` is called once, from within this call where there is no server, and
+  // not after the client's destruction.  Errors: no answer (retry), an error reply (config).
   void command(const std::vector<std::string>& words, Done done);
 
-  // Whether `where` is one that can be used.
+  // True if `where` has one of these forms.
   [[nodiscard]] static bool is_place(std::string_view where);
 
  private:
@@ -56,9 +55,9 @@ class RedisClient {
   std::string where_;
   std::int64_t try_again_us_ = 0;
   std::unique_ptr<Connection> connection_;
-  // One that has broken and may still be on the stack: gone when the loop turns.
+  // A broken one, which may still be on the stack: destroyed by the next turn of the loop.
   std::unique_ptr<Connection> retired_;
-  Loop::Owned bury_;
+  Loop::Owned reaper_;
 };
 
 }  // namespace qv

@@ -14,14 +14,14 @@ namespace {
 
 constexpr std::int64_t kSweepUs = 250'000;
 
-Error timed_out() { return {Fault::retry, ETIMEDOUT, "no answer in time"}; }
-Error no_room() { return {Fault::retry, EAGAIN, "too many questions wait"}; }
+constexpr Error kTimedOut{Fault::retry, ETIMEDOUT, "no answer in time"};
+constexpr Error kNoRoom{Fault::retry, EAGAIN, "too many requests wait"};
 Error broken(int errnum) { return {Fault::retry, errnum, "connection"}; }
-Error nonsense() { return {Fault::protocol, EPROTO, "no message of the protocol"}; }
+constexpr Error kNonsense{Fault::protocol, EPROTO, "no message of the protocol"};
 
 }  // namespace
 
-// One connection, with at most one question under way.
+// Has at most one request under way.
 class RequestClient::Connection final : public Stream::User {
  public:
   Connection(RequestClient& client, Fd fd, Stream::Connecting connecting)
@@ -41,8 +41,8 @@ class RequestClient::Connection final : public Stream::User {
   std::size_t on_input(Stream& /*stream*/, std::string_view input) override {
     const Framing::Seen seen = framing_->look(input);
     if (seen == Framing::Seen::partial) return 0;
-    if (seen == Framing::Seen::nonsense || !take(first_bytes(input, framing_->size()))) {
-      client_.lost(*this, nonsense());  // this connection is gone now
+    if (seen == Framing::Seen::nonsense || !accept(first_bytes(input, framing_->size()))) {
+      client_.lost(*this, kNonsense);  // destroys this
       return 0;
     }
     const std::size_t consumed = framing_->size();
@@ -56,8 +56,8 @@ class RequestClient::Connection final : public Stream::User {
   std::optional<Question> question;
 
  private:
-  // False: this is not what was waited for.
-  bool take(std::string_view message) {
+  // False: unexpected.
+  bool accept(std::string_view message) {
     if (!greeted_) {
       greeted_ = framing_->is_greeting(message);
       return greeted_;
@@ -95,7 +95,7 @@ std::size_t RequestClient::in_flight() const {
 void RequestClient::ask(std::string request, std::int64_t due_us, Callback callback) {
   const bool room = waiting_.size() < limits_.queue;
   (room ? waiting_ : refused_).push_back({std::move(request), std::move(callback), due_us, false});
-  if (!sweep_) sweep_ = loop_.every(kSweepUs, [this] { look_around(); });
+  if (!sweep_) sweep_ = loop_.every(kSweepUs, [this] { sweep(); });
   schedule_pump();
 }
 
@@ -103,7 +103,7 @@ void RequestClient::schedule_pump() {
   if (turn_) return;
   turn_ = loop_.after(0, [this] {
     turn_.reset();
-    refuse_all(refused_, no_room());
+    refuse_all(refused_, kNoRoom);
     pump();
   });
 }
@@ -114,7 +114,6 @@ RequestClient::Sense RequestClient::answer(const Question& question,
   return question.callback(reply);
 }
 
-// Gives what waits to connections that are free.
 void RequestClient::pump() {
   while (!waiting_.empty()) {
     Connection* connection = free_connection();
@@ -136,7 +135,7 @@ RequestClient::Connection* RequestClient::connect() {
   bool in_progress = false;
   Result<Fd> fd = start_connect(address_, in_progress);
   if (!fd.ok()) {
-    // Those that are there go on serving; without any, waiting would be for nothing.
+    // Existing connections go on serving; without any, waiting is pointless.
     if (connections_.empty()) refuse_all(waiting_, broken(fd.error().errnum));
     return nullptr;
   }
@@ -145,7 +144,7 @@ RequestClient::Connection* RequestClient::connect() {
   return connections_.back().get();
 }
 
-// Who is told may ask again at once.
+// A callback may add requests.
 void RequestClient::refuse_all(std::deque<Question>& questions, const Error& error) {
   for (const Question& question : std::exchange(questions, {})) answer(question, error);
 }
@@ -155,7 +154,7 @@ void RequestClient::lost(Connection& connection, const Error& error) {
   connections_.remove_if(
       [&connection](const std::unique_ptr<Connection>& c) { return c.get() == &connection; });
   if (!question) return;
-  // A server that was started anew has closed its old connections: that is no answer.
+  // A server that restarts closes its connections: that is no answer.
   if (!question->tried && error.fault == Fault::retry) {
     question->tried = true;
     waiting_.push_front(std::move(*question));
@@ -165,7 +164,7 @@ void RequestClient::lost(Connection& connection, const Error& error) {
   answer(*question, error);
 }
 
-void RequestClient::look_around() {
+void RequestClient::sweep() {
   const std::int64_t now = loop_.now_us();
   std::deque<Question> overdue;
   for (auto at = connections_.begin(); at != connections_.end();) {
@@ -180,7 +179,7 @@ void RequestClient::look_around() {
     if (late) overdue.push_back(std::move(*at));
     at = late ? waiting_.erase(at) : std::next(at);
   }
-  refuse_all(overdue, timed_out());
+  refuse_all(overdue, kTimedOut);
   if (!waiting_.empty()) schedule_pump();
   if (connections_.empty() && in_flight() == 0) sweep_.reset();
 }

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// event/request_client.h - questions to one server over a few connections, without waiting for
-// answers.
+// event/request_client.h - asynchronous requests to one server over a few connections.
 //
-// For protocols in which the server greets, and then sends one message for each it gets.  A few
-// connections are kept, each with one question under way, so that one slow answer does not hold up
-// the others; what comes on top waits in a bounded queue.  A connection that breaks under a
-// question costs it one more try; one that talks nonsense, or is late, is closed: its answer could
-// still come, and must not be taken for that to another question.
+// For protocols in which the server greets and then answers each message with one.  Each connection
+// has one request under way, so that one slow answer does not delay the others; further requests
+// wait in a bounded queue.  A request whose connection breaks is tried once more.  A connection
+// that violates the protocol or exceeds the time limit is closed: a late answer must not be taken
+// for that to another request.
 //
 // Threads: none; one Loop.  Blocking: none.  Bounded: connections, queue, size of a reply, time.
 // Tests: tests/event/request_client_test.cc, tests/maps/proxy_client_test.cc
@@ -32,14 +31,14 @@ namespace qv {
 
 struct RequestClientLimits {
   std::size_t connections = 8;
-  std::size_t queue = 1000;           // questions that wait for a connection; at least 1
+  std::size_t queue = 1000;           // requests that wait for a connection; at least 1
   std::size_t max_reply = 2u << 20;   // bytes
-  std::int64_t idle_us = 60'000'000;  // after which a connection is given up
+  std::int64_t idle_us = 60'000'000;  // after which a connection is closed
 };
 
 class RequestClient {
  public:
-  // Where messages end, on one connection.
+  // Finds the messages of one connection.
   class Framing {
    public:
     enum class Seen : std::uint8_t { partial, message, nonsense };
@@ -47,37 +46,37 @@ class RequestClient {
     Framing() = default;
     Framing(const Framing&) = delete;
     Framing& operator=(const Framing&) = delete;
-    // Looks at all that has come since the last message.
+    // `input`: everything since the last message.
     virtual Seen look(std::string_view input) = 0;
-    // Bytes of the message that was seen.
+    // Bytes of the message found.
     [[nodiscard]] virtual std::size_t size() const = 0;
-    // Is the message that was seen what the server says first?
+    // True if the message found is the server's greeting.
     [[nodiscard]] virtual bool is_greeting(std::string_view message) const = 0;
     // The next look() begins a new message.
     virtual void reset() = 0;
   };
   using NewFraming = std::function<std::unique_ptr<Framing>()>;
 
-  // What the client makes of a reply; nonsense ends the connection.
+  // The client's judgement of a reply; nonsense ends the connection.
   enum class Sense : std::uint8_t { good, nonsense };
-  // The reply, one message, good until the callback returns; or why there is none.  Errors: nobody
-  // answers there, the connection broke twice, ETIMEDOUT, EAGAIN: the queue is full (retry); no
-  // message of the protocol (protocol).
+  // The reply, one message, valid until the callback returns.  Errors: no server, the connection
+  // broke twice, ETIMEDOUT, EAGAIN: the queue is full (retry); no message of the protocol
+  // (protocol).
   using Callback = std::function<Sense(const Result<std::string_view>& reply)>;
 
   // REQUIRES: `loop` outlives it.
   RequestClient(Loop& loop, StreamAddress address, const RequestClientLimits& limits,
                 NewFraming new_framing);
-  ~RequestClient();  // what is under way is dropped without calling back; not from within a
-                     // callback
+  // Drops pending requests without calling back.  REQUIRES: not called from within a callback.
+  ~RequestClient();
   RequestClient(const RequestClient&) = delete;
   RequestClient& operator=(const RequestClient&) = delete;
 
-  // Calls back once, from the loop, never from within ask(), and soon after `due_us` of the loop's
-  // clock at the latest.
+  // Calls back once, from the loop, never from within ask(), and at the latest soon after `due_us`
+  // of the loop's clock.
   void ask(std::string request, std::int64_t due_us, Callback callback);
 
-  // Questions under way and waiting.
+  // Requests under way and waiting.
   [[nodiscard]] std::size_t in_flight() const;
   [[nodiscard]] std::size_t connections() const { return connections_.size(); }
 
@@ -97,7 +96,7 @@ class RequestClient {
   [[nodiscard]] Connection* connect();
   Sense answer(const Question& question, const Result<std::string_view>& reply);
   void lost(Connection& connection, const Error& error);
-  void look_around();
+  void sweep();
 
   Loop& loop_;
   const StreamAddress address_;
@@ -105,7 +104,7 @@ class RequestClient {
   const StreamLimits stream_limits_;
   const NewFraming new_framing_;
   std::deque<Question> waiting_;
-  std::deque<Question> refused_;  // told when the loop turns
+  std::deque<Question> refused_;  // answered at the next turn of the loop
   std::list<std::unique_ptr<Connection>> connections_;
   Loop::Owned sweep_;  // while there is a connection or a question
   Loop::Owned turn_;

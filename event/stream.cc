@@ -16,10 +16,10 @@ namespace {
 
 constexpr std::size_t kReadSize = 64u << 10;   // bytes taken from a socket at once
 constexpr std::size_t kBatchSize = 64u << 10;  // replies collected before they are sent
-constexpr std::size_t kKeepCapacity = 512;     // a stream's buffer that grew larger is given back
+constexpr std::size_t kKeepCapacity = 512;     // a stream's larger buffer is freed
 
-// One loop runs in one thread: while a stream is shown input, nobody else is, so all streams share
-// the buffer that is read into and the batch that replies are collected in.
+// Streams share the read buffer and the batch of replies: there is one thread, in which one stream
+// at a time shows input.
 std::array<char, kReadSize>& read_buffer() {
   static std::array<char, kReadSize> buffer;
   return buffer;
@@ -75,7 +75,7 @@ void Stream::write(std::string_view bytes) {
 void Stream::resume() {
   if (!paused_) return;
   paused_ = false;
-  // It was not the peer that made us wait.
+  // The pause does not count against the peer.
   last_us_ = loop_.now_us();
   if (message_since_us_ != 0) message_since_us_ = last_us_;
   if (!ended_) schedule_turn();
@@ -108,7 +108,7 @@ std::optional<StreamEnd> Stream::overdue(std::int64_t now_us) const {
   };
   if (ended_) return std::nullopt;
   if (over(output_since_us_, limits_.drain_us)) return StreamEnd::too_slow;
-  // A paused stream waits for us, not for its peer.
+  // A paused stream waits for its user, not for its peer.
   if (paused_ || output_since_us_ != 0) return std::nullopt;
   if (over(message_since_us_, limits_.message_us)) return StreamEnd::too_slow;
   if (over(last_us_, limits_.idle_us)) return StreamEnd::idle;
@@ -121,7 +121,7 @@ std::int64_t Stream::idle_since_us() const {
 }
 
 bool Stream::may_show() const {
-  return !paused_ && !closing_ && !ended_ && !last_input_told_ && out_.empty();
+  return !paused_ && !closing_ && !ended_ && !last_input_shown_ && out_.empty();
 }
 
 void Stream::watch_input() {
@@ -140,12 +140,12 @@ void Stream::on_turn() {
     const Flushed flushed = flush({});
     if (flushed == Flushed::failed) return end(StreamEnd::failed);
   }
-  if (may_show() && take({}) == Alive::no) return;
+  if (may_show() && consume({}) == Alive::no) return;
   if (settle() == Alive::yes && may_show()) watch_input();
 }
 
 void Stream::on_readable() {
-  // A pause usually is over before more comes: only now is it worth the system calls.
+  // A pause is usually over before more arrives: only now is it worth the system calls.
   if (!may_show()) {
     reading_.reset();
     return;
@@ -162,7 +162,7 @@ void Stream::on_readable() {
     end_of_input_ = true;
     reading_.reset();
   }
-  if (take({buffer.data(), static_cast<std::size_t>(n)}) == Alive::yes) {
+  if (consume({buffer.data(), static_cast<std::size_t>(n)}) == Alive::yes) {
     static_cast<void>(settle());
   }
 }
@@ -172,7 +172,7 @@ void Stream::on_writable() {
   if (flush({}) == Flushed::failed) return end(StreamEnd::failed);
   if (!out_.empty()) return;
   writing_.reset();
-  if (may_show() && take({}) == Alive::no) return;
+  if (may_show() && consume({}) == Alive::no) return;
   if (settle() == Alive::yes && may_show()) watch_input();
 }
 
@@ -192,10 +192,9 @@ void Stream::finish_connect() {
   user_->on_connected(*this);
 }
 
-// Shows what was kept and what is `fresh`, sends what the user wrote, keeps the rest.
-Stream::Alive Stream::take(std::string_view fresh) {
-  // What is half read is added to in place: a message that comes in small pieces is not copied
-  // again for each of them.
+// Shows the unconsumed and the `fresh` input, sends the output, stores the rest.
+Stream::Alive Stream::consume(std::string_view fresh) {
+  // Appended in place: a message in small pieces is not copied again for each of them.
   const bool kept = !in_.empty();
   if (kept) in_.append(fresh);
   std::string_view input = kept ? std::string_view(in_) : fresh;
@@ -211,13 +210,13 @@ Stream::Alive Stream::take(std::string_view fresh) {
   } else {
     in_.assign(input);
   }
-  note_rest(input.size() != size);
+  record_rest(input.size() != size);
   if (in_.size() <= limits_.max_input || !may_show()) return Alive::yes;
   end(StreamEnd::too_much_input);
   return Alive::no;
 }
 
-// Shows input until no more of it is consumed, or enough is written to be sent first.
+// Shows input until no more of it is consumed, or the batch is full and must be sent first.
 Stream::Shown Stream::show(std::string_view& input) {
   bool destroyed = false;
   destroyed_ = &destroyed;
@@ -251,8 +250,8 @@ Stream::Alive Stream::flush_batch() {
   return Alive::no;
 }
 
-// Notes since when the peer owes us the rest of a message.
-void Stream::note_rest(bool consumed_some) {
+// Records since when the rest of a message has been missing.
+void Stream::record_rest(bool consumed_some) {
   if (in_.empty()) {
     empty(in_, kKeepCapacity);
     message_since_us_ = 0;
@@ -261,7 +260,7 @@ void Stream::note_rest(bool consumed_some) {
   }
 }
 
-// Sends what waits and then `bytes`; what does not go out waits.
+// Sends the queued output and then `bytes`; the rest is queued.
 Stream::Flushed Stream::flush(std::string_view bytes) {
   if (!out_.empty() || connecting_) {
     out_.append(bytes);
@@ -279,7 +278,7 @@ Stream::Flushed Stream::flush(std::string_view bytes) {
       return Flushed::failed;
     }
     sent += static_cast<std::size_t>(n);
-    // An answer to what has just been read needs no other look at the clock.
+    // Right after reading, the clock need not be read again.
     if (queued) last_us_ = loop_.now_us();
   }
   if (sent == bytes.size()) {
@@ -297,7 +296,7 @@ Stream::Flushed Stream::flush(std::string_view bytes) {
   return Flushed::some;
 }
 
-// Ends the stream where nothing is left to do on it.
+// Ends the stream if nothing is left to do.
 Stream::Alive Stream::settle() {
   if (ended_) return Alive::no;
   if (!out_.empty()) return Alive::yes;
@@ -306,14 +305,14 @@ Stream::Alive Stream::settle() {
     return Alive::no;
   }
   if (!end_of_input_ || paused_) return Alive::yes;
-  if (!last_input_told_) {
-    last_input_told_ = true;
+  if (!last_input_shown_) {
+    last_input_shown_ = true;
     bool destroyed = false;
     destroyed_ = &destroyed;
     user_->on_last_input(*this, in_);
     if (destroyed) return Alive::no;
     destroyed_ = nullptr;
-    // What it wrote, or waits for, is sent first; then this function runs again.
+    // Its output, or what it waits for, is sent first; then this function runs again.
     if (!out_.empty() || paused_) return Alive::yes;
   }
   end(closing_ ? StreamEnd::closed : StreamEnd::peer_closed);

@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // event/stream.h - one connected stream socket on a Loop: bytes in, bytes out, all of it bounded.
 //
-// What arrives is shown to the user of the stream until it has consumed it; what it writes while it
-// is shown input goes out in one piece afterwards.  While a peer does not take what was written,
-// nothing more is read from it, so what waits for it is bounded by one batch of replies (64 KiB and
-// the reply that fills it).  Nothing is kept for a peer that is silent: buffers exist only while
-// something is unfinished.
+// The user is shown input until it has consumed it; the output that it writes meanwhile is sent in
+// one piece afterwards.  While a peer does not read its output, nothing more is read from it:
+// unsent output is bounded by one batch of replies (64 KiB and the reply that fills it).  A silent
+// peer has no buffers: they exist only while something is unfinished.
 //
 // Threads: none; one Loop.  Blocking: never.  Owns: the descriptor.
 // Tests: tests/event/stream_test.cc
@@ -25,17 +24,17 @@ namespace qv {
 
 // Times in microseconds; 0: no limit.
 struct StreamLimits {
-  std::size_t max_input = 1u << 20;  // bytes of one message that is not whole yet
-  std::int64_t idle_us = 0;          // nothing is unfinished and nothing happens
+  std::size_t max_input = 1u << 20;  // bytes of one incomplete message
+  std::int64_t idle_us = 0;          // without anything unfinished
   std::int64_t message_us = 0;       // from the first byte of a message to its last
-  std::int64_t drain_us = 0;         // from a reply written to all of it taken
+  std::int64_t drain_us = 0;         // from writing a reply until all of it is sent
 };
 
 // Why a stream is over.
 enum class StreamEnd : std::uint8_t {
-  peer_closed,     // the peer sent its last byte, and has got all that was written
-  closed,          // close() was called, and all that was written is sent
-  failed,          // errnum() says why: reset, broken pipe, connection refused
+  peer_closed,     // the peer sent its last byte, and all output is sent
+  closed,          // close() was called, and all output is sent
+  failed,          // errnum() is the reason: reset, broken pipe, connection refused
   too_much_input,  // a message longer than max_input
   too_slow,        // message_us or drain_us is over
   idle,            // idle_us is over, or the place was needed for another
@@ -43,19 +42,17 @@ enum class StreamEnd : std::uint8_t {
 
 class Stream {
  public:
-  // Who talks on a stream.  Every call comes from the loop, none from within a call to the stream;
-  // each may destroy the stream.
+  // Called from the loop, never from within a call to the stream; each call may destroy the stream.
   class User {
    public:
     virtual ~User() = default;
 
-    // `input` is what has arrived and was not consumed, never empty.  Returns how many bytes of it
-    // are consumed: 0 means that more must come first.  Best one message a call: after each call
-    // that consumed some, what is left is shown again, unless the stream was paused, is closing, or
-    // has output to get rid of first.
+    // `input`, never empty, has arrived and is not consumed yet.  Returns the number of bytes
+    // consumed; 0: more must arrive first.  Best one message per call: the rest is shown again,
+    // unless the stream was paused, is closing, or must send output first.
     virtual std::size_t on_input(Stream& stream, std::string_view input) = 0;
 
-    // The peer will send no more; `rest` is what was never consumed.  It may still read: what is
+    // The peer has closed its side; `rest` was never consumed.  The peer may still read: output
     // written now is sent before the stream ends.
     virtual void on_last_input(Stream& /*stream*/, std::string_view /*rest*/) {}
 
@@ -74,39 +71,39 @@ class Stream {
   Stream(const Stream&) = delete;
   Stream& operator=(const Stream&) = delete;
 
-  // Begins to read, or first waits for the connection.  Once.  REQUIRES: `user` outlives the
+  // Begins to read, or waits for the connection first.  Called once.  REQUIRES: `user` outlives the
   // stream.
   void start(User& user, Connecting connecting = Connecting::no);
 
-  // Queues bytes.  What on_input() writes is sent when it has returned, everything else when the
-  // loop turns.
+  // Queues bytes.  Output of on_input() is sent when that returns, other output at the next turn of
+  // the loop.
   void write(std::string_view bytes);
 
-  // Shows no input until resume(): the user waits for something of its own.
+  // Shows no input until resume().
   void pause() { paused_ = true; }
   void resume();
   [[nodiscard]] bool paused() const { return paused_; }
 
-  // Reads no more, sends what is queued, then ends with StreamEnd::closed.
+  // Reads no more, sends the queued output, then ends with StreamEnd::closed.
   void close();
-  // Ends without a further word: closes the descriptor, on_end() is not called.
+  // Closes the descriptor at once; on_end() is not called.
   void close_now();
 
   // Bytes written and not yet sent.
   [[nodiscard]] std::size_t unsent() const;
-  // Which limit is broken at this moment of the loop's clock, if any; for whoever sweeps.
+  // The limit that is exceeded at this time of the loop's clock, if any.
   [[nodiscard]] std::optional<StreamEnd> overdue(std::int64_t now_us) const;
-  // Moment of the last byte read or sent; INT64_MAX while something is unfinished.
+  // Time of the last byte read or sent; INT64_MAX while something is unfinished.
   [[nodiscard]] std::int64_t idle_since_us() const;
-  // Ends the stream now, as if the loop had found `why`.
+  // Ends the stream now, because of `why`.
   void end(StreamEnd why);
 
   [[nodiscard]] int fd() const { return fd_.get(); }
-  // errno of what made the stream fail.
+  // The errno of StreamEnd::failed.
   [[nodiscard]] int errnum() const { return errnum_; }
 
  private:
-  // A member function whose callbacks may have destroyed the stream says so.
+  // Returned by member functions whose callbacks may destroy the stream.
   enum class Alive : std::uint8_t { no, yes };
 
   void on_readable();
@@ -114,10 +111,10 @@ class Stream {
   void on_turn();
   void finish_connect();
   enum class Shown : std::uint8_t { rest_not_wanted, batch_full, destroyed };
-  Alive take(std::string_view fresh);
+  Alive consume(std::string_view fresh);
   Shown show(std::string_view& input);
   Alive flush_batch();
-  void note_rest(bool consumed_some);
+  void record_rest(bool consumed_some);
   enum class Flushed : std::uint8_t { all, some, failed };
   Flushed flush(std::string_view bytes);
   Alive settle();
@@ -143,7 +140,7 @@ class Stream {
   bool in_input_ = false;  // writes are collected in the batch
   bool closing_ = false;
   bool end_of_input_ = false;
-  bool last_input_told_ = false;
+  bool last_input_shown_ = false;
   bool connecting_ = false;
   bool ended_ = false;
 };

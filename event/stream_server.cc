@@ -17,7 +17,7 @@ namespace {
 
 constexpr std::int64_t kSecond = 1000000;
 constexpr std::int64_t kSweepUs = kSecond;
-constexpr std::int64_t kEvictableUs = kSecond;  // idle for less is a pause in a conversation
+constexpr std::int64_t kEvictableUs = kSecond;  // a shorter silence is a pause in a conversation
 constexpr std::int64_t kListenAgainUs = kSecond / 10;
 constexpr std::int64_t kTroubleUs = 60 * kSecond;
 
@@ -34,7 +34,7 @@ std::size_t clients_that_fit(std::size_t wanted, std::size_t spare) {
   return std::min(wanted, limit - std::min(spare, limit / 2));
 }
 
-// One connection; passes everything on to its session, and tells the server when it is over.
+// One connection and its session.
 class StreamServer::Client final : public Stream::User {
  public:
   Client(StreamServer& server, Fd fd)
@@ -46,11 +46,10 @@ class StreamServer::Client final : public Stream::User {
   void on_last_input(Stream& s, std::string_view rest) override { session->on_last_input(s, rest); }
   void on_end(Stream& s, StreamEnd why) override {
     session->on_end(s, why);
-    server_.count(why);
-    server_.forget(*this);
+    server_.on_client_end(*this, why);
   }
 
-  // In this order: the session is destroyed first, and may still use the stream.
+  // In this order: the session, destroyed first, may still use the stream.
   Stream stream;
   std::unique_ptr<StreamSession> session;
   Clients::iterator place;
@@ -60,7 +59,7 @@ class StreamServer::Client final : public Stream::User {
 };
 
 StreamServer::StreamServer(Loop& loop, const StreamServerLimits& limits)
-    : loop_(loop), limits_(limits), sweep_(loop.every(kSweepUs, [this] { look_around(); })) {}
+    : loop_(loop), limits_(limits), sweep_timer_(loop.every(kSweepUs, [this] { sweep(); })) {}
 
 StreamServer::~StreamServer() = default;
 
@@ -86,18 +85,22 @@ void StreamServer::on_connections(Listener& listener) {
     if (full && longest_idle() == nullptr) return wait_for_room("too many clients");
     Fd fd(::accept4(listener.fd.get(), nullptr, nullptr, SOCK_NONBLOCK | SOCK_CLOEXEC));
     if (fd.valid()) {
-      if (full) evict(*longest_idle());
+      if (full) {
+        ++counters_.evicted;
+        end(*longest_idle(), StreamEnd::idle);
+      }
       add(std::move(fd), listener.factory);
       continue;
     }
     if (errno == EINTR || errno == ECONNABORTED) continue;
-    // The limit of open files is looked at before the backlog is: only the first call was made
-    // knowing that somebody waits.
+    // accept() checks the limit of open files before the backlog: only at the first call a client
+    // is known to wait.
     if (i > 0 || !no_descriptors(errno)) return;
     ++counters_.no_descriptors;
     Client* longest = longest_idle();
     if (longest == nullptr) return wait_for_room("no more descriptors for clients");
-    evict(*longest);
+    ++counters_.evicted;
+    end(*longest, StreamEnd::idle);
   }
 }
 
@@ -116,8 +119,8 @@ void StreamServer::add(Fd fd, const Factory& factory) {
   client.stream.start(client);
 }
 
-// Whoever has been idle longest, if for long enough.  A walk over all of them, but only when the
-// house is full.
+// The client that has been idle longest, if long enough.  A walk over all clients, but only when
+// there is no room.
 StreamServer::Client* StreamServer::longest_idle() {
   Client* longest = nullptr;
   std::int64_t since_us = loop_.now_us() - kEvictableUs;
@@ -127,11 +130,6 @@ StreamServer::Client* StreamServer::longest_idle() {
     longest = &client;
   }
   return longest;
-}
-
-void StreamServer::evict(Client& client) {
-  ++counters_.evicted;
-  end(client, StreamEnd::idle);
 }
 
 void StreamServer::end(Client& client, StreamEnd why) {
@@ -146,19 +144,19 @@ void StreamServer::each_session(const std::function<void(StreamSession&)>& act) 
   for (Client& client : clients_) act(*client.session);
 }
 
-// A listener that stays readable would keep the loop from sleeping.
+// Stops watching the listeners for a while: a readable one would keep the loop from sleeping.
 void StreamServer::wait_for_room(std::string_view why) {
   for (const auto& listener : listeners_) listener->watch.reset();
   listen_again_ = loop_.after(kListenAgainUs, [this] {
     for (const auto& listener : listeners_) watch(*listener);
   });
   const std::int64_t now = loop_.now_us();
-  if (!trouble_ || (trouble_told_us_ != 0 && now - trouble_told_us_ < kTroubleUs)) return;
-  trouble_told_us_ = now;
+  if (!trouble_ || (trouble_reported_us_ != 0 && now - trouble_reported_us_ < kTroubleUs)) return;
+  trouble_reported_us_ = now;
   trouble_(why);
 }
 
-void StreamServer::look_around() {
+void StreamServer::sweep() {
   const std::int64_t now = loop_.now_us();
   for (auto at = clients_.begin(); at != clients_.end();) {
     Client& client = *at++;
@@ -166,15 +164,14 @@ void StreamServer::look_around() {
   }
 }
 
-void StreamServer::count(StreamEnd why) {
+void StreamServer::on_client_end(Client& client, StreamEnd why) {
   using Counters = StreamServerCounters;
   static constexpr std::uint64_t Counters::*kEnds[] = {
       &Counters::closed_by_peer, &Counters::closed,   &Counters::failed,
       &Counters::too_much_input, &Counters::too_slow, &Counters::idle};
   static_assert(std::size(kEnds) == static_cast<std::size_t>(StreamEnd::idle) + 1);
   ++(counters_.*kEnds[static_cast<std::size_t>(why)]);
+  clients_.erase(client.place);
 }
-
-void StreamServer::forget(Client& client) { clients_.erase(client.place); }
 
 }  // namespace qv
