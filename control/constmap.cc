@@ -54,7 +54,7 @@ void Constmap::add(std::string_view key, std::string_view value, int line) {
   if (key.size() > longest_key_) longest_key_ = key.size();
   std::uint32_t& slot = slots_[find_slot(key, stored.hash)];
   if (slot != 0) {
-    entries_[slot - 1] = stored;  // qmail's constmap finds the later one of two equal keys
+    entries_[slot - 1] = stored;  // as in qmail's constmap, the later of two equal keys counts
     return;
   }
   entries_.push_back(stored);
@@ -78,7 +78,7 @@ std::size_t Constmap::find_slot(std::string_view key, std::uint32_t hash) const 
 }
 
 std::optional<Constmap::Entry> Constmap::find(std::string_view key) const {
-  // Also what keeps a hostile domain of hundreds of dots cheap: its long suffixes are not hashed.
+  // Keeps a hostile domain of hundreds of dots cheap, too: its long suffixes are not hashed.
   if (entries_.empty() || key.size() > longest_key_) return std::nullopt;
   const std::uint32_t slot = slots_[find_slot(key, hash_ignoring_case(key))];
   if (slot == 0) return std::nullopt;

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// control/constmap.h - the entries of a control file, found without regard to the case of letters.
+// control/constmap.h - the entries of a control file, found regardless of the case of letters.
 //
-// As qmail's constmap: only A to Z and a to z are letters, an 8-bit byte equals itself alone, and
-// of two lines with the same key the later one counts.  Each entry remembers the line it stands
-// on, so that whoever decides by it can say so.
+// As qmail's constmap: only A to Z and a to z are letters, 8-bit bytes match exactly, and of two
+// lines with the same key the later one counts.  Each entry has its line number, so that a decision
+// can name it.
 //
 // Threads: none.  Blocking: none.  find() does not allocate.
 // Owns: a copy of the text.  Manual: qmail-control(5).  Tests: tests/control/constmap_test.cc
@@ -25,7 +25,7 @@ class Constmap {
  public:
   enum class Form : std::uint8_t {
     keys,   // a line is a key; its value is empty
-    pairs,  // `key:value`, cut at the first colon, blanks around it kept
+    pairs,  // `key:value`, cut at the first colon; blanks around it belong to key and value
   };
 
   // The views point into the map.
@@ -35,24 +35,23 @@ class Constmap {
     int line = 0;
   };
 
-  // Without entries.
   Constmap() = default;
 
-  // Of `pairs`, a line without a colon is passed over, as qmail does; its number is added to
-  // `malformed` where that is given.
+  // A line of `pairs` without a colon is ignored, as by qmail; its number is added to `malformed`,
+  // if given.
   Constmap(const std::vector<ControlLine>& lines, Form form, std::vector<int>* malformed = nullptr);
 
   // The entry with this key, or nullopt.  The empty key is a key like any other (`:value`).
   [[nodiscard]] std::optional<Entry> find(std::string_view key) const;
 
-  // The entry of the domain itself, or of its longest suffix that begins with a dot and has one.
+  // The entry of the domain itself, or else of its longest suffix that begins with a dot.
   [[nodiscard]] std::optional<Entry> find_domain(std::string_view domain) const;
 
-  // Number of different keys.
+  // Number of distinct keys.
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:
-  // Places are offsets into text_; hash is that of the lower-cased key.
+  // Offsets into text_, and the hash of the lower-cased key.
   struct Stored {
     std::uint32_t key_at = 0;
     std::uint32_t key_size = 0;

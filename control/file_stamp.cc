@@ -95,7 +95,7 @@ Result<std::string> read_regular_file(const std::string& path, std::size_t limit
   static_cast<FileStamp&>(seen) = stamp_of(st, clock());
   if (seen.size > limit) return Error{Fault::config, EFBIG, "read"};
 
-  // One byte more than there is: a file that grows is noticed.
+  // One byte more, to notice a file that grows.
   std::string text(static_cast<std::size_t>(seen.size) + 1, '\0');
   QV_TRY(const std::size_t got, read_full(fd, text.data(), text.size()));
   text.resize(got);

@@ -18,14 +18,8 @@ std::string_view trim_end(std::string_view line) {
 }  // namespace
 
 std::string to_string(const Problem& problem) {
-  std::string out = problem.where;
-  if (problem.line > 0) {
-    out += ':';
-    out += std::to_string(problem.line);
-  }
-  out += ": ";
-  out += problem.text;
-  return out;
+  const std::string line = problem.line > 0 ? ":" + std::to_string(problem.line) : "";
+  return problem.where + line + ": " + problem.text;
 }
 
 bool parse_control_text(std::string_view text, std::vector<ControlLine>& lines) {

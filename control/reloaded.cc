@@ -19,12 +19,12 @@ std::string describe(const Error& error) {
   return text;
 }
 
-// Whatever was a reason to read stays one until accepts().
+// The reason to read stays until accepts().
 void FileWatch::failed(const Error& error) { trouble_ = describe(error); }
 
 std::string FileWatch::take_trouble() {
-  if (trouble_ == told_) return {};
-  return told_ = trouble_;
+  if (trouble_ == reported_) return {};
+  return reported_ = trouble_;
 }
 
 bool FileWatch::is_due(std::int64_t now_us) {
@@ -32,7 +32,7 @@ bool FileWatch::is_due(std::int64_t now_us) {
   forced_ = false;
   now_us_ = now_us;
   next_us_ = now_us + interval_us_;
-  looked_ns_ = wall_();
+  checked_ns_ = wall_();
   if (again_) return true;
   return std::any_of(files_.begin(), files_.end(), [](const SourceStamp& file) {
     return !is_settled(file) || compare_source(file) != SourceState::same;
@@ -46,21 +46,21 @@ bool FileWatch::accepts(std::vector<SourceStamp> files) {
                                });
   if (!same) since_us_ = now_us_;
   const bool stayed = (now_us_ - since_us_) * 1000 >= kSettleNs;
-  // By the clock of before the reading, which may have taken a while.
-  const std::int64_t settled_before = looked_ns_ - kSettleNs;
-  bool believed = true;
+  // On the clock of before the reading, which may have taken long.
+  const std::int64_t settled_before = checked_ns_ - kSettleNs;
+  bool accepted = true;
   for (SourceStamp& file : files) {
     const bool old = std::max(file.modified_ns, file.changed_ns) < settled_before;
     file.settled = stayed || old ? 1 : 0;
-    believed = believed && (!file.unfinished || file.settled == 1);
+    accepted = accepted && (!file.unfinished || file.settled == 1);
   }
   files_ = std::move(files);
   again_ = false;
-  if (believed) {
+  if (accepted) {
     trouble_.clear();
-    told_.clear();
+    reported_.clear();
   }
-  return believed;
+  return accepted;
 }
 
 }  // namespace qv

@@ -1,19 +1,20 @@
 // SPDX-License-Identifier: 0BSD
 // control/reloaded.h - a value read from files, and read again when they change.
 //
-// The value read before serves until a whole new one has been read.  At most once per interval the
-// files are looked at by stat, and read
-//   - when one has changed, is another file, has appeared or gone;
-//   - again in each interval while one is unsettled (file_stamp.h), so that a file replaced twice
-//     within one tick of the file system's clock is noticed.  What stays as it is for kSettleNs on
-//     our own clock has settled as well, whatever times a file server puts on it;
-//   - again in each interval after a reading that failed: an error is not remembered as "nothing".
-// A file that is unfinished (empty, or without an end of its last line) is not believed before it
-// has settled: somebody may be in the midst of writing it.  Until then the old value serves; where
-// there is none, as at the start, there is an Error (Fault::retry, EAGAIN), and what depends on the
-// value is undecided for two seconds at most.  A finished file is believed at once.
+// The old value is used until a complete new one has been read.  At most once per interval the
+// files are checked by stat, and read
+//   - when one has changed, was replaced, has appeared or disappeared;
+//   - in each interval while one is unsettled (file_stamp.h), so that a file replaced twice within
+//   one
+//     tick of the file system's clock is noticed.  A file that stays unchanged for kSettleNs on our
+//     own clock has settled as well, whatever times a file server gives it;
+//   - in each interval after a reading that failed: an error never counts as absence.
+// An unfinished file (empty, or without the end of its last line) may be half written: it is not
+// accepted before it has settled.  Until then the old value is used; without one, as at the start,
+// there is an Error (Fault::retry, EAGAIN), and what depends on the value is undecided for at most
+// two seconds.  A finished file is accepted at once.
 //
-// Threads: none.  Blocking: stat, and whatever the reader does.  Owns: the value.
+// Threads: none.  Blocking: stat, and what the reader does.  Owns: the value.
 // Tests: tests/control/reloaded_test.cc
 #ifndef QV_CONTROL_RELOADED_H_
 #define QV_CONTROL_RELOADED_H_
@@ -30,30 +31,30 @@
 
 namespace qv {
 
-// none: nothing has been read, or nothing that is believed yet.  taken: there is a new value.
-// failed: there is an error, and the old value where there was one.
+// none: nothing was read, or it is not accepted yet.  taken: there is a new value.  failed: there
+// is an error, and the old value if there was one.
 enum class Reload : std::uint8_t { none, taken, failed };
 
-// What came of looking at several of them.
+// The result of checking several of them.
 enum class Change : std::uint8_t { none, changed };
 
 // "open: No such file or directory".
 [[nodiscard]] std::string describe(const Error& error);
 
-// When to read the files again, and whether to believe them: Reloaded without its value.
+// When to read the files again, and whether to accept them: Reloaded without its value.
 class FileWatch {
  public:
   FileWatch(WallClock wall, std::int64_t interval_us) : wall_(wall), interval_us_(interval_us) {}
 
-  // True: read now, and say what came of it by failed() or accepts().  The first time always;
-  // otherwise at most once per interval.  `now_us` is of a clock that does not go back.
+  // True: read now, and report the result by failed() or accepts().  Always true the first time,
+  // else at most once per interval.  `now_us`: on a monotonic clock.
   [[nodiscard]] bool is_due(std::int64_t now_us);
   void force() {
     again_ = forced_ = true;
-    told_.clear();
+    reported_.clear();
   }
   void failed(const Error& error);
-  // The files that were read.  False: what they say is not to be believed yet.
+  // The files that were read.  False: they are not accepted yet.
   [[nodiscard]] bool accepts(std::vector<SourceStamp> files);
 
   [[nodiscard]] const std::vector<SourceStamp>& files() const { return files_; }
@@ -62,15 +63,15 @@ class FileWatch {
  private:
   WallClock wall_;
   std::int64_t interval_us_;
-  std::vector<SourceStamp> files_;  // as they were read last
-  std::int64_t now_us_ = 0;         // of the last look
+  std::vector<SourceStamp> files_;  // of the last reading
+  std::int64_t now_us_ = 0;         // time of the last check
   std::int64_t next_us_ = 0;
-  std::int64_t since_us_ = 0;   // since when files_ are as they are
-  std::int64_t looked_ns_ = 0;  // the wall clock's at the last look
+  std::int64_t since_us_ = 0;    // since when files_ have been unchanged
+  std::int64_t checked_ns_ = 0;  // wall clock at the last check
   bool forced_ = true;
   bool again_ = true;
   std::string trouble_;
-  std::string told_;
+  std::string reported_;
 };
 
 template <class T>
@@ -81,8 +82,8 @@ class Reloaded {
   explicit Reloaded(WallClock wall = wall_clock_ns, std::int64_t interval_us = kIntervalUs)
       : watch_(wall, interval_us) {}
 
-  // Calls `read` if there is reason to: Result<T> read(std::vector<SourceStamp>& files), which adds
-  // each file that it looks at to `files`, with a stamp from before its contents were read.
+  // Calls `read` if necessary: Result<T> read(std::vector<SourceStamp>& files) adds each file that
+  // it uses to `files`, with a stamp from before its contents were read.
   template <class Read>
   [[nodiscard]] Reload refresh(std::int64_t now_us, const Read& read) {
     if (!watch_.is_due(now_us)) return Reload::none;
@@ -105,19 +106,19 @@ class Reloaded {
 
   // The next refresh() reads the files, whatever the time.
   void force() { watch_.force(); }
-  // Gives up the value: there is none until the next reading that succeeds.
+  // Discards the value: there is none until the next successful reading.
   void drop() { value_.reset(); }
 
-  // What serves; null: nothing has been read yet, or it was dropped.  Valid until the next
+  // The current value; null: nothing has been read yet, or it was dropped.  Valid until the next
   // refresh().
   [[nodiscard]] T* value() { return value_ ? &*value_ : nullptr; }
   [[nodiscard]] const T* value() const { return value_ ? &*value_ : nullptr; }
-  // Of the last reading, where that failed; before the first: not read yet.
+  // The error of the last reading, if any; before the first one: not read yet.
   [[nodiscard]] const std::optional<Error>& error() const { return error_; }
-  // What the last reading failed with, for the log; empty where it did not, or where this has been
-  // taken since the last reading that succeeded and the last force().
+  // The error of the last reading, for the log; empty if there is none, or if it was returned
+  // before and neither a successful reading nor force() came in between.
   [[nodiscard]] std::string take_trouble() { return watch_.take_trouble(); }
-  // The files that it was read from last.
+  // The files of the last reading.
   [[nodiscard]] const std::vector<SourceStamp>& files() const { return watch_.files(); }
 
  private:

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 #include "control/settings.h"
 
-#include <string.h>
-
+#include <algorithm>
 #include <cstdlib>
 #include <utility>
 
+#include "control/reloaded.h"
 #include "core/check.h"
 #include "core/text.h"
 
@@ -17,23 +17,16 @@ constexpr std::string_view kHome = "qmailhome";
 
 std::string upper(std::string_view name) {
   std::string out(name);
-  for (char& c : out) {
-    if (c >= 'a' && c <= 'z') c = static_cast<char>(c - 'a' + 'A');
-  }
+  std::transform(out.begin(), out.end(), out.begin(), ascii_upper);
   return out;
 }
 
-std::string unreadable(const Error& error) {
-  std::string out = std::string("cannot be read: ") + error.what;
-  if (error.errnum != 0) out += std::string(": ") + strerror(error.errnum);
-  return out;
-}
+std::string unreadable(const Error& error) { return "cannot be read: " + describe(error); }
 
 std::string on_one_line(std::string_view text) {
   std::string out(text);
-  for (char& c : out) {
-    if (!is_printable(c)) c = '?';
-  }
+  std::replace_if(
+      out.begin(), out.end(), [](char c) { return !is_printable(c); }, '?');
   return out;
 }
 
@@ -60,20 +53,20 @@ Settings::Settings(std::vector<Setting> rows) {
   for (Setting& row : rows) rows_.push_back({.setting = std::move(row)});
 }
 
-bool Settings::find_in_environment(Row& row, const SettingSources& sources) const {
-  const auto take = [&](const std::string& name) {
+bool Settings::find_in_environment(Row& row, const SettingSources& sources) {
+  const auto find_one = [&](const std::string& name) {
     std::optional<std::string> value = sources.environment(name);
     if (!value) return false;
     row.value = *std::move(value);
     row.source = "environment " + name;
     return true;
   };
-  if (take(upper(row.setting.name))) return true;
+  if (find_one(upper(row.setting.name))) return true;
   std::string_view aliases = row.setting.aliases;
   while (!aliases.empty()) {
-    if (take(std::string(take_until(aliases, ' ')))) return true;
+    if (find_one(std::string(take_until(aliases, ' ')))) return true;
   }
-  return take(std::string(row.setting.name));
+  return find_one(std::string(row.setting.name));
 }
 
 bool Settings::find(Row& row, const SettingSources& sources, std::vector<Problem>& problems) {
@@ -104,14 +97,14 @@ void Settings::read_row(Row& row, const SettingSources& sources, std::vector<Pro
   if (home != std::string::npos) fallback.replace(home, kHome.size() + 1, home_);
   const bool found = find(row, sources, problems);
   if (found) {
-    const std::string wrong = row.setting.value.read(row.value);
-    if (wrong.empty()) return;
-    std::string_view rest = wrong;
+    const std::string errors = row.setting.value.read(row.value);
+    if (errors.empty()) return;
+    std::string_view rest = errors;
     while (!rest.empty()) problems.push_back({row.source, 0, on_one_line(take_until(rest, '\0'))});
   }
   row.value = fallback;
   std::string wrong = row.setting.value.read(fallback);
-  // Only what has no default is wrong here: it has to be set.
+  // A default that is not accepted belongs to a setting that must be set.
   const std::string_view place = row.setting.of_process ? "" : "control/";
   if (!found && !wrong.empty()) {
     problems.push_back({std::string(place) + std::string(row.setting.name), 0, std::move(wrong)});
@@ -124,10 +117,11 @@ void Settings::read(const SettingSources& sources, std::vector<Problem>& problem
     read_row(row, sources, problems);
     if (row.setting.name == kHome) home_ = row.value;
   }
-  for (const auto& [name, value] : sources.given) {
-    bool known = false;
-    for (const Row& row : rows_) known = known || row.setting.name == name;
-    if (!known) problems.push_back({"-o " + name, 0, "there is no such setting"});
+  for (const auto& given : sources.given) {
+    const auto is_meant = [&given](const Row& row) { return row.setting.name == given.first; };
+    if (std::none_of(rows_.begin(), rows_.end(), is_meant)) {
+      problems.push_back({"-o " + given.first, 0, "there is no such setting"});
+    }
   }
 }
 
@@ -168,13 +162,9 @@ std::optional<std::int64_t> parse_duration(std::string_view text, char unit) {
 
 namespace setting {
 
-SettingValue text(std::string& member) {
-  return text(member, [](std::string_view) { return std::string(); });
-}
-
 SettingValue text(std::string& member, Check check) {
   return {[&member, check](std::string_view value) {
-    std::string wrong = check(value);
+    std::string wrong = check == nullptr ? std::string() : check(value);
     if (wrong.empty()) member = value;
     return wrong;
   }};

@@ -1,17 +1,18 @@
 // SPDX-License-Identifier: 0BSD
 #include "control/verifyprobe.h"
 
+#include <algorithm>
+
 #include "core/text.h"
 
 namespace qv {
 
 bool is_host_name(std::string_view s) {
   if (s.empty() || s.front() == '-' || s.front() == '.' || s.size() > 255) return false;
-  for (const char c : s) {
+  return std::all_of(s.begin(), s.end(), [](char c) {
     const char low = ascii_lower(c);
-    if (!is_digit(c) && (low < 'a' || low > 'z') && c != '-' && c != '.' && c != '_') return false;
-  }
-  return true;
+    return is_digit(c) || (low >= 'a' && low <= 'z') || c == '-' || c == '.' || c == '_';
+  });
 }
 
 bool read_probed_domain(const ControlLine& line, std::string& domain, std::string_view& rest,
@@ -19,7 +20,7 @@ bool read_probed_domain(const ControlLine& line, std::string& domain, std::strin
   const std::string_view text = line.text;
   const std::size_t colon = find_byte(text, ':');
   domain = trim_blanks(first_bytes(text, colon));
-  for (char& c : domain) c = ascii_lower(c);
+  std::transform(domain.begin(), domain.end(), domain.begin(), ascii_lower);
   rest = after_bytes(text, colon + 1);
   if (colon == text.size()) {
     why = "DOMAIN:NEXTHOP expected";

@@ -1,8 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-// control/verifyprobe.h - which domain a line of control/verifyprobe is about.
+// control/verifyprobe.h - the domain of a line of control/verifyprobe.
 //
-// Two programs go by this file: qmail-probe reads all of a line, qmail-verify the domain.  They
-// must not differ about it.
+// qmail-probe reads all of a line, qmail-verify only the domain.  Both must agree on that.
 //
 // Threads: none.  Blocking: none.  Manual: verifyprobe(5).  Tests:
 // tests/control/verifyprobe_test.cc
@@ -19,8 +18,8 @@ namespace qv {
 // Letters, digits, '-', '_' and '.', neither '-' nor '.' first, at most 255 bytes.
 [[nodiscard]] bool is_host_name(std::string_view s);
 
-// Of "DOMAIN:NEXTHOPS [OPTIONS]" the domain, in lower case, with its dot where it stands for the
-// domains below it, and what follows the colon.  False: `why` says what is wrong.
+// Splits "DOMAIN:NEXTHOPS [OPTIONS]" into the domain, in lower case, with a leading dot where it
+// stands for its subdomains, and what follows the colon.  False: `why` is the error.
 [[nodiscard]] bool read_probed_domain(const ControlLine& line, std::string& domain,
                                       std::string_view& rest, std::string& why);
 
