@@ -7,54 +7,30 @@ namespace qv {
 
 namespace {
 
-struct NumberOption {
-  std::string_view name;  // with its '='
-  std::uint32_t VerifyValue::*field;
+// A number, with its bounds, or a flag.
+struct Option {
+  std::string_view name;  // of a number with its '='
+  std::uint32_t VerifyValue::*number;
+  bool VerifyValue::*flag;
   std::uint32_t min;
   std::uint32_t max;
   const char* rule;
 };
 
-constexpr NumberOption kNumbers[] = {
-    {"timeout=", &VerifyValue::timeout, 1, 60, "timeout is 1 to 60 seconds"},
-    {"tries=", &VerifyValue::tries, 1, 10, "tries is 1 to 10"},
-    {"maxbad=", &VerifyValue::maxbad, 1, 10000, "maxbad is 1 to 10000 recipients"},
-    {"badsleep=", &VerifyValue::badsleep, 0, 60, "badsleep is 0 to 60 seconds"},
+constexpr Option kOptions[] = {
+    {"timeout=", &VerifyValue::timeout, nullptr, 1, 60, "timeout is 1 to 60 seconds"},
+    {"tries=", &VerifyValue::tries, nullptr, 1, 10, "tries is 1 to 10"},
+    {"maxbad=", &VerifyValue::maxbad, nullptr, 1, 10000, "maxbad is 1 to 10000 recipients"},
+    {"badsleep=", &VerifyValue::badsleep, nullptr, 0, 60, "badsleep is 0 to 60 seconds"},
+    {"tempok", nullptr, &VerifyValue::tempok, 0, 0, nullptr},
+    {"legacy", nullptr, &VerifyValue::legacy, 0, 0, nullptr},
 };
-
-struct FlagOption {
-  std::string_view name;
-  bool VerifyValue::*field;
-};
-
-constexpr FlagOption kFlags[] = {
-    {"tempok", &VerifyValue::tempok},
-    {"legacy", &VerifyValue::legacy},
-};
-
-// The options met so far, a bit each: numbers first, then flags.
-using Seen = std::uint32_t;
-
-// An option given twice is an error: the values may differ.
-const char* record(Seen& seen, std::size_t option) {
-  const Seen bit = Seen{1} << option;
-  const bool again = (seen & bit) != 0;
-  seen |= bit;
-  return again ? "given twice" : nullptr;
-}
 
 bool is_word(std::string_view s) {
   for (const char c : s) {
     if (ascii_lower(c) < 'a' || ascii_lower(c) > 'z') return false;
   }
   return true;
-}
-
-const char* set_number(const NumberOption& option, std::string_view text, VerifyValue& value) {
-  std::uint64_t number = 0;
-  if (!parse_decimal(text, option.max, number) || number < option.min) return option.rule;
-  value.*option.field = static_cast<std::uint32_t>(number);
-  return nullptr;
 }
 
 const char* add_server(std::string_view item, VerifyValue& value) {
@@ -69,23 +45,25 @@ const char* add_server(std::string_view item, VerifyValue& value) {
   return nullptr;
 }
 
-// The rule that the item breaks, or nullptr.
-const char* apply_item(std::string_view item, VerifyValue& value, Seen& seen) {
-  std::size_t index = 0;
-  for (const NumberOption& option : kNumbers) {
-    if (starts_with(item, option.name)) {
-      const char* twice = record(seen, index);
-      const std::string_view number = after_bytes(item, option.name.size());
-      return twice != nullptr ? twice : set_number(option, number, value);
+// Applies an item; `seen` has a bit for each option met so far.  The rule that the item breaks, or
+// null.
+const char* apply_item(std::string_view item, VerifyValue& value, std::uint32_t& seen) {
+  std::uint32_t bit = 1;
+  for (const Option& option : kOptions) {
+    if (option.flag != nullptr ? item == option.name : starts_with(item, option.name)) {
+      if ((seen & bit) != 0) return "given twice";
+      seen |= bit;
+      if (option.flag != nullptr) {
+        value.*option.flag = true;
+        return nullptr;
+      }
+      std::uint64_t number = 0;
+      const std::string_view text = after_bytes(item, option.name.size());
+      if (!parse_decimal(text, option.max, number) || number < option.min) return option.rule;
+      value.*option.number = static_cast<std::uint32_t>(number);
+      return nullptr;
     }
-    ++index;
-  }
-  for (const FlagOption& option : kFlags) {
-    if (item == option.name) {
-      value.*option.field = true;
-      return record(seen, index);
-    }
-    ++index;
+    bit <<= 1;
   }
   if (item.empty()) return "nothing stands between two commas";
   if (equal_ignoring_case(item, "defer")) return "DEFER has to stand in front";
@@ -96,7 +74,7 @@ const char* apply_item(std::string_view item, VerifyValue& value, Seen& seen) {
 
 std::optional<VerifyMistake> parse_verify_value(std::string_view text, VerifyValue& value) {
   value = VerifyValue{};
-  Seen seen = 0;
+  std::uint32_t seen = 0;
   // As in 1.x: any word that begins with this letter.
   const std::string_view first = first_bytes(text, find_byte(text, ','));
   value.defer = !first.empty() && ascii_lower(first.front()) == 'd' && is_word(first);
