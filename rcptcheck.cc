@@ -101,56 +101,17 @@ class Printer {
   int width_;
 };
 
-// Explains on standard error why no server answered and what to do about it.  Each cause once: it
-// holds for all addresses that follow.
-class Adviser {
- public:
-  explicit Adviser(const Options& options)
-      : value_(options.value), silent_(options.output == Output::none) {}
-
-  // `servers`: the text of verifyrcpt_unanswered(), not empty.
-  void explain(const verifyrcpt_result& r, const char* servers) {
-    const std::string_view why = r.why;
-    if (silent_ || !explained_.insert(r.why).second) return;
-    fflush(stdout);  // the row first
-    if (why == "unreachable") {
-      dprintf(STDERR_FILENO, kNobody, servers);
-    } else if (why == "timeout") {
-      dprintf(STDERR_FILENO, kSilence, servers);
-    } else if (why == "legacy-reply") {
-      dprintf(STDERR_FILENO, kLegacy, escaped(r.server).c_str(), escaped(value_).c_str());
-    }
-  }
-
- private:
-  static constexpr char kNobody[] =
-      "rcptcheck: no server answers at %s: is qmail-verify running there?  "
-      "rcptcheck -s ADDRESS:PORT asks another one\n";
-  static constexpr char kSilence[] =
-      "rcptcheck: no answer in time from %s: is it a qmail-verify, do its replies get here, is it "
-      "slow?  timeout=SECONDS in -s waits longer\n";
-  // `legacy` is appended, because DEFER must stay in front.
-  static constexpr char kLegacy[] =
-      "rcptcheck: %s answers in the form of qmail-verify before 2.0, without an id; such a reply "
-      "can be forged and is not believed.  If an old qmail-verify runs there: rcptcheck -s "
-      "\"%s,legacy\"\n";
-
-  const std::string& value_;
-  bool silent_;
-  std::set<std::string> explained_;  // words of why
-};
-
 // Asks about each address and records the worst verdict.
 class Checker {
  public:
   Checker(const Options& options, std::size_t width)
-      : value_(options.value), printer_(options.output, width), adviser_(options) {}
+      : options_(options), printer_(options.output, width) {}
 
   void check(std::string_view address) {
     const Answer answer = ask_with_retries(address);
     const verifyrcpt_result& result = answer.result;
     printer_.print(address, result);
-    if (!answer.unanswered.empty()) adviser_.explain(result, answer.unanswered.c_str());
+    if (!answer.unanswered.empty()) explain(result, answer.unanswered.c_str());
     const bool certain =
         result.verdict == VERIFYRCPT_VALID || result.verdict == VERIFYRCPT_NOT_VALID;
     undecided_ = undecided_ || !certain;
@@ -173,7 +134,7 @@ class Checker {
     verifyrcpt session;
     Answer answer{};
     verifyrcpt_result& r = answer.result;
-    verifyrcpt_init(&session, value_.data(), value_.size(), 0);
+    verifyrcpt_init(&session, options_.value.data(), options_.value.size(), 0);
     verifyrcpt_fail_fast(&session);
     verifyrcpt_rcpt(&session, address.data(), address.size(), &r);
     char unanswered[VERIFYRCPT_LOG_SIZE];
@@ -203,12 +164,39 @@ class Checker {
     }
   }
 
+  // Explains on standard error why no server answered and what to do about it.  Each cause once: it
+  // holds for all addresses that follow.  `servers`: the text of verifyrcpt_unanswered().
+  void explain(const verifyrcpt_result& r, const char* servers) {
+    const std::string_view why = r.why;
+    if (options_.output == Output::none || !explained_.insert(r.why).second) return;
+    fflush(stdout);  // the row first
+    if (why == "unreachable") {
+      dprintf(STDERR_FILENO,
+              "rcptcheck: no server answers at %s: is qmail-verify running there?  "
+              "rcptcheck -s ADDRESS:PORT asks another one\n",
+              servers);
+    } else if (why == "timeout") {
+      dprintf(
+          STDERR_FILENO,
+          "rcptcheck: no answer in time from %s: is it a qmail-verify, do its replies get here, "
+          "is it slow?  timeout=SECONDS in -s waits longer\n",
+          servers);
+    } else if (why == "legacy-reply") {
+      // `legacy` is appended, because DEFER must stay in front.
+      dprintf(STDERR_FILENO,
+              "rcptcheck: %s answers in the form of qmail-verify before 2.0, without an id; such a "
+              "reply can be forged and is not believed.  If an old qmail-verify runs there: "
+              "rcptcheck -s \"%s,legacy\"\n",
+              escaped(r.server).c_str(), escaped(options_.value).c_str());
+    }
+  }
+
   static constexpr int kRetries = 10;
   static constexpr useconds_t kRetryPause_us = 100'000;
 
-  const std::string& value_;
+  const Options& options_;
   Printer printer_;
-  Adviser adviser_;
+  std::set<std::string> explained_;  // words of why
   int retries_ = kRetries;
   bool undecided_ = false;
   bool bad_ = false;
