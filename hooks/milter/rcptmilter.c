@@ -248,31 +248,21 @@ static void log_reason(void) {
   verifyrcpt_close(&s.verify);
 }
 
-/* SIGUSR1 is blocked in every thread, and one waits for it: a handler could not log. */
-static sigset_t usr1;
-
-static void* wait_for_usr1(void* unused) {
-  int number = 0;
-  while (sigwait(&usr1, &number) == 0) log_counters();
-  return unused;
+static void block_signal(int number) {
+  sigset_t signals;
+  (void)sigemptyset(&signals);
+  (void)sigaddset(&signals, number);
+  (void)pthread_sigmask(SIG_BLOCK, &signals, NULL);
 }
 
-/* Called first, so that an early signal stays pending. */
-static void block_usr1(void) {
+/* SIGUSR1 is blocked in every thread, and this one waits for it: a handler could not log. */
+static void* wait_for_usr1(void* unused) {
+  sigset_t usr1;
+  int number = 0;
   (void)sigemptyset(&usr1);
   (void)sigaddset(&usr1, SIGUSR1);
-  (void)pthread_sigmask(SIG_BLOCK, &usr1, NULL);
-}
-
-/* The signals that a thread of libmilter waits for.  They are blocked in all others, and before an
- * MTA can connect, so that libmilter handles SIGTERM from then on. */
-static void block_ends(void) {
-  sigset_t ends;
-  (void)sigemptyset(&ends);
-  (void)sigaddset(&ends, SIGHUP);
-  (void)sigaddset(&ends, SIGINT);
-  (void)sigaddset(&ends, SIGTERM);
-  (void)pthread_sigmask(SIG_BLOCK, &ends, NULL);
+  while (sigwait(&usr1, &number) == 0) log_counters();
+  return unused;
 }
 
 static int start_usr1_thread(void) {
@@ -310,7 +300,11 @@ static int serve(void) {
   (void)umask(0777 & ~(mode_t)parse_mode(mode == NULL ? "660" : mode));
   if (smfi_setconn(address) != MI_SUCCESS) return fail("LISTEN", listen);
   if (smfi_register(filter) != MI_SUCCESS) return fail("libmilter", "refuses to register us");
-  block_ends();
+  /* A thread of libmilter waits for these.  They are blocked in all others, and before an MTA can
+   * connect, so that libmilter handles SIGTERM from then on. */
+  block_signal(SIGHUP);
+  block_signal(SIGINT);
+  block_signal(SIGTERM);
   if (smfi_opensocket(1) != MI_SUCCESS) return fail("cannot listen on", listen);
   if (!start_usr1_thread()) return fail("cannot start a thread", "pthread_create");
   return smfi_main() == MI_SUCCESS ? 0 : fail("libmilter", "ended");
@@ -325,7 +319,7 @@ int main(int argc, char** argv) {
         stderr);
     return kExitPermanent;
   }
-  block_usr1();
+  block_signal(SIGUSR1); /* first, so that an early one stays pending */
   verify_value = getenv("VERIFY");
   old_settings = getenv("VERIFYDEFER") != NULL || getenv("VERIFYSVR") != NULL;
   (void)unsetenv("RELAYCLIENT"); /* said of one SMTP session, and this is many */
