@@ -90,18 +90,11 @@ class PollSet {
       unsent_ = sent == Sent::no_room;
     }
     if ((ready.revents & ~POLLOUT) == 0) return Heard::silence;
-    switch (read_datagram(query_, ready.fd, MSG_DONTWAIT)) {
-      case Read::answer:
-        return Heard::answer;
-      case Read::other:
-        return Heard::silence;
-      case Read::failed:
-        return Heard::refused;
-      case Read::nothing:
-        break;
-    }
+    const Read read = read_datagram(query_, ready.fd, MSG_DONTWAIT);
+    if (read == Read::answer) return Heard::answer;
     // An error without a datagram would be reported again at once, for ever.
-    return (ready.revents & POLLIN) != 0 ? Heard::silence : Heard::refused;
+    const bool was_datagram = read == Read::nothing && (ready.revents & POLLIN) != 0;
+    return read == Read::other || was_datagram ? Heard::silence : Heard::refused;
   }
 
   SocketQuery& query_;

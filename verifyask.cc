@@ -75,21 +75,18 @@ class Round {
   // True ends the wait; `accepted_`: this is the answer.
   bool consume_datagram(int from, std::string_view bytes) {
     const std::size_t sender = server_of(from);
-    switch (datagram::parse_reply(bytes, inquiry_.reply)) {
-      case datagram::ReplyForm::extended:
-        // A server that knows this form is no old daemon, and did not send a reply without an id.
-        extended_[sender] = true;
-        accepted_ = inquiry_.reply.id == id_;
-        return accepted_;
-      case datagram::ReplyForm::legacy:
-        accepted_ = value_.legacy;
-        if (accepted_) return true;
-        legacy_[sender] = true;
-        return fail_fast_ && sender == current_ && !extended_[sender];
-      case datagram::ReplyForm::malformed:
-        return false;
+    const datagram::ReplyForm form = datagram::parse_reply(bytes, inquiry_.reply);
+    if (form == datagram::ReplyForm::malformed) return false;
+    if (form == datagram::ReplyForm::extended) {
+      // A server that knows this form is no old daemon, and did not send a reply without an id.
+      extended_[sender] = true;
+      accepted_ = inquiry_.reply.id == id_;
+      return accepted_;
     }
-    return false;
+    accepted_ = value_.legacy;
+    if (accepted_) return true;
+    legacy_[sender] = true;
+    return fail_fast_ && sender == current_ && !extended_[sender];
   }
 
   // Completes the states; true where a server sent only legacy replies.  `server` is the first
