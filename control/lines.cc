@@ -8,15 +8,6 @@
 
 namespace qv {
 
-namespace {
-
-std::string_view trim_end(std::string_view line) {
-  while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
-  return line;
-}
-
-}  // namespace
-
 std::string to_string(const Problem& problem) {
   const std::string line = problem.line > 0 ? ":" + std::to_string(problem.line) : "";
   return problem.where + line + ": " + problem.text;
@@ -27,7 +18,8 @@ bool parse_control_text(std::string_view text, std::vector<ControlLine>& lines) 
   int number = 0;
   while (!text.empty()) {
     ++number;
-    const std::string_view line = trim_end(take_until(text, '\n'));
+    std::string_view line = take_until(text, '\n');
+    while (!line.empty() && is_blank(line.back())) line.remove_suffix(1);
     if (line.empty() || line.front() == '#') continue;
     lines.push_back({std::string(line), number});
   }

@@ -2,6 +2,7 @@
 #include "control/settings.h"
 
 #include <algorithm>
+#include <charconv>
 #include <cstdlib>
 #include <utility>
 
@@ -202,12 +203,11 @@ SettingValue words(std::vector<std::string>& member, Check check, bool or_none) 
 SettingValue mode(mode_t& member) {
   return {[&member](std::string_view value) -> std::string {
     mode_t number = 0;
-    bool good = !value.empty() && value.size() <= 4;
-    for (const char c : value) {
-      good = good && c >= '0' && c <= '7';
-      number = number * 8 + static_cast<mode_t>(c - '0');
+    const char* const end = value.data() + value.size();
+    const bool is_octal = std::from_chars(value.data(), end, number, 8).ptr == end;
+    if (!is_octal || value.empty() || value.size() > 4 || number > 0777) {
+      return quoted(value) + " is no octal mode of at most 0777";
     }
-    if (!good || number > 0777) return quoted(value) + " is no octal mode of at most 0777";
     member = number;
     return {};
   }};

@@ -41,7 +41,7 @@ class LibeventConnection final : public Connection {
  public:
   LibeventConnection(LibeventLoop& loop, SSL_CTX* context, const StreamAddress& address, User& user)
       : loop_(loop), context_(context), user_(user) {
-    take(bufferevent_socket_new(loop.base(), -1, kFlags));
+    own(bufferevent_socket_new(loop.base(), -1, kFlags));
     const int size = static_cast<int>(address.size);
     if (bufferevent_socket_connect(event_.get(), address.get(), size) != 0) {
       const std::string why = strerror(errno);
@@ -59,34 +59,30 @@ class LibeventConnection final : public Connection {
     during_ = User::During::handshake;
     SSL* ssl = SSL_new(context_);
     QV_CHECK(ssl != nullptr);
-    // SSL_set_tlsext_host_name(), a macro with casts that our warnings refuse.
+    // SSL_set_tlsext_host_name() is a macro with casts that our warnings reject.
     if (!host.empty() && !is_address(host)) {
       SSL_ctrl(ssl, SSL_CTRL_SET_TLSEXT_HOSTNAME, TLSEXT_NAMETYPE_host_name,
                const_cast<char*>(host.c_str()));
     }
     const evutil_socket_t fd = bufferevent_getfd(event_.get());
     bufferevent_setfd(event_.get(), -1);
-    take(bufferevent_openssl_socket_new(loop_.base(), fd, ssl, BUFFEREVENT_SSL_CONNECTING, kFlags));
+    own(bufferevent_openssl_socket_new(loop_.base(), fd, ssl, BUFFEREVENT_SSL_CONNECTING, kFlags));
     bufferevent_openssl_set_allow_dirty_shutdown(event_.get(), 1);
   }
 
  private:
   static constexpr int kFlags = BEV_OPT_CLOSE_ON_FREE | BEV_OPT_DEFER_CALLBACKS;
 
-  void take(bufferevent* event) {
+  void own(bufferevent* event) {
     QV_CHECK(event != nullptr);
     event_.reset(event);
-    bufferevent_setcb(event, &LibeventConnection::readable, nullptr, &LibeventConnection::happened,
-                      this);
+    using Self = LibeventConnection;
+    bufferevent_setcb(
+        event, [](bufferevent*, void* self) { static_cast<Self*>(self)->on_readable(); }, nullptr,
+        [](bufferevent*, short what, void* self) { static_cast<Self*>(self)->on_event(what); },
+        this);
     bufferevent_setwatermark(event, EV_READ, 0, kMaxUnread);
     bufferevent_enable(event, EV_READ | EV_WRITE);
-  }
-
-  static void readable(bufferevent* /*event*/, void* self) noexcept {
-    static_cast<LibeventConnection*>(self)->on_readable();
-  }
-  static void happened(bufferevent* /*event*/, short what, void* self) noexcept {
-    static_cast<LibeventConnection*>(self)->on_event(what);
   }
 
   void on_readable() {
