@@ -63,38 +63,38 @@ class PollSet {
     }
   }
 
-  Heard wait(std::int64_t deadline_us) {
+  Received wait(std::int64_t deadline_us) {
     for (;;) {
       const std::int64_t left_us = deadline_us - monotonic_us();
-      if (left_us <= 0) return Heard::silence;
+      if (left_us <= 0) return Received::silence;
       set_[0].events = unsent_ ? POLLIN | POLLOUT : POLLIN;
       const int ready = poll(set_, count_, static_cast<int>((left_us + 999) / 1000));
-      if (ready < 0 && errno != EINTR) return Heard::refused;
+      if (ready < 0 && errno != EINTR) return Received::refused;
       for (nfds_t i = 0; ready > 0 && i < count_; ++i) {
         if (set_[i].revents == 0) continue;
-        const Heard heard = use(set_[i]);
-        if (heard == Heard::answer) return heard;
-        if (heard == Heard::refused && i == 0) return heard;
+        const Received received = use(set_[i]);
+        if (received == Received::answer) return received;
+        if (received == Received::refused && i == 0) return received;
         // An error of another server does not concern this question: ignore that socket.
-        if (heard == Heard::refused) set_[i].fd = -1;
+        if (received == Received::refused) set_[i].fd = -1;
       }
     }
   }
 
  private:
   // silence: continue to wait.
-  Heard use(const pollfd& ready) {
+  Received use(const pollfd& ready) {
     if ((ready.revents & POLLOUT) != 0) {
       const Sent sent = send_question(query_, ready.fd);
-      if (sent == Sent::failed) return Heard::refused;
+      if (sent == Sent::failed) return Received::refused;
       unsent_ = sent == Sent::no_room;
     }
-    if ((ready.revents & ~POLLOUT) == 0) return Heard::silence;
+    if ((ready.revents & ~POLLOUT) == 0) return Received::silence;
     const Read read = read_datagram(query_, ready.fd, MSG_DONTWAIT);
-    if (read == Read::answer) return Heard::answer;
+    if (read == Read::answer) return Received::answer;
     // An error without a datagram would be reported again at once, for ever.
     const bool was_datagram = read == Read::nothing && (ready.revents & POLLIN) != 0;
-    return read == Read::other || was_datagram ? Heard::silence : Heard::refused;
+    return read == Read::other || was_datagram ? Received::silence : Received::refused;
   }
 
   SocketQuery& query_;
@@ -105,22 +105,22 @@ class PollSet {
 
 }  // namespace
 
-Heard query_skt(SocketQuery& query, int fd, std::int64_t deadline_us, Patience patience) {
+Received query_skt(SocketQuery& query, int fd, std::int64_t deadline_us, Patience patience) {
   query.error = 0;
   const Sent sent = send_question(query, fd);
-  if (sent == Sent::failed) return Heard::refused;
+  if (sent == Sent::failed) return Received::refused;
   if (sent == Sent::yes && patience == Patience::of_socket && query.asked.empty()) {
     const Read read = read_datagram(query, fd, 0);
-    if (read == Read::answer) return Heard::answer;
-    if (read == Read::failed) return Heard::refused;
+    if (read == Read::answer) return Received::answer;
+    if (read == Read::failed) return Received::refused;
   }
   return PollSet(query, fd, sent == Sent::no_room).wait(deadline_us);
 }
 
-Heard wait_skt(SocketQuery& query, std::int64_t deadline_us) {
+Received wait_skt(SocketQuery& query, std::int64_t deadline_us) {
   // poll() ignores the negative descriptor, so refused can only mean that poll() has no memory.
-  const Heard heard = PollSet(query, -1, false).wait(deadline_us);
-  return heard == Heard::answer ? heard : Heard::silence;
+  const Received received = PollSet(query, -1, false).wait(deadline_us);
+  return received == Received::answer ? received : Received::silence;
 }
 
 Result<void> set_receive_timeout(int fd, std::int64_t limit_us) {

@@ -21,7 +21,7 @@
 
 namespace qv {
 
-enum class Heard : std::uint8_t {
+enum class Received : std::uint8_t {
   answer,   // `answer` and `from` are set
   silence,  // the deadline came first
   refused,  // no process listens there, or the question could not be sent
@@ -60,11 +60,11 @@ inline constexpr std::size_t kMaxAsked = 16;
 //            at once, so that another server can be asked; says nothing about the other sockets.
 // An error of an earlier question that the socket reports only now does not count.
 // REQUIRES: `fd` is a connected datagram socket.
-[[nodiscard]] Heard query_skt(SocketQuery& query, int fd, std::int64_t deadline_us,
-                              Patience patience);
+[[nodiscard]] Received query_skt(SocketQuery& query, int fd, std::int64_t deadline_us,
+                                 Patience patience);
 
 // Waits for an answer from the asked sockets alone: answer or silence.
-[[nodiscard]] Heard wait_skt(SocketQuery& query, std::int64_t deadline_us);
+[[nodiscard]] Received wait_skt(SocketQuery& query, std::int64_t deadline_us);
 
 // Sets the socket's own time limit for receiving (SO_RCVTIMEO).
 [[nodiscard]] Result<void> set_receive_timeout(int fd, std::int64_t limit_us);

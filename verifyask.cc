@@ -118,16 +118,16 @@ class Round {
   bool ask_in_slot(std::int64_t deadline_us) {
     for (std::size_t i = 0; i < value_.servers; ++i) {
       if (i > 0) next();
-      const Heard heard = ask_current(deadline_us);
-      if (heard == Heard::answer && accepted_) return answered();
-      if (heard == Heard::silence) {
+      const Received received = ask_current(deadline_us);
+      if (received == Received::answer && accepted_) return answered();
+      if (received == Received::silence) {
         waiting_ = true;
         return false;
       }
     }
     if (fail_fast_ && !waiting_) return false;
     query_.asked = asked_;
-    return wait_skt(query_, deadline_us) == Heard::answer && accepted_ && answered();
+    return wait_skt(query_, deadline_us) == Received::answer && accepted_ && answered();
   }
 
   bool answered() {
@@ -136,32 +136,32 @@ class Round {
     return true;
   }
 
-  Heard ask_current(std::int64_t deadline_us) {
+  Received ask_current(std::int64_t deadline_us) {
     const bool was_open = sockets_.fd[current_] >= 0;
-    Heard heard = send_to_current(deadline_us);
-    if (heard == Heard::refused && was_open && is_unix(value_.server[current_])) {
+    Received received = send_to_current(deadline_us);
+    if (received == Received::refused && was_open && is_unix(value_.server[current_])) {
       // The file may be another socket by now, and only a new connection reaches that.
       close(std::exchange(sockets_.fd[current_], -1));
       asked_[current_] = -1;
-      heard = send_to_current(deadline_us);
+      received = send_to_current(deadline_us);
     }
-    const bool refused = heard == Heard::refused;
+    const bool refused = received == Received::refused;
     inquiry_.states[current_] = {refused ? Kind::refused : Kind::silent,
                                  refused ? query_.error : 0};
-    return heard;
+    return received;
   }
 
-  Heard send_to_current(std::int64_t deadline_us) {
+  Received send_to_current(std::int64_t deadline_us) {
     const int fd = open_current();
-    if (fd < 0) return Heard::refused;
+    if (fd < 0) return Received::refused;
     // Only the first wait of a round has a whole slot.
     const Patience patience = sent_ == 0 ? Patience::of_socket : Patience::of_deadline;
     ++sent_;
     query_.asked = asked_;
     if (patience == Patience::of_socket) query_.asked = {};
-    const Heard heard = query_skt(query_, fd, deadline_us, patience);
+    const Received received = query_skt(query_, fd, deadline_us, patience);
     asked_[current_] = fd;
-    return heard;
+    return received;
   }
 
   int open_current() {

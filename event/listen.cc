@@ -39,7 +39,7 @@ Result<void> check_nobody_listens(const char* path, const StreamAddress& address
   if (!S_ISSOCK(st.st_mode)) return Error{Fault::config, EADDRINUSE, "not a socket"};
   QV_TRY(Fd probe, open_socket(AF_UNIX, type));
   if (::connect(probe.get(), address.get(), address.size) == 0 || errno == EAGAIN) {
-    return Error{Fault::config, EADDRINUSE, "somebody answers on the socket"};
+    return Error{Fault::config, EADDRINUSE, "another process listens on the socket"};
   }
   if (errno == ECONNREFUSED || errno == ENOENT) return {};
   return errno_error("connect to old socket");

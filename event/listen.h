@@ -34,7 +34,7 @@ struct StreamAddress {
 // The check of a setting: the error in an address, or "".
 [[nodiscard]] std::string check_stream_address(std::string_view text);
 
-// Who may connect to a Unix socket.
+// Access to a Unix socket.
 struct SocketAccess {
   mode_t mode = 0666;
   std::optional<gid_t> group;  // owner of the socket file; unset: as the system makes it

@@ -195,9 +195,9 @@ void Stream::finish_connect() {
 // Shows the unconsumed and the `fresh` input, sends the output, stores the rest.
 Stream::Alive Stream::consume(std::string_view fresh) {
   // Appended in place: a message in small pieces is not copied again for each of them.
-  const bool kept = !in_.empty();
-  if (kept) in_.append(fresh);
-  std::string_view input = kept ? std::string_view(in_) : fresh;
+  const bool buffered = !in_.empty();
+  if (buffered) in_.append(fresh);
+  std::string_view input = buffered ? std::string_view(in_) : fresh;
   const std::size_t size = input.size();
   Shown shown = Shown::rest_not_wanted;
   do {
@@ -205,7 +205,7 @@ Stream::Alive Stream::consume(std::string_view fresh) {
     if (shown == Shown::destroyed || flush_batch() == Alive::no) return Alive::no;
   } while (shown == Shown::batch_full && may_show());
 
-  if (kept) {
+  if (buffered) {
     in_.erase(0, size - input.size());
   } else {
     in_.assign(input);

@@ -44,12 +44,12 @@ class QuerySkt : public ::testing::Test {
     return fd;
   }
 
-  Heard ask(const Fd& fd, std::int64_t within_us, Patience patience = Patience::of_deadline) {
+  Received ask(const Fd& fd, std::int64_t within_us, Patience patience = Patience::of_deadline) {
     prepare();
     return query_skt(query_, fd.get(), monotonic_us() + within_us, patience);
   }
 
-  Heard wait(std::int64_t within_us) {
+  Received wait(std::int64_t within_us) {
     prepare();
     return wait_skt(query_, monotonic_us() + within_us);
   }
@@ -75,7 +75,7 @@ TEST_F(QuerySkt, BringsTheAnswer) {
   const Responder server(says({"!"}));
   for (const Patience patience : {Patience::of_socket, Patience::of_deadline}) {
     const Fd fd = connected(server.where());
-    EXPECT_EQ(ask(fd, kLong, patience), Heard::answer);
+    EXPECT_EQ(ask(fd, kLong, patience), Received::answer);
     EXPECT_EQ(query_.answer, "!");
     EXPECT_EQ(query_.from, fd.get());
   }
@@ -85,14 +85,14 @@ TEST_F(QuerySkt, PassesOverWhatIsNoAnswer) {
   const Responder server(says({"", "no", "also no", "!", "never seen"}));
   for (const Patience patience : {Patience::of_socket, Patience::of_deadline}) {
     seen_.clear();
-    EXPECT_EQ(ask(connected(server.where()), kLong, patience), Heard::answer);
+    EXPECT_EQ(ask(connected(server.where()), kLong, patience), Received::answer);
     EXPECT_EQ(seen_, ";no;also no;!;");
   }
 }
 
 TEST_F(QuerySkt, DoesNotTakeADatagramThatFillsTheBuffer) {
   const Responder server(says({"12345678", "1234567890", "1234567", "!"}));
-  EXPECT_EQ(ask(connected(server.where()), kLong), Heard::answer);
+  EXPECT_EQ(ask(connected(server.where()), kLong), Received::answer);
   EXPECT_EQ(seen_, "1234567;!;");
 }
 
@@ -101,7 +101,7 @@ TEST_F(QuerySkt, EndsAtTheDeadline) {
   const Fd fd = connected(server.where(), kShort);
   for (const Patience patience : {Patience::of_socket, Patience::of_deadline}) {
     const std::int64_t before = monotonic_us();
-    EXPECT_EQ(ask(fd, kShort, patience), Heard::silence);
+    EXPECT_EQ(ask(fd, kShort, patience), Received::silence);
     EXPECT_GE(monotonic_us() - before, kShort);
   }
 }
@@ -111,13 +111,13 @@ TEST_F(QuerySkt, EndsAtTheDeadlineWhateverArrives) {
   const Responder server(says(Datagrams(200, "no")));
   const Fd fd = connected(server.where());
   const std::int64_t before = monotonic_us();
-  EXPECT_EQ(ask(fd, kShort, Patience::of_socket), Heard::silence);
+  EXPECT_EQ(ask(fd, kShort, Patience::of_socket), Received::silence);
   EXPECT_LT(monotonic_us() - before, kLong);
 }
 
 TEST_F(QuerySkt, SaysAtOnceThatNobodyIsThere) {
   for (const Patience patience : {Patience::of_socket, Patience::of_deadline}) {
-    EXPECT_EQ(ask(connected(fakes::nobody()), kLong, patience), Heard::refused);
+    EXPECT_EQ(ask(connected(fakes::nobody()), kLong, patience), Received::refused);
     EXPECT_EQ(query_.error, ECONNREFUSED);
   }
 }
@@ -130,7 +130,7 @@ TEST_F(QuerySkt, SaysWhyNothingCouldBeSent) {
   Responder server(says({"!"}), where);
   const Fd fd = connected(where);
   server.stop();
-  EXPECT_EQ(ask(fd, kLong), Heard::refused);
+  EXPECT_EQ(ask(fd, kLong), Received::refused);
   EXPECT_EQ(query_.error, ECONNREFUSED);
   rmdir(directory);
 }
@@ -141,7 +141,7 @@ TEST_F(QuerySkt, ForgetsAnEarlierRefusal) {
   server.stop();
   EXPECT_EQ(send(fd.get(), "?", 1, 0), 1);  // its refusal is waiting on the socket now
   server.start();
-  EXPECT_EQ(ask(fd, kLong), Heard::answer);
+  EXPECT_EQ(ask(fd, kLong), Received::answer);
 }
 
 TEST_F(QuerySkt, TakesTheAnswerOfAServerAskedBefore) {
@@ -152,7 +152,7 @@ TEST_F(QuerySkt, TakesTheAnswerOfAServerAskedBefore) {
   const std::array<int, 3> asked = {-1, first.get(), second.get()};
   EXPECT_EQ(send(first.get(), "?", 1, 0), 1);
   query_.asked = asked;
-  EXPECT_EQ(ask(second, kLong), Heard::answer);
+  EXPECT_EQ(ask(second, kLong), Received::answer);
   EXPECT_EQ(query_.from, first.get());
   EXPECT_EQ(seen_from_, first.get());
 }
@@ -164,7 +164,7 @@ TEST_F(QuerySkt, DoesNotMindTheRefusalOfAServerAskedBefore) {
   const std::array<int, 1> asked = {dead.get()};
   EXPECT_EQ(send(dead.get(), "?", 1, 0), 1);
   query_.asked = asked;
-  EXPECT_EQ(ask(alive, kLong), Heard::answer);
+  EXPECT_EQ(ask(alive, kLong), Received::answer);
 }
 
 TEST_F(QuerySkt, GoesOnAfterASignal) {
@@ -181,7 +181,7 @@ TEST_F(QuerySkt, GoesOnAfterASignal) {
     return {"!"};
   });
   for (const Patience patience : {Patience::of_socket, Patience::of_deadline}) {
-    EXPECT_EQ(ask(connected(server.where()), kLong, patience), Heard::answer);
+    EXPECT_EQ(ask(connected(server.where()), kLong, patience), Received::answer);
   }
   sigaction(SIGUSR1, &old, nullptr);
 }
@@ -194,7 +194,7 @@ TEST_F(QuerySkt, WaitsForRoomInAUnixServersQueue) {
   const Fd server = bind_udp(endpoint).value();
   const Fd client = connect_udp(endpoint).value();
   while (send(client.get(), "x", 1, MSG_DONTWAIT) == 1) continue;
-  EXPECT_EQ(ask(client, kShort), Heard::silence);  // and it does not hang
+  EXPECT_EQ(ask(client, kShort), Received::silence);  // and it does not hang
   std::thread slow([&server] {
     char buffer[8];
     sockaddr_storage peer{};
@@ -209,7 +209,7 @@ TEST_F(QuerySkt, WaitsForRoomInAUnixServersQueue) {
       if (got == "?") sendto(server.get(), "!", 1, 0, to, length);
     }
   });
-  EXPECT_EQ(ask(client, kLong), Heard::answer);
+  EXPECT_EQ(ask(client, kLong), Received::answer);
   slow.join();
   unlink(path.c_str());
   rmdir(directory);
@@ -220,12 +220,12 @@ TEST_F(QuerySkt, WaitsWithoutAsking) {
   const Fd fd = connected(server.where());
   const std::array<int, 1> asked = {fd.get()};
   query_.asked = asked;
-  EXPECT_EQ(wait(kShort), Heard::silence);
+  EXPECT_EQ(wait(kShort), Received::silence);
   EXPECT_TRUE(server.heard().empty());
   EXPECT_EQ(send(fd.get(), "?", 1, 0), 1);
-  EXPECT_EQ(wait(kLong), Heard::answer);
+  EXPECT_EQ(wait(kLong), Received::answer);
   query_.asked = {};
-  EXPECT_EQ(wait(kShort), Heard::silence);
+  EXPECT_EQ(wait(kShort), Received::silence);
 }
 
 }  // namespace

@@ -316,7 +316,7 @@ Event Session::bdat(std::string_view rest, std::string& out) {
   const bool is_number = parse_decimal(take_until(rest, ' '), INT64_MAX, size);
   rest = trim_blanks(rest);
   if (!is_number || !(rest.empty() || equal_ignoring_case(rest, "LAST"))) {
-    // How many bytes follow is unknown: chunk and commands cannot be told apart.
+    // How many bytes follow is unknown: chunk and commands are indistinguishable.
     shut_down({421, "5.5.4", "BDAT that cannot be read"}, out);
     return Event::closed;
   }
