@@ -78,7 +78,7 @@ Result<void> StreamMap::connect(const std::string& address) {
       done = connect_to(one);
     }
   }
-  if (!done.ok()) return fail(done.error(), describe_error(done.error(), {}));
+  if (!done.ok()) return fail(done.error(), strerrordesc_np(done.error().errnum));
   return {};
 }
 
