@@ -13,21 +13,14 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "maps/registry.h"
 #include "maps/types/server_map.h"
 
 namespace qv {
 
 namespace {
 
-struct Unbind {
-  void operator()(LDAP* l) const { ldap_unbind_ext_s(l, nullptr, nullptr); }
-};
-struct FreeMessage {
-  void operator()(LDAPMessage* m) const { ldap_msgfree(m); }
-};
-struct FreeValues {
-  void operator()(berval** v) const { ldap_value_free_len(v); }
-};
+void unbind(LDAP* l) { ldap_unbind_ext_s(l, nullptr, nullptr); }
 
 bool is_plain(char c) {
   const char lower = ascii_lower(c);
@@ -94,13 +87,13 @@ class LdapMap final : public QueryMap {
   Result<void> query(std::string_view key, Results& results) override {
     std::string base;
     std::string filter;
-    if (base_.expand(key, key, quote, base) == Answer::absent ||
-        filter_.expand(key, key, quote, filter) == Answer::absent) {
+    if (base_.expand(key, key, base, quote) == Answer::absent ||
+        filter_.expand(key, key, filter, quote) == Answer::absent) {
       return {};
     }
     LDAPMessage* raw = nullptr;
     const int code = search(base, filter, &raw);
-    const std::unique_ptr<LDAPMessage, FreeMessage> found(raw);
+    const std::unique_ptr<LDAPMessage, FreeWith<ldap_msgfree>> found(raw);
     if (code == LDAP_NO_SUCH_OBJECT && base_.has_expansions()) return {};
     if (code == LDAP_SUCCESS) return add_entries(found.get(), results);
     const Fault fault = code == LDAP_NO_SUCH_OBJECT ? Fault::config : fault_of(code);
@@ -164,7 +157,7 @@ class LdapMap final : public QueryMap {
          entry = ldap_next_entry(l, entry)) {
       // In the order of result_attribute, not of the server.
       for (const std::string& name : attributes_) {
-        const std::unique_ptr<berval*, FreeValues> values(
+        const std::unique_ptr<berval*, FreeWith<ldap_value_free_len>> values(
             ldap_get_values_len(l, entry, name.c_str()));
         for (berval** v = values.get(); v != nullptr && *v != nullptr; ++v) {
           QV_TRY_VOID(results.add({(*v)->bv_val, (*v)->bv_len}));
@@ -196,15 +189,13 @@ class LdapMap final : public QueryMap {
   const std::uint64_t size_limit_ = config_.number("size_limit", 0, 0, 1'000'000);
   const std::uint64_t version_ = config_.number("version", 3, 2, 3);
   const int timeout_ms_ = config_.milliseconds("timeout", 10);
-  std::unique_ptr<LDAP, Unbind> connection_;
+  std::unique_ptr<LDAP, FreeWith<unbind>> connection_;
 };
 
 }  // namespace
 
 extern const MapType map_type_ldap;
-const MapType map_type_ldap{"ldap",
-                            {.networked = true},
-                            "/path.cf: a search in an LDAP directory",
+const MapType map_type_ldap{"ldap", kLoadableTraits, "/path.cf: a search in an LDAP directory",
                             open_query_map<LdapMap>};
 
 }  // namespace qv

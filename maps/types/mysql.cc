@@ -12,8 +12,8 @@
 #include <algorithm>
 
 #include "core/text.h"
+#include "maps/registry.h"
 #include "maps/types/server_map.h"
-#include "maps/types/sql_query.h"
 
 namespace qv {
 
@@ -21,13 +21,6 @@ namespace {
 
 constexpr unsigned kFirstClientError = 2000;  // up to 2999: trouble of the connection
 constexpr std::size_t kMaxColumn = std::size_t{1} << 20;
-
-struct CloseConnection {
-  void operator()(MYSQL* c) const { mysql_close(c); }
-};
-struct CloseStatement {
-  void operator()(MYSQL_STMT* s) const { mysql_stmt_close(s); }
-};
 
 const char* or_null(const std::string& s) { return s.empty() ? nullptr : s.c_str(); }
 
@@ -196,15 +189,14 @@ class MysqlMap final : public QueryMap {
   const bool require_result_set_ = config_.yes("require_result_set", true);
   const int connect_seconds_ = config_.milliseconds("connect_timeout", 5) / 1000;
   const int seconds_ = config_.milliseconds("timeout", 10) / 1000;
-  std::unique_ptr<MYSQL, CloseConnection> connection_;
-  std::unique_ptr<MYSQL_STMT, CloseStatement> statement_;
+  std::unique_ptr<MYSQL, FreeWith<mysql_close>> connection_;
+  std::unique_ptr<MYSQL_STMT, FreeWith<mysql_stmt_close>> statement_;
 };
 
 }  // namespace
 
 extern const MapType map_type_mysql;
-const MapType map_type_mysql{"mysql",
-                             {.networked = true},
+const MapType map_type_mysql{"mysql", kLoadableTraits,
                              "/path.cf: a query to a MariaDB or MySQL server",
                              open_query_map<MysqlMap>};
 

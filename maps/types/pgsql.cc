@@ -14,8 +14,8 @@
 #include "core/clock.h"
 #include "core/fault.h"
 #include "core/text.h"
+#include "maps/registry.h"
 #include "maps/types/server_map.h"
-#include "maps/types/sql_query.h"
 
 namespace qv {
 
@@ -24,14 +24,8 @@ namespace {
 // The server is told the time limit; it should be the one to end the query.
 constexpr int kGraceMs = 500;
 
-struct Finish {
-  void operator()(PGconn* c) const { PQfinish(c); }
-};
-struct Clear {
-  void operator()(PGresult* r) const { PQclear(r); }
-};
-using Connection = std::unique_ptr<PGconn, Finish>;
-using Rows = std::unique_ptr<PGresult, Clear>;
+using Connection = std::unique_ptr<PGconn, FreeWith<PQfinish>>;
+using Rows = std::unique_ptr<PGresult, FreeWith<PQclear>>;
 
 std::string one_line(const char* text) {
   std::string out(text == nullptr ? "" : text);
@@ -56,27 +50,31 @@ class PgsqlMap final : public QueryMap {
 
  private:
   Result<void> connect(const std::string& host) override {
-    std::vector<std::pair<const char*, std::string>> words;
+    ServerHost at;
+    std::string database = dbname_;
     if (starts_with(host, "postgresql://") || starts_with(host, "postgres://")) {
-      words.emplace_back("dbname", host);
+      database = host;
     } else {
-      add_host(host, words);
-      words.emplace_back("dbname", dbname_);
+      at = parse_host(host);
     }
-    if (!user_.empty()) words.emplace_back("user", user_);
-    if (!password_.empty()) words.emplace_back("password", password_);
     // libpq takes less than two seconds for two.
-    words.emplace_back("connect_timeout", std::to_string((connect_timeout_ms_ + 999) / 1000));
-    words.emplace_back("client_encoding", encoding_);
-    words.emplace_back("application_name", "qmail-map");
+    const std::string limit = std::to_string((connect_timeout_ms_ + 999) / 1000);
     std::vector<const char*> names;
     std::vector<const char*> values;
-    for (const auto& [name, value] : words) {
+    // To libpq an empty value is none.
+    for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
+             {"dbname", database.c_str()},
+             {"host", at.path.empty() ? at.name.c_str() : at.path.c_str()},
+             {"port", at.port.c_str()},
+             {"user", user_.c_str()},
+             {"password", password_.c_str()},
+             {"connect_timeout", limit.c_str()},
+             {"client_encoding", encoding_.c_str()},
+             {"application_name", "qmail-map"},
+             {nullptr, nullptr}}) {
       names.push_back(name);
-      values.push_back(value.c_str());
+      values.push_back(value);
     }
-    names.push_back(nullptr);
-    values.push_back(nullptr);
     connection_.reset(PQconnectdbParams(names.data(), values.data(), 1));
     if (PQstatus(connection_.get()) != CONNECTION_OK) return refused();
     PQsetnonblocking(connection_.get(), 1);
@@ -84,8 +82,7 @@ class PgsqlMap final : public QueryMap {
   }
   void disconnect() override { connection_.reset(); }
 
-  static void add_host(const std::string& host,
-                       std::vector<std::pair<const char*, std::string>>& words) {
+  static ServerHost parse_host(const std::string& host) {
     ServerHost at = parse_server_host(host);
     // Both the directory and the socket in it are in use as names.
     constexpr std::string_view kSocket = "/.s.PGSQL.";
@@ -94,8 +91,7 @@ class PgsqlMap final : public QueryMap {
       at.port = at.path.substr(socket + kSocket.size());
       at.path.resize(socket);
     }
-    words.emplace_back("host", at.path.empty() ? at.name : at.path);
-    if (!at.port.empty()) words.emplace_back("port", at.port);
+    return at;
   }
 
   std::string server_error() const { return one_line(PQerrorMessage(connection_.get())); }
@@ -192,9 +188,7 @@ class PgsqlMap final : public QueryMap {
 }  // namespace
 
 extern const MapType map_type_pgsql;
-const MapType map_type_pgsql{"pgsql",
-                             {.networked = true},
-                             "/path.cf: a query to a PostgreSQL server",
+const MapType map_type_pgsql{"pgsql", kLoadableTraits, "/path.cf: a query to a PostgreSQL server",
                              open_query_map<PgsqlMap>};
 
 }  // namespace qv

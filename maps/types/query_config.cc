@@ -105,20 +105,6 @@ std::string QueryConfig::problems() const {
   return out;
 }
 
-bool split_host_port(std::string_view text, std::string& host, std::string& port) {
-  const std::size_t colon = find_last_byte(text, ':');
-  if (colon == text.size()) return false;
-  std::string_view name = first_bytes(text, colon);
-  if (name.size() > 2 && name.front() == '[' && name.back() == ']') {
-    name = name.substr(1, name.size() - 2);
-  } else if (find_byte(name, ':') != name.size()) {
-    return false;
-  }
-  host = name;
-  port = after_bytes(text, colon + 1);
-  return !host.empty() && !port.empty();
-}
-
 ServerHost parse_server_host(std::string_view text) {
   ServerHost host;
   if (starts_with(text, "unix:")) {
@@ -126,7 +112,14 @@ ServerHost parse_server_host(std::string_view text) {
     return host;
   }
   if (starts_with(text, "inet:")) text = after_bytes(text, 5);
-  if (!split_host_port(text, host.name, host.port)) host.name = text;
+  const std::size_t colon = find_last_byte(text, ':');
+  std::string_view name = first_bytes(text, colon);
+  const std::string_view port = after_bytes(text, colon + 1);
+  const bool bracketed = name.size() > 2 && name.front() == '[' && name.back() == ']';
+  if (bracketed) name = name.substr(1, name.size() - 2);
+  const bool split = !name.empty() && (bracketed || find_byte(name, ':') == name.size());
+  host.name = split && !port.empty() ? name : text;
+  host.port = split ? port : std::string_view{};
   return host;
 }
 

@@ -64,13 +64,10 @@ class QueryConfig {
 // A host as tables on servers write it: `unix:/path`, `inet:host:port`, `host:port`, `host`.
 struct ServerHost {
   std::string path;  // of a Unix socket; empty: there is none
-  std::string name;
+  std::string name;  // without the brackets of an IPv6 address
   std::string port;  // empty: none is given
 };
 [[nodiscard]] ServerHost parse_server_host(std::string_view text);
-
-// Splits `host:port` or `[v6]:port`; false where it is neither.
-[[nodiscard]] bool split_host_port(std::string_view text, std::string& host, std::string& port);
 
 }  // namespace qv
 

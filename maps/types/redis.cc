@@ -11,19 +11,14 @@
 #include <hiredis.h>
 
 #include "core/text.h"
+#include "maps/registry.h"
 #include "maps/types/server_map.h"
 
 namespace qv {
 
 namespace {
 
-struct Free {
-  void operator()(redisContext* c) const { redisFree(c); }
-};
-struct FreeReply {
-  void operator()(redisReply* r) const { freeReplyObject(r); }
-};
-using Reply = std::unique_ptr<redisReply, FreeReply>;
+using Reply = std::unique_ptr<redisReply, FreeWith<freeReplyObject>>;
 
 timeval to_timeval(int ms) { return {ms / 1000, (ms % 1000) * 1000}; }
 
@@ -80,7 +75,7 @@ class RedisMap final : public QueryMap {
   Result<void> query(std::string_view key, Results& results) override {
     std::vector<std::string> words(command_.size());
     for (std::size_t i = 0; i < words.size(); ++i) {
-      if (command_[i].expand(key, key, quote_nothing, words[i]) == Answer::absent) return {};
+      if (command_[i].expand(key, key, words[i]) == Answer::absent) return {};
     }
     const Reply reply = send(words);
     if (!reply) return lost();
@@ -140,15 +135,13 @@ class RedisMap final : public QueryMap {
   const std::string dbname_ = config_.text("dbname");
   const int connect_timeout_ms_ = config_.milliseconds("connect_timeout", 5);
   const int timeout_ms_ = config_.milliseconds("timeout", 10);
-  std::unique_ptr<redisContext, Free> context_;
+  std::unique_ptr<redisContext, FreeWith<redisFree>> context_;
 };
 
 }  // namespace
 
 extern const MapType map_type_redis;
-const MapType map_type_redis{"redis",
-                             {.networked = true},
-                             "/path.cf: a command to a Redis server",
+const MapType map_type_redis{"redis", kLoadableTraits, "/path.cf: a command to a Redis server",
                              open_query_map<RedisMap>};
 
 }  // namespace qv

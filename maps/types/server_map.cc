@@ -11,12 +11,6 @@
 
 namespace qv {
 
-namespace {
-
-constexpr std::int64_t kHoldOffUs = 1'000'000;
-
-}  // namespace
-
 // The random host need not be secret, only different from process to process.
 ServerMap::ServerMap() : next_host_(static_cast<std::size_t>(monotonic_us() ^ getpid())) {
   // Not all client libraries keep a write to a closed connection from raising the signal.
@@ -67,6 +61,7 @@ Result<void> ServerMap::be_connected() {
         (all.empty() ? "" : "; ") + host + ": " + (detail_.empty() ? done.error().what : detail_);
   }
   detail_ = std::move(all);
+  constexpr std::int64_t kHoldOffUs = 1'000'000;
   hold_off_until_us_ = monotonic_us() + kHoldOffUs;
   return last_failure_;
 }

@@ -20,7 +20,7 @@
 
 #include "maps/map.h"
 #include "maps/spec.h"
-#include "maps/types/query_template.h"
+#include "maps/types/query.h"
 
 namespace qv {
 
@@ -85,6 +85,15 @@ class QueryMap : public ServerMap {
 
  private:
   Result<Answer> ask(std::string_view key, std::string& value) final;
+};
+
+// The deleter of what a client library frees with a function of its own.
+template <auto kFree>
+struct FreeWith {
+  template <class T>
+  void operator()(T* owned) const {
+    kFree(owned);
+  }
 };
 
 // MapType::open of a type that derives from QueryMap.

@@ -4,27 +4,19 @@
 //
 // Parameters: dbpath, query, timeout, and those of every table with a query.  The key is bound,
 // never part of the SQL text.  Manual: qmail-map-sql(5).
-#include <errno.h>
 #include <sqlite3.h>
 #include <string.h>
 
 #include "core/clock.h"
 #include "core/fault.h"
+#include "maps/registry.h"
 #include "maps/types/server_map.h"
-#include "maps/types/sql_query.h"
 
 namespace qv {
 
 namespace {
 
 constexpr int kStepsBetweenLooks = 10'000;  // of SQLite's machine, between looks at the clock
-
-struct CloseDatabase {
-  void operator()(sqlite3* db) const { sqlite3_close_v2(db); }
-};
-struct FinalizeStatement {
-  void operator()(sqlite3_stmt* s) const { sqlite3_finalize(s); }
-};
 
 Fault fault_of(int code) {
   switch (code & 0xff) {
@@ -66,9 +58,8 @@ class SqliteMap final : public QueryMap {
     // it does not notice that another file has taken the name.
     database_ = SourceStamp{take_stamp(path.c_str()), path};
     database_.identity_only = true;
-    if (database_.errnum != 0) {
-      errno = database_.errnum;
-      return fail(errno_error("open"), strerrordesc_np(database_.errnum));
+    if (const int code = database_.errnum) {
+      return fail({fault_from_errno(code), code, "open"}, strerrordesc_np(code));
     }
     sqlite3* db = nullptr;
     const int code = sqlite3_open_v2(path.c_str(), &db, SQLITE_OPEN_READONLY, nullptr);
@@ -128,17 +119,15 @@ class SqliteMap final : public QueryMap {
   const int timeout_ms_ = config_.milliseconds("timeout", 10);
   SourceStamp database_;
   std::int64_t deadline_us_ = 0;
-  std::unique_ptr<sqlite3, CloseDatabase> db_;
-  std::unique_ptr<sqlite3_stmt, FinalizeStatement> statement_;
+  std::unique_ptr<sqlite3, FreeWith<sqlite3_close_v2>> db_;
+  std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>> statement_;
 };
 
 }  // namespace
 
 extern const MapType map_type_sqlite;
 // A writer may hold the database for as long as it likes, and a look-up waits: as for a server.
-const MapType map_type_sqlite{"sqlite",
-                              {.networked = true},
-                              "/path.cf: a query to an SQLite database",
+const MapType map_type_sqlite{"sqlite", kLoadableTraits, "/path.cf: a query to an SQLite database",
                               open_query_map<SqliteMap>};
 
 }  // namespace qv

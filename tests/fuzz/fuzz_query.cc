@@ -1,13 +1,12 @@
 // SPDX-License-Identifier: 0BSD
-// Queries and table names: the SQL scanner, the templates, the list of tables.  No statement may
-// hold a byte of the key.
+// Queries and table names: the SQL scanner, the templates, the list of tables.
+// No statement may hold a byte of the key.
 #include <cstdint>
 #include <cstdlib>
 #include <string>
 
 #include "maps/spec.h"
-#include "maps/types/query_config.h"
-#include "maps/types/sql_query.h"
+#include "maps/types/query.h"
 
 namespace {
 

@@ -1,9 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include <gtest/gtest.h>
+#include "maps/types/query.h"
 
-#include "maps/types/query_config.h"
-#include "maps/types/query_template.h"
-#include "maps/types/sql_query.h"
+#include <gtest/gtest.h>
 
 namespace qv {
 namespace {
@@ -14,7 +12,7 @@ std::string expand(std::string_view text, std::string_view key, std::string_view
   if (!Template::parse(text, parsed, wrong)) return "wrong";
   std::string out;
   const std::string_view lower = value.empty() ? key : value;
-  return parsed.expand(lower, key, quote_nothing, out) == Answer::found ? out : "suppressed";
+  return parsed.expand(lower, key, out) == Answer::found ? out : "suppressed";
 }
 
 TEST(Template, ExpandsTheParts) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// maps/types/query_template.h - `query` and `result_format` with their %s, %u, %d, as Postfix's
-// tables on servers have them.
+// maps/types/query.h - `query` and `result_format` with their %s, %u, %d, as Postfix's tables on
+// servers have them.
 //
 //   %s  the key                         %S %U %D  the same in a query; in a result format the key's
 //   %u  its local part, or all of it              parts, while %s %u %d are the value's
@@ -9,8 +9,8 @@
 //
 // A key that lacks a part of the template is absent: no query is made.
 // Pure.  Manual: qmail-map-sql(5).  Tests: tests/maps/query_test.cc
-#ifndef QV_MAPS_TYPES_QUERY_TEMPLATE_H_
-#define QV_MAPS_TYPES_QUERY_TEMPLATE_H_
+#ifndef QV_MAPS_TYPES_QUERY_H_
+#define QV_MAPS_TYPES_QUERY_H_
 
 #include <cstdint>
 #include <string>
@@ -25,8 +25,6 @@ namespace qv {
 // Appends `part` to `out`, escaped so that it stands for itself alone.
 using Quote = void (*)(std::string_view part, std::string& out);
 
-void quote_nothing(std::string_view part, std::string& out);
-
 class Template {
  public:
   // False, with the reason in `wrong`: a % with something else behind it.
@@ -37,8 +35,8 @@ class Template {
 
   // Appends the expansion to `out`.  `lower` is what %s %u %d stand for, `upper` what the others
   // do.  absent: a part is missing or empty, `out` is unspecified.
-  [[nodiscard]] Answer expand(std::string_view lower, std::string_view upper, Quote quote,
-                              std::string& out) const;
+  [[nodiscard]] Answer expand(std::string_view lower, std::string_view upper, std::string& out,
+                              Quote quote = nullptr) const;
 
   [[nodiscard]] bool has_expansions() const;
 
@@ -48,6 +46,36 @@ class Template {
     char spec = '\0';  // behind the text; 0: none
   };
   std::vector<Piece> pieces_;
+};
+
+struct SqlDialect {
+  bool numbered = false;              // $1, $2 (PostgreSQL), not ?
+  bool backslash_escapes = false;     // in string literals (MySQL)
+  bool double_quoted_string = false;  // "..." is a string (MySQL), not an identifier
+};
+
+// A `query` turned into a statement with parameters.  In `SELECT x FROM t WHERE u = '%u' AND d =
+// '%d'` each string literal with an expansion in it becomes a parameter of the statement, and so
+// does an expansion outside quotes.  The key is never part of the SQL text: nothing needs quoting,
+// and nothing can be injected.  An expansion in an identifier, a comment or a literal of another
+// kind is a configuration error.
+class SqlQuery {
+ public:
+  // False, with the reason in `wrong`.
+  [[nodiscard]] static bool parse(std::string_view query, const SqlDialect& dialect, SqlQuery& out,
+                                  std::string& wrong);
+  // Parses the parameter `query`; a mistake in it is a problem of `config`.
+  [[nodiscard]] static SqlQuery read(QueryConfig& config, const SqlDialect& dialect);
+
+  [[nodiscard]] const std::string& statement() const { return statement_; }
+  [[nodiscard]] std::size_t parameters() const { return parameters_.size(); }
+
+  // Sets the values of the parameters for `key`.  absent: the key lacks a part of the query.
+  [[nodiscard]] Answer bind(std::string_view key, std::vector<std::string>& values) const;
+
+ private:
+  std::string statement_;
+  std::vector<Template> parameters_;
 };
 
 // What every table on a server makes of keys and values: `domain`, `result_format`,
@@ -90,4 +118,4 @@ class Results {
 
 }  // namespace qv
 
-#endif  // QV_MAPS_TYPES_QUERY_TEMPLATE_H_
+#endif  // QV_MAPS_TYPES_QUERY_H_
