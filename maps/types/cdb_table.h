@@ -3,7 +3,6 @@
 #ifndef QV_MAPS_TYPES_CDB_TABLE_H_
 #define QV_MAPS_TYPES_CDB_TABLE_H_
 
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -35,8 +34,9 @@ class CdbBasedMap : public Map {
  protected:
   [[nodiscard]] const CdbFile& file() const { return table_.file; }
 
-  // Of the first record; nullopt where there is none.
-  std::optional<std::string> first_key_;
+  // The first record has a key without a NUL at its end, and so has every other: either all keys of
+  // a table end in one or none does.
+  bool plain_keys_ = false;
 
  private:
   CdbTable table_;

@@ -7,7 +7,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <iterator>
 #include <utility>
 
 #include "core/fault.h"
@@ -33,8 +32,6 @@ std::uint32_t unpack(const char* in) {
   memcpy(&number, in, sizeof number);
   return le32toh(number);
 }
-
-Error too_large() { return {Fault::config, EFBIG, "a cdb holds at most 4 GiB"}; }
 
 Result<void> read_at(int fd, char* out, std::size_t size, std::uint64_t offset) {
   while (size > 0) {
@@ -90,7 +87,7 @@ Result<void> CdbWriter::add(std::string_view key, std::string_view value) {
   const std::uint64_t tables = 16 * (records_ + 1);
   if (key.size() > kMaxFile || value.size() > kMaxFile ||
       position_ + 8 + key.size() + value.size() + tables > kMaxFile) {
-    return too_large();
+    return Error{Fault::config, EFBIG, "a cdb holds at most 4 GiB"};
   }
   const std::uint32_t hash = CdbFile::hash_of(key);
   buckets_[hash & 255].push_back({hash, static_cast<std::uint32_t>(position_)});
@@ -116,12 +113,6 @@ Result<std::string> CdbWriter::read_key(std::uint32_t position) {
   return key;
 }
 
-Result<std::uint64_t> CdbWriter::record_size(std::uint32_t position) {
-  char sizes[8];
-  QV_TRY_VOID(read_at(fd_, sizes, sizeof sizes, position));
-  return std::uint64_t{8} + unpack(sizes) + unpack(sizes + 4);
-}
-
 // The slot for an entry: an empty one, or the one that holds the same key.
 Result<std::size_t> CdbWriter::find_slot(const std::vector<Entry>& table, const Entry& entry,
                                          Duplicates duplicates) {
@@ -135,12 +126,10 @@ Result<std::size_t> CdbWriter::find_slot(const std::vector<Entry>& table, const 
   return slot;
 }
 
-// Puts the entries of a bucket into their slots.  Of two with the same key one is dead, and leaves
-// the bucket.
-Result<void> CdbWriter::fill_table(Bucket& bucket, std::vector<Entry>& table, Duplicates duplicates,
-                                   const DuplicateNotice& notice) {
+// Puts the entries of a bucket into their slots.  Of two with the same key one is dead.
+Result<void> CdbWriter::fill_table(const Bucket& bucket, std::vector<Entry>& table,
+                                   Duplicates duplicates, const DuplicateNotice& notice) {
   table.assign(bucket.size() * 2, Entry{0, 0});
-  const std::size_t dead_before = dead_.size();
   for (const Entry& entry : bucket) {
     QV_TRY(const std::size_t slot, find_slot(table, entry, duplicates));
     if (table[slot].position == 0) {
@@ -153,12 +142,6 @@ Result<void> CdbWriter::fill_table(Bucket& bucket, std::vector<Entry>& table, Du
     dead_.push_back(last ? table[slot].position : entry.position);
     if (last) table[slot] = entry;
   }
-  if (dead_.size() == dead_before) return {};
-  const auto is_free = [](const Entry& slot) { return slot.position == 0; };
-  bucket.clear();
-  std::remove_copy_if(table.begin(), table.end(), std::back_inserter(bucket), is_free);
-  std::sort(bucket.begin(), bucket.end(),
-            [](const Entry& a, const Entry& b) { return a.position < b.position; });
   return {};
 }
 
@@ -179,59 +162,47 @@ Result<void> CdbWriter::write_tables(Duplicates duplicates, const DuplicateNotic
   return flush();
 }
 
-// Closes the gaps that the dead records leave and moves the entries after them.
+// Writes the records that are left once more, each where it is or further to the front: what is
+// written has been read.
 Result<void> CdbWriter::remove_dead() {
   std::sort(dead_.begin(), dead_.end());
-  std::vector<std::uint64_t> ends;     // of each dead record
-  std::vector<std::uint64_t> removed;  // bytes up to and with it
-  for (const std::uint32_t position : dead_) {
-    QV_TRY(const std::uint64_t size, record_size(position));
-    ends.push_back(position + size);
-    removed.push_back((removed.empty() ? 0 : removed.back()) + size);
-  }
-  std::string block(kBuffer, '\0');
-  for (std::size_t d = 0; d < dead_.size(); ++d) {
-    const std::uint64_t end = d + 1 < dead_.size() ? dead_[d + 1] : end_of_records_;
-    for (std::uint64_t from = ends[d]; from < end;) {
-      const std::size_t size = std::min<std::uint64_t>(block.size(), end - from);
-      QV_TRY_VOID(read_at(fd_, block.data(), size, from));
-      QV_TRY_VOID(write_at(fd_, {block.data(), size}, from - removed[d]));
-      from += size;
+  auto dead = dead_.begin();
+  const std::uint64_t end = std::exchange(position_, kHeaderSize);
+  buckets_ = {};
+  records_ = 0;
+  std::string record;
+  for (std::uint64_t at = kHeaderSize; at < end; at += 8 + record.size()) {
+    char sizes[8];
+    QV_TRY_VOID(read_at(fd_, sizes, sizeof sizes, at));
+    const std::uint32_t key_size = unpack(sizes);
+    record.resize(std::size_t{key_size} + unpack(sizes + 4));
+    if (dead != dead_.end() && *dead == at) {
+      ++dead;
+      continue;
     }
+    QV_TRY_VOID(read_at(fd_, record.data(), record.size(), at + 8));
+    const std::string_view both = record;
+    QV_TRY_VOID(add(first_bytes(both, key_size), after_bytes(both, key_size)));
   }
-  for (Bucket& bucket : buckets_) {
-    for (Entry& entry : bucket) {
-      const auto next = std::upper_bound(dead_.begin(), dead_.end(), entry.position);
-      if (next == dead_.begin()) continue;
-      const auto before = static_cast<std::size_t>(next - dead_.begin()) - 1;
-      entry.position -= static_cast<std::uint32_t>(removed[before]);
-    }
-  }
-  records_ -= dead_.size();
-  end_of_records_ -= removed.back();
   dead_.clear();
-  return {};
+  return flush();
 }
 
 Result<void> CdbWriter::write_header() {
-  std::string header;
-  for (const auto& [position, slots] : header_) {
-    char pair[8];
-    pack(position, pair);
-    pack(slots, pair + 4);
-    header.append(pair, sizeof pair);
-  }
-  return write_at(fd_, header, 0);
+  std::array<char, kHeaderSize> header{};
+  char* out = header.data();
+  for (const auto& [position, slots] : header_) out = pack(slots, pack(position, out));
+  return write_at(fd_, {header.data(), header.size()}, 0);
 }
 
 Result<void> CdbWriter::finish(Duplicates duplicates, const DuplicateNotice& notice) {
   QV_TRY_VOID(flush());
-  end_of_records_ = position_;
+  const std::uint64_t end_of_records = position_;
   QV_TRY_VOID(write_tables(duplicates, notice));
   if (!dead_.empty()) {
+    position_ = end_of_records;
     QV_TRY_VOID(remove_dead());
-    position_ = end_of_records_;
-    // Nothing is there twice any more.
+    // No key is there twice any more.
     QV_TRY_VOID(write_tables(Duplicates::keep_all, notice));
     if (ftruncate(fd_, static_cast<off_t>(position_)) != 0) return errno_error("truncate cdb");
   }

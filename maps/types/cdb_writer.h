@@ -3,8 +3,9 @@
 //
 // libcdb's builder searches all records of a bucket for an earlier key each time, which takes hours
 // for millions of them.  Here duplicates are detected at no extra cost, when the hash tables are
-// made: the later key meets the earlier one on its way to its slot.  Where there are any, records
-// are moved, so that no look-up misses a record that is left.
+// made: the later key meets the earlier one on its way to its slot.  Where there are any, the
+// records are written once more without the dead ones: a reader that walks the file sees no record
+// that a look-up does not find.
 //
 // Memory: 8 bytes for each record, a hash table of one bucket, and a buffer.
 // Format: cdb(5); read by every cdb reader.  Threads: none.  Tests: tests/maps/cdb_writer_test.cc
@@ -49,19 +50,17 @@ class CdbWriter {
   [[nodiscard]] Result<void> put_large(std::string_view bytes);
   [[nodiscard]] Result<void> flush();
   [[nodiscard]] Result<void> write_tables(Duplicates duplicates, const DuplicateNotice& notice);
-  [[nodiscard]] Result<void> fill_table(Bucket& bucket, std::vector<Entry>& table,
+  [[nodiscard]] Result<void> fill_table(const Bucket& bucket, std::vector<Entry>& table,
                                         Duplicates duplicates, const DuplicateNotice& notice);
   [[nodiscard]] Result<std::size_t> find_slot(const std::vector<Entry>& table, const Entry& entry,
                                               Duplicates duplicates);
   [[nodiscard]] Result<std::string> read_key(std::uint32_t position);
-  [[nodiscard]] Result<std::uint64_t> record_size(std::uint32_t position);
   [[nodiscard]] Result<void> remove_dead();
   [[nodiscard]] Result<void> write_header();
 
   int fd_;
   std::uint64_t position_;  // of the next byte, those in the buffer counted
   std::uint64_t records_ = 0;
-  std::uint64_t end_of_records_ = 0;
   std::unique_ptr<char[]> buffer_;
   std::size_t filled_ = 0;  // of the buffer
   std::array<Bucket, 256> buckets_;
