@@ -84,14 +84,12 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
   return nullptr;
 }
 
-Result<std::unique_ptr<Map>> open_cidr(const MapSpec& spec, std::string& detail) {
-  return open_pattern_table(spec, {.compile = compile, .substitutes = false}, detail);
-}
-
 }  // namespace
 
 extern const MapType map_type_cidr;
-const MapType map_type_cidr{
-    "cidr", {.pattern = true}, "/path: IP networks in CIDR notation", open_cidr};
+const MapType map_type_cidr{"cidr",
+                            {.pattern = true},
+                            "/path: IP networks in CIDR notation",
+                            open_patterns<compile, false>};
 
 }  // namespace qv

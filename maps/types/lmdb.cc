@@ -154,10 +154,9 @@ class LmdbTableBuilder final : public TableBuilder {
 
   Result<void> add(std::string_view key, std::string_view value) override {
     if (!can_be_key(key)) return Error{Fault::config, EINVAL, "LMDB keys have 1 to 511 bytes"};
-    entries_.push_back({bytes_.size(), key.size(), value.size()});
-    bytes_ += key;
-    bytes_ += value;
-    return bytes_.size() < kBatch ? Result<void>() : write_batch();
+    batch_size_ += sizeof(Entry) + key.size() + value.size();
+    batch_.emplace_back(key, value);
+    return batch_size_ < kBatch ? Result<void>() : write_batch();
   }
 
   Result<void> finish(std::string& detail) override {
@@ -169,11 +168,7 @@ class LmdbTableBuilder final : public TableBuilder {
 
  private:
   static constexpr std::size_t kBatch = std::size_t{16} << 20;  // bytes
-  struct Entry {
-    std::size_t at;
-    std::size_t key_size;
-    std::size_t value_size;
-  };
+  using Entry = std::pair<std::string, std::string>;
 
   Result<void> write_batch() {
     // A batch that did not fit is written again; its duplicates are reported once.
@@ -182,7 +177,7 @@ class LmdbTableBuilder final : public TableBuilder {
     QV_TRY(const int code, env_.change([&](MDB_txn* txn, MDB_dbi dbi) {
       left_out.clear();
       added = 0;
-      for (const Entry& entry : entries_) {
+      for (const Entry& entry : batch_) {
         const int put = put_entry(txn, dbi, entry, left_out, added);
         if (put != 0) return put;
       }
@@ -191,21 +186,20 @@ class LmdbTableBuilder final : public TableBuilder {
     if (code != 0) return lmdb_error(code, "write LMDB file");
     for (const std::string& key : left_out) notice_(key);
     records_ += added;
-    entries_.clear();
-    bytes_.clear();
+    batch_.clear();
+    batch_size_ = 0;
     return {};
   }
 
   int put_entry(MDB_txn* txn, MDB_dbi dbi, const Entry& entry, std::vector<std::string>& left_out,
                 std::uint64_t& added) const {
-    const std::string_view all(bytes_);
-    MDB_val k = to_lmdb(all.substr(entry.at, entry.key_size));
-    MDB_val v = to_lmdb(all.substr(entry.at + entry.key_size, entry.value_size));
+    MDB_val k = to_lmdb(entry.first);
+    MDB_val v = to_lmdb(entry.second);
     MDB_val there = v;
     const int code = mdb_put(txn, dbi, &k, &there, MDB_NOOVERWRITE);
     if (code == 0) ++added;
     if (code != MDB_KEYEXIST) return code;
-    left_out.emplace_back(from_lmdb(k));
+    left_out.push_back(entry.first);
     return last_ ? mdb_put(txn, dbi, &k, &v, 0) : 0;
   }
 
@@ -213,8 +207,8 @@ class LmdbTableBuilder final : public TableBuilder {
   LmdbEnv env_;
   bool last_;
   DuplicateNotice notice_;
-  std::vector<Entry> entries_;
-  std::string bytes_;
+  std::vector<Entry> batch_;
+  std::size_t batch_size_ = 0;
   std::uint64_t records_ = 0;
 };
 

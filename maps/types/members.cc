@@ -3,10 +3,11 @@
 // pipemap:{ type:name, type:name } - the value the first table finds is the key of the second, and
 // so on.
 //
-// As Postfix's: a union finds where one of them finds and is absent where all of them say so; a
-// pipe is absent where one of them is.  A fault where one of them cannot say. Manual:
-// qmail-map-static(5).
+// As Postfix's: a key is absent from a union where it is absent from all tables, and from a pipe
+// where one of them has no value.  A fault of one table is a fault of the whole.
+// Manual: qmail-map-static(5).
 #include <algorithm>
+#include <optional>
 #include <utility>
 
 #include "maps/open.h"
@@ -43,20 +44,12 @@ Result<Members> open_members(const MapSpec& spec, std::string& detail) {
     return fail("write { type:name, type:name }");
   }
   if (elements.empty()) return fail("no table");
-  // A member is only read, whatever the whole is opened for.
-  MapOptions options = spec.options;
-  options.for_update = false;
   Members members;
   std::string warnings;
   for (const std::string_view element : elements) {
-    std::string said;
-    Result<std::unique_ptr<Map>> map = open_map(element, options, said);
-    if (!map.ok()) {
-      detail = said;
-      return map.error();
-    }
-    if (!said.empty()) warnings += (warnings.empty() ? "" : "\n") + said;
-    members.push_back(std::move(map).value());
+    QV_TRY(std::unique_ptr<Map> map, open_map(element, spec.options, detail));
+    if (!detail.empty()) warnings += (warnings.empty() ? "" : "\n") + detail;
+    members.push_back(std::move(map));
   }
   detail = warnings;
   return members;
@@ -87,18 +80,15 @@ class UnionMap final : public MembersMap {
   using MembersMap::MembersMap;
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
-    std::string joined;
-    Answer answer = Answer::absent;
+    std::optional<std::string> joined;
     for (const auto& map : members_) {
       std::string one;
       QV_TRY(const Answer said, ask(*map, key, one));
-      if (said == Answer::absent) continue;
-      if (answer == Answer::found) joined += ',';
-      joined += one;
-      answer = Answer::found;
+      if (said == Answer::found) joined = joined ? *joined + "," + one : one;
     }
-    if (answer == Answer::found) value = std::move(joined);
-    return answer;
+    if (!joined) return Answer::absent;
+    value = std::move(*joined);
+    return Answer::found;
   }
   bool is_pattern() const override {
     return std::any_of(members_.begin(), members_.end(),
@@ -125,7 +115,7 @@ class PipeMap final : public MembersMap {
     value = std::move(current);
     return Answer::found;
   }
-  // The keys of the others come from tables.
+  // The keys of all others come from tables.
   bool is_pattern() const override { return members_.front()->is_pattern(); }
   bool is_empty() override {
     return std::any_of(members_.begin(), members_.end(),
@@ -141,11 +131,11 @@ Result<std::unique_ptr<Map>> open(const MapSpec& spec, std::string& detail) {
 
 }  // namespace
 
-extern const MapType map_type_unionmap;
+extern const MapType map_type_unionmap, map_type_pipemap;
+
 const MapType map_type_unionmap{
     "unionmap", {}, "{ type:name, ... }: what each of the tables says, joined", open<UnionMap>};
 
-extern const MapType map_type_pipemap;
 const MapType map_type_pipemap{"pipemap",
                                {},
                                "{ type:name, ... }: each table asked for what the one before said",

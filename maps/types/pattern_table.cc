@@ -114,20 +114,16 @@ class PatternTable final : public Map {
 
 // Consumes `1`, `{1}` or `(1)`; false on anything else.
 bool consume_group(std::string_view& rest, int& group) {
-  if (rest.empty()) return false;
-  char closing = '\0';
-  if (rest.front() == '{') closing = '}';
-  if (rest.front() == '(') closing = ')';
-  if (closing != '\0') rest.remove_prefix(1);
-  std::size_t digits = 0;
-  while (digits < rest.size() && is_digit(rest[digits])) ++digits;
+  std::string_view closing;
+  if (starts_with(rest, "{")) closing = "}";
+  if (starts_with(rest, "(")) closing = ")";
+  rest.remove_prefix(closing.size());
+  const std::string_view digits = first_bytes(rest, rest.find_first_not_of("0123456789"));
   std::uint64_t number = 0;
-  if (!parse_decimal(first_bytes(rest, digits), kMaxGroups - 1, number)) return false;
-  rest.remove_prefix(digits);
-  if (closing != '\0') {
-    if (rest.empty() || rest.front() != closing) return false;
-    rest.remove_prefix(1);
-  }
+  if (!parse_decimal(digits, kMaxGroups - 1, number)) return false;
+  rest.remove_prefix(digits.size());
+  if (!starts_with(rest, closing)) return false;
+  rest.remove_prefix(closing.size());
   group = static_cast<int>(number);
   return true;
 }
@@ -315,10 +311,8 @@ bool consume_delimited(std::string_view& rest, std::string_view& pattern, std::s
   if (i >= rest.size()) return false;
   pattern = rest.substr(1, i - 1);
   rest = after_bytes(rest, i + 1);
-  std::size_t end = 0;
-  while (end < rest.size() && !is_blank(rest[end]) && rest[end] != '\r' && rest[end] != '\n') ++end;
-  flags = first_bytes(rest, end);
-  rest = after_bytes(rest, end);
+  flags = first_bytes(rest, rest.find_first_of(" \t\r\n"));
+  rest = after_bytes(rest, flags.size());
   return true;
 }
 

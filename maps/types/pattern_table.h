@@ -58,6 +58,12 @@ struct PatternSyntax {
                                                               const PatternSyntax& syntax,
                                                               std::string& detail);
 
+// MapType::open of a type.
+template <CompilePattern compile, bool substitutes>
+Result<std::unique_ptr<Map>> open_patterns(const MapSpec& spec, std::string& detail) {
+  return open_pattern_table(spec, {compile, substitutes}, detail);
+}
+
 // The same for rules in memory; `where` names them in messages, `sources` are the files they are
 // from.
 [[nodiscard]] Result<std::unique_ptr<Map>> parse_pattern_table(

@@ -101,14 +101,12 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
   return made;
 }
 
-Result<std::unique_ptr<Map>> open_pcre(const MapSpec& spec, std::string& detail) {
-  return open_pattern_table(spec, {.compile = compile, .substitutes = true}, detail);
-}
-
 }  // namespace
 
 extern const MapType map_type_pcre;
-const MapType map_type_pcre{
-    "pcre", {.pattern = true}, "/path: Perl-compatible regular expressions", open_pcre};
+const MapType map_type_pcre{"pcre",
+                            {.pattern = true},
+                            "/path: Perl-compatible regular expressions",
+                            open_patterns<compile, true>};
 
 }  // namespace qv

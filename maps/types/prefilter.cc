@@ -31,11 +31,11 @@ class Scanner {
     end_text();
     return depth_ == 0;
   }
-  std::vector<std::string> take() { return std::move(texts_); }
+  std::vector<std::string> texts() { return std::move(texts_); }
 
  private:
   bool atom() {
-    const char c = take_byte();
+    const char c = next_byte();
     switch (c) {
       case '(':
         return open_group();
@@ -65,23 +65,20 @@ class Scanner {
     end_text();
     ++depth_;
     if (rest_.empty() || rest_.front() == '*') return false;
-    if (rest_.front() != '?') return true;
-    if (!starts_with(rest_, "?:")) return false;
-    rest_.remove_prefix(2);
-    return true;
+    return rest_.front() != '?' || skip("?:");
   }
 
   // Up to its ']'; one that comes first is part of it.
   bool rest_of_class() {
-    if (starts_with(rest_, "^")) rest_.remove_prefix(1);
-    if (starts_with(rest_, "]")) rest_.remove_prefix(1);
+    skip("^");
+    skip("]");
     while (!rest_.empty()) {
-      const char c = take_byte();
+      const char c = next_byte();
       if (c == ']') return true;
       if (c == '[') return false;
       if (c != '\\') continue;
       if (rest_.empty()) return false;
-      const char escaped = take_byte();
+      const char escaped = next_byte();
       if (is_letter_or_digit(escaped) && !is_one_of(escaped, "dDwWsS")) return false;
     }
     return false;
@@ -89,7 +86,7 @@ class Scanner {
 
   bool escape() {
     if (rest_.empty()) return false;
-    const char c = take_byte();
+    const char c = next_byte();
     if (is_one_of(c, "dDwWsS")) {
       end_text();
       return quantifier();
@@ -114,28 +111,31 @@ class Scanner {
 
   bool at_quantifier() const { return !rest_.empty() && is_one_of(rest_.front(), "*+?{"); }
 
-  // Of what stands before; one behind a quantifier or an anchor is no atom, and given up.
+  // Of the atom before.  A quantifier behind another or behind an anchor is no atom, and gives up.
   bool quantifier() {
     if (!at_quantifier()) return true;
-    if (take_byte() == '{' && !rest_of_range()) return false;
+    if (next_byte() == '{' && !rest_of_range()) return false;
     // Lazy, possessive.
-    if (starts_with(rest_, "?") || starts_with(rest_, "+")) rest_.remove_prefix(1);
+    static_cast<void>(skip("?") || skip("+"));
     return true;
   }
 
   // `2}`, `2,}` or `2,3}`: any other brace is none, or stands for itself.
   bool rest_of_range() {
     if (rest_.empty() || !is_digit(rest_.front())) return false;
-    take_digits();
-    if (starts_with(rest_, ",")) rest_.remove_prefix(1);
-    take_digits();
-    return !rest_.empty() && take_byte() == '}';
-  }
-  void take_digits() {
-    while (!rest_.empty() && is_digit(rest_.front())) rest_.remove_prefix(1);
+    skip_digits();
+    skip(",");
+    skip_digits();
+    return skip("}");
   }
 
-  char take_byte() {
+  bool skip(std::string_view text) {
+    const bool there = starts_with(rest_, text);
+    if (there) rest_.remove_prefix(text.size());
+    return there;
+  }
+  void skip_digits() { rest_ = after_bytes(rest_, rest_.find_first_not_of("0123456789")); }
+  char next_byte() {
     const char c = rest_.front();
     rest_.remove_prefix(1);
     return c;
@@ -147,7 +147,7 @@ class Scanner {
 
   std::string_view rest_;
   int depth_ = 0;
-  std::string text_;  // outside groups: what stands here for sure, one after the other
+  std::string text_;  // outside groups: the literals up to here, in small letters
   std::vector<std::string> texts_;
 };
 
@@ -156,7 +156,7 @@ class Scanner {
 std::vector<std::string> required_texts(std::string_view pattern) {
   Scanner scanner(pattern);
   if (!scanner.scan()) return {};
-  return scanner.take();
+  return scanner.texts();
 }
 
 }  // namespace qv

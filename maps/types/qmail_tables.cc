@@ -1,31 +1,25 @@
 // SPDX-License-Identifier: 0BSD
-// Tables that programs for qmail keep of recipients, each a cdb.  Manual: qmail-map-qmail(5).
-// Addresses are lower-cased.
+// Tables that programs for qmail have of recipients, each a cdb with keys in lower case.
+// Manual: qmail-map-qmail(5).
 //
-// fastforward:/path/to/aliases.cdb - what setforward made for fastforward(1).
-//   Keys: `:user@host`, `:@host`, `:user@`.  The value is the record: instructions that end in a
-//   NUL each, `&address`, `|command`, `.file`.
+// fastforward:/path/to/aliases.cdb - what setforward made for fastforward(1).  The value is the
+// record: instructions that end in a NUL each, `&address`, `|command`, `.file`.
 //
 // recipients:/path/to/recipients.cdb - what s/qmail's qmail-recipients made.
-//   Keys: `:address`, where one without `@` is at localhost; then the same with the local part cut
-//   behind its first `-`, `+`, `=`, each in turn.  The value is the record, mostly empty.
 //
-// validrcptto:jms1:/path.cdb, validrcptto:sagredo:/path.cdb - the two kinds of validrcptto.cdb.
-//   jms1: the address; then its local part cut at its `-`, longest first, `PREFIX-default@domain`;
-//   then `@domain`.  A value that begins with `-` refuses.  sagredo (Franceschini's form):
-//   `address`, `-address`, `@domain`, `-@domain`; a key with the `-` refuses.
+// validrcptto:jms1:/path.cdb, validrcptto:sagredo:/path.cdb - the two kinds of validrcptto.cdb.  In
+// jms1's a value that begins with `-` refuses, in sagredo's (Franceschini's form) a key does.
 //
-// vmailmgr:/home/user/passwd.cdb - the virtual users of vmailmgr's base user.
-//   Keys: the local part, of any domain; then `+`, the default user.  A user whose account has
-//   expired, or who has neither a mailbox that is enabled nor a forward, is absent.  The value is
-//   the mailbox directory; without one the forwards, comma-separated.
+// vmailmgr:/home/user/passwd.cdb - the virtual users of vmailmgr's base user, in any domain.  A
+// user whose account has expired, or who has neither a mailbox that is enabled nor a forward, is
+// absent.  The value is the mailbox directory; without one the forwards, comma-separated.
 //
-// vpopmail:/home/vpopmail/domains/example.org - the users of one of vpopmail's domains.
-//   The key is the local part, of any domain.  As qmail-local and then vdelivermail decide:
-//   `.qmail-USER` and the `.qmail-PREFIX-default` of the directory come first (a dot of the name is
-//   a colon there; `.qmail-default` itself is not asked: it is what leads here), then the record in
-//   vpasswd.cdb.  A user with the BOUNCE_MAIL flag is absent.  The value is the path of the file,
-//   or the mail directory of the user.  Aliases in SQL (valias) are a table of their own.
+// vpopmail:/home/vpopmail/domains/example.org - the users of one of vpopmail's domains, as
+// qmail-local and then vdelivermail decide: `.qmail-USER` and the `.qmail-PREFIX-default` of the
+// directory come first (a dot of the name is a colon there; `.qmail-default` itself is not asked:
+// it is what leads here), then the record in vpasswd.cdb.  A user with the BOUNCE_MAIL flag is
+// absent.  The value is the path of the file, or the mail directory of the user.  Aliases in SQL
+// (valias) are a table of their own.
 #include <errno.h>
 #include <sys/stat.h>
 #include <time.h>
@@ -101,24 +95,19 @@ void search_vmailmgr(const AddressParts& address, const IsFound& is_found) {
   is_found("+");
 }
 
-// ---- what the record of a key says: as Map::lookup()
-// ---------------------------------------------
+// ---- what the record of a key says: as Map::lookup() --------------------------------------------
 
 Result<Answer> accept(std::string_view /*key*/, std::string_view record, std::string& value) {
   value = record;
   return Answer::found;
 }
 
-Result<Answer> judge_jms1(std::string_view /*key*/, std::string_view record, std::string& value) {
-  if (starts_with(record, "-")) return Answer::absent;
-  value = record;
-  return Answer::found;
+Result<Answer> judge_jms1(std::string_view key, std::string_view record, std::string& value) {
+  return starts_with(record, "-") ? Answer::absent : accept(key, record, value);
 }
 
 Result<Answer> judge_sagredo(std::string_view key, std::string_view record, std::string& value) {
-  if (starts_with(key, "-")) return Answer::absent;
-  value = record;
-  return Answer::found;
+  return starts_with(key, "-") ? Answer::absent : accept(key, record, value);
 }
 
 Result<Answer> judge_vmailmgr(std::string_view /*key*/, std::string_view bytes,
@@ -185,8 +174,7 @@ Result<std::unique_ptr<Map>> open_validrcptto(const MapSpec& spec, std::string& 
   return Error{Fault::config, 0, "validrcptto table"};
 }
 
-// ---- vpopmail
-// ------------------------------------------------------------------------------------
+// ---- vpopmail -----------------------------------------------------------------------------------
 
 class VpopmailMap final : public CdbBasedMap {
  public:
@@ -257,25 +245,23 @@ constexpr Traits kSearched{.pattern = true, .listable = true};
 
 }  // namespace
 
-extern const MapType map_type_fastforward;
+extern const MapType map_type_fastforward, map_type_recipients, map_type_validrcptto,
+    map_type_vmailmgr, map_type_vpopmail;
+
 const MapType map_type_fastforward{"fastforward", kSearched,
                                    "/path.cdb: setforward's aliases for fastforward",
                                    open<kFastforward>};
 
-extern const MapType map_type_recipients;
 const MapType map_type_recipients{"recipients", kSearched, "/path.cdb: s/qmail's recipients",
                                   open<kRecipients>};
 
-extern const MapType map_type_validrcptto;
 const MapType map_type_validrcptto{"validrcptto", kSearched,
                                    "jms1:/path.cdb or sagredo:/path.cdb: validrcptto tables",
                                    open_validrcptto};
 
-extern const MapType map_type_vmailmgr;
 const MapType map_type_vmailmgr{"vmailmgr", kSearched,
                                 "/home/user/passwd.cdb: vmailmgr's virtual users", open<kVmailmgr>};
 
-extern const MapType map_type_vpopmail;
 const MapType map_type_vpopmail{"vpopmail",
                                 {.pattern = true},
                                 "/path/to/domain: the users of a vpopmail domain",

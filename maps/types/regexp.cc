@@ -63,14 +63,10 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
   return std::make_unique<Regexp>(compiled);
 }
 
-Result<std::unique_ptr<Map>> open_regexp(const MapSpec& spec, std::string& detail) {
-  return open_pattern_table(spec, {.compile = compile, .substitutes = true}, detail);
-}
-
 }  // namespace
 
 extern const MapType map_type_regexp;
 const MapType map_type_regexp{
-    "regexp", {.pattern = true}, "/path: POSIX regular expressions", open_regexp};
+    "regexp", {.pattern = true}, "/path: POSIX regular expressions", open_patterns<compile, true>};
 
 }  // namespace qv

@@ -152,32 +152,6 @@ const char* parse_text_entry(std::string_view line, TextEntry& entry) {
   return nullptr;
 }
 
-bool append_text_entry(std::string& out, std::string_view key, std::string_view value) {
-  if (key.empty() || value.empty() || is_space(value.front()) || is_space(value.back())) {
-    return false;
-  }
-  constexpr std::string_view kNever("\n\0", 2);
-  if (key.find_first_of(kNever) != key.npos || value.find_first_of(kNever) != value.npos) {
-    return false;
-  }
-  const bool quote =
-      key.front() == '"' || key.front() == '#' || std::any_of(key.begin(), key.end(), is_space);
-  if (!quote) {
-    out += key;
-  } else {
-    out += '"';
-    for (const char c : key) {
-      if (c == '"' || c == '\\') out += '\\';
-      out += c;
-    }
-    out += '"';
-  }
-  out += '\t';
-  out += value;
-  out += '\n';
-  return true;
-}
-
 std::string fold_key(std::string_view key) {
   std::string out(key);
   for (char& c : out) c = ascii_lower(c);

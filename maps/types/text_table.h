@@ -71,12 +71,6 @@ struct TextEntry {
 // Splits `line`.  Returns nullptr, or what is wrong with it; `entry` is unspecified then.
 [[nodiscard]] const char* parse_text_entry(std::string_view line, TextEntry& entry);
 
-// The entry as a line that parse_text_entry() reads back, with its newline.  False, nothing
-// appended, where no such line exists: a newline or a NUL in it, an empty key or value, blanks
-// around the value.
-[[nodiscard]] bool append_text_entry(std::string& out, std::string_view key,
-                                     std::string_view value);
-
 // A to Z become lower case.
 [[nodiscard]] std::string fold_key(std::string_view key);
 

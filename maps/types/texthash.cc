@@ -1,11 +1,10 @@
 // SPDX-License-Identifier: 0BSD
-// texthash:/path - a text file, `key value` on each line, read into memory.  Manual:
-// qmail-map-texthash(5).
-// inline:{ key=value, { key = text with blanks } } - a table in its own name, as Postfix's. Manual:
-// qmail-map-static(5).
+// texthash:/path - a text file, `key value` on each line, read into memory: the same files that
+// `qmail-map build` takes.  A line that cannot be understood is a configuration error: leaving it
+// out silently would refuse somebody's mail.  Manual: qmail-map-texthash(5).
 //
-// texthash reads the same files that `qmail-map build` takes.  A line that cannot be understood is
-// a configuration error: leaving it out silently would refuse somebody's mail.
+// inline:{ key=value, { key = text with blanks } } - a table in its own name, as Postfix's.
+// Manual: qmail-map-static(5).
 #include <unordered_map>
 #include <utility>
 
@@ -19,13 +18,13 @@ namespace {
 // Keys and values in memory.  Of a key added twice the first value counts.
 class MemoryTable final : public Map {
  public:
-  explicit MemoryTable(bool fold_keys) : fold_keys_(fold_keys) {}
+  explicit MemoryTable(bool fold_keys, std::vector<SourceStamp> sources = {})
+      : fold_keys_(fold_keys), sources_(std::move(sources)) {}
 
   // False: the key was there, and its value stays.
   bool add(std::string_view key, std::string_view value) {
     return entries_.try_emplace(fold_keys_ ? fold_key(key) : std::string(key), value).second;
   }
-  void set_source(SourceStamp stamp) { sources_.push_back(std::move(stamp)); }
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     const auto entry = entries_.find(key);
@@ -62,8 +61,7 @@ Result<std::unique_ptr<Map>> open_texthash(const MapSpec& spec, std::string& det
   const std::string path(strip_braces(spec.name));
   SourceStamp stamp;
   QV_TRY(const std::string text, read_source(path, stamp, detail));
-  auto table = std::make_unique<MemoryTable>(spec.options.fold_keys);
-  table->set_source(std::move(stamp));
+  auto table = std::make_unique<MemoryTable>(spec.options.fold_keys, std::vector{stamp});
   LogicalLines lines{std::string_view(text)};
   const auto at_line = [&](std::string_view what) {
     return path + ":" + std::to_string(lines.number()) + ": " + std::string(what);
@@ -110,11 +108,11 @@ Result<std::unique_ptr<Map>> open_inline(const MapSpec& spec, std::string& detai
 
 }  // namespace
 
-extern const MapType map_type_texthash;
+extern const MapType map_type_texthash, map_type_inline;
+
 const MapType map_type_texthash{
     "texthash", {.listable = true}, "/path: a text file, read into memory", open_texthash};
 
-extern const MapType map_type_inline;
 const MapType map_type_inline{
     "inline", {.listable = true}, "{ key=value, ... }: a table in its own name", open_inline};
 

@@ -94,20 +94,5 @@ TEST(TextEntry, SplitsKeyAndValue) {
   }
 }
 
-TEST(TextEntry, WritesWhatItReads) {
-  for (const auto& [key, value] : std::vector<std::pair<std::string, std::string>>{
-           {"a", "1"}, {"a b", "c d"}, {"\"q\\", "x"}, {"#x", "y"}, {"\t", "z"}}) {
-    std::string line;
-    ASSERT_TRUE(append_text_entry(line, key, value));
-    EXPECT_EQ(lines_of(line), "1<" + line.substr(0, line.size() - 1) + ">");
-    EXPECT_EQ(entry_of(line.substr(0, line.size() - 1)), key + "|" + value);
-  }
-  std::string line;
-  EXPECT_FALSE(append_text_entry(line, "a\nb", "x"));
-  EXPECT_FALSE(append_text_entry(line, "a", " x"));
-  EXPECT_FALSE(append_text_entry(line, "", "x"));
-  EXPECT_EQ(line, "");
-}
-
 }  // namespace
 }  // namespace qv
