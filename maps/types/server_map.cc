@@ -8,8 +8,21 @@
 
 #include "core/check.h"
 #include "core/clock.h"
+#include "core/text.h"
 
 namespace qv {
+
+namespace {
+
+// A URL may hold passwords: in front of an @, and behind a question mark.
+std::string without_secrets(std::string_view host) {
+  if (host.find("://") == host.npos) return std::string(host);
+  const std::size_t at = find_last_byte(host, '@');
+  const std::string_view rest = at == host.size() ? host : after_bytes(host, at + 1);
+  return std::string(first_bytes(rest, rest.find('?')));
+}
+
+}  // namespace
 
 // The random host need not be secret, only different from process to process.
 ServerMap::ServerMap() : next_host_(static_cast<std::size_t>(monotonic_us() ^ getpid())) {
@@ -57,8 +70,8 @@ Result<void> ServerMap::be_connected() {
     disconnect();
     ++next_host_;
     last_failure_ = done.error();
-    all +=
-        (all.empty() ? "" : "; ") + host + ": " + (detail_.empty() ? done.error().what : detail_);
+    all += (all.empty() ? "" : "; ") + without_secrets(host) + ": " +
+           (detail_.empty() ? done.error().what : detail_);
   }
   detail_ = std::move(all);
   constexpr std::int64_t kHoldOffUs = 1'000'000;

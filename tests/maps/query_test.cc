@@ -3,6 +3,9 @@
 
 #include <gtest/gtest.h>
 
+#include "maps/open.h"
+#include "tests/maps/scratch.h"
+
 namespace qv {
 namespace {
 
@@ -147,6 +150,20 @@ TEST(QueryRules, FormatJoinAndLimitResults) {
   EXPECT_FALSE(results.add("c").ok());
   EXPECT_EQ(results.take(joined), Answer::found);
   EXPECT_EQ(joined, "<a>,<b>");
+}
+
+TEST(QueryMap, ShowsNoPasswordOfAUrl) {
+  if (find_map_type("pgsql") == nullptr) GTEST_SKIP() << "pgsql is not built";
+  Scratch scratch;
+  scratch.write("t.cf",
+                "hosts = postgresql://u:hidden@127.0.0.1:1/db?password=hidden\nquery = SELECT 1\n");
+  std::string detail;
+  const auto map = open_map("pgsql:" + scratch.path("t.cf"), {}, detail);
+  ASSERT_TRUE(map.ok()) << detail;
+  std::string value;
+  EXPECT_FALSE(map.value()->lookup("key", value).ok());
+  EXPECT_NE(map.value()->detail().find("127.0.0.1:1/db: "), std::string::npos);
+  EXPECT_EQ(map.value()->detail().find("hidden"), std::string::npos) << map.value()->detail();
 }
 
 TEST(Utf8, IsCheckedAsRfc3629Says) {
