@@ -32,7 +32,7 @@ int depth_of(std::string_view text) {
 using Members = std::vector<std::unique_ptr<Map>>;
 
 // Opens each table of `{ type:name, type:name }`.  Errors: no such list, an empty one, nested
-// deeper than kMaxDepth (config), or what opening a member says; `detail` names the member.
+// deeper than kMaxDepth (config), or the Error of a member; `detail` names the member.
 Result<Members> open_members(const MapSpec& spec, std::string& detail) {
   const auto fail = [&](const char* reason) {
     detail = spec.type + ":" + spec.name + ": " + reason;
@@ -66,9 +66,9 @@ class MembersMap : public Map {
 
  protected:
   Result<Answer> ask(Map& map, std::string_view key, std::string& value) {
-    Result<Answer> said = map.lookup(key, value);
-    if (!said.ok()) detail_ = map.detail();
-    return said;
+    Result<Answer> answer = map.lookup(key, value);
+    if (!answer.ok()) detail_ = map.detail();
+    return answer;
   }
 
   Members members_;
@@ -83,8 +83,8 @@ class UnionMap final : public MembersMap {
     std::optional<std::string> joined;
     for (const auto& map : members_) {
       std::string one;
-      QV_TRY(const Answer said, ask(*map, key, one));
-      if (said == Answer::found) joined = joined ? *joined + "," + one : one;
+      QV_TRY(const Answer answer, ask(*map, key, one));
+      if (answer == Answer::found) joined = joined ? *joined + "," + one : one;
     }
     if (!joined) return Answer::absent;
     value = std::move(*joined);
@@ -108,8 +108,8 @@ class PipeMap final : public MembersMap {
     std::string current(key);
     for (const auto& map : members_) {
       std::string next;
-      QV_TRY(const Answer said, ask(*map, current, next));
-      if (said == Answer::absent) return said;
+      QV_TRY(const Answer answer, ask(*map, current, next));
+      if (answer == Answer::absent) return answer;
       current = std::move(next);
     }
     value = std::move(current);
@@ -134,11 +134,11 @@ Result<std::unique_ptr<Map>> open(const MapSpec& spec, std::string& detail) {
 extern const MapType map_type_unionmap, map_type_pipemap;
 
 const MapType map_type_unionmap{
-    "unionmap", {}, "{ type:name, ... }: what each of the tables says, joined", open<UnionMap>};
+    "unionmap", {}, "{ type:name, ... }: the values of all these tables, joined", open<UnionMap>};
 
 const MapType map_type_pipemap{"pipemap",
                                {},
-                               "{ type:name, ... }: each table asked for what the one before said",
+                               "{ type:name, ... }: the value of each table is the key of the next",
                                open<PipeMap>};
 
 }  // namespace qv

@@ -106,8 +106,8 @@ class MysqlMap final : public QueryMap {
     bool any_result = false;
     Result<void> outcome;
     int next = 0;
-    // A stored procedure gives several results, the last of them its status.  All are fetched: the
-    // connection is of use for the next query only then.
+    // A stored procedure gives several results, the last of them its status.  All must be fetched
+    // before the next query.
     for (; next == 0; next = mysql_stmt_next_result(statement_.get())) {
       if (mysql_stmt_field_count(statement_.get()) == 0) continue;
       any_result = true;
@@ -133,7 +133,7 @@ class MysqlMap final : public QueryMap {
     std::vector<unsigned long> lengths(columns);
     std::vector<my_bool> nulls(columns);
     std::vector<MYSQL_BIND> binds;
-    // With no room for any column, each fetch says how long they are.
+    // With no room for any column, each fetch sets the lengths.
     std::string nothing;
     for (unsigned i = 0; i < columns; ++i) {
       binds.push_back(bind_string(nothing, &lengths[i], &nulls[i]));

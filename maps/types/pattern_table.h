@@ -40,7 +40,7 @@ struct Pattern {
   [[nodiscard]] virtual Result<Answer> match(std::string_view key, Groups& groups) = 0;
 
   std::size_t groups = 0;
-  // Texts in small letters that stand, small or capital, in every key that matches; empty: unknown.
+  // Texts in small letters that every key contains that matches, in either case; empty: unknown.
   std::vector<std::string> required;
 };
 

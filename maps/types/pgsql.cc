@@ -21,7 +21,7 @@ namespace qv {
 
 namespace {
 
-// The server is told the time limit; it should be the one to end the query.
+// The server knows the time limit, too, and should be the one that ends the query.
 constexpr int kGraceMs = 500;
 
 using Connection = std::unique_ptr<PGconn, FreeWith<PQfinish>>;
@@ -34,8 +34,8 @@ std::string one_line(const char* text) {
   return out.empty() ? "connection lost" : out;
 }
 
-// SQLSTATE: classes 42 (syntax, no such table, no right) and 28, 3D (who may do what) are the
-// operator's.
+// SQLSTATE: the operator must act on classes 42 (syntax, no such table, no right), 28 and 3D
+// (authorization, no such database).
 Fault fault_of(const char* sqlstate) {
   const std::string_view state(sqlstate == nullptr ? "" : sqlstate);
   const std::string_view klass = first_bytes(state, 2);
@@ -57,11 +57,11 @@ class PgsqlMap final : public QueryMap {
     } else {
       at = parse_host(host);
     }
-    // libpq takes less than two seconds for two.
+    // libpq treats less than two seconds as two.
     const std::string limit = std::to_string((connect_timeout_ms_ + 999) / 1000);
     std::vector<const char*> names;
     std::vector<const char*> values;
-    // To libpq an empty value is none.
+    // libpq ignores empty values.
     for (const auto& [name, value] : std::initializer_list<std::pair<const char*, const char*>>{
              {"dbname", database.c_str()},
              {"host", at.path.empty() ? at.name.c_str() : at.path.c_str()},

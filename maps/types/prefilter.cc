@@ -103,7 +103,7 @@ class Scanner {
     if (depth_ > 0) return quantifier();
     text_ += ascii_lower(c);
     if (!at_quantifier()) return true;
-    // Once is enough to stand here, but what follows need not follow this one.
+    // With a + it is required once, but the next literal need not follow this one.
     if (rest_.front() != '+') text_.pop_back();
     end_text();
     return quantifier();
@@ -120,7 +120,7 @@ class Scanner {
     return true;
   }
 
-  // `2}`, `2,}` or `2,3}`: any other brace is none, or stands for itself.
+  // `2}`, `2,}` or `2,3}`: any other brace is no range, or a literal.
   bool rest_of_range() {
     if (rest_.empty() || !is_digit(rest_.front())) return false;
     skip_digits();

@@ -2,9 +2,10 @@
 // maps/types/prefilter.h - which patterns of a table need not be run for a key.
 //
 // A table of a thousand patterns would run a thousand matchers for each key, at 80 microseconds and
-// more in pcre2's machine code.  Most patterns require texts that few keys hold, and which three
-// bytes stand side by side in a key is found once: with that the same table takes a twentieth of
-// the time (a thirtieth for ten thousand patterns).  It never changes an answer.
+// more in pcre2's machine code.  Most patterns require texts that few keys contain.  The sequences
+// of three bytes in a key are found once; a pattern is run only if they include one that it
+// requires.  The same table then takes a twentieth of the time (a thirtieth for ten thousand
+// patterns).  The prefilter never changes an answer.
 //
 // Pure.  Tests: tests/maps/prefilter_test.cc, fuzz_required_text.cc
 #ifndef QV_MAPS_TYPES_PREFILTER_H_
@@ -21,17 +22,16 @@
 
 namespace qv {
 
-// Texts in small letters, each of which stands in every key that a Perl-compatible pattern matches,
-// its letters small or capital.  Empty where nothing is known: what is not understood is given up.
+// Texts in small letters that every key contains, in either case, that a Perl-compatible pattern
+// matches.  Empty where none is known, and for a pattern with a part that is not understood.
 // Understood are letters, digits and most other characters, escaped punctuation, \d \D \w \W \s \S
-// \b \B \A \z \Z, classes without '[' in them, groups `(...)` and `(?:...)`, whose contents say
-// nothing, anchors, a dot, and all quantifiers.  Alternatives outside groups, and everything else
+// \b \B \A \z \Z, classes without '[' in them, groups `(...)` and `(?:...)`, whose contents are
+// ignored, anchors, a dot, and all quantifiers.  Alternatives outside groups, and everything else
 // that begins with `(?` or `(*`, are not.  REQUIRES: the pattern compiles, without flag x.
 [[nodiscard]] std::vector<std::string> required_texts(std::string_view pattern);
 
-// Three bytes as one of kGrams numbers, capital and small letters the same ones.  A text can only
-// stand in a key if all its grams are among the key's; the other way round they may be there by
-// chance.
+// Three bytes as one of kGrams numbers, the same for capital and small letters.  A key that lacks a
+// gram of a text does not contain the text; one that has all of them may still not contain it.
 using Gram = std::uint16_t;
 inline constexpr std::size_t kGramBytes = 3;
 inline constexpr Gram kGrams = 4096;

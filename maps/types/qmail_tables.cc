@@ -53,7 +53,7 @@ std::string at_domain(const AddressParts& address) { return "@" + std::string(ad
 void search_fastforward(const AddressParts& address, const IsFound& is_found) {
   const std::string local = ":" + std::string(address.local);
   if (is_found(address.has_domain ? local + at_domain(address) : local)) return;
-  // Wildcards are for whole addresses: `:@` and `:` are keys of nobody.
+  // Wildcards are for whole addresses: `:@` and `:` are keys of no address.
   if (!is_whole(address) || is_found(":" + at_domain(address))) return;
   is_found(local + "@");
 }
@@ -95,7 +95,7 @@ void search_vmailmgr(const AddressParts& address, const IsFound& is_found) {
   is_found("+");
 }
 
-// ---- what the record of a key says: as Map::lookup() --------------------------------------------
+// ---- what a record means: as Map::lookup() ------------------------------------------------------
 
 Result<Answer> accept(std::string_view /*key*/, std::string_view record, std::string& value) {
   value = record;

@@ -179,7 +179,7 @@ class Parser {
     return true;
   }
 
-  // Copies up to and including the next `closing`, which stands at least `from` bytes on.
+  // Copies up to and including the next `closing`, at least `from` bytes on.
   bool copy_to(std::string_view closing, std::size_t from) {
     const std::size_t end = text_.find(closing, at_ + from);
     if (end == std::string_view::npos) return fail("a quote or comment is not closed");

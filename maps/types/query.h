@@ -22,7 +22,7 @@
 
 namespace qv {
 
-// Appends `part` to `out`, escaped so that it stands for itself alone.
+// Appends `part` to `out`, escaped so that nothing in it is special.
 using Quote = void (*)(std::string_view part, std::string& out);
 
 class Template {
@@ -33,8 +33,8 @@ class Template {
   [[nodiscard]] static Template read(QueryConfig& config, const std::string& name,
                                      std::string_view fallback);
 
-  // Appends the expansion to `out`.  `lower` is what %s %u %d stand for, `upper` what the others
-  // do.  absent: a part is missing or empty, `out` is unspecified.
+  // Appends the expansion to `out`.  %s %u %d are parts of `lower`, all others of `upper`.
+  // absent: a part is missing or empty, `out` is unspecified.
   [[nodiscard]] Answer expand(std::string_view lower, std::string_view upper, std::string& out,
                               Quote quote = nullptr) const;
 

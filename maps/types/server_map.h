@@ -77,7 +77,7 @@ class QueryMap : public ServerMap {
  protected:
   explicit QueryMap(QueryConfig config) : config_(std::move(config)) {}
 
-  // Asks for a key that is wanted and adds what the server says to `results`.
+  // Asks for a key that is wanted and adds the values to `results`.
   [[nodiscard]] virtual Result<void> query(std::string_view key, Results& results) = 0;
 
   QueryConfig config_;

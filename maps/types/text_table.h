@@ -60,12 +60,12 @@ class LogicalLines {
 };
 
 // One logical line: a key, blanks, a value, as postmap(1) reads them.  The key ends at the first
-// blank; one that begins with '"' ends at the next '"', and in it a backslash takes the next
-// character as it is.  Blanks around key and value are cut.
+// blank; one that begins with '"' ends at the next '"', and in it a backslash escapes the next
+// character.  Blanks around key and value are cut.
 struct TextEntry {
   std::string_view key;  // of the line, or of `unquoted`
   std::string_view value;
-  std::string unquoted;  // keeps a key that had quotes
+  std::string unquoted;  // owns a key that had quotes
 };
 
 // Splits `line`.  Returns nullptr, or what is wrong with it; `entry` is unspecified then.
