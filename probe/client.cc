@@ -150,7 +150,7 @@ void VerifyClient::on_update(AttributeReader& reader) {
   }
   if (!may("update")) return;
   const auto updated = clients_.service.update(address, status, reason);
-  reply(updated == VerifyService::Updated::done ? kVerifyOk : kVerifyFail);
+  reply(updated == ProbeService::Updated::done ? kVerifyOk : kVerifyFail);
 }
 
 void VerifyClient::on_list(AttributeReader& reader) {

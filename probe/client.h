@@ -45,7 +45,7 @@ inline constexpr std::uint32_t kVerifyBad = UINT32_MAX - 1;
 
 // Shared by all clients.
 struct VerifyClients {
-  VerifyService& service;
+  ProbeService& service;
   CacheStore& store;
   Records& records;
   std::set<uid_t> may_update;

@@ -205,7 +205,7 @@ class ProbeDaemon final : public Daemon {
   std::unique_ptr<Resolver> resolver_;
   std::unique_ptr<ExchangerLookup> exchangers_;
   std::optional<ProbeDriver> driver_;
-  std::optional<VerifyService> service_;
+  std::optional<ProbeService> service_;
   std::optional<CacheCleanup> cleanup_;
   std::optional<VerifyClients> clients_;
   std::optional<StreamServer> server_;

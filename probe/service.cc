@@ -48,8 +48,8 @@ VerifyAnswer pending_answer() {
 
 }  // namespace
 
-VerifyService::VerifyService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
-                             const ServiceSettings& settings, Report report)
+ProbeService::ProbeService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
+                           const ServiceSettings& settings, Report report)
     : loop_(loop),
       clock_(std::move(clock)),
       records_(records),
@@ -65,12 +65,12 @@ VerifyService::VerifyService(Loop& loop, Clock clock, Records& records, ProbeDri
            settings.accept_all == RecipientStatus::defer);
 }
 
-void VerifyService::finish(const Question& asked, const VerifyAnswer& answer) {
+void ProbeService::finish(const Question& asked, const VerifyAnswer& answer) {
   ++counters_.answered[answer.status];
   asked.done(answer);
 }
 
-const VerifyAnswer* VerifyService::find_known(std::string_view address) {
+const VerifyAnswer* ProbeService::find_known(std::string_view address) {
   if (!is_address(address)) return nullptr;
   cache_key(address, key_);
   if (find_recent(key_) != nullptr) return nullptr;
@@ -84,7 +84,7 @@ const VerifyAnswer* VerifyService::find_known(std::string_view address) {
   return &known_;
 }
 
-void VerifyService::query(std::string_view address, std::int64_t wait_us, Done done) {
+void ProbeService::query(std::string_view address, std::int64_t wait_us, Done done) {
   ++counters_.queries;
   const Asked asked = std::make_shared<Question>(
       Question{cache_key(address), std::string(address), wait_us, std::move(done)});
@@ -100,7 +100,7 @@ void VerifyService::query(std::string_view address, std::int64_t wait_us, Done d
   records_.find(asked->key, [this, asked](const auto& found) { judge_address(asked, found); });
 }
 
-void VerifyService::judge_address(const Asked& asked, const Result<Records::Entry>& found) {
+void ProbeService::judge_address(const Asked& asked, const Result<Records::Entry>& found) {
   if (!found.ok()) return finish(*asked, no_store_answer());
   asked->record = found.value();
   const Judgement judgement = judge(get(asked->record), clock_(), settings_.times);
@@ -119,7 +119,7 @@ void VerifyService::judge_address(const Asked& asked, const Result<Records::Entr
 }
 
 // Nothing is known about the address, and its domain does not accept everything.
-void VerifyService::begin_probe(const Asked& asked, AcceptAll domain) {
+void ProbeService::begin_probe(const Asked& asked, AcceptAll domain) {
   const std::optional<Route> route = routes_.find(domain_of(asked->address));
   if (!route) {
     return finish(*asked, {RecipientStatus::defer,
@@ -134,7 +134,7 @@ void VerifyService::begin_probe(const Asked& asked, AcceptAll domain) {
 }
 
 // A probe behind an answer that is given.
-void VerifyService::refresh(const Asked& asked) {
+void ProbeService::refresh(const Asked& asked) {
   const std::optional<Route> route = routes_.find(domain_of(asked->address));
   if (!route) return;
   ++counters_.refreshes;
@@ -143,7 +143,7 @@ void VerifyService::refresh(const Asked& asked) {
   });
 }
 
-void VerifyService::start_probe(const Asked& asked, const Route& route, AcceptAll domain) {
+void ProbeService::start_probe(const Asked& asked, const Route& route, AcceptAll domain) {
   CacheRecord sent;
   if (record_probe(get(asked->record), clock_(), settings_.times, sent) == Storing::store) {
     store(asked->key, sent);
@@ -155,12 +155,12 @@ void VerifyService::start_probe(const Asked& asked, const Route& route, AcceptAl
   });
 }
 
-VerifyAnswer VerifyService::accept_all_answer() {
+VerifyAnswer ProbeService::accept_all_answer() {
   ++counters_.accept_all;
   return {settings_.accept_all, "the next hop accepts every address of the domain", "accept-all"};
 }
 
-VerifyAnswer VerifyService::answer_of(const Route& route, const ProbeResult& result) {
+VerifyAnswer ProbeService::answer_of(const Route& route, const ProbeResult& result) {
   const bool about_address = result.outcome.reason == ProbeReason::recipient;
   if (about_address && result.outcome.status == RecipientStatus::ok &&
       result.accept_all == AcceptAll::yes) {
@@ -173,8 +173,7 @@ VerifyAnswer VerifyService::answer_of(const Route& route, const ProbeResult& res
   return {result.outcome.status, describe(result), traits_of(result.outcome.reason).why};
 }
 
-void VerifyService::on_result(const Question& asked, const Route& route,
-                              const ProbeResult& result) {
+void ProbeService::on_result(const Question& asked, const Route& route, const ProbeResult& result) {
   const VerifyAnswer answer = answer_of(route, result);
   LogLine line("probe");
   line.add("result", result_word(answer.status)).add("why", answer.why).add("rcpt", asked.address);
@@ -194,16 +193,16 @@ void VerifyService::on_result(const Question& asked, const Route& route,
   });
 }
 
-void VerifyService::settle(const std::string& key, const VerifyAnswer& answer, Use use,
-                           Records::Then then) {
+void ProbeService::settle(const std::string& key, const VerifyAnswer& answer, Use use,
+                          Records::Then then) {
   records_.find(key, [this, key, answer, use, then = std::move(then)](const auto& found) {
     if (found.ok()) use_outcome(key, answer, use, found.value());
     then();
   });
 }
 
-void VerifyService::use_outcome(const std::string& key, const VerifyAnswer& answer, Use use,
-                                const Records::Entry& old) {
+void ProbeService::use_outcome(const std::string& key, const VerifyAnswer& answer, Use use,
+                               const Records::Entry& old) {
   if (use == Use::store) {
     CacheRecord record;
     const Storing storing =
@@ -218,7 +217,7 @@ void VerifyService::use_outcome(const std::string& key, const VerifyAnswer& answ
   if (use == Use::retain) retain(key, answer);
 }
 
-void VerifyService::store_domain(const std::string& address, AcceptAll domain) {
+void ProbeService::store_domain(const std::string& address, AcceptAll domain) {
   if (domain == AcceptAll::unknown) return;
   const bool all = domain == AcceptAll::yes;
   const CacheRecord record{all ? RecipientStatus::ok : RecipientStatus::bounce, 0, clock_(),
@@ -226,7 +225,7 @@ void VerifyService::store_domain(const std::string& address, AcceptAll domain) {
   records_.store(domain_key(domain_of(address)), record, settings_.times.accept_all);
 }
 
-void VerifyService::store(const std::string& key, const CacheRecord& record) {
+void ProbeService::store(const std::string& key, const CacheRecord& record) {
   const CacheTimes& times = settings_.times;
   // In the order of RecipientStatus.
   const std::int64_t lifetimes[] = {times.positive_expire, times.defer_hold, times.negative_expire,
@@ -234,8 +233,8 @@ void VerifyService::store(const std::string& key, const CacheRecord& record) {
   records_.store(key, record, lifetimes[static_cast<std::size_t>(record.status)]);
 }
 
-VerifyService::Updated VerifyService::update(std::string_view address, RecipientStatus status,
-                                             std::string_view reason) {
+ProbeService::Updated ProbeService::update(std::string_view address, RecipientStatus status,
+                                           std::string_view reason) {
   if (!is_address(address)) return Updated::not_an_address;
   ++counters_.updates;
   const std::string key = cache_key(address);
@@ -245,22 +244,22 @@ VerifyService::Updated VerifyService::update(std::string_view address, Recipient
   return Updated::done;
 }
 
-void VerifyService::share(const std::string& key, std::string_view bytes) {
+void ProbeService::share(const std::string& key, std::string_view bytes) {
   CacheRecord record;
   if (parse_record(bytes, record) == RecordForm::whole) store(key, record);
 }
 
-void VerifyService::forget_recent() {
+void ProbeService::forget_recent() {
   recent_.clear();
   driver_.hosts().clear();
 }
 
-void VerifyService::retain(const std::string& key, const VerifyAnswer& answer) {
+void ProbeService::retain(const std::string& key, const VerifyAnswer& answer) {
   if (recent_.size() >= kMaxRecent) recent_.clear();
   recent_[key] = {answer, loop_.now_us() + kRecent_s * kSecond_us};
 }
 
-const VerifyAnswer* VerifyService::find_recent(const std::string& key) {
+const VerifyAnswer* ProbeService::find_recent(const std::string& key) {
   if (recent_.empty()) return nullptr;
   const auto recent = recent_.find(key);
   if (recent == recent_.end() || recent->second.until_us <= loop_.now_us()) return nullptr;
@@ -269,7 +268,7 @@ const VerifyAnswer* VerifyService::find_recent(const std::string& key) {
 
 // Until the probe of this host has an outcome.  The outcome of another host's probe can only be
 // seen in the records, so the question is asked again and again.
-void VerifyService::wait(const Asked& asked) {
+void ProbeService::wait(const Asked& asked) {
   if (asked->wait_us <= 0) return finish(*asked, pending_answer());
   const bool polls = !driver_.is_probing(asked->key) && asked->wait_us > kPoll_us;
   const auto waiter = waiters_.emplace(asked->key, Waiter{asked, nullptr});
@@ -282,7 +281,7 @@ void VerifyService::wait(const Asked& asked) {
   });
 }
 
-void VerifyService::answer_waiters(const std::string& key, const VerifyAnswer& answer) {
+void ProbeService::answer_waiters(const std::string& key, const VerifyAnswer& answer) {
   const auto [first, last] = waiters_.equal_range(key);
   std::vector<Asked> answered;
   for (auto waiter = first; waiter != last; ++waiter) answered.push_back(waiter->second.asked);

@@ -66,7 +66,7 @@ struct ServiceCounters : CounterList {
   Counter backup_mx{*this, "backup_mx", "accepted because the primary was down"};
 };
 
-class VerifyService {
+class ProbeService {
  public:
   static constexpr std::int64_t kRecent_s = 10;
 
@@ -74,8 +74,8 @@ class VerifyService {
   using Clock = std::function<std::int64_t()>;  // seconds since 1970
 
   // REQUIRES: `loop`, `records` and `driver` outlive this object.
-  VerifyService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
-                const ServiceSettings& settings, Report report);
+  ProbeService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
+               const ServiceSettings& settings, Report report);
 
   // Replaces the routes; probes under way keep theirs.
   void set_routes(Routes routes) { routes_ = std::move(routes); }

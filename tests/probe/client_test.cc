@@ -76,7 +76,7 @@ class Client : public testing::Test, private Stream::User {
                       CalloutOptions{}};
   ServiceSettings settings_{
       .times = {}, .accept_all = RecipientStatus::ok, .domain_check = ProbeDriver::DomainCheck::no};
-  VerifyService service_{loop_, [] { return kBeginning; }, records_, driver_, settings_, report_};
+  ProbeService service_{loop_, [] { return kBeginning; }, records_, driver_, settings_, report_};
   VerifyClients clients_{service_, *store_, records_, {}, report_};
   Fd client_;
   int server_fd_ = -1;

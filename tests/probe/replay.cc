@@ -98,7 +98,7 @@ class Player {
   std::uint64_t random_ = 250;
   std::unique_ptr<ProbeDriver> driver_;
   std::unique_ptr<Records> records_;
-  std::unique_ptr<VerifyService> service_;
+  std::unique_ptr<ProbeService> service_;
   std::unique_ptr<CacheCleanup> cleanup_;
   std::optional<VerifyAnswer> answer_;
 };
@@ -134,7 +134,7 @@ void Player::begin() {
                                 [](const StreamAddress&) { return false; }},
       limits_, options);
   records_ = std::make_unique<Records>(store_, now(), quiet);
-  service_ = std::make_unique<VerifyService>(
+  service_ = std::make_unique<ProbeService>(
       loop_, [this] { return now(); }, *records_, *driver_, settings_, quiet);
   cleanup_ = std::make_unique<CacheCleanup>(
       loop_, store_, [this] { return now(); }, settings_.times, 0, quiet);
@@ -249,7 +249,7 @@ std::string Player::update(std::string_view rest) {
   const auto outcome = status(take_word(rest));
   if (!outcome || *outcome == RecipientStatus::todo) return "ok, defer or bounce expected";
   const auto updated = service_->update(address, *outcome, rest);
-  return updated == VerifyService::Updated::done ? "" : "refused";
+  return updated == ProbeService::Updated::done ? "" : "refused";
 }
 
 std::string Player::time_passes(std::string_view rest) {
