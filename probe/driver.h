@@ -20,8 +20,8 @@
 #include "event/connect.h"
 #include "event/loop.h"
 #include "event/resolver.h"
+#include "probe/callout.h"
 #include "probe/exchangers.h"
-#include "probe/hop.h"
 #include "probe/limits.h"
 #include "probe/routes.h"
 #include "process/counters.h"
@@ -57,7 +57,7 @@ class ProbeDriver {
     Loop& loop;
     Connector& connector;
     Resolver& resolver;
-    ExchangerLookup& exchangers;
+    ExchangerLookup find_exchangers;
     std::function<std::uint64_t()> random;                   // 64 random bits
     std::function<bool(const StreamAddress&)> is_ourselves;  // do we listen there?
   };
@@ -65,8 +65,6 @@ class ProbeDriver {
   // `options`: name and sender; protocol and TLS come with each route.
   ProbeDriver(Surroundings surroundings, const ProbeLimits& limits, CalloutOptions options);
   ~ProbeDriver();
-  ProbeDriver(const ProbeDriver&) = delete;
-  ProbeDriver& operator=(const ProbeDriver&) = delete;
 
   // Asks about `address`; calls `done` once, from the loop, never from within this call.  `check`:
   // also asks about a random recipient of the domain.  If a probe for the address is under way,
@@ -81,6 +79,7 @@ class ProbeDriver {
   [[nodiscard]] HostMemory& hosts() { return memory_; }
 
  private:
+  class Hop;
   struct Probe;
 
   void find_hops(Probe& probe);

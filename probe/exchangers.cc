@@ -6,6 +6,7 @@
 #include <sys/socket.h>
 
 #include <array>
+#include <memory>
 #include <optional>
 #include <utility>
 
@@ -32,16 +33,12 @@ std::uint16_t random_id() {
 }
 
 // "addr", or "addr:port" and "[addr]:port", which libevent's resolver accepts too.
-std::optional<StreamAddress> parse_server(std::string_view text) {
-  const bool bracketed = starts_with(text, "[");
-  const bool bare_ipv6 = !bracketed && find_byte(text, ':') != find_last_byte(text, ':');
-  std::string address = "inet:";
-  address += bare_ipv6 ? "[" + std::string(text) + "]" : std::string(text);
-  const bool has_port = bracketed ? !ends_with(text, "]") : find_byte(text, ':') < text.size();
-  if (bare_ipv6 || !has_port) address += ":53";
-  Result<StreamAddress> parsed = parse_stream_address(address);
-  if (!parsed.ok()) return std::nullopt;
-  return std::move(parsed).value();
+std::optional<StreamAddress> parse_server(const std::string& text) {
+  for (const std::string& place : {text, text + ":53", "[" + text + "]:53"}) {
+    Result<StreamAddress> parsed = parse_stream_address("inet:" + place);
+    if (parsed.ok()) return std::move(parsed).value();
+  }
+  return std::nullopt;
 }
 
 std::vector<StreamAddress> read_servers(const std::string& resolv_conf) {
@@ -52,7 +49,7 @@ std::vector<StreamAddress> read_servers(const std::string& resolv_conf) {
       std::string_view rest = line.text;
       if (!starts_with(rest, "nameserver")) continue;
       rest = trim_blanks(after_bytes(rest, 10));
-      const auto server = parse_server(first_bytes(rest, find_byte(rest, ' ')));
+      const auto server = parse_server(std::string(take_until(rest, ' ')));
       if (server && servers.size() < kMaxServers) servers.push_back(*server);
     }
   }
@@ -64,7 +61,7 @@ std::vector<StreamAddress> read_servers(const std::string& resolv_conf) {
 class MxLookup final : public Loop::Handle, private Stream::User {
  public:
   MxLookup(Loop& loop, const std::vector<StreamAddress>& servers, std::string domain,
-           ExchangerLookup::Done done)
+           ExchangersFound done)
       : loop_(loop), servers_(servers), domain_(std::move(domain)), done_(std::move(done)) {
     timer_ = loop_.after(0, [this] { next_try(); });
   }
@@ -79,7 +76,7 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     server_ = tries_++ % servers_.size();
     query_ = dns::encode_mx_query(random_id(), domain_);
     // An invalid name has no records.
-    if (query_.empty()) return finish(ExchangerLookup::Exchangers{});
+    if (query_.empty()) return finish(Exchangers{});
     timer_ = loop_.after(kTry_us, [this] { next_try(); });
     const StreamAddress& server = servers_[server_];
     socket_.reset(::socket(server.storage.ss_family, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0));
@@ -100,7 +97,7 @@ class MxLookup final : public Loop::Handle, private Stream::User {
   }
 
   void judge(std::string_view reply) {
-    ExchangerLookup::Exchangers records;
+    Exchangers records;
     switch (dns::parse_mx_reply(reply, query_, records)) {
       case dns::Reply::answer:
         return finish(std::move(records));
@@ -142,21 +139,21 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     if (reply_.empty()) timer_ = loop_.after(0, [this] { next_try(); });
   }
 
-  void finish(Result<ExchangerLookup::Exchangers> found) {
+  void finish(Result<Exchangers> found) {
     timer_.reset();
     watch_.reset();
     stream_.reset();
     // `done` may destroy this.
-    const ExchangerLookup::Done done = std::move(done_);
+    const ExchangersFound done = std::move(done_);
     done(std::move(found));
   }
 
   static constexpr StreamLimits kLimits{};
 
   Loop& loop_;
-  const std::vector<StreamAddress>& servers_;
+  const std::vector<StreamAddress> servers_;
   std::string domain_;
-  ExchangerLookup::Done done_;
+  ExchangersFound done_;
   std::size_t tries_ = 0;
   std::size_t server_ = 0;
   std::string query_;
@@ -167,24 +164,13 @@ class MxLookup final : public Loop::Handle, private Stream::User {
   std::string reply_;  // of stream_, to be judged when the loop turns
 };
 
-class DnsLookup final : public ExchangerLookup {
- public:
-  DnsLookup(Loop& loop, const std::string& resolv_conf)
-      : loop_(loop), servers_(read_servers(resolv_conf)) {}
-
-  Loop::Owned find_exchangers(const std::string& domain, Done done) override {
-    return std::make_unique<MxLookup>(loop_, servers_, domain, std::move(done));
-  }
-
- private:
-  Loop& loop_;
-  std::vector<StreamAddress> servers_;
-};
-
 }  // namespace
 
-std::unique_ptr<ExchangerLookup> make_exchanger_lookup(Loop& loop, const std::string& resolv_conf) {
-  return std::make_unique<DnsLookup>(loop, resolv_conf);
+ExchangerLookup make_exchanger_lookup(Loop& loop, const std::string& resolv_conf) {
+  return [&loop, servers = read_servers(resolv_conf)](const std::string& domain,
+                                                      ExchangersFound done) -> Loop::Owned {
+    return std::make_unique<MxLookup>(loop, servers, domain, std::move(done));
+  };
 }
 
 }  // namespace qv

@@ -9,7 +9,6 @@
 #define QV_PROBE_EXCHANGERS_H_
 
 #include <functional>
-#include <memory>
 #include <string>
 #include <vector>
 
@@ -19,23 +18,17 @@
 
 namespace qv {
 
-class ExchangerLookup {
- public:
-  using Exchangers = std::vector<dns::Mx>;
-  using Done = std::function<void(Result<Exchangers>)>;
+using Exchangers = std::vector<dns::Mx>;
+using ExchangersFound = std::function<void(Result<Exchangers>)>;
 
-  virtual ~ExchangerLookup() = default;
+// Finds the MX records of `domain`, most preferred first; empty: the domain has none, or does not
+// exist.  Error: undecided.  Calls `done` once, from the loop, unless the handle is destroyed
+// before; it may destroy the handle.
+using ExchangerLookup = std::function<Loop::Owned(const std::string& domain, ExchangersFound done)>;
 
-  // The MX records of `domain`, most preferred first; empty: the domain has none, or does not
-  // exist.  Error: undecided.  Calls `done` once, from the loop, unless the handle is destroyed
-  // before; it may destroy the handle.
-  [[nodiscard]] virtual Loop::Owned find_exchangers(const std::string& domain, Done done) = 0;
-};
-
-// Asks the servers of `resolv_conf` (resolv.conf(5)).  REQUIRES: `loop` outlives it, and it
-// outlives its handles.
-[[nodiscard]] std::unique_ptr<ExchangerLookup> make_exchanger_lookup(
-    Loop& loop, const std::string& resolv_conf);
+// Asks the servers of `resolv_conf` (resolv.conf(5)).  REQUIRES: `loop` outlives it and its
+// handles.
+[[nodiscard]] ExchangerLookup make_exchanger_lookup(Loop& loop, const std::string& resolv_conf);
 
 }  // namespace qv
 

@@ -119,12 +119,11 @@ class ProbeDaemon final : public Daemon {
     own_.refresh();
     connector_ = make_connector(event_loop_);
     resolver_ = make_resolver(event_loop_, options_.resolv_conf);
-    exchangers_ = make_exchanger_lookup(loop_, options_.resolv_conf);
     const bool has_name = !options_.hello_name.empty();
     driver_.emplace(
         ProbeDriver::Surroundings{
-            loop_, *connector_, *resolver_, *exchangers_, random_bits,
-            [this](const StreamAddress& address) { return own_.contains(address); }},
+            loop_, *connector_, *resolver_, make_exchanger_lookup(loop_, options_.resolv_conf),
+            random_bits, [this](const StreamAddress& address) { return own_.contains(address); }},
         options_.limits,
         CalloutOptions{.hello_name = has_name ? options_.hello_name : control_.me(),
                        .sender = options_.sender});
@@ -203,7 +202,6 @@ class ProbeDaemon final : public Daemon {
   std::optional<Records> records_;
   std::unique_ptr<Connector> connector_;
   std::unique_ptr<Resolver> resolver_;
-  std::unique_ptr<ExchangerLookup> exchangers_;
   std::optional<ProbeDriver> driver_;
   std::optional<ProbeService> service_;
   std::optional<CacheCleanup> cleanup_;

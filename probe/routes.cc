@@ -132,7 +132,6 @@ void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) 
     entry.route.hops.push_back(*hop);
   }
   if (mx && !entry.route.hops.empty()) return refuse("mx stands alone");
-  entry.route.kind = entry.route.hops.empty() ? Route::Kind::mx : Route::Kind::hosts;
   entry.by_smtproutes = !mx && entry.route.hops.empty();
   if (!entries_.emplace(domain, std::move(entry)).second) {
     refuse("a second line for " + domain + "; the first counts");
@@ -164,7 +163,6 @@ std::optional<Route> Routes::find(std::string_view domain) const {
   auto relay = find_suffix(smtproutes_, name);
   if (relay == smtproutes_.end()) relay = smtproutes_.find(std::string_view{});
   if (relay != smtproutes_.end() && !relay->second.host.empty()) {
-    route.kind = Route::Kind::hosts;
     route.hops = {relay->second};
   }
   return route;

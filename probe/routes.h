@@ -1,18 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 // probe/routes.h - which domains to probe, and whom to ask: control/verifyprobe.
 //
-//   domain:hops [option...]     that domain
-//   .domain:hops [option...]    every domain below it; the longest matching entry counts
-//
-// hops: one or more next hops separated by blanks or commas, asked in this order until one answers:
-// `host`, `host:port`, `[address]`, `[address]:port`, each with `lmtp:` in front if it speaks LMTP;
-// `lmtp:unix:/path`; or the one word `mx`, the domain's mail exchangers; or nothing, which means
-// what control/smtproutes says.  Options: `backup-mx` (accept while no hop can be reached),
-// `tls=no`, `tls=may` (default), `tls=must`.
+//   [.]DOMAIN:[HOP...] [OPTION...]    as verifyprobe(5) has it
 //
 // A domain without a line is never probed, and no line is for all domains.
 //
-// Pure.  Manual: verifyprobe(5).  Tests: tests/probe/routes_test.cc
+// Pure.  Tests: tests/probe/routes_test.cc
 #ifndef QV_PROBE_ROUTES_H_
 #define QV_PROBE_ROUTES_H_
 
@@ -41,10 +34,8 @@ struct NextHop {
 };
 
 struct Route {
-  enum class Kind : std::uint8_t { hosts, mx };
-  std::string entry;  // the line's domain, which has a rate limit
-  Kind kind = Kind::mx;
-  std::vector<NextHop> hops;  // of Kind::hosts
+  std::string entry;          // the line's domain, which has a rate limit
+  std::vector<NextHop> hops;  // empty: the mail exchangers
   bool backup_mx = false;
   TlsUse tls = TlsUse::may;
 };

@@ -50,7 +50,7 @@ class NameServer : public testing::Test {
   void TearDown() override {
     lookup_.reset();
     resolver_.reset();
-    exchangers_.reset();
+    exchangers_ = nullptr;
     unlink(path_.c_str());
   }
 
@@ -101,7 +101,7 @@ class NameServer : public testing::Test {
   std::string exchangers(const std::string& domain) {
     std::string out = "(nothing)";
     if (!exchangers_) exchangers_ = make_exchanger_lookup(loop_, path_);
-    lookup_ = exchangers_->find_exchangers(domain, [&](const auto& found) {
+    lookup_ = exchangers_(domain, [&](const auto& found) {
       out = found.ok() ? "" : "(fault)";
       if (found.ok()) {
         for (const auto& one : found.value()) {
@@ -145,7 +145,7 @@ class NameServer : public testing::Test {
   Loop::Owned watch_client_;
   Loop::Owned limit_;
   std::unique_ptr<Resolver> resolver_;
-  std::unique_ptr<ExchangerLookup> exchangers_;
+  ExchangerLookup exchangers_;
   Loop::Owned lookup_;
 };
 
@@ -225,7 +225,7 @@ TEST_F(NameServer, ALookUpMayBeForgotten) {
   resolver_ = make_resolver(loop_, path_);
   const auto never = [](const auto&) { FAIL() << "nobody waits"; };
   exchangers_ = make_exchanger_lookup(loop_, path_);
-  Loop::Owned mx = exchangers_->find_exchangers("x.example", never);
+  Loop::Owned mx = exchangers_("x.example", never);
   Loop::Owned address = resolver_->find_addresses("x.example", 25, never);
   const auto forget = loop_.after(10000, [&] {
     mx.reset();

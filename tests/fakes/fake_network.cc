@@ -95,8 +95,7 @@ std::unique_ptr<Connection> FakeNetwork::connect(const StreamAddress& address,
   return std::make_unique<FakeConnection>(loop_, hop == hops.end() ? nullptr : &hop->second, user);
 }
 
-Loop::Owned FakeNetwork::find_exchangers(const std::string& domain,
-                                         std::function<void(Result<Exchangers>)> done) {
+Loop::Owned FakeNetwork::find_exchangers(const std::string& domain, const ExchangersFound& done) {
   ++lookups;
   const bool fails = std::find(broken.begin(), broken.end(), domain) != broken.end();
   const auto known = exchangers.find(domain);

@@ -32,7 +32,7 @@ struct FakeHop {
   std::vector<std::string> commands;
 };
 
-class FakeNetwork final : public Connector, public Resolver, public ExchangerLookup {
+class FakeNetwork final : public Connector, public Resolver {
  public:
   explicit FakeNetwork(Loop& loop) : loop_(loop) {}
 
@@ -46,8 +46,10 @@ class FakeNetwork final : public Connector, public Resolver, public ExchangerLoo
 
   std::unique_ptr<Connection> connect(const StreamAddress& address,
                                       Connection::User& user) override;
-  Loop::Owned find_exchangers(const std::string& domain,
-                              std::function<void(Result<Exchangers>)> done) override;
+  [[nodiscard]] Loop::Owned find_exchangers(const std::string& domain, const ExchangersFound& done);
+  [[nodiscard]] ExchangerLookup exchanger_lookup() {
+    return [this](const auto& domain, const auto& done) { return find_exchangers(domain, done); };
+  }
   Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
                              std::function<void(Result<Addresses>)> done) override;
 

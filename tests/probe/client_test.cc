@@ -70,7 +70,7 @@ class Client : public testing::Test, private Stream::User {
   std::string said_;
   Report report_ = [this](LogLine& line) { said_ += line.text(); };
   Records records_{*store_, kBeginning, report_};
-  ProbeDriver driver_{{loop_, network_, network_, network_, [] { return 7u; },
+  ProbeDriver driver_{{loop_, network_, network_, network_.exchanger_lookup(), [] { return 7u; },
                        [](const StreamAddress&) { return false; }},
                       ProbeLimits{},
                       CalloutOptions{}};

@@ -19,7 +19,7 @@ class RouteTable : public testing::Test {
   std::string hops(const Routes& routes, const std::string& domain) {
     const std::optional<Route> route = routes.find(domain);
     if (!route) return "(not probed)";
-    if (route->kind == Route::Kind::mx) return "mx";
+    if (route->hops.empty()) return "mx";
     std::string out;
     for (const NextHop& hop : route->hops) {
       if (!out.empty()) out += ' ';
