@@ -2,7 +2,6 @@
 // qmail-probe - asks next hops about recipients and caches the answers.  Manual: qmail-probe(8).
 #include "probe/options.h"
 #include "probe/process.h"
-#include "probe/tools.h"
 #include "process/program.h"
 
 int main(int argc, char** argv) {

@@ -31,9 +31,7 @@ class LmdbStore final : public CacheStore {
   [[nodiscard]] Result<void> walk(std::string_view after, const Visitor& visitor) override;
   [[nodiscard]] std::size_t size() const override { return size_; }
   [[nodiscard]] Result<void> flush() override;
-
-  // Damage that the operator must know about, once; empty: none.
-  [[nodiscard]] std::string take_notice() { return std::exchange(notice_, {}); }
+  [[nodiscard]] std::string take_notice() override { return std::exchange(notice_, {}); }
 
  private:
   LmdbStore(std::string path, std::size_t max_entries)

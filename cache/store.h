@@ -53,6 +53,9 @@ class CacheStore {
   // Writes all changes to disk.  After an Error they stay visible, and the next flush() tries
   // again.
   [[nodiscard]] virtual Result<void> flush() = 0;
+
+  // Damage that the operator must know about, once; empty: none.
+  [[nodiscard]] virtual std::string take_notice() { return {}; }
 };
 
 // In memory only: gone with the process.  `max_entries` >= 1.

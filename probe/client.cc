@@ -35,15 +35,6 @@ auto change_or_flush(CacheStore& store, const Change& change) {
 
 }  // namespace
 
-bool is_entry(std::string_view key, std::string_view record) {
-  CacheRecord parsed;
-  if (key.empty() || key.size() > kMaxCacheKey || find_byte(key, '@') == key.size()) return false;
-  const bool clean = std::all_of(key.begin(), key.end(), [](char c) {
-    return static_cast<unsigned char>(c) >= ' ' && c != '\x7f';
-  });
-  return clean && parse_record(record, parsed) == RecordForm::whole;
-}
-
 Result<std::uint32_t> purge_store(CacheStore& store, std::string_view what) {
   const std::string wanted = cache_key(what);
   std::vector<std::string> keys;
@@ -174,11 +165,14 @@ void VerifyClient::on_put(AttributeReader& reader) {
   const std::string_view record = reader.text("record");
   if (!reader.done()) return reply_bad();
   if (!may("put")) return;
-  if (!is_entry(key, record)) return reply(kVerifyFail);
+  CacheRecord parsed;
+  if (!is_cache_key(key) || parse_record(record, parsed) == RecordForm::damaged) {
+    return reply(kVerifyFail);
+  }
   const std::string folded = cache_key(key);
   const Result<void> stored =
       change_or_flush(clients_.store, [&] { return clients_.store.put(folded, record); });
-  if (stored.ok()) clients_.service.share(folded, record);
+  if (stored.ok()) clients_.service.store(folded, parsed);
   reply(stored.ok() ? kVerifyOk : kVerifyFail);
 }
 

@@ -1,22 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // probe/client.h - one client of the verify protocol: that of Postfix's verify(8), extended.
 //
-// The server greets.  A message is attributes (wire/attributes.h):
-//
-//   request=query, address [, wait]           -> status, recipient_status, reason [, why]
-//   request=update, address, recipient_status, reason  -> status
-//   request=list, after, limit                -> status, count, entries
-//   request=put, key, record                  -> status
-//   request=purge, what                       -> status, count
-//
-// `wait` (milliseconds) is our extension: the reply comes when the outcome is known or the time is
-// over, and has the reason of the answer, `why`.  list, put and purge are extensions for the tools.
-// They and update are for root, the daemon's uid and those of control/probe_update_users, as the
-// kernel gives the uid (SO_PEERCRED).  An entry of a list is KEY TAB RECORD NEWLINE; the next list
-// begins after the last key.  `what` is an address, a domain (with all its addresses) or `--all`.
-//
-// Status: 0; 4294967295 (-1) not allowed or not possible; 4294967294 (-2) not a request, after
-// which the server closes the connection.
+// qmail-probe(8), PROTOCOL, has the messages.  `wait` and `why` of a query are our extension: the
+// reply comes when the outcome is known or the time is over.  So are list, put and purge, for the
+// commands.  These and update are for root, the daemon's uid and those of
+// control/probe_update_users, as the kernel gives the uid (SO_PEERCRED).
 //
 // Threads: none.  Manual: qmail-probe(8).  Tests: tests/probe/client_test.cc
 #ifndef QV_PROBE_CLIENT_H_
@@ -40,8 +28,8 @@
 namespace qv {
 
 inline constexpr std::uint32_t kVerifyOk = 0;
-inline constexpr std::uint32_t kVerifyFail = UINT32_MAX;
-inline constexpr std::uint32_t kVerifyBad = UINT32_MAX - 1;
+inline constexpr std::uint32_t kVerifyFail = UINT32_MAX;     // not allowed or not possible
+inline constexpr std::uint32_t kVerifyBad = UINT32_MAX - 1;  // not a request; ends the connection
 
 // Shared by all clients.
 struct VerifyClients {
@@ -88,9 +76,6 @@ class VerifyClient final : public StreamSession {
 
 // Erases an address, or a domain with its addresses, or everything.  The number of entries.
 [[nodiscard]] Result<std::uint32_t> purge_store(CacheStore& store, std::string_view what);
-
-// Whether a tool may put this into the cache.
-[[nodiscard]] bool is_entry(std::string_view key, std::string_view record);
 
 }  // namespace qv
 

@@ -16,7 +16,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/rules.h"
+#include "cache/record.h"
 #include "event/connect.h"
 #include "event/loop.h"
 #include "event/resolver.h"

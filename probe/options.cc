@@ -12,6 +12,8 @@ namespace {
 
 using namespace setting;
 
+constexpr std::int64_t kMax_s = kMaxDuration_s;
+
 std::string check_address(std::string_view word) {
   const std::string wrong = check_stream_address(word);
   if (!wrong.empty() || starts_with(word, "unix:")) return wrong;
@@ -100,30 +102,25 @@ std::vector<Setting> probe_settings(ProbeOptions& o) {
            "one and redis separated by a blank"},
           {"address_verify_sender", sender(o.sender), "<>",
            "MAIL FROM of probes: an address, or <>"},
-          {"address_verify_positive_expire_time",
-           duration(times.positive_expire, 'd', 1, kMaxDuration_s), "31d",
-           "how long a positive answer lasts"},
-          {"address_verify_positive_refresh_time",
-           duration(times.positive_refresh, 'd', 1, kMaxDuration_s), "7d",
-           "age from which a positive answer is refreshed behind the old one"},
+          {"address_verify_positive_expire_time", duration(times.positive_expire, 'd', 1, kMax_s),
+           "31d", "how long a positive answer lasts"},
+          {"address_verify_positive_refresh_time", duration(times.positive_refresh, 'd', 1, kMax_s),
+           "7d", "age from which a positive answer is refreshed behind the old one"},
           {"address_verify_negative_cache", yes_no(times.negative_cache), "yes",
            "whether negative answers are stored"},
-          {"address_verify_negative_expire_time",
-           duration(times.negative_expire, 'd', 1, kMaxDuration_s), "3d",
-           "how long a negative answer lasts"},
-          {"address_verify_negative_refresh_time",
-           duration(times.negative_refresh, 'h', 1, kMaxDuration_s), "3h",
-           "age from which a negative answer is refreshed behind the old one"},
-          {"address_verify_cache_cleanup_interval",
-           duration(o.cleanup_interval_s, 'h', 0, kMaxDuration_s), "12h",
-           "time between clean-ups of the cache; 0: none"},
-          {"probe_defer_time", duration(times.defer_hold, 's', 0, kMaxDuration_s), "5m",
+          {"address_verify_negative_expire_time", duration(times.negative_expire, 'd', 1, kMax_s),
+           "3d", "how long a negative answer lasts"},
+          {"address_verify_negative_refresh_time", duration(times.negative_refresh, 'h', 1, kMax_s),
+           "3h", "age from which a negative answer is refreshed behind the old one"},
+          {"address_verify_cache_cleanup_interval", duration(o.cleanup_interval_s, 'h', 0, kMax_s),
+           "12h", "time between clean-ups of the cache; 0: none"},
+          {"probe_defer_time", duration(times.defer_hold, 's', 0, kMax_s), "5m",
            "how long a temporary answer about an address lasts"},
           {"probe_accept_all", accept_all(o.service), "valid",
            "the answer if the next hop accepts every address of a domain; ignore: no random "
            "address "
            "is asked about"},
-          {"probe_accept_all_time", duration(times.accept_all, 'd', 1, kMaxDuration_s), "1d",
+          {"probe_accept_all_time", duration(times.accept_all, 'd', 1, kMax_s), "1d",
            "how long the finding lasts that a domain accepts every address or not"},
           {"probe_cache_entries", number(o.cache_entries, 1, 100000000), "100000",
            "entries of the cache"},
@@ -135,10 +132,10 @@ std::vector<Setting> probe_settings(ProbeOptions& o) {
            "probes a minute for one line of control/verifyprobe; 0: no limit"},
           {"probe_recipients", number(limits.recipients_per_connection, 1, 1000), "10",
            "recipients asked about on one connection"},
-          {"probe_connect_timeout", duration(limits.connect_us, 's', 1, kMaxDuration_s, kSecond_us),
-           "10s", "time for a connection"},
-          {"probe_step_timeout", duration(limits.step_us, 's', 1, kMaxDuration_s, kSecond_us),
-           "30s", "time for the reply to a command"},
+          {"probe_connect_timeout", duration(limits.connect_us, 's', 1, kMax_s, kSecond_us), "10s",
+           "time for a connection"},
+          {"probe_step_timeout", duration(limits.step_us, 's', 1, kMax_s, kSecond_us), "30s",
+           "time for the reply to a command"},
           {"probe_timeout", duration(limits.whole_us, 's', 1, times.probe_lost, kSecond_us), "90s",
            "time for a whole probe"},
           {"probe_helo_name", text(o.hello_name), "",

@@ -86,16 +86,7 @@ class ProbeDaemon final : public Daemon {
   }
 
  private:
-  void add_counters(LogLine& line) override {
-    const StreamServerCounters& clients = server_->counters();
-    service_->counters().add_to(line);
-    driver_->counters().add_to(line);
-    line.add("pending", driver_->pending()).add("entries", store_->size());
-    line.add("damaged", records_->counters().damaged);
-    line.add("store_failures", records_->counters().failures);
-    line.add("clients", server_->clients()).add("accepted", clients.accepted);
-    line.add("dropped_slow", clients.too_slow).add("dropped_large", clients.too_much_input);
-  }
+  void add_counters(LogLine& line) override;
 
   [[nodiscard]] Result<void> open_store(std::string& detail) {
     if (options_.lmdb_path.empty()) {
@@ -103,10 +94,7 @@ class ProbeDaemon final : public Daemon {
       return {};
     }
     detail = "address_verify_map " + options_.lmdb_path;
-    QV_TRY(std::unique_ptr<LmdbStore> store,
-           LmdbStore::open(options_.lmdb_path, options_.cache_entries));
-    lmdb_ = store.get();
-    store_ = std::move(store);
+    QV_TRY(store_, LmdbStore::open(options_.lmdb_path, options_.cache_entries));
     return {};
   }
 
@@ -178,7 +166,7 @@ class ProbeDaemon final : public Daemon {
 
   void flush() {
     const Result<void> flushed = store_->flush();
-    const std::string notice = lmdb_ == nullptr ? "" : lmdb_->take_notice();
+    const std::string notice = store_->take_notice();
     if (!notice.empty()) {
       LogLine line("ALERT");
       log_->write(line.add("cache", notice));
@@ -197,7 +185,6 @@ class ProbeDaemon final : public Daemon {
   ControlFiles control_{"control"};
   OwnAddresses own_{options_.own_ports};
   std::unique_ptr<CacheStore> store_;
-  LmdbStore* lmdb_ = nullptr;  // the store, if it is one
   std::optional<RedisClient> redis_;
   std::optional<Records> records_;
   std::unique_ptr<Connector> connector_;
@@ -210,6 +197,17 @@ class ProbeDaemon final : public Daemon {
   std::vector<Loop::Owned> timers_;
   bool flush_failed_ = false;
 };
+
+void ProbeDaemon::add_counters(LogLine& line) {
+  const StreamServerCounters& clients = server_->counters();
+  service_->counters().add_to(line);
+  driver_->counters().add_to(line);
+  line.add("pending", driver_->pending()).add("entries", store_->size());
+  line.add("damaged", records_->counters().damaged);
+  line.add("store_failures", records_->counters().failures);
+  line.add("clients", server_->clients()).add("accepted", clients.accepted);
+  line.add("dropped_slow", clients.too_slow).add("dropped_large", clients.too_much_input);
+}
 
 }  // namespace
 

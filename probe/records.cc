@@ -165,16 +165,15 @@ void CacheCleanup::begin() {
   step_ = loop_.after(0, [this] { step(); });
 }
 
-bool CacheCleanup::is_expired(std::string_view key, std::string_view bytes) const {
-  CacheRecord record;
-  if (parse_record(bytes, record) == RecordForm::damaged) return true;
-  const EntryState state = state_of(key, record, clock_(), times_);
-  return state == EntryState::absent || state == EntryState::lost;
-}
-
 void CacheCleanup::step() {
   std::vector<std::string> expired;
   std::size_t seen = 0;
+  const auto is_expired = [&](std::string_view key, std::string_view bytes) {
+    CacheRecord record;
+    if (parse_record(bytes, record) == RecordForm::damaged) return true;
+    const EntryState state = state_of(key, record, clock_(), times_);
+    return state == EntryState::absent || state == EntryState::lost;
+  };
   Result<void> done = store_.walk(after_, [&](std::string_view key, std::string_view record) {
     after_ = key;
     if (is_expired(key, record)) expired.emplace_back(key);

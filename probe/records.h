@@ -20,7 +20,7 @@
 #include <string_view>
 #include <vector>
 
-#include "cache/rules.h"
+#include "cache/record.h"
 #include "cache/store.h"
 #include "event/loop.h"
 #include "event/redis_client.h"
@@ -113,7 +113,6 @@ class CacheCleanup {
 
  private:
   void step();
-  [[nodiscard]] bool is_expired(std::string_view key, std::string_view record) const;
 
   Loop& loop_;
   CacheStore& store_;

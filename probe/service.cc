@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "probe/service.h"
 
-#include <algorithm>
 #include <utility>
 #include <vector>
 
@@ -15,12 +14,9 @@ namespace {
 constexpr std::size_t kMaxRecent = 20000;
 constexpr std::int64_t kPoll_us = kSecond_us / 5;  // between looks for another host's outcome
 
-// Fit for a key, a line of a listing and an SMTP command.
 bool is_address(std::string_view address) {
   const std::size_t at = find_last_byte(address, '@');
-  if (at == 0 || at + 1 >= address.size() || address.size() > kMaxCacheKey) return false;
-  return std::all_of(address.begin(), address.end(),
-                     [](char c) { return static_cast<unsigned char>(c) >= ' ' && c != '\x7f'; });
+  return at != 0 && at + 1 < address.size() && is_cache_key(address);
 }
 
 const CacheRecord* get(const Records::Entry& entry) { return entry ? &*entry : nullptr; }
@@ -144,10 +140,8 @@ void ProbeService::refresh(const Asked& asked) {
 }
 
 void ProbeService::start_probe(const Asked& asked, const Route& route, AcceptAll domain) {
-  CacheRecord sent;
-  if (record_probe(get(asked->record), clock_(), settings_.times, sent) == Storing::store) {
-    store(asked->key, sent);
-  }
+  const Records::Entry sent = record_probe(get(asked->record), clock_(), settings_.times);
+  if (sent) store(asked->key, *sent);
   const auto check =
       domain == AcceptAll::unknown ? settings_.domain_check : ProbeDriver::DomainCheck::no;
   driver_.probe(asked->address, route, check, [this, asked, route](const ProbeResult& result) {
@@ -204,10 +198,9 @@ void ProbeService::settle(const std::string& key, const VerifyAnswer& answer, Us
 void ProbeService::use_outcome(const std::string& key, const VerifyAnswer& answer, Use use,
                                const Records::Entry& old) {
   if (use == Use::store) {
-    CacheRecord record;
-    const Storing storing =
-        record_outcome(get(old), answer.status, answer.reason, clock_(), settings_.times, record);
-    if (storing == Storing::store) return store(key, record);
+    const Records::Entry record =
+        record_outcome(get(old), answer.status, answer.reason, clock_(), settings_.times);
+    if (record) return store(key, *record);
     if (!settings_.times.negative_cache) retain(key, answer);
     return;
   }
@@ -242,11 +235,6 @@ ProbeService::Updated ProbeService::update(std::string_view address, RecipientSt
   recent_.erase(key);
   settle(key, answer, Use::store, [this, key, answer] { answer_waiters(key, answer); });
   return Updated::done;
-}
-
-void ProbeService::share(const std::string& key, std::string_view bytes) {
-  CacheRecord record;
-  if (parse_record(bytes, record) == RecordForm::whole) store(key, record);
 }
 
 void ProbeService::forget_recent() {

@@ -30,7 +30,7 @@
 #include <string>
 #include <string_view>
 
-#include "cache/rules.h"
+#include "cache/record.h"
 #include "event/loop.h"
 #include "probe/driver.h"
 #include "probe/records.h"
@@ -92,8 +92,8 @@ class ProbeService {
   enum class Updated : std::uint8_t { done, not_an_address };
   Updated update(std::string_view address, RecipientStatus status, std::string_view reason);
 
-  // Passes a record that was put into the store on to the other hosts.  REQUIRES: it is whole.
-  void share(const std::string& key, std::string_view record);
+  // Stores a record with its lifetime, for all hosts.
+  void store(const std::string& key, const CacheRecord& record);
 
   // Drops what is not in the store: recent outcomes and failures of hosts.  For a purge.
   void forget_recent();
@@ -136,7 +136,6 @@ class ProbeService {
   void wait(const Asked& asked);
   void answer_waiters(const std::string& key, const VerifyAnswer& answer);
   void finish(const Question& asked, const VerifyAnswer& answer);
-  void store(const std::string& key, const CacheRecord& record);
 
   Loop& loop_;
   Clock clock_;

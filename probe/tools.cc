@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: 0BSD
-#include "probe/tools.h"
-
 #include <errno.h>
 #include <stdio.h>
 #include <sys/socket.h>
@@ -13,13 +11,14 @@
 #include <string_view>
 
 #include "cache/lmdb_store.h"
-#include "cache/rules.h"
+#include "cache/record.h"
 #include "control/reloaded.h"
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
 #include "probe/client.h"
+#include "probe/process.h"
 
 namespace qv {
 
@@ -73,7 +72,10 @@ class Cache {
   [[nodiscard]] Result<void> put(std::string_view key, std::string_view record) {
     constexpr unsigned kFlushEvery = 1000;
     if (file_) {
-      if (!is_entry(key, record)) return Error{Fault::denied, 0, "not an entry"};
+      CacheRecord parsed;
+      if (!is_cache_key(key) || parse_record(record, parsed) == RecordForm::damaged) {
+        return Error{Fault::denied, 0, "not an entry"};
+      }
       if (++puts_ % kFlushEvery == 0) QV_TRY_VOID(file_->flush());
       return file_->put(cache_key(key), record);
     }
@@ -159,40 +161,33 @@ std::string utc(std::int64_t seconds) {
   return text;
 }
 
-void print_entry(std::string_view key, std::string_view bytes, const CacheTimes& times) {
+// Status, state, times and text, separated by tabs.
+std::string describe(std::string_view bytes, std::string_view key, const CacheTimes& times) {
   // In the order of EntryState.
   constexpr std::string_view kStates[] = {"ignored", "pending", "expired",
                                           "fresh",   "stale",   "held"};
   CacheRecord record;
-  std::string line(key);
-  if (parse_record(bytes, record) == RecordForm::damaged) {
-    line += "\tdamaged";
-  } else {
-    const EntryState state = state_of(key, record, time(nullptr), times);
-    line += "\t" + std::string(status_name(record.status)) + "\t" +
-            std::string(kStates[static_cast<std::size_t>(state)]) + "\t" + utc(record.updated) +
-            "\t" + utc(record.probed) + "\t" + record.text;
-  }
-  puts(line.c_str());
+  if (parse_record(bytes, record) == RecordForm::damaged) return "damaged";
+  const EntryState state = state_of(key, record, time(nullptr), times);
+  return std::string(status_name(record.status)) + "\t" +
+         std::string(kStates[static_cast<std::size_t>(state)]) + "\t" + utc(record.updated) + "\t" +
+         utc(record.probed) + "\t" + record.text;
 }
 
-int list(Cache& cache, const ProbeOptions& options) {
-  const Result<void> listed = cache.list([&](std::string_view key, std::string_view record) {
-    print_entry(key, record, options.service.times);
-  });
-  return listed.ok() ? kExitOk : complain("list", listed.error());
-}
-
-int show(Cache& cache, const ProbeOptions& options, std::string_view address) {
+// list, show and export.
+int print(Cache& cache, const std::string& verb, std::string_view address,
+          const CacheTimes& times) {
   const std::string wanted = cache_key(address);
   const std::string domain = domain_key(domain_of(address));
-  bool found = false;
+  bool found = verb != "show";
   const Result<void> listed = cache.list([&](std::string_view key, std::string_view record) {
-    if (key != wanted && key != domain) return;
+    if (verb == "show" && key != wanted && key != domain) return;
     found = true;
-    print_entry(key, record, options.service.times);
+    const std::string text = verb == "export" ? std::string(record) : describe(record, key, times);
+    printf("%.*s\t%s\n", static_cast<int>(key.size()), key.data(), text.c_str());
   });
-  if (!listed.ok()) return complain("show", listed.error());
+  if (!listed.ok()) return complain(verb, listed.error());
+  if (fflush(stdout) != 0) return kExitTemporary;
   return found ? kExitOk : kExitPermanent;
 }
 
@@ -205,75 +200,45 @@ int purge(Cache& cache, std::string_view what) {
   return kExitOk;
 }
 
-int write_out(Cache& cache) {
-  const Result<void> listed = cache.list([](std::string_view key, std::string_view record) {
-    printf("%.*s\t%.*s\n", static_cast<int>(key.size()), key.data(),
-           static_cast<int>(record.size()), record.data());
-  });
-  if (!listed.ok()) return complain("export", listed.error());
-  return fflush(stdout) == 0 ? kExitOk : kExitTemporary;
-}
-
-class Import {
- public:
-  explicit Import(Cache& cache) : cache_(cache) {}
-
+// From an export, or another table such as Postfix's address_verify_map.
+int import_from(Cache& cache, const std::string& source) {
+  unsigned imported = 0;
+  unsigned refused = 0;
+  Result<void> done;
   // False: stop.
-  bool add(std::string_view key, std::string_view record) {
+  const auto add = [&](std::string_view key, std::string_view record) {
     // Postfix's verify(8) stores its housekeeping beside the addresses.
     if (find_byte(key, '@') == key.size()) return true;
-    const Result<void> put = cache_.put(key, record);
-    put.ok() ? ++imported_ : ++refused_;
-    if (put.ok() || put.error().fault == Fault::denied) return true;
-    failure_ = put.error();
-    return false;
-  }
-
-  // Lines of an export.
-  void add_text(FILE* in) {
-    char* line = nullptr;
-    std::size_t size = 0;
-    bool go_on = true;
-    for (ssize_t got = 0; go_on && (got = getline(&line, &size, in)) > 0;) {
-      std::string_view text(line, static_cast<std::size_t>(got));
-      if (ends_with(text, "\n")) text.remove_suffix(1);
-      if (text.empty() || text.front() == '#') continue;
-      const std::string_view key = take_until(text, '\t');
-      go_on = add(key, text);
-    }
-    free(line);
-  }
-
-  int finish() {
-    const Result<void> finished = cache_.finish();
-    if (failure_) return complain("import", *failure_);
-    if (!finished.ok()) return complain("import", finished.error());
-    printf("%u entries imported, %u refused\n", imported_, refused_);
-    return refused_ == 0 ? kExitOk : kExitTemporary;
-  }
-
- private:
-  Cache& cache_;
-  unsigned imported_ = 0;
-  unsigned refused_ = 0;
-  std::optional<Error> failure_;
-};
-
-int import_from(Cache& cache, const std::string& source) {
-  Import import(cache);
-  // Another table, such as Postfix's address_verify_map.
+    const Result<void> put = cache.put(key, record);
+    put.ok() ? ++imported : ++refused;
+    if (!put.ok() && put.error().fault != Fault::denied) done = put;
+    return done.ok();
+  };
   if (const auto path = lmdb_file_of(source)) {
     const Result<void> walked =
         walk_lmdb_file(*path, [&](std::string_view key, std::string_view record) {
-          return import.add(key, record) ? CacheStore::Walk::go_on : CacheStore::Walk::stop;
+          return add(key, record) ? CacheStore::Walk::go_on : CacheStore::Walk::stop;
         });
-    return walked.ok() ? import.finish() : complain(*path, walked.error());
+    if (!walked.ok()) return complain(*path, walked.error());
+  } else {
+    FILE* in = source == "-" ? stdin : fopen(source.c_str(), "re");
+    if (in == nullptr) return complain(source, Error{Fault::retry, errno, "open"});
+    char* line = nullptr;
+    std::size_t size = 0;
+    for (ssize_t got = 0; done.ok() && (got = getline(&line, &size, in)) > 0;) {
+      std::string_view text(line, static_cast<std::size_t>(got));
+      if (ends_with(text, "\n")) text.remove_suffix(1);
+      const std::string_view key = take_until(text, '\t');
+      if (!key.empty() && key.front() != '#') add(key, text);
+    }
+    free(line);
+    if (in != stdin) fclose(in);
   }
-  FILE* in = source == "-" ? stdin : fopen(source.c_str(), "re");
-  if (in == nullptr) return complain(source, Error{Fault::retry, errno, "open"});
-  import.add_text(in);
-  if (in != stdin) fclose(in);
-  return import.finish();
+  const Result<void> finished = cache.finish();
+  if (done.ok()) done = finished;
+  if (!done.ok()) return complain("import", done.error());
+  printf("%u entries imported, %u refused\n", imported, refused);
+  return refused == 0 ? kExitOk : kExitTemporary;
 }
 
 }  // namespace
@@ -302,11 +267,10 @@ int run_probe_tool(std::span<char* const> words, const ProbeOptions& options) {
   Cache cache;
   const Result<void> opened = cache.open(options);
   if (!opened.ok()) return complain(options.listen.front(), opened.error());
-  if (verb == "list") return list(cache, options);
-  if (verb == "show") return show(cache, options, words[1]);
-  if (verb == "purge") return purge(cache, words[1]);
-  if (verb == "export") return write_out(cache);
-  return import_from(cache, words.size() == 2 ? words[1] : "-");
+  const char* argument = words.size() == 2 ? words[1] : nullptr;
+  if (verb == "purge") return purge(cache, argument);
+  if (verb == "import") return import_from(cache, argument == nullptr ? "-" : argument);
+  return print(cache, verb, argument == nullptr ? "" : argument, options.service.times);
 }
 
 }  // namespace qv

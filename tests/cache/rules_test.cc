@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "cache/rules.h"
-
 #include <gtest/gtest.h>
+
+#include "cache/record.h"
 
 namespace qv {
 namespace {
@@ -97,65 +97,58 @@ TEST(Rules, WithoutNegativeCacheAStoredBounceIsNotBelieved) {
 }
 
 TEST(RecordProbe, KeepsTheOldAnswerWhileItIsWorthSomething) {
-  CacheRecord out;
   const CacheRecord ok = learnt(kOk, 8 * kDay_s);
-  ASSERT_EQ(record_probe(&ok, kNow, {}, out), Storing::store);
-  EXPECT_EQ(out, (CacheRecord{kOk, kNow, kNow - 8 * kDay_s, "said so"}));
+  EXPECT_EQ(record_probe(&ok, kNow, {}), (CacheRecord{kOk, kNow, kNow - 8 * kDay_s, "said so"}));
   const CacheRecord expired = learnt(kOk, 32 * kDay_s);
-  ASSERT_EQ(record_probe(&expired, kNow, {}, out), Storing::store);
-  EXPECT_EQ(out, (CacheRecord{kTodo, kNow, 0, ""}));
-  ASSERT_EQ(record_probe(nullptr, kNow, {}, out), Storing::store);
-  EXPECT_EQ(out, (CacheRecord{kTodo, kNow, 0, ""}));
+  EXPECT_EQ(record_probe(&expired, kNow, {}), (CacheRecord{kTodo, kNow, 0, ""}));
+  EXPECT_EQ(record_probe(nullptr, kNow, {}), (CacheRecord{kTodo, kNow, 0, ""}));
 }
 
 TEST(RecordProbe, WithoutNegativeCacheUnknownAddressesDoNotFillTheStore) {
   CacheTimes times;
   times.negative_cache = false;
-  CacheRecord out;
-  EXPECT_EQ(record_probe(nullptr, kNow, times, out), Storing::ignore);
+  EXPECT_EQ(record_probe(nullptr, kNow, times), std::nullopt);
   const CacheRecord ok = learnt(kOk, 8 * kDay_s);
-  EXPECT_EQ(record_probe(&ok, kNow, times, out), Storing::store);
+  EXPECT_NE(record_probe(&ok, kNow, times), std::nullopt);
 }
 
 struct OutcomeRow {
   const char* name;
   CacheRecord old;
   RecipientStatus outcome;
-  Storing storing;
+  bool stored;
 };
 
 class Outcome : public testing::TestWithParam<OutcomeRow> {};
 
 TEST_P(Outcome, IsStoredOrIgnored) {
   const OutcomeRow& row = GetParam();
-  CacheRecord out;
-  EXPECT_EQ(record_outcome(&row.old, row.outcome, "new", kNow, {}, out), row.storing);
-  if (row.storing == Storing::store) {
+  const auto out = record_outcome(&row.old, row.outcome, "new", kNow, {});
+  EXPECT_EQ(out.has_value(), row.stored);
+  if (row.stored) {
     EXPECT_EQ(out, (CacheRecord{row.outcome, 0, kNow, "new"}));
   }
 }
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, Outcome,
-    testing::Values(
-        OutcomeRow{"OkOverTodo", sent(1), kOk, Storing::store},
-        OutcomeRow{"OkOverBounce", learnt(kBounce, 1), kOk, Storing::store},
-        OutcomeRow{"BounceOverTodo", sent(1), kBounce, Storing::store},
-        OutcomeRow{"BounceOverOk", learnt(kOk, 31 * kDay_s, 1), kBounce, Storing::ignore},
-        OutcomeRow{"DeferOverOk", learnt(kOk, 1), kDefer, Storing::ignore},
-        OutcomeRow{"BounceOverExpiredOk", learnt(kOk, 31 * kDay_s + 1), kBounce, Storing::store},
-        OutcomeRow{"DeferOverExpiredOk", learnt(kOk, 31 * kDay_s + 1), kDefer, Storing::store},
-        OutcomeRow{"DeferOverBounce", learnt(kBounce, 1), kDefer, Storing::store},
-        OutcomeRow{"BounceOverOkOfTheFuture", learnt(kOk, -5000), kBounce, Storing::store}),
+    testing::Values(OutcomeRow{"OkOverTodo", sent(1), kOk, true},
+                    OutcomeRow{"OkOverBounce", learnt(kBounce, 1), kOk, true},
+                    OutcomeRow{"BounceOverTodo", sent(1), kBounce, true},
+                    OutcomeRow{"BounceOverOk", learnt(kOk, 31 * kDay_s, 1), kBounce, false},
+                    OutcomeRow{"DeferOverOk", learnt(kOk, 1), kDefer, false},
+                    OutcomeRow{"BounceOverExpiredOk", learnt(kOk, 31 * kDay_s + 1), kBounce, true},
+                    OutcomeRow{"DeferOverExpiredOk", learnt(kOk, 31 * kDay_s + 1), kDefer, true},
+                    OutcomeRow{"DeferOverBounce", learnt(kBounce, 1), kDefer, true},
+                    OutcomeRow{"BounceOverOkOfTheFuture", learnt(kOk, -5000), kBounce, true}),
     [](const auto& row) { return std::string(row.param.name); });
 
 TEST(Rules, WithoutNegativeCacheOnlyOkIsStored) {
   CacheTimes times;
   times.negative_cache = false;
-  CacheRecord out;
-  EXPECT_EQ(record_outcome(nullptr, kBounce, "", kNow, times, out), Storing::ignore);
-  EXPECT_EQ(record_outcome(nullptr, kDefer, "", kNow, times, out), Storing::ignore);
-  EXPECT_EQ(record_outcome(nullptr, kOk, "", kNow, times, out), Storing::store);
+  EXPECT_EQ(record_outcome(nullptr, kBounce, "", kNow, times), std::nullopt);
+  EXPECT_EQ(record_outcome(nullptr, kDefer, "", kNow, times), std::nullopt);
+  EXPECT_NE(record_outcome(nullptr, kOk, "", kNow, times), std::nullopt);
 }
 
 TEST(Rules, CleanUpTakesWhatIsExpiredAndNotAwaited) {

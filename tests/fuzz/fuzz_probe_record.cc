@@ -5,7 +5,7 @@
 #include <cstdlib>
 #include <string>
 
-#include "cache/rules.h"
+#include "cache/record.h"
 #include "cache/store.h"
 
 namespace {
@@ -23,10 +23,9 @@ void try_rules(const qv::CacheRecord& record, std::int64_t now) {
   require(!definite || record.status == judgement.answer);
   require(definite || judgement.answer == RecipientStatus::todo ||
           judgement.answer == RecipientStatus::defer);
-  CacheRecord next;
-  if (record_probe(&record, now, times, next) == Storing::store) {
-    require(judge(&next, now, times).probe == Judgement::Probe::not_needed);
-    (void)encode_record(next);
+  if (const auto next = record_probe(&record, now, times)) {
+    require(judge(&*next, now, times).probe == Judgement::Probe::not_needed);
+    (void)encode_record(*next);
   }
 }
 
