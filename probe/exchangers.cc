@@ -118,17 +118,14 @@ class MxLookup final : public Loop::Handle, private Stream::User {
     if (!connecting.ok()) return next_try();
     stream_ = std::make_unique<Stream>(loop_, std::move(connecting).value(), kLimits);
     stream_->start(*this, Stream::Connecting::yes);
-    std::string framed;
-    framed += static_cast<char>(query_.size() >> 8);
-    framed += static_cast<char>(query_.size() & 0xff);
-    stream_->write(framed + query_);
+    const char size[] = {static_cast<char>(query_.size() >> 8), static_cast<char>(query_.size())};
+    stream_->write(std::string(size, sizeof size) + query_);
   }
 
   std::size_t on_input(Stream& /*stream*/, std::string_view input) override {
     if (input.size() < 2) return 0;
-    const auto high = static_cast<unsigned char>(input[0]);
-    const auto low = static_cast<unsigned char>(input[1]);
-    const std::size_t length = static_cast<std::size_t>(high << 8 | low);
+    const std::size_t length =
+        static_cast<unsigned char>(input[0]) * 256u + static_cast<unsigned char>(input[1]);
     if (input.size() - 2 < length) return 0;
     reply_ = input.substr(2, length);
     // When the loop turns: judge() may destroy the stream.

@@ -34,14 +34,6 @@ HostMemory::State HostMemory::state(std::string_view key, std::int64_t now_us) c
   return now_us < host.sender_refused_until_us ? State::sender_refused : State::fine;
 }
 
-bool HostMemory::is_tls_broken(std::string_view key, std::int64_t now_us) const {
-  return now_us < find(key).tls_broken_until_us;
-}
-
-std::string_view HostMemory::sender_refusal(std::string_view key) const {
-  return find(key).refusal;
-}
-
 HostMemory::Host& HostMemory::find_or_add(std::string_view key, std::int64_t now_us) {
   const auto known = hosts_.find(key);
   if (known != hosts_.end()) return known->second;
@@ -81,10 +73,6 @@ void HostMemory::record_sender_refused(std::string_view key, std::int64_t now_us
   Host& host = find_or_add(key, now_us);
   host.sender_refused_until_us = now_us + limits_.sender_refused_us;
   host.refusal = text;
-}
-
-void HostMemory::record_tls_broken(std::string_view key, std::int64_t now_us) {
-  find_or_add(key, now_us).tls_broken_until_us = now_us + limits_.tls_broken_us;
 }
 
 }  // namespace qv

@@ -71,15 +71,21 @@ class HostMemory {
 
   enum class State : std::uint8_t { fine, backing_off, sender_refused };
   [[nodiscard]] State state(std::string_view key, std::int64_t now_us) const;
-  [[nodiscard]] bool is_tls_broken(std::string_view key, std::int64_t now_us) const;
+  [[nodiscard]] bool is_tls_broken(std::string_view key, std::int64_t now_us) const {
+    return now_us < find(key).tls_broken_until_us;
+  }
   // What the host said when it last refused our sender.
-  [[nodiscard]] std::string_view sender_refusal(std::string_view key) const;
+  [[nodiscard]] std::string_view sender_refusal(std::string_view key) const {
+    return find(key).refusal;
+  }
 
   void record_answer(std::string_view key);
   // Counts failures during the back-off as one: they have one cause.
   void record_failure(std::string_view key, std::int64_t now_us);
   void record_sender_refused(std::string_view key, std::int64_t now_us, std::string_view text);
-  void record_tls_broken(std::string_view key, std::int64_t now_us);
+  void record_tls_broken(std::string_view key, std::int64_t now_us) {
+    find_or_add(key, now_us).tls_broken_until_us = now_us + limits_.tls_broken_us;
+  }
 
   // For an operator who has repaired something.
   void clear() { hosts_.clear(); }

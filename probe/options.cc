@@ -98,8 +98,7 @@ std::vector<Setting> probe_settings(ProbeOptions& o) {
            "account the daemon becomes when it is started by root, or :UID:GID", "PROBEUSER",
            kOfProcess},
           {"address_verify_map", cache(o), "lmdb:$qmailhome/probe/cache",
-           "the cache: lmdb:/PATH, memory:, redis:HOST:PORT, redis:/SOCKET, or a local "
-           "one and redis separated by a blank"},
+           "the cache: lmdb:/PATH or memory:, redis:HOST:PORT or redis:/SOCKET, or one of each"},
           {"address_verify_sender", sender(o.sender), "<>",
            "MAIL FROM of probes: an address, or <>"},
           {"address_verify_positive_expire_time", duration(times.positive_expire, 'd', 1, kMax_s),
@@ -117,9 +116,7 @@ std::vector<Setting> probe_settings(ProbeOptions& o) {
           {"probe_defer_time", duration(times.defer_hold, 's', 0, kMax_s), "5m",
            "how long a temporary answer about an address lasts"},
           {"probe_accept_all", accept_all(o.service), "valid",
-           "the answer if the next hop accepts every address of a domain; ignore: no random "
-           "address "
-           "is asked about"},
+           "answer for a domain that accepts every address; ignore: do not find out"},
           {"probe_accept_all_time", duration(times.accept_all, 'd', 1, kMax_s), "1d",
            "how long the finding lasts that a domain accepts every address or not"},
           {"probe_cache_entries", number(o.cache_entries, 1, 100000000), "100000",

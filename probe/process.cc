@@ -11,7 +11,6 @@
 #include <optional>
 #include <utility>
 
-#include "cache/lmdb_store.h"
 #include "core/fault.h"
 #include "event/libevent_loop.h"
 #include "probe/client.h"
@@ -65,7 +64,8 @@ class ProbeDaemon final : public Daemon {
     line.add("cache", options_.lmdb_path.empty() ? "memory" : options_.lmdb_path);
     if (!options_.redis.empty()) line.add("redis", options_.redis);
     log_->write(line);
-    QV_TRY_VOID(open_store(detail));
+    detail = "address_verify_map " + options_.lmdb_path;
+    QV_TRY(store_, CacheStore::open(options_.lmdb_path, options_.cache_entries));
     start_probing();
     start_serving();
     timers_.push_back(loop_.every(kFlush_us, [this] { flush(); }));
@@ -87,16 +87,6 @@ class ProbeDaemon final : public Daemon {
 
  private:
   void add_counters(LogLine& line) override;
-
-  [[nodiscard]] Result<void> open_store(std::string& detail) {
-    if (options_.lmdb_path.empty()) {
-      store_ = make_memory_store(options_.cache_entries);
-      return {};
-    }
-    detail = "address_verify_map " + options_.lmdb_path;
-    QV_TRY(store_, LmdbStore::open(options_.lmdb_path, options_.cache_entries));
-    return {};
-  }
 
   void start_probing() {
     const Report report = [this](LogLine& line) { log_->write(line); };

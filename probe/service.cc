@@ -28,11 +28,8 @@ std::string describe(const ProbeResult& result) {
   return safe_text("host " + result.host + (said ? " said: " : ": ") + text);
 }
 
-// As the log calls it.
-std::string_view result_word(RecipientStatus status) {
-  if (status == RecipientStatus::ok) return "valid";
-  return status == RecipientStatus::bounce ? "not-valid" : "undecided";
-}
+// By RecipientStatus.
+constexpr std::string_view kResultWords[] = {"valid", "undecided", "not-valid", "undecided"};
 
 VerifyAnswer no_store_answer() {
   return {RecipientStatus::defer, "Address verification is not available now", "table-error"};
@@ -170,7 +167,8 @@ VerifyAnswer ProbeService::answer_of(const Route& route, const ProbeResult& resu
 void ProbeService::on_result(const Question& asked, const Route& route, const ProbeResult& result) {
   const VerifyAnswer answer = answer_of(route, result);
   LogLine line("probe");
-  line.add("result", result_word(answer.status)).add("why", answer.why).add("rcpt", asked.address);
+  line.add("result", kResultWords[static_cast<std::size_t>(answer.status)]);
+  line.add("why", answer.why).add("rcpt", asked.address);
   if (!result.host.empty()) line.add("host", result.host);
   if (!result.outcome.text.empty()) line.add("text", result.outcome.text);
   report_(line);

@@ -10,8 +10,8 @@
 #include <string>
 #include <string_view>
 
-#include "cache/lmdb_store.h"
 #include "cache/record.h"
+#include "cache/store.h"
 #include "control/reloaded.h"
 #include "core/exit_code.h"
 #include "core/fault.h"
@@ -38,7 +38,7 @@ class Cache {
     const int errnum = connected.error().errnum;
     const bool no_daemon = errnum == ENOENT || errnum == ECONNREFUSED;
     if (!no_daemon || options.lmdb_path.empty()) return connected;
-    QV_TRY(file_, LmdbStore::open(options.lmdb_path, options.cache_entries));
+    QV_TRY(file_, CacheStore::open(options.lmdb_path, options.cache_entries));
     return {};
   }
 
@@ -138,7 +138,7 @@ class Cache {
     }
   }
 
-  std::unique_ptr<LmdbStore> file_;  // null: through the daemon
+  std::unique_ptr<CacheStore> file_;  // null: through the daemon
   unsigned puts_ = 0;
   Fd fd_;
   AttributeDecoder decoder_{AttributeLimits{.message = kMaxReply, .name = 64}};

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: 0BSD
 // The file behind the cache: it comes back after a kill, and damage never stops anything.
-#include "cache/lmdb_store.h"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <signal.h>
@@ -11,6 +9,8 @@
 
 #include <filesystem>
 #include <fstream>
+
+#include "cache/store.h"
 
 namespace qv {
 namespace {
@@ -32,7 +32,7 @@ class StoreFile : public testing::Test {
 
   void open() {
     store_.reset();
-    auto opened = LmdbStore::open(path_, 10000);
+    auto opened = CacheStore::open(path_, 10000);
     ASSERT_TRUE(opened.ok());
     store_ = std::move(opened).value();
   }
@@ -66,7 +66,7 @@ class StoreFile : public testing::Test {
 
   std::string directory_;
   std::string path_;
-  std::unique_ptr<LmdbStore> store_;
+  std::unique_ptr<CacheStore> store_;
 };
 
 TEST_F(StoreFile, ComesBackWithWhatWasFlushed) {
@@ -86,7 +86,7 @@ TEST_F(StoreFile, SurvivesAKillInTheMiddleOfWriting) {
     ASSERT_EQ(pipe(ends), 0);
     const pid_t writer = fork();
     if (writer == 0) {
-      auto store = LmdbStore::open(path_, 10000);
+      auto store = CacheStore::open(path_, 10000);
       for (unsigned i = 0; store.ok(); ++i) {
         (void)store.value()->put("k" + std::to_string(i % 5000),
                                  "0:0:7:" + std::string(i % 300, 'x'));
@@ -156,7 +156,7 @@ TEST_F(StoreFile, AnEmptyFileIsANewOne) {
 }
 
 TEST_F(StoreFile, ADirectoryThatIsNotThereIsAnError) {
-  const auto opened = LmdbStore::open(directory_ + "/none/cache.lmdb", 10);
+  const auto opened = CacheStore::open(directory_ + "/none/cache.lmdb", 10);
   ASSERT_FALSE(opened.ok());
   EXPECT_EQ(opened.error().errnum, ENOENT);
 }
@@ -166,7 +166,7 @@ TEST_F(StoreFile, WhatAnotherProcessErasesIsGoneHereToo) {
   fill(10);
   const pid_t tool = fork();
   if (tool == 0) {
-    auto store = LmdbStore::open(path_, 10000);
+    auto store = CacheStore::open(path_, 10000);
     const bool erased = store.ok() && store.value()->erase("user3@x.example").ok();
     _exit(erased && store.value()->flush().ok() ? 0 : 1);
   }
@@ -183,7 +183,7 @@ TEST_F(StoreFile, TakesOverAFileThatAnotherProcessHasGrown) {
   fill(10);
   const pid_t tool = fork();
   if (tool == 0) {
-    auto store = LmdbStore::open(path_, 10000000);
+    auto store = CacheStore::open(path_, 10000000);
     bool good = store.ok();
     // More than the map of 16 MiB that both have begun with.
     for (int i = 0; good && i < 5000; ++i) {
@@ -211,7 +211,7 @@ TEST_F(StoreFile, OneThatMayNotBeReadIsNoDamagedOne) {
   const pid_t other = fork();
   if (other == 0) {
     if (geteuid() == 0 && setresuid(65534, 65534, 65534) != 0) _exit(9);
-    const auto opened = LmdbStore::open(path_, 10);
+    const auto opened = CacheStore::open(path_, 10);
     _exit(opened.ok() ? 8 : static_cast<int>(opened.error().fault));
   }
   int status = 0;

@@ -8,8 +8,6 @@
 #include <filesystem>
 #include <vector>
 
-#include "cache/lmdb_store.h"
-
 namespace qv {
 namespace {
 
@@ -30,11 +28,8 @@ class Store : public testing::TestWithParam<Kind> {
 
   void open(std::size_t max_entries) {
     store_.reset();
-    if (GetParam() == Kind::memory) {
-      store_ = make_memory_store(max_entries);
-      return;
-    }
-    auto opened = LmdbStore::open(directory_ + "/cache", max_entries);
+    const bool in_memory = GetParam() == Kind::memory;
+    auto opened = CacheStore::open(in_memory ? "" : directory_ + "/cache", max_entries);
     ASSERT_TRUE(opened.ok());
     store_ = std::move(opened).value();
   }

@@ -66,7 +66,7 @@ class Client : public testing::Test, private Stream::User {
   FakeLoop loop_;
   FakeNetwork network_{loop_};
   StreamLimits limits_;
-  std::unique_ptr<CacheStore> store_ = make_memory_store(1000);
+  std::unique_ptr<CacheStore> store_ = CacheStore::open("", 1000).value();
   std::string said_;
   Report report_ = [this](LogLine& line) { said_ += line.text(); };
   Records records_{*store_, kBeginning, report_};

@@ -24,30 +24,29 @@ constexpr std::int64_t kBeginning = 2000000000;
 // A store that can be told to fail.
 class FragileStore final : public CacheStore {
  public:
+  FragileStore() : CacheStore("", 10000) {}
+
   bool broken = false;
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     if (broken) return kBroken;
-    return inner_->lookup(key, value);
+    return CacheStore::lookup(key, value);
   }
   Result<void> put(std::string_view key, std::string_view value) override {
     if (broken) return kBroken;
-    return inner_->put(key, value);
+    return CacheStore::put(key, value);
   }
   Result<Answer> erase(std::string_view key) override {
     if (broken) return kBroken;
-    return inner_->erase(key);
+    return CacheStore::erase(key);
   }
   Result<void> walk(std::string_view after, const Visitor& visitor) override {
     if (broken) return kBroken;
-    return inner_->walk(after, visitor);
+    return CacheStore::walk(after, visitor);
   }
-  [[nodiscard]] std::size_t size() const override { return inner_->size(); }
-  Result<void> flush() override { return {}; }
 
  private:
   static constexpr Error kBroken{Fault::retry, 5, "store"};
-  std::unique_ptr<CacheStore> inner_ = make_memory_store(10000);
 };
 
 std::string take_word(std::string_view& rest) {
