@@ -16,7 +16,7 @@ constexpr std::string_view kUsage =
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A file size limit is an error of write(2), with an answer of its own.
+  // Exceeding the file size limit must be an error of write(2), not a signal.
   signal(SIGXFSZ, SIG_IGN);
   qv::lmtp::Options options;
   qv::Program program{
@@ -28,9 +28,10 @@ int main(int argc, char** argv) {
     qv::check_tables(options.deliver, settings, problems);
   };
   program.run = [&](const auto& line, const auto& settings) {
-    const auto way = line.has("inetd") ? qv::lmtp::Way::standard_streams : qv::lmtp::Way::sockets;
+    using qv::lmtp::Endpoint;
+    const Endpoint endpoint = line.has("inetd") ? Endpoint::standard_streams : Endpoint::sockets;
     qv::LibeventLoop loop;
-    qv::lmtp::LmtpDaemon daemon(loop, options, settings, way, line.sources);
+    qv::lmtp::LmtpDaemon daemon(loop, options, settings, endpoint, line.sources);
     return qv::run_daemon("qmail-lmtpd", daemon);
   };
   return qv::run_program(program, argc, argv);

@@ -29,8 +29,8 @@ constexpr std::string_view kUsage =
     "       qmail-virtual [-f SENDER] [-d ORIGINAL] [--] [RECIPIENT]...\n"
     "       qmail-virtual --lmtp | --daemon\n";
 
-// LMTP is the work of qmail-lmtpd, which lies beside this program and takes the same options.
-// Returns where none of them asks for it, or, with a line that says why, where it cannot be run.
+// --lmtp and --daemon run qmail-lmtpd, which lies beside this program and takes the same options.
+// False: there is neither.  True: it cannot be run, and a line has said why.
 bool run_lmtpd(int argc, char** argv) {
   std::vector<char*> words = {argv[0]};
   static char inetd[] = "--inetd";
@@ -56,8 +56,8 @@ bool run_lmtpd(int argc, char** argv) {
   return true;
 }
 
-// What a mistake of the operator is to whoever runs us for one message: try later.  The code comes
-// first, because Postfix's pipe(8) would take an exit code of 111 for a refusal.
+// A configuration error is a temporary failure to the caller.  The status code comes first, because
+// Postfix's pipe(8) would treat a bare exit code of 111 as a refusal.
 int misconfigured(const CommandLine& /*line*/) {
   static_cast<void>(write_all(1, "4.3.5 mail system is misconfigured\n"));
   return kExitTemporary;
@@ -83,9 +83,9 @@ int deliver_one(const CommandLine& line, const DeliverSettings& settings) {
 }  // namespace
 
 int main(int argc, char** argv) {
-  // A file size limit is an error of write(2), with an answer of its own.
+  // Exceeding the file size limit must be an error of write(2), not a signal.
   signal(SIGXFSZ, SIG_IGN);
-  // Meant for a daemon: whoever signals by the program's name does not end a delivery.
+  // A SIGUSR1 to all processes of this name is meant for daemons and must not end a delivery.
   signal(SIGUSR1, SIG_IGN);
   if (run_lmtpd(argc, argv)) return kExitTemporary;
   std::string qmailhome;

@@ -20,13 +20,13 @@ namespace qv {
 namespace {
 
 bool is_held = false;
-std::string held;
+std::string held_lines;
 
 }  // namespace
 
 void log_line(LogLine&& line) {
   if (is_held) {
-    held += line.text();
+    held_lines += line.text();
   } else {
     static_cast<void>(write_all(2, line.text()));
   }
@@ -36,8 +36,8 @@ void hold_log() { is_held = true; }
 
 void release_log() {
   is_held = false;
-  static_cast<void>(write_all(2, held));
-  held.clear();
+  static_cast<void>(write_all(2, held_lines));
+  held_lines.clear();
 }
 
 void log_notice(std::string_view key, std::string_view value) {
@@ -51,9 +51,10 @@ LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Ou
   LogLine line("deliver");
   line.add("status", delivery_name(outcome.delivery)).add("code", outcome.code);
   line.add("rcpt", envelope.recipient).add("sender", envelope.sender);
-  // What is held ends in a bounce: the sender need not know our paths.
-  const bool may_tell = !is_held || outcome.delivery == Delivery::done;
-  if (!mailbox.path.empty() && may_tell) line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
+  // Held lines end up in a bounce; its reader need not know our paths.
+  const bool is_public = is_held && outcome.delivery != Delivery::done;
+  if (!mailbox.path.empty() && !is_public)
+    line.add("mailbox", mailbox.path).add("uid", mailbox.uid);
   line.add("bytes", outcome.bytes).add("us", microseconds);
   if (outcome.delivery != Delivery::done) line.add("why", outcome.text);
   return line;
@@ -118,7 +119,7 @@ Outcome Agent::write(const Job& job, int message) {
     if (outcome) return *outcome;
   }
   writer_.reset();
-  // One that died while it had nothing to do is nobody's loss.
+  // A reused writer that died while idle has lost nothing: try a new one.
   if (!sent.ok() && is_theirs) return write(job, message);
   return retry("4.3.0", "delivery process died");
 }

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/agent.h - one recipient from address to log line: look up, deliver, report.
+// deliver/agent.h - one recipient from address to log line: look up, deliver, log.
 //
-// Lines of the log go to standard error, one write each.  Where somebody reads our output for what
-// it says (qmail-local, Postfix's pipe(8)) they wait until that is said: hold_log(), release_log().
+// Log lines go to standard error, one write each.  Callers that parse our output (qmail-local,
+// Postfix's pipe(8)) must get the result first: hold_log() and release_log() see to that.
 //
 // Threads: none.  Blocking: deliver() until the delivery has ended; find() as the tables do.
 // Tests: tests/e2e/deliver.py
@@ -48,16 +48,16 @@ class Agent {
   const DeliverSettings& settings_;
   std::string host_;
   RecipientTables tables_;
-  Fd writer_;  // of the latest recipient, kept for the next one of the same uid and gid
+  Fd writer_;  // of the latest recipient, reused for the next one of the same uid and gid
   uid_t uid_ = 0;
   gid_t gid_ = 0;
 };
 
-// The name of this machine: of files in a maildir, and in LMTP greetings.
+// The name of this machine, for files in a maildir and for LMTP greetings.
 [[nodiscard]] std::string host_name();
 
-// `deliver status=done code=2.0.0 rcpt=... sender=... mailbox=... bytes=... us=...`; `why` holds
-// the text where it was not delivered.
+// `deliver status=done code=2.0.0 rcpt=... sender=... mailbox=... bytes=... us=...`; of a failed
+// delivery `why` holds the text.
 [[nodiscard]] LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
                                     const Outcome& outcome, std::int64_t microseconds);
 

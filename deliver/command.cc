@@ -38,7 +38,7 @@ std::optional<std::string> expand(std::string_view word, const Environment& envi
   return out;
 }
 
-// A file can be read again and again; a pipe has to become one first.
+// A file can be read repeatedly; a pipe is spooled first.
 Result<MessageSource> source_of(int input, const std::string& spool_directory, Fd& spooled) {
   const off_t at = lseek(input, 0, SEEK_CUR);
   if (at >= 0) return MessageSource{input, at};
@@ -75,7 +75,7 @@ std::vector<Ended> deliver_to_several(Agent& agent, const std::vector<Envelope>&
   Files files;
   Retries retries(files, agent.settings().spool_directory, envelopes.front().sender, source);
   std::vector<Ended> ended;
-  bool somebody_waits = false;
+  bool must_retry = false;
   for (const Envelope& envelope : envelopes) {
     if (retries.has(envelope.recipient)) {
       log_notice("delivered-before", envelope.recipient);
@@ -83,11 +83,11 @@ std::vector<Ended> deliver_to_several(Agent& agent, const std::vector<Envelope>&
       continue;
     }
     Outcome outcome = agent.deliver(envelope, source);
-    if (outcome.delivery == Delivery::done) retries.note(envelope.recipient);
-    somebody_waits = somebody_waits || outcome.delivery == Delivery::retry;
+    if (outcome.delivery == Delivery::done) retries.add(envelope.recipient);
+    must_retry = must_retry || outcome.delivery == Delivery::retry;
     ended.push_back({&envelope, std::move(outcome)});
   }
-  if (!somebody_waits) retries.forget();
+  if (!must_retry) retries.clear();
   return ended;
 }
 

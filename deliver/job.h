@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/job.h - one delivery to one mailbox: what it needs, and doing it.
+// deliver/job.h - one delivery to one mailbox: its parameters, and carrying it out.
 //
-// perform() runs in a process that is the recipient already.  A Job and an Outcome can
-// be sent there and back as bytes.
+// perform() runs in a process that has already become the recipient.  A Job travels there as bytes,
+// an Outcome travels back.
 //
 // Threads: none.  Tests: tests/deliver/job_test.cc
 #ifndef QV_DELIVER_JOB_H_
@@ -24,17 +24,17 @@ struct Job {
   Envelope envelope;
   Mailbox mailbox;
   off_t start = 0;         // of the body in its file
-  std::uint64_t size = 0;  // of the message, as far as it was announced
+  std::uint64_t size = 0;  // of the message, where the client announced it
 };
 
-// What is known of a mailbox before the message is there: refuse (5.2.2) where it is full, so that
-// not even the announced size, or one byte, fits; done where it is not, or where that cannot be
-// told yet.  True of needs_room() where it can make a difference at all.
+// Checks a mailbox before the message has arrived: refuse (5.2.2) where the announced size, or one
+// byte, does not fit; done where it fits, and where that is undecided.  needs_room() is false where
+// the mailbox has no limit, so that the answer is known to be done.
 [[nodiscard]] bool needs_room(const DeliverSettings& settings, const Mailbox& mailbox);
 [[nodiscard]] Outcome find_room(Files& files, const DeliverSettings& settings, const Job& job);
 
-// Refuses an envelope with CR, LF or NUL (5.6.0) and a message that has been here before (5.4.6);
-// delivers to the maildir, its subfolder, or the mbox.
+// Refuses an envelope with CR, LF or NUL (5.6.0) and a message that is looping (5.4.6); delivers to
+// the maildir, its subfolder, or the mbox.
 [[nodiscard]] Outcome perform(Files& files, const DeliverSettings& settings, std::string_view host,
                               const Job& job, int message);
 

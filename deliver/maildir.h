@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/maildir.h - delivery into a maildir.
 //
-// tmp/ is written (O_EXCL, 0600) and fsynced, then the file moves to new/ under a name made of
-// time, device, inode and host, never over another file, and the directory is fsynced; only then is
-// it done.  What fails before that leaves nothing in new/ and nothing in tmp/; what a crash leaves
-// in tmp/ is removed by any reader after 36 hours.
+// A file in tmp/ is written (O_EXCL, 0600) and fsynced, moved to new/ under a name made of time,
+// device, inode and host, never over another file, and the directory is fsynced; only then is the
+// message delivered.  A failure before that leaves nothing in new/ or tmp/.  Readers remove what a
+// crash leaves in tmp/ after 36 hours.
 //
 // Manual: qmail-virtual(8), "MAILDIR".  Tests: tests/deliver/maildir_test.cc
 #ifndef QV_DELIVER_MAILDIR_H_
@@ -23,13 +23,13 @@ namespace qv {
 
 struct MaildirTarget {
   std::string path;              // the maildir or a subfolder of it, ending in '/'
-  std::string root;              // the maildir that `quota` is about, ending in '/'
+  std::string root;              // the maildir that `quota` limits, ending in '/'
   Quota quota;                   // none where it does not limit()
   std::uint64_t size_limit = 0;  // bytes of one message file; 0: none
-  std::string host;              // of this machine, as uname(2) tells it
+  std::string host;              // name of this machine
 };
 
-// Makes the maildir where there is none.  REQUIRES: is_clean(envelope).
+// Makes the maildir where it is missing.  REQUIRES: is_clean(envelope).
 [[nodiscard]] Outcome deliver_maildir(Files& files, const MaildirTarget& target,
                                       const Envelope& envelope, const MessageSource& message);
 

@@ -19,8 +19,8 @@ using Stop = std::optional<Outcome>;
 // Another account's directory.
 bool is_not_allowed(int errnum) { return errnum == EACCES || errnum == EPERM || errnum == EROFS; }
 
-// How long to wait for a lock: at once, then after pauses that double from 10 to 100 ms, until
-// (attempts - 1) times delay have passed; never less often than the setting says.
+// When to try for a lock: at once, then after pauses that double from 10 to 100 ms, until
+// (attempts - 1) times delay have passed; never less often than the settings say.
 class Attempts {
  public:
   Attempts(Files& files, const LockPolicy& policy)

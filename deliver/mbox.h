@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/mbox.h - delivery to the end of an mbox.
 //
-// The file is locked, a dead writer's torn tail is cut, the old length is put on record, the
-// message is appended and fsynced, the record is crossed out, the locks are given up; only then is
-// it done. What fails cuts the file back to its old length.
+// The file is locked, the unfinished message of a dead writer is cut off, the old length is
+// recorded, the message is appended and fsynced, the record is erased, and the locks are released;
+// only then is the message delivered.  On failure the file is cut back to its old length.
 //
-// The record is kept in the dotlock, or, without `dotlock` in virtual_mailbox_lock, in
-// MAILBOX.record. Where that cannot be made, because the directory is not the recipient's to write,
-// it is done without: what a crash tears there stays torn.
+// The record is in the dotlock or, without `dotlock` in virtual_mailbox_lock, in MAILBOX.record.
+// Where the recipient may not write to the directory there is no record, and a message that a crash
+// has torn stays torn.
 //
 // Manual: qmail-virtual(8), "MBOX".  Tests: tests/deliver/mbox_test.cc
 #ifndef QV_DELIVER_MBOX_H_
@@ -29,7 +29,7 @@ struct MboxTarget {
   std::string path;  // does not end in '/'
   LockPolicy locks;
   std::uint64_t size_limit = 0;  // bytes of the whole mailbox; 0: none
-  uid_t owner = 0;               // who the file must belong to, where `strict_ownership`
+  uid_t owner = 0;               // of the file, where `strict_ownership`
   bool strict_ownership = true;
 };
 

@@ -18,14 +18,14 @@ constexpr std::string_view kFrom = "From ";
 constexpr std::string_view kDeliveredTo = "delivered-to:";
 constexpr std::string_view kSpecials = "()<>[]:;@\\,\"\x7f";  // not in a dot-atom
 
-// Reads a file piece by piece; what the user does not take yet is kept for the next piece.
-// A process reads one message at a time: all share one buffer.
+// Reads a file in pieces; bytes that are not dropped remain in front of the next piece.
+// A process reads one message at a time: all objects share one buffer.
 class Pieces {
  public:
   Pieces(Files& files, const MessageSource& source)
       : files_(files), fd_(source.fd), offset_(source.start) {}
 
-  // Fills up behind what was kept.  False at the end of the file.
+  // Reads what the buffer has room for; 0 at the end of the file.
   Result<std::size_t> more() {
     const ssize_t n =
         retry_eintr([this] { return files_.pread(fd_, buffer_ + used_, kPiece - used_, offset_); });
@@ -67,7 +67,7 @@ bool is_dot_atom(std::string_view s) {
   });
 }
 
-// Could the bytes at the start of a line, all that is known of it, still become "From "?
+// Whether the incomplete line may still turn out to begin with "From ".
 bool may_become_from(std::string_view line) {
   return line.size() < kFrom.size() && starts_with(kFrom, line);
 }
@@ -106,7 +106,7 @@ std::string from_line(std::string_view sender, time_t when) {
   for (const char c : sender) line += is_blank(c) ? '-' : c;
   tm parts{};
   gmtime_r(&when, &parts);
-  // asctime_r() fails from the year 10000 on; so does every reader.
+  // asctime_r() fails from the year 10000 on, as do readers.
   char date[64];
   if (asctime_r(&parts, date) == nullptr) return line + " Thu Jan  1 00:00:00 1970\n";
   return line + " " + date;
@@ -115,7 +115,7 @@ std::string from_line(std::string_view sender, time_t when) {
 Result<Looping> find_loop(Files& files, const MessageSource& source, std::string_view recipient) {
   const std::string quoted = quote_address(recipient);
   Pieces pieces(files, source);
-  // Of a line that fills the buffer, and is none that we look for, the rest is passed over.
+  // The rest of a line that is longer than the buffer is skipped.
   for (bool within_line = false;;) {
     QV_TRY(const std::size_t got, pieces.more());
     std::string_view rest = pieces.bytes();
@@ -162,7 +162,7 @@ Result<void> copy_body(Files& files, const MessageSource& source, Quoting quotin
     QV_TRY(const std::size_t got, pieces.more());
     std::string_view rest = pieces.bytes();
     while (!rest.empty()) {
-      // The end of a piece may split "From ": wait for the rest of the line.
+      // The end of the piece may split "From ": read on first.
       if (quoting == Quoting::mbox && at_line_start && got > 0 && may_become_from(rest)) break;
       if (quoting == Quoting::mbox && at_line_start && starts_with(rest, kFrom)) {
         QV_TRY_VOID(out.append(">"));

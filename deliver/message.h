@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/message.h - what is delivered: an envelope, and a body on a seekable descriptor.
+// deliver/message.h - an envelope, and a message body on a seekable descriptor.
 //
-// The body is never held in memory: it is read in pieces, by offset, so that several deliveries
-// can read the same file without disturbing each other.  Lines end in LF.
+// The body is never in memory as a whole: it is read in pieces, by offset, so that several
+// deliveries can read the same file at the same time.  Lines end in LF.
 //
 // Threads: none.  Tests: tests/deliver/message_test.cc
 #ifndef QV_DELIVER_MESSAGE_H_
@@ -20,25 +20,26 @@
 
 namespace qv {
 
-// Addresses as they are meant, without the quoting of RFC 5321: `a b@x`, not `"a b"@x`.
+// Addresses without the quoting of RFC 5321: `a b@x`, not `"a b"@x`.
 struct Envelope {
   std::string sender;     // empty: the null sender
-  std::string original;   // the recipient as it was before any rewriting
+  std::string original;   // the recipient before any rewriting
   std::string recipient;  // the recipient delivered to
 };
 
-// The body: from `start` to the end of the file.  The descriptor is somebody else's.
+// The body: from `start` to the end of the file.  The descriptor belongs to the caller.
 struct MessageSource {
   int fd = -1;
   off_t start = 0;
 };
 
-// True where no part of the envelope holds CR, LF or NUL: such bytes would become header lines, or
-// messages of their own, in a mailbox (protocols of Postfix, 2026: envelope records with newlines).
+// True where no part of the envelope holds CR, LF or NUL: in a mailbox such bytes would become
+// header lines, or messages of their own (protocols of Postfix, 2026: envelope records with
+// newlines).
 [[nodiscard]] bool is_clean(const Envelope& envelope);
 [[nodiscard]] bool is_clean(std::string_view address);
 
-// The address as a header has it: the local part in quotes where RFC 5322 asks for them.
+// The address for a header: the local part in quotes where RFC 5322 asks for them.
 [[nodiscard]] std::string quote_address(std::string_view address);
 
 // "Return-Path: <sender>\nX-Original-To: original\nDelivered-To: recipient\n".
@@ -51,12 +52,12 @@ struct MessageSource {
 
 enum class Looping : std::uint8_t { none, found };
 
-// Looks for a header line `Delivered-To: recipient` (case ignored): a message that has one has been
-// here before.  The header ends at the first empty line.
+// found: the header has a line `Delivered-To: recipient` (case ignored), so this recipient has had
+// the message before.  The header ends at the first empty line.
 [[nodiscard]] Result<Looping> find_loop(Files& files, const MessageSource& source,
                                         std::string_view recipient);
 
-// Writes to a descriptor through a buffer; goes on after EINTR and short writes.
+// Writes to a descriptor through a buffer.
 class FileWriter {
  public:
   FileWriter(Files& files, int fd);
@@ -78,7 +79,7 @@ enum class Quoting : std::uint8_t {
   mbox,  // '>' before each line that begins with "From "
 };
 
-// Appends the body.  A missing final newline is supplied; an empty body stays empty.
+// Appends the body.  A missing final newline is added; an empty body stays empty.
 [[nodiscard]] Result<void> copy_body(Files& files, const MessageSource& source, Quoting quoting,
                                      FileWriter& out);
 

@@ -13,7 +13,7 @@ namespace qv {
 
 namespace {
 
-constexpr std::size_t kMaxMaildirsize = 5120;  // bytes; from there on it is made afresh
+constexpr std::size_t kMaxMaildirsize = 5120;  // bytes; a file that long is replaced
 constexpr time_t kFreshSeconds = 15 * 60;
 constexpr std::size_t kLineWidth = 13;  // Courier's padding: 14 with the newline
 
@@ -181,19 +181,19 @@ Result<void> MaildirQuota::count_directory(const std::string& path, MaildirUsage
     std::uint64_t size = 0;
     if (!size_from_name(name, size)) {
       struct stat st {};
-      // A message that is gone meanwhile was moved or removed by a reader.
+      // A reader may have moved or removed it meanwhile.
       if (files_.lstat(path + name, st) != 0) continue;
       size = static_cast<std::uint64_t>(st.st_size);
     }
-    // What no disk holds would turn round, and say that there is room.
+    // The sum must not wrap around to a small one.
     if (__builtin_add_overflow(usage.bytes, size, &usage.bytes)) usage.bytes = UINT64_MAX;
     ++usage.messages;
   }
   return {};
 }
 
-// Written aside and renamed; removed again where a directory has changed since it was counted, as
-// the description asks, because the sum may then be wrong.
+// Writes a new file and renames it; removes it again where a directory has changed since it was
+// counted, as the description asks, because the sum may then be wrong.
 void MaildirQuota::write_usage(const MaildirUsage& usage) {
   const std::string aside = root_ + "tmp/maildirsize." + files_.unique_name();
   const std::string path = root_ + "maildirsize";

@@ -1,15 +1,15 @@
 // SPDX-License-Identifier: 0BSD
 // deliver/quota.h - Maildir++ quota: the file `maildirsize`, shared with Dovecot and Courier.
 //
-// First line the quota, "10000000S,1000C"; each further line "bytes messages", which add up to what
-// is in the maildir.  A delivery appends a line.  The sum is made afresh, by looking at every
-// message of every folder, when the file is missing, names another quota, is damaged or has grown
-// to 5120 bytes, and, before anything is refused, when it is more than one line or older than 15
-// minutes.  Messages in the folder .Trash and those flagged T do not count (Dovecot counts both
-// when it is the one that adds up).
+// The first line is the quota, "10000000S,1000C"; each further line is "bytes messages", and the
+// sum of them is what the maildir holds.  A delivery appends a line.  The usage is counted afresh,
+// message by message in every folder, when the file is missing, names another quota, is damaged or
+// has grown to 5120 bytes; before mail is refused, also when it has more than one line or is older
+// than 15 minutes.  Messages in the folder .Trash and those flagged T do not count (Dovecot counts
+// both when it recounts).
 //
-// The file is advice: what goes wrong with it never loses or refuses a message.  Where the sum
-// cannot be made the answer is an Error, and the delivery is tried again later.
+// The file is a cache: trouble with it never loses or refuses a message.  Where the maildir cannot
+// be counted the answer is an Error, and the delivery is tried again later.
 //
 // Source: the public Maildir++ description (README.maildirquota) and Dovecot's notes on it.
 // Manual: qmail-virtual(8).  Tests: tests/deliver/quota_test.cc
@@ -38,54 +38,54 @@ struct Quota {
   friend bool operator==(const Quota&, const Quota&) = default;
 };
 
-// "1000S", "10C", "1000S,10C" in any order, or "1000" for bytes alone.  Unknown letters are passed
-// over, as Maildir++ asks.  False where a part is no number with a letter; `quota` is untouched.
+// "1000S", "10C", "1000S,10C" in any order, or "1000" for bytes alone.  Parts with unknown letters
+// are ignored, as Maildir++ asks.  False where a part is not a number and a letter; `quota` is then
+// unchanged.
 [[nodiscard]] bool parse_quota(std::string_view text, Quota& quota);
 
 // As the first line of maildirsize, without the newline.
 [[nodiscard]] std::string quota_line(const Quota& quota);
 
-// What is in a maildir.
+// The contents of a maildir.
 struct MaildirUsage {
   std::uint64_t bytes = 0;
   std::uint64_t messages = 0;
 };
 
-// maildirsize, read: its quota, the sum of its lines, how many they are.
+// The contents of maildirsize: its quota, and the sum and number of its lines.
 struct MaildirSize {
   Quota quota;
   MaildirUsage usage;
   std::size_t lines = 0;
 };
 
-// nullopt where the text says nothing to rely on: no quota, no line, a line that is none, a sum
-// that is negative or too large.  A last line without its newline is one that is being written, or
-// was torn, and is passed over, as Dovecot does.
+// nullopt where the text is not valid: no quota, no line, a malformed line, a sum that is negative
+// or too large.  A last line without its newline is incomplete, and is ignored, as Dovecot does.
 [[nodiscard]] std::optional<MaildirSize> parse_maildirsize(std::string_view text);
 
-// A file made afresh: the quota, and one line.
+// The text of a new file: the quota, and one line.
 [[nodiscard]] std::string maildirsize_text(const Quota& quota, const MaildirUsage& usage);
 
 enum class Room : std::uint8_t { fits, full };
 
 class MaildirQuota {
  public:
-  // `root` is the maildir that the quota is about (never a subfolder of it), ending in '/'.
+  // `root` is the maildir that the quota limits (never a subfolder of it), ending in '/'.
   // REQUIRES: quota.limits().
   MaildirQuota(Files& files, std::string root, const Quota& quota)
       : files_(files), root_(std::move(root)), quota_(quota) {}
 
-  // May one message of `size` bytes be added?  fits, full; Error: could not be told.
+  // Whether one message of `size` bytes may be added.  Error: the maildir could not be counted.
   [[nodiscard]] Result<Room> admits(std::uint64_t size);
 
-  // Notes that a message was added.  Where that fails the file is removed, so that the next
+  // Records that a message was added.  Where that fails the file is removed, so that the next
   // delivery counts afresh.
   void add(std::uint64_t size);
 
  private:
   enum class Known : std::uint8_t {
-    no,     // the file says nothing that can be relied on
-    stale,  // it may be said to be full only after a fresh count
+    no,     // the file is missing or not valid
+    stale,  // count afresh before mail is refused
     fresh,
   };
   [[nodiscard]] Known read_usage(MaildirUsage& usage);

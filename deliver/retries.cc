@@ -14,12 +14,12 @@ namespace qv {
 
 namespace {
 
-constexpr time_t kKept = 8 * 86400;  // seconds; qmail gives up after seven days
+constexpr time_t kMaxAge = 8 * 86400;  // seconds; qmail gives up after seven days
 constexpr std::size_t kPiece = 65536;
 constexpr std::size_t kMaxFile = 16 << 20;
 
-// A directory that nobody else can have put there or can write to.
-bool is_ours_alone(Files& files, const std::string& directory) {
+// Only this account can have made the directory, and only it can write to it.
+bool is_private(Files& files, const std::string& directory) {
   struct stat st {};
   if (files.lstat(directory, st) != 0 || !S_ISDIR(st.st_mode)) return false;
   return st.st_uid == geteuid() && (st.st_mode & 077) == 0;
@@ -42,7 +42,7 @@ Retries::Retries(Files& files, const std::string& spool_directory, std::string_v
                  const MessageSource& message)
     : files_(files), directory_(spool_directory + "/qmail-virtual." + std::to_string(geteuid())) {
   files_.mkdir(directory_);
-  if (!is_ours_alone(files_, directory_)) return;
+  if (!is_private(files_, directory_)) return;
   Sha256 hash;
   hash.add(sender);
   hash.add(std::string_view("\0", 1));
@@ -66,7 +66,7 @@ void Retries::load() {
     if (text.size() < kMaxFile) text += piece;
   });
   if (!whole) return;
-  // "length:recipient": a line that was being written when somebody died says so.
+  // "length:recipient": the length exposes an incomplete line.
   for (std::string_view rest = text; !rest.empty();) {
     std::string_view line = take_until(rest, '\n');
     std::uint64_t size = 0;
@@ -79,18 +79,18 @@ bool Retries::has(std::string_view recipient) const {
   return recipients_.find(recipient) != recipients_.end();
 }
 
-void Retries::note(std::string_view recipient) {
+void Retries::add(std::string_view recipient) {
   if (path_.empty() || !is_clean(recipient) || recipient.empty()) return;
   const Fd file(files_.open(path_, O_WRONLY | O_APPEND | O_CREAT | O_NOFOLLOW));
   if (!file.valid()) return;
-  // The newline in front ends what a dead writer may have left.
+  // The newline in front ends an incomplete line.
   const std::string line =
       "\n" + std::to_string(recipient.size()) + ":" + std::string(recipient) + "\n";
   static_cast<void>(
       retry_eintr([&] { return files_.write(file.get(), line.data(), line.size()); }));
 }
 
-void Retries::forget() {
+void Retries::clear() {
   if (!path_.empty()) files_.unlink(path_);
 }
 
@@ -101,7 +101,7 @@ void Retries::remove_old() {
     const std::string path = directory_ + "/" + name;
     struct stat st {};
     if (files_.lstat(path, st) != 0) continue;
-    if (files_.now().tv_sec - st.st_mtime > kKept) files_.unlink(path);
+    if (files_.now().tv_sec - st.st_mtime > kMaxAge) files_.unlink(path);
   }
 }
 

@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/retries.h - who got a message already, when it is tried again for several recipients.
+// deliver/retries.h - which recipients already have a message that is delivered again.
 //
-// A pipe has one exit code: where one recipient of several has to wait, the caller tries all of
-// them again.  While a message for several recipients is being delivered, those that have it are
-// noted in a file named by the hash of sender and message; the same message, its Received lines
-// included, is the same delivery tried again.  When nobody has to wait any more the file goes; what
-// a caller gave up on goes after eight days.
+// A pipe has one exit code: where one recipient of several has to wait, the caller retries all of
+// them.  A delivery to several recipients therefore records those that succeeded in a file named by
+// the hash of sender and message; the same message, its Received lines included, is a retry of that
+// delivery.  The file is removed when no recipient has to wait any more, or after eight days.
 //
-// The directory is this uid's own.  Whatever is wrong with it costs a message delivered twice,
-// never one lost: it is then as if nothing were known.
+// The directory belongs to this uid alone.  Trouble with it never loses a message; it may deliver
+// one twice.
 //
 // Threads: none.  Tests: tests/deliver/retries_test.cc
 #ifndef QV_DELIVER_RETRIES_H_
@@ -25,18 +24,18 @@ namespace qv {
 
 class Retries {
  public:
-  // Below `spool_directory`, in a directory that is made where there is none.
+  // Uses a directory below `spool_directory`, which is made where it is missing.
   Retries(Files& files, const std::string& spool_directory, std::string_view sender,
           const MessageSource& message);
 
-  // Did this recipient get this message in an earlier run?
+  // Whether this recipient got this message in an earlier run.
   [[nodiscard]] bool has(std::string_view recipient) const;
 
-  // This recipient has it.
-  void note(std::string_view recipient);
+  // Records that this recipient has it.
+  void add(std::string_view recipient);
 
-  // Nobody has to wait: there will be no further run.
-  void forget();
+  // Removes the record: there will be no further run.
+  void clear();
 
  private:
   void load();
@@ -44,7 +43,7 @@ class Retries {
 
   Files& files_;
   std::string directory_;
-  std::string path_;  // empty: nothing can be known
+  std::string path_;  // empty: nothing can be recorded
   std::set<std::string, std::less<>> recipients_;
 };
 

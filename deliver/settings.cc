@@ -64,11 +64,11 @@ std::vector<Setting> deliver_settings(DeliverSettings& s, std::vector<Setting> r
       {"strict_mailbox_ownership", yes_no(s.strict_ownership), "yes",
        "an mbox must be owned by its recipient"},
       {"virtual_extension_folders", yes_no(s.extension_folders), "no",
-       "deliver to the maildir's subfolder named as the extension, where there is one"},
+       "deliver to the maildir's subfolder named like the extension, where it exists"},
       {"virtual_recipient", text(s.recipient_words), "$DEFAULT@$HOST $EXT@$HOST",
-       "recipient of a .qmail line: the first whose variables are set"},
+       "recipient of a .qmail line: the first word whose variables are all set"},
       {"virtual_spool_directory", path(s.spool_directory), "/var/tmp",
-       "where messages wait that come over LMTP or a pipe"},
+       "directory for large messages that come over LMTP or a pipe"},
   };
   rows.insert(rows.end(), own.begin(), own.end());
   return rows;

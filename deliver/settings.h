@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/settings.h - what an operator may set for qmail-virtual, under Postfix's names.
+// deliver/settings.h - the settings of qmail-virtual, under Postfix's names.
 //
 // Manual: qmail-virtual(8), "SETTINGS".  Tests: tests/deliver/settings_test.cc
 #ifndef QV_DELIVER_SETTINGS_H_
@@ -17,17 +17,17 @@ namespace qv {
 
 struct DeliverSettings {
   std::string mailbox_base;  // virtual_mailbox_base; absolute
-  std::string mailbox_maps;  // tables, as written
+  std::string mailbox_maps;  // lists of tables, as written
   std::string uid_maps;
   std::string gid_maps;
   std::string limit_maps;
-  std::string delimiter;  // recipient_delimiter: each character is one
+  std::string delimiter;  // recipient_delimiter: any of these characters
   std::uint64_t minimum_uid = 100;
   std::uint64_t mailbox_limit = 51200000;  // bytes; 0: none
   LockPolicy locks;
   bool strict_ownership = true;
   bool extension_folders = false;
-  std::string recipient_words;  // virtual_recipient: which address the environment means
+  std::string recipient_words;  // virtual_recipient: the recipient as the environment has it
   std::string spool_directory;
   std::uint64_t message_limit = 0;  // message_size_limit: bytes; 0: none
   std::uint64_t recipient_limit = 1000;
@@ -39,7 +39,7 @@ struct DeliverSettings {
 };
 
 // `rows`, followed by those that fill `settings`, which must outlive them.  With a mistake in one
-// nothing may be delivered.
+// of them nothing may be delivered.
 [[nodiscard]] std::vector<Setting> deliver_settings(DeliverSettings& settings,
                                                     std::vector<Setting> rows);
 

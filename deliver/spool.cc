@@ -19,15 +19,15 @@ namespace {
 
 constexpr int kSeals = F_SEAL_SHRINK | F_SEAL_GROW | F_SEAL_WRITE | F_SEAL_SEAL;
 
-// A file without a name, once for writing and once for reading: who reads could not write to it
-// even where the reader has the same uid.
+// A file without a name, opened once for writing and once for reading: a reader cannot write to it
+// even with the same uid.
 Result<void> open_unnamed(const std::string& directory, Fd& writer, Fd& reader) {
   writer.reset(::open(directory.c_str(), O_TMPFILE | O_WRONLY | O_CLOEXEC, 0600));
   if (writer.valid()) {
     const std::string self = "/proc/self/fd/" + std::to_string(writer.get());
     reader.reset(::open(self.c_str(), O_RDONLY | O_CLOEXEC));
   } else if (errno == EOPNOTSUPP || errno == EISDIR || errno == EINVAL) {
-    // This file system, or this kernel, has only files with names.
+    // This file system, or this kernel, lacks O_TMPFILE.
     std::string path = directory + "/qmail-virtual.XXXXXX";
     writer.reset(::mkostemp(path.data(), O_CLOEXEC));
     if (!writer.valid()) return errno_error("make a spool file");

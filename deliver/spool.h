@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-// deliver/spool.h - a message on its way, kept for the processes that deliver it.
+// deliver/spool.h - storage of a message for the processes that deliver it.
 //
-// What is small is in a memfd that is sealed when the message is whole; what is larger is in a file
-// without a name.  Whoever gets the descriptor can read the message and cannot change it.  A spool
-// is for one message and is never used again; it is gone when its descriptors are closed, also
-// after a crash.
+// A small message is in a memfd, which is sealed when the message is complete; a larger one is in a
+// file without a name.  Holders of the descriptor can read the message and cannot change it.  A
+// spool is for one message; it disappears when its descriptors are closed, also after a crash.
 //
 // Threads: none.  Blocking: as the file system does.  Tests: tests/deliver/spool_test.cc
 #ifndef QV_DELIVER_SPOOL_H_
@@ -24,11 +23,11 @@ class Spool {
  public:
   static constexpr std::size_t kMaxMemory = 65536;  // bytes; a larger message is in a file
 
-  // `directory` is where files go.
+  // `directory` is for files.
   explicit Spool(std::string directory) : directory_(std::move(directory)) {}
 
-  // Makes the place for a message of about `expected` bytes.  Once, as the first call.
-  // Error: no message can be kept.
+  // Makes room for a message of about `expected` bytes.  Once, as the first call.
+  // Error: no message can be stored.
   [[nodiscard]] Result<void> open(std::uint64_t expected);
 
   // Error: the message cannot be stored; the same Error then comes from every later call.
@@ -37,7 +36,7 @@ class Spool {
   // Copies `from` (a pipe, a socket) to its end.  Blocking.
   [[nodiscard]] Result<void> append_all(int from);
 
-  // The whole message, to be read at any offset.  Once, as the last call.
+  // The complete message, readable at any offset.  Once, as the last call.
   [[nodiscard]] Result<Fd> finish();
 
  private:
@@ -46,7 +45,7 @@ class Spool {
 
   std::string directory_;
   Fd file_;
-  Fd reader_;  // of the same file, read-only; unset while the message is in memory
+  Fd reader_;  // of the same file, read-only; not valid while the message is in memory
   std::size_t size_ = 0;
   Result<void> stored_;  // what became of the pieces so far
 };

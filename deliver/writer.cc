@@ -21,7 +21,7 @@ process::Message message_of(std::string body) {
 
 process::Message message_of(const Outcome& outcome) { return message_of(encode_outcome(outcome)); }
 
-// Below virtual_mailbox_base, without a way out; no mailbox of a system's own account.
+// Below virtual_mailbox_base, with no way out of it, and not of a system account.
 bool is_within_bounds(const DeliverSettings& settings, const Mailbox& mailbox) {
   if (mailbox.uid < settings.minimum_uid) return false;
   if (!starts_with(mailbox.path, settings.mailbox_base + "/")) return false;
@@ -37,15 +37,14 @@ void serve_tables(const WriterSettings& settings, const Fd& socket) {
   });
 }
 
-// How one job ends, its mailbox known.
-Outcome work(const DeliverSettings& settings, const std::string& host, char kind, const Job& job,
-             const Fd& message) {
+Outcome run_job(const DeliverSettings& settings, const std::string& host, char kind, const Job& job,
+                const Fd& message) {
   Files files;
   if (kind == kRoom) return find_room(files, settings, job);
   return perform(files, settings, host, job, message.get());
 }
 
-// Calls `act` with the kind and the job of every request; ends where there is none in it.
+// Calls `act` with the kind and the job of every request; ends at a malformed one.
 template <class Act>
 void serve_jobs(const Fd& socket, Act act) {
   process::serve_requests(
@@ -82,7 +81,7 @@ class Tables {
   Fd socket_;
 };
 
-// What the tables say of a recipient, and whether it may be believed.
+// The tables' answer about a recipient, if it is within the bounds.
 FoundMailbox find_checked(const WriterSettings& settings, const Tables& tables,
                           const std::string& recipient) {
   FoundMailbox found = tables.find(recipient);
@@ -110,7 +109,7 @@ void serve_writer(const WriterSettings& settings, const std::string& recipient, 
       return retry("4.3.0", "mailbox has a new owner");
     }
     job.mailbox = found.mailbox;
-    return work(settings.deliver, settings.host, kind, job, message);
+    return run_job(settings.deliver, settings.host, kind, job, message);
   });
 }
 
@@ -120,7 +119,7 @@ process::SpawnerSettings spawner_for(
   const auto now = std::make_shared<WriterSettings>(settings);
   process::SpawnerSettings spawner;
   spawner.confinement.name = name;
-  // Those that hang and cannot be killed count: there must be room for others beside them.
+  // Processes that hang and cannot be killed count: leave room for others.
   spawner.max_processes = static_cast<std::uint32_t>(settings.deliver.writer_limit) * 4;
   spawner.run = [now, serve = std::move(serve)](const std::string& subject, const Fd& socket) {
     serve(*now, subject, socket);
@@ -151,7 +150,7 @@ void write_for(const DeliverSettings& settings, const std::string& host,
   const Result<void> became = process::become_in_child(who);
   serve_jobs(socket, [&](char kind, const Job& job, const Fd& message) {
     if (!became.ok()) return Outcome(became.error());
-    return work(settings, host, kind, job, message);
+    return run_job(settings, host, kind, job, message);
   });
 }
 

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// lmtp/deliveries.h - everything about a delivery that may block, as questions with later answers.
+// lmtp/deliveries.h - everything about a delivery that may block, as asynchronous calls.
 //
-// A session and a dispatch know of deliveries no more than this: which process looks a recipient
-// up, who writes a mailbox, and how many at a time, is the business of the class that implements
-// it.
+// Sessions and dispatches use this interface alone.  The implementation decides which processes
+// look recipients up and write mailboxes, and how many at a time.
 //
 // Threads: none; one Loop.  Blocking: never.  No callback is called from within a call.
-// Tests: tests/lmtp/session_test.cc has one of its own
+// Tests: tests/lmtp/session_test.cc has a fake
 #ifndef QV_LMTP_DELIVERIES_H_
 #define QV_LMTP_DELIVERIES_H_
 
@@ -32,15 +31,15 @@ class Deliveries {
   // recipient.  retry: undecided.
   [[nodiscard]] virtual Ticket find(const std::string& recipient, Found found) = 0;
 
-  // Is there room in a mailbox for a message that is not here yet (deliver/job.h, find_room())?
-  // 0, and no callback, where nobody is free to look.
+  // Whether there is room in a mailbox for a message that has not arrived (deliver/job.h,
+  // find_room()).  0, and no callback, where no process is free to look.
   [[nodiscard]] virtual Ticket find_room(Job job, Ended ended) = 0;
 
   // Delivers.  `ended` is called in any case.  REQUIRES: `message` stays open until then.
   virtual void deliver(Job job, int message, Ended ended) = 0;
 
-  // The callback of this ticket is not called any more.
-  virtual void forget(Ticket ticket) = 0;
+  // The callback of this ticket will not be called.
+  virtual void cancel(Ticket ticket) = 0;
 };
 
 }  // namespace qv::lmtp

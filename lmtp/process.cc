@@ -44,7 +44,7 @@ bool is_one_socket(int a, int b) {
          of_a.st_dev == of_b.st_dev && of_a.st_ino == of_b.st_ino;
 }
 
-// Copies to the end, in a process of its own.
+// Forks a process that copies to the end of `from`.
 Result<pid_t> fork_copier(int from, int to, int not_needed) {
   const pid_t child = fork();
   if (child < 0) return errno_error("fork");
@@ -72,7 +72,7 @@ std::vector<Setting> lmtp_settings(Options& o) {
       {"socket_mode", setting::mode(o.socket_mode), "0660", "mode of Unix sockets, octal",
        "SOCKETMODE LISTENMODE", kOfProcess},
       {"account", setting::text(o.account), "qmaild",
-       "account that talks to LMTP clients when started by root, or :UID:GID", "VIRTUALUSER",
+       "account that serves LMTP clients when started by root, or :UID:GID", "VIRTUALUSER",
        kOfProcess},
       {"message_size_limit", setting::number(d.message_limit, 0, kMaxBytes), "51200000",
        "bytes of a message over LMTP; 0: no limit"},
@@ -81,23 +81,23 @@ std::vector<Setting> lmtp_settings(Options& o) {
       {"virtual_connection_limit", setting::number(d.connection_limit, 1, 1000000), "10000",
        "LMTP connections"},
       {"virtual_writer_limit", setting::number(d.writer_limit, 1, 1000), "64",
-       "deliveries at the same time; of one account at most half"},
+       "concurrent deliveries; one account has at most half of them"},
       {"virtual_destination_concurrency_limit", setting::number(d.mailbox_concurrency, 1, 1000),
-       "8", "deliveries at the same time to one mailbox"},
+       "8", "concurrent deliveries to one mailbox"},
       {"virtual_time_limit", setting::duration(d.time_limit, 's', 0, kMax_s), "120s",
-       "time a delivery over LMTP may take, and may wait for its turn"},
+       "time an LMTP delivery may wait for its turn, and may then take"},
       {"virtual_workers", setting::number(1, 256, [](std::uint64_t) {}), "1",
-       "without effect since one process serves all LMTP clients"},
+       "without effect: one process serves all LMTP clients"},
       {"virtual_timeout", setting::duration(d.timeout, 's', 0, kMax_s), "300s",
-       "time an LMTP client may be silent"},
+       "time an LMTP client may be idle"},
   };
   return with_process_settings(o, deliver_settings(d, std::move(rows)));
 }
 
-LmtpDaemon::LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Way way,
-                       const SettingSources& sources)
+LmtpDaemon::LmtpDaemon(Loop& loop, const Options& options, const Settings& settings,
+                       Endpoint endpoint, const SettingSources& sources)
     : Daemon(loop, options, settings),
-      way_(way),
+      endpoint_(endpoint),
       read_settings_([&sources]() -> std::optional<DeliverSettings> {
         Options fresh;
         std::vector<Problem> problems;
@@ -113,7 +113,7 @@ LmtpDaemon::LmtpDaemon(Loop& loop, const Options& options, const Settings& setti
 Result<void> LmtpDaemon::pre_jail(std::string& detail) {
   detail = "spawner";
   QV_TRY(writers_, process::start_spawner(writer_spawner(writer_settings())));
-  if (way_ == Way::standard_streams) return {};
+  if (endpoint_ == Endpoint::standard_streams) return {};
   detail = settings_.place("listen");
   if (options_.listen.empty()) {
     return Error{Fault::config, 0, "is not set: unix:/path or inet:address:port"};
@@ -148,11 +148,11 @@ Result<void> LmtpDaemon::post_jail(std::string& detail) {
   }
   listeners_.clear();
   detail = "standard input and output";
-  if (way_ == Way::standard_streams) return serve_standard_streams();
+  if (endpoint_ == Endpoint::standard_streams) return serve_standard_streams();
   return {};
 }
 
-// A stream is a socket.  What is none, a pipe or a file, is copied to and from one.
+// Streams need a socket: pipes and files are copied to and from one.
 Result<void> LmtpDaemon::serve_standard_streams() {
   Fd client;
   if (is_one_socket(STDIN_FILENO, STDOUT_FILENO)) {
@@ -198,9 +198,8 @@ void LmtpDaemon::add_counters(LogLine& line) {
   line.add("clients", service_->sessions).add("workers", deliveries_->writers().workers());
 }
 
-// A session or a message has ended.
 void LmtpDaemon::on_ended() {
-  const bool ends = service_->is_stopping || way_ == Way::standard_streams;
+  const bool ends = service_->is_stopping || endpoint_ == Endpoint::standard_streams;
   if (ends && service_->sessions == 0 && service_->dispatches == 0) loop_.stop();
 }
 
@@ -208,11 +207,11 @@ void LmtpDaemon::finish() {
   service_->is_stopping = true;
   server_->stop_listening();
   server_->each_session(
-      [](StreamSession& session) { static_cast<ClientSession&>(session).say_goodbye(); });
+      [](StreamSession& session) { static_cast<ClientSession&>(session).shut_down(); });
   if (service_->sessions + service_->dispatches != 0) loop_.run();
-  if (way_ == Way::sockets) log_counters();
+  if (endpoint_ == Endpoint::sockets) log_counters();
   log_->drain(kSecondUs);
-  // What has been said reaches the client before this process ends.
+  // The last replies must reach the client before this process ends.
   service_->ended = [] {};
   server_.reset();
   if (copiers_.empty()) return;

@@ -1,16 +1,14 @@
 // SPDX-License-Identifier: 0BSD
-// lmtp/process.h - the LMTP service as a process: the order in which it opens things and gives up
+// lmtp/process.h - the LMTP service as a process: the phases in which it opens things and gives up
 // rights.
 //
-//   pre_jail    the spawner of writers forked, which keeps the rights; sockets bound, with their
-//   mode
-//               and group
-//   post_jail   clients are served as the unprivileged account
+//   pre_jail    forks the spawner of writers, which retains the rights; binds sockets
+//   post_jail   serves clients as the unprivileged account
 //
-// SIGHUP: settings are read again, with the rights that are left, and by the spawners; where there
-// is a mistake the old ones stay.  SIGTERM: no new clients; messages under way are ended.
-// Without a spawner nothing can be delivered: the process ends as after SIGTERM, with exit code
-// 111.
+// SIGHUP: this process, with the rights that it has left, and the spawners read the settings again;
+// a mistake leaves the old ones in force.  SIGTERM: accepts no new clients and completes messages
+// under way.  Without a spawner nothing can be delivered: the process ends as after SIGTERM, with
+// exit code 111.
 //
 // Manual: qmail-lmtpd(8).  Tests: tests/e2e/deliver.py
 #ifndef QV_LMTP_PROCESS_H_
@@ -32,9 +30,8 @@
 
 namespace qv::lmtp {
 
-// Where it is to serve.
-enum class Way : std::uint8_t {
-  sockets,           // on LISTEN
+enum class Endpoint : std::uint8_t {
+  sockets,           // those of `listen`
   standard_streams,  // one client, on standard input and output
 };
 
@@ -47,8 +44,8 @@ struct Options : ProcessOptions {
 
 class LmtpDaemon final : public Daemon {
  public:
-  // `sources`: where the settings are read from again.  REQUIRES: all outlive this object.
-  LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Way way,
+  // Settings are read again from `sources`.  REQUIRES: all outlive this object.
+  LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Endpoint endpoint,
              const SettingSources& sources);
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
@@ -64,15 +61,15 @@ class LmtpDaemon final : public Daemon {
   [[nodiscard]] WriterSettings writer_settings() const;
   void on_ended();
 
-  const Way way_;
+  const Endpoint endpoint_;
   const ReadSettings read_settings_;
   const std::string host_;
-  DeliverSettings deliver_;  // as they are now
+  DeliverSettings deliver_;  // the current settings
   const Options& options_;
   process::Spawner writers_;
   std::vector<Fd> listeners_;
   std::vector<pid_t> copiers_;
-  std::unique_ptr<Service> service_;  // outlives the deliveries that are under way
+  std::unique_ptr<Service> service_;  // outlives the deliveries under way
   std::optional<WorkerDeliveries> deliveries_;
   std::optional<StreamServer> server_;
 };

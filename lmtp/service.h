@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// lmtp/service.h - what all sessions of the LMTP service share, and what the service counts.
+// lmtp/service.h - the state that all sessions of the LMTP service share, and its counters.
 #ifndef QV_LMTP_SERVICE_H_
 #define QV_LMTP_SERVICE_H_
 
@@ -16,22 +16,22 @@ namespace qv::lmtp {
 
 struct Counters : CounterList {
   Counter accepted{*this, "accepted", "clients"};
-  Counter recipients{*this, "recipients", "recipients that clients named"};
-  Counter refused_recipients{*this, "refused_recipients", "of these: not taken at RCPT"};
-  Counter messages{*this, "messages", "messages that came whole"};
+  Counter recipients{*this, "recipients", "recipients in RCPT commands"};
+  Counter refused_recipients{*this, "refused_recipients", "of these: refused at RCPT"};
+  Counter messages{*this, "messages", "messages received completely"};
   CounterArray<Delivery, 3> deliveries{
-      {{*this, "done", "recipients delivered to"},
-       {*this, "retry", "recipients not delivered to, later it may work"},
-       {*this, "refuse", "recipients not delivered to, it will not work"}}};
+      {{*this, "done", "deliveries completed"},
+       {*this, "retry", "deliveries that a later attempt may complete"},
+       {*this, "refuse", "deliveries refused"}}};
   Counter bytes{*this, "bytes", "bytes written to mailboxes"};
 };
 
 struct Service {
-  const DeliverSettings& settings;  // as they are now
+  const DeliverSettings& settings;  // the current ones
   Deliveries* deliveries;           // never null while there are sessions
-  std::string host;                 // of greetings
+  std::string host;                 // for greetings
   std::function<void(LogLine&&)> log;
-  std::function<void()> ended;  // a session has, or a dispatch
+  std::function<void()> ended;  // called at the end of each session and dispatch
   Counters counters{};
   std::size_t sessions = 0;
   std::size_t dispatches = 0;

@@ -12,7 +12,7 @@ namespace {
 
 constexpr Reply kShuttingDown{421, "4.3.2", "service is shutting down"};
 
-// Sessions take turns in one thread: they share the buffer that replies are written in.
+// The buffer for replies, shared by all sessions: there is one thread.
 std::string& scratch() {
   static std::string bytes;
   bytes.clear();
@@ -55,7 +55,7 @@ ClientSession::ClientSession(Service& service, Stream& stream)
 }
 
 ClientSession::~ClientSession() {
-  if (ticket_ != 0) service_.deliveries->forget(ticket_);
+  if (ticket_ != 0) service_.deliveries->cancel(ticket_);
   if (dispatch_) dispatch_->leave();
   --service_.sessions;
   service_.ended();
@@ -70,7 +70,7 @@ std::size_t ClientSession::on_input(Stream& /*stream*/, std::string_view input) 
     answer(event);
     if (event == Event::closed) return input.size();
   }
-  // Recipients that were named for nothing are not kept by a client that is silent.
+  // An idle client holds no memory for mailboxes of a transaction that has ended.
   if (protocol_.recipients().empty()) std::vector<Mailbox>().swap(mailboxes_);
   return input.size() - rest.size();
 }
@@ -79,7 +79,7 @@ std::string_view ClientSession::last_words(StreamEnd /*why*/) const {
   return "421 4.4.2 silent for too long\r\n";
 }
 
-void ClientSession::say_goodbye() {
+void ClientSession::shut_down() {
   if (is_busy()) return;
   std::string& out = scratch();
   protocol_.shut_down(kShuttingDown, out);
@@ -96,7 +96,7 @@ void ClientSession::answer(Event event) {
     case Event::begin:
       return begin_message();
     case Event::body:
-      // An error comes back from finish(): the client must send the rest all the same.
+      // finish() returns the error of a failed append(), when the client has sent the rest.
       static_cast<void>(spool_->append(protocol_.body()));
       return;
     case Event::end:
@@ -121,8 +121,8 @@ void ClientSession::find_recipient() {
       });
 }
 
-// A recipient whose mailbox nobody is free to look at is accepted: whether there is room is asked
-// again when the message is there.
+// Where no writer is free to look into the mailbox the recipient is accepted: the delivery checks
+// again for room.
 void ClientSession::find_room(Mailbox mailbox) {
   const std::string& recipient = protocol_.recipient();
   const Job job{{protocol_.sender(), recipient, recipient}, mailbox, 0, protocol_.announced_size()};
@@ -136,7 +136,8 @@ void ClientSession::find_room(Mailbox mailbox) {
 void ClientSession::answer_recipient(const Outcome& outcome, Mailbox mailbox) {
   std::string& out = scratch();
   if (outcome.delivery == Delivery::done) {
-    // A new transaction begins with a protocol that has no recipient yet.
+    // Drops the mailboxes of an earlier transaction: the protocol's recipients are the current
+    // ones.
     mailboxes_.resize(protocol_.recipients().size());
     mailboxes_.push_back(std::move(mailbox));
     protocol_.accept_recipient(out);
@@ -191,7 +192,7 @@ void ClientSession::report(const Outcome& outcome, bool is_last) {
 }
 
 void ClientSession::resume() {
-  if (service_.is_stopping) say_goodbye();
+  if (service_.is_stopping) shut_down();
   stream_.resume();
 }
 

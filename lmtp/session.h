@@ -1,17 +1,17 @@
 // SPDX-License-Identifier: 0BSD
 // lmtp/session.h - one client of the LMTP service: the protocol of wire/lmtp.h on a stream.
 //
-//   the protocol says   the session                          and goes on when
-//   recipient           looks it up; where the mailbox has   the answer is there: accepts or
-//                       a limit, asks whether there is room  refuses the recipient
+//   event of wire/lmtp  the session                          and continues
+//   recipient           looks it up; where the mailbox has   with the answer: accepts or refuses
+//                       a limit, asks whether there is room  the recipient
 //   begin               makes a spool for the message        at once
 //   body                appends the piece to it              at once
-//   end                 dispatches the message               all recipients have their replies
+//   end                 dispatches the message               after the replies for all recipients
 //   dropped             discards the message                 at once
 //   closed              closes the stream
 //
-// While it waits its stream is paused: the client's further bytes stay where they are.  Between
-// messages a session keeps nothing.
+// While it waits its stream is paused, and further input stays unread.  Between messages a session
+// holds no memory for one.
 //
 // Threads: none; one Loop.  Tests: tests/lmtp/session_test.cc
 #ifndef QV_LMTP_SESSION_H_
@@ -38,8 +38,8 @@ class ClientSession final : public StreamSession {
   [[nodiscard]] std::string_view last_words(StreamEnd why) const override;
   [[nodiscard]] bool is_busy() const override { return spool_ || dispatch_ || ticket_ != 0; }
 
-  // The service stops: closes with 421, unless a message is under way, which is ended first.
-  void say_goodbye();
+  // The service stops: closes with 421, after the message that is under way.
+  void shut_down();
 
  private:
   void answer(Event event);
@@ -54,9 +54,9 @@ class ClientSession final : public StreamSession {
   Service& service_;
   Stream& stream_;
   lmtp::Session protocol_;
-  Deliveries::Ticket ticket_ = 0;   // of the question that is asked about a recipient
-  std::vector<Mailbox> mailboxes_;  // one for each recipient of the protocol
-  std::unique_ptr<Spool> spool_;    // of the message that is coming
+  Deliveries::Ticket ticket_ = 0;   // of the lookup under way
+  std::vector<Mailbox> mailboxes_;  // one for each accepted recipient
+  std::unique_ptr<Spool> spool_;    // of the message that is arriving
   std::shared_ptr<Dispatch> dispatch_;
 };
 

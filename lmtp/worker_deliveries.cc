@@ -12,15 +12,15 @@ namespace qv::lmtp {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1'000'000;
-constexpr std::int64_t kKeptUs = 30 * kSecondUs;  // a writer without work
+constexpr std::int64_t kMaxIdleUs = 30 * kSecondUs;  // of a writer
 constexpr std::int64_t kNoLimitUs = INT64_MAX / 4;
 constexpr std::size_t kTableProcesses = 4;
-// Tickets of the two pools, told apart by their lowest bit.
+// The lowest bit of a ticket says which of the two pools it belongs to.
 constexpr std::uint64_t kOfWriters = 1;
 
 process::PoolSettings common_settings(const DeliverSettings& settings) {
   process::PoolSettings pool;
-  pool.queue = SIZE_MAX;  // clients are bounded, and each waits for its own
+  pool.queue = SIZE_MAX;  // bounded by the clients: each waits for its own answer
   pool.lane_queue = SIZE_MAX;
   pool.time_limit_us = settings.time_limit == 0
                            ? kNoLimitUs
@@ -43,15 +43,15 @@ process::PoolSettings writer_settings(const DeliverSettings& settings) {
   pool.workers = settings.writer_limit;
   pool.per_lane = settings.mailbox_concurrency;
   pool.per_subject = (settings.writer_limit + 1) / 2;
-  pool.max_idle_us = kKeptUs;
+  pool.max_idle_us = kMaxIdleUs;
   pool.accepts = [](std::string_view, const process::Message& answer) {
     return decode_outcome(answer.body).has_value();
   };
   return pool;
 }
 
-// The job for a writer: its lane is the mailbox, its subject the account, and a new writer is
-// started for the recipient.  What a writer that died had done of it nobody knows.
+// The job for a writer: its lane is the mailbox, its subject the account; a new writer is started
+// for the recipient.  A job whose writer died may have been done: it is not repeated.
 process::Job order_of(char kind, const Job& job) {
   process::Job order;
   order.subject = std::to_string(job.mailbox.uid) + ":" + std::to_string(job.mailbox.gid);
@@ -118,7 +118,7 @@ process::Pool::Ticket WorkerDeliveries::ask_writer(process::Job order, Ended end
                       });
 }
 
-void WorkerDeliveries::forget(Ticket ticket) {
+void WorkerDeliveries::cancel(Ticket ticket) {
   if ((ticket & kOfWriters) != 0) return writers_.cancel(ticket / 2);
   tables_.cancel(ticket / 2);
 }

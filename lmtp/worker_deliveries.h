@@ -2,9 +2,9 @@
 // lmtp/worker_deliveries.h - deliveries by two pools of workers: table processes look recipients
 // up, writers write mailboxes (deliver/writer.h).
 //
-// A writer is one uid and gid for good and is kept for a while for the next job of that account.
-// One mailbox has at most virtual_mailbox_concurrency of them at a time, one account at most half
-// of all.
+// A writer is one uid and gid for good and waits for a while for the next job of that account.  One
+// mailbox has at most virtual_destination_concurrency_limit of them at a time, one account at most
+// half of all.
 //
 // Threads: none; one Loop.  Blocking: never.  Tests: tests/lmtp/worker_deliveries_test.cc
 #ifndef QV_LMTP_WORKER_DELIVERIES_H_
@@ -26,16 +26,16 @@ class WorkerDeliveries final : public Deliveries {
     process::Spawner writers;
   };
 
-  // REQUIRES: `loop` and `settings` (as they are now) outlive this object.
+  // REQUIRES: `loop` and `settings` outlive this object.
   WorkerDeliveries(Loop& loop, const DeliverSettings& settings, Spawners spawners,
                    const process::Pool::Observer& observer);
 
   [[nodiscard]] Ticket find(const std::string& recipient, Found found) override;
   [[nodiscard]] Ticket find_room(Job job, Ended ended) override;
   void deliver(Job job, int message, Ended ended) override;
-  void forget(Ticket ticket) override;
+  void cancel(Ticket ticket) override;
 
-  // The settings have changed: workers that have the old ones get no more work.
+  // `settings` have changed: workers with the old ones get no more work.
   void renew();
 
   [[nodiscard]] const process::Pool& tables() const { return tables_; }

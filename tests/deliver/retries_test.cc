@@ -28,8 +28,8 @@ class RetriesTest : public ::testing::Test {
 TEST_F(RetriesTest, KnowsWhoHasTheMessage) {
   Retries first = run();
   EXPECT_FALSE(first.has("b@x"));
-  first.note("b@x");
-  first.note("c@x");
+  first.add("b@x");
+  first.add("c@x");
   const Retries second = run();
   EXPECT_TRUE(second.has("b@x"));
   EXPECT_TRUE(second.has("c@x"));
@@ -38,24 +38,24 @@ TEST_F(RetriesTest, KnowsWhoHasTheMessage) {
 }
 
 TEST_F(RetriesTest, AnotherMessageOrSenderIsAnotherDelivery) {
-  run().note("b@x");
+  run().add("b@x");
   EXPECT_FALSE(run("other@x").has("b@x"));
   EXPECT_FALSE(run("a@x", "message").has("b@x"));
 }
 
 TEST_F(RetriesTest, ForgetsWhenNobodyWaits) {
-  run().note("b@x");
-  run().forget();
+  run().add("b@x");
+  run().clear();
   EXPECT_FALSE(run().has("b@x"));
   EXPECT_TRUE(dir_.list(name_).empty());
 }
 
 TEST_F(RetriesTest, ALineThatIsNotWholeIsNotBelieved) {
-  run().note("b@x");
+  run().add("b@x");
   const std::string file = name_ + "/" + dir_.list(name_).front();
   dir_.write(file, dir_.read(file) + "\n7:c@x");
   EXPECT_FALSE(run().has("c@x"));
-  run().note("d@x");
+  run().add("d@x");
   EXPECT_FALSE(run().has("c@x"));
   EXPECT_TRUE(run().has("b@x"));
   EXPECT_TRUE(run().has("d@x"));
@@ -64,13 +64,13 @@ TEST_F(RetriesTest, ALineThatIsNotWholeIsNotBelieved) {
 TEST_F(RetriesTest, ADirectoryThatOthersCanWriteIsNotUsed) {
   dir_.make_dir(name_);
   ASSERT_EQ(chmod(dir_.path(name_).c_str(), 0770), 0);
-  run().note("b@x");
+  run().add("b@x");
   EXPECT_FALSE(run().has("b@x"));
   EXPECT_TRUE(dir_.list(name_).empty());
 }
 
 TEST_F(RetriesTest, OldOnesGo) {
-  run().note("b@x");
+  run().add("b@x");
   const std::string file = dir_.path(name_ + "/" + dir_.list(name_).front());
   const utimbuf old{time(nullptr) - 9 * 86400, time(nullptr) - 9 * 86400};
   ASSERT_EQ(utime(file.c_str(), &old), 0);
@@ -79,13 +79,13 @@ TEST_F(RetriesTest, OldOnesGo) {
 }
 
 TEST_F(RetriesTest, TroubleMeansKnowingNothing) {
-  run().note("b@x");
+  run().add("b@x");
   for (int at = 1; at < 12; ++at) {
     FaultyFiles files(FaultyFiles::What::fail, at, EIO);
     Retries retries(files, dir_.path(""), "a@x", dir_.message("message\n"));
     EXPECT_FALSE(retries.has("c@x"));
-    retries.note("d@x");
-    retries.forget();
+    retries.add("d@x");
+    retries.clear();
   }
 }
 

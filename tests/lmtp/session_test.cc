@@ -42,7 +42,7 @@ class FakeDeliveries final : public Deliveries {
     deliveries.push_back(
         {std::move(job), std::string(body, n < 0 ? 0 : std::size_t(n)), std::move(ended)});
   }
-  void forget(Ticket ticket) override {
+  void cancel(Ticket ticket) override {
     finds.erase(ticket);
     rooms.erase(ticket);
   }
@@ -273,7 +273,7 @@ TEST_F(SessionTest, WhenTheServiceStopsAMessageUnderWayIsEnded) {
   find_all();
   EXPECT_EQ(told(client), "220 250 250 250 354");
   service_.is_stopping = true;
-  const auto goodbye = [](StreamSession& s) { static_cast<ClientSession&>(s).say_goodbye(); };
+  const auto goodbye = [](StreamSession& s) { static_cast<ClientSession&>(s).shut_down(); };
   server_->each_session(goodbye);
   EXPECT_EQ(told(client), "nothing");
   say(client, ".\r\nMAIL FROM:<a@x>\r\n");

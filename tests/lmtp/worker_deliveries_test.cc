@@ -234,12 +234,12 @@ TEST_F(WorkerDeliveriesTest, ATableProcessThatTakesTooLongIsNotWaitedFor) {
 
 TEST_F(WorkerDeliveriesTest, WhoForgetsIsNotCalled) {
   bool called = false;
-  deliveries_->forget(
+  deliveries_->cancel(
       deliveries_->find("bob@y", [&called](const Outcome&, const Mailbox&) { called = true; }));
   const Deliveries::Ticket room =
       deliveries_->find_room(job_for("bob", 5), [&called](const Outcome&) { called = true; });
   EXPECT_EQ(recipient_at(0), "bob@y");
-  deliveries_->forget(room);
+  deliveries_->cancel(room);
   writers_.answer(0, encode_outcome(done(0)));
   EXPECT_EQ(tables_.request_at(0).body, "bob@y");
   tables_.answer(0, encode_found({done(0), {}}));
