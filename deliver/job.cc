@@ -16,6 +16,10 @@ namespace qv {
 
 namespace {
 
+std::uint64_t mbox_limit(const DeliverSettings& settings, const Mailbox& mailbox) {
+  return mailbox.quota.bytes != 0 ? mailbox.quota.bytes : settings.mailbox_limit;
+}
+
 // ---- fields as "length:bytes" -------------------------------------------------------------------
 
 void write_field(std::string& out, const std::string& text) {
@@ -77,27 +81,6 @@ auto fields_of_found(auto& found) {
   return std::tuple_cat(fields_of_outcome(found.outcome), fields_of_mailbox(found.mailbox));
 }
 
-// ---- targets ------------------------------------------------------------------------------------
-
-MaildirTarget maildir_of(Files& files, const DeliverSettings& settings, std::string_view host,
-                         const Job& job) {
-  MaildirTarget target;
-  target.path = target.root = job.mailbox.path;
-  target.quota = job.mailbox.quota;
-  target.size_limit = settings.mailbox_limit;
-  target.host = std::string(host);
-  if (!job.mailbox.folder.empty()) {
-    const std::string folder = target.root + job.mailbox.folder;
-    struct stat st {};
-    if (files.lstat(folder, st) == 0 && S_ISDIR(st.st_mode)) target.path = folder + "/";
-  }
-  return target;
-}
-
-std::uint64_t mbox_limit(const DeliverSettings& settings, const Mailbox& mailbox) {
-  return mailbox.quota.bytes != 0 ? mailbox.quota.bytes : settings.mailbox_limit;
-}
-
 }  // namespace
 
 bool needs_room(const DeliverSettings& settings, const Mailbox& mailbox) {
@@ -125,7 +108,16 @@ Outcome perform(Files& files, const DeliverSettings& settings, std::string_view 
   QV_TRY(const Looping loop, find_loop(files, source, job.envelope.recipient));
   if (loop == Looping::found) return refuse("5.4.6", "mail is looping");
   if (job.mailbox.is_maildir()) {
-    return deliver_maildir(files, maildir_of(files, settings, host, job), job.envelope, source);
+    const std::string folder = job.mailbox.path + job.mailbox.folder;
+    struct stat st {};
+    const bool has_folder =
+        !job.mailbox.folder.empty() && files.lstat(folder, st) == 0 && S_ISDIR(st.st_mode);
+    const MaildirTarget target{.path = has_folder ? folder + "/" : job.mailbox.path,
+                               .root = job.mailbox.path,
+                               .quota = job.mailbox.quota,
+                               .size_limit = settings.mailbox_limit,
+                               .host = std::string(host)};
+    return deliver_maildir(files, target, job.envelope, source);
   }
   const MboxTarget target{.path = job.mailbox.path,
                           .locks = settings.locks,

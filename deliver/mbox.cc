@@ -93,7 +93,7 @@ Stop Appending::take_lock_file() {
       taken = lock_.take(stale);
     }
     if (!taken.ok() && !must && is_not_allowed(taken.error().errnum)) return {};
-    QV_TRY(const LockTaken result, std::move(taken));
+    QV_TRY(const LockTaken result, taken);
     has_lock_file_ = result == LockTaken::yes;
     if (has_lock_file_) return {};
   }

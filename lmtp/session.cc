@@ -11,13 +11,7 @@ namespace qv::lmtp {
 namespace {
 
 constexpr Reply kShuttingDown{421, "4.3.2", "service is shutting down"};
-
-// The buffer for replies, shared by all sessions: there is one thread.
-std::string& scratch() {
-  static std::string bytes;
-  bytes.clear();
-  return bytes;
-}
+constexpr Reply kNotStored{452, "4.3.1", "message cannot be stored now"};
 
 Limits limits_of(const DeliverSettings& settings) {
   Limits limits;
@@ -45,13 +39,20 @@ Reply reply_for(const Outcome& outcome) {
 
 }  // namespace
 
+// Writes what `append` appends, through a buffer that all sessions share: there is one thread.
+template <class Append>
+void ClientSession::write(Append append) {
+  static std::string bytes;
+  bytes.clear();
+  append(bytes);
+  stream_.write(bytes);
+}
+
 ClientSession::ClientSession(Service& service, Stream& stream)
     : service_(service), stream_(stream), protocol_(service.host, limits_of(service.settings)) {
   ++service_.counters.accepted;
   ++service_.sessions;
-  std::string& out = scratch();
-  protocol_.greet(out);
-  stream_.write(out);
+  write([this](std::string& out) { protocol_.greet(out); });
 }
 
 ClientSession::~ClientSession() {
@@ -64,9 +65,7 @@ ClientSession::~ClientSession() {
 std::size_t ClientSession::on_input(Stream& /*stream*/, std::string_view input) {
   std::string_view rest = input;
   for (Event event = Event::recipient; event != Event::more && !stream_.paused();) {
-    std::string& out = scratch();
-    event = protocol_.next(rest, out);
-    stream_.write(out);
+    write([&](std::string& out) { event = protocol_.next(rest, out); });
     answer(event);
     if (event == Event::closed) return input.size();
   }
@@ -81,9 +80,7 @@ std::string_view ClientSession::last_words(StreamEnd /*why*/) const {
 
 void ClientSession::shut_down() {
   if (is_busy()) return;
-  std::string& out = scratch();
-  protocol_.shut_down(kShuttingDown, out);
-  stream_.write(out);
+  write([this](std::string& out) { protocol_.shut_down(kShuttingDown, out); });
   stream_.close();
 }
 
@@ -134,38 +131,32 @@ void ClientSession::find_room(Mailbox mailbox) {
 }
 
 void ClientSession::answer_recipient(const Outcome& outcome, Mailbox mailbox) {
-  std::string& out = scratch();
   if (outcome.delivery == Delivery::done) {
     // Drops the mailboxes of an earlier transaction: the protocol's recipients are the current
     // ones.
     mailboxes_.resize(protocol_.recipients().size());
     mailboxes_.push_back(std::move(mailbox));
-    protocol_.accept_recipient(out);
+    write([this](std::string& out) { protocol_.accept_recipient(out); });
   } else {
     ++service_.counters.refused_recipients;
     const std::string& recipient = protocol_.recipient();
     service_.log(delivery_line({protocol_.sender(), recipient, recipient}, mailbox, outcome, 0));
-    protocol_.refuse_recipient(reply_for(outcome), out);
+    write([&](std::string& out) { protocol_.refuse_recipient(reply_for(outcome), out); });
   }
-  stream_.write(out);
   resume();
 }
 
 void ClientSession::begin_message() {
   auto spool = std::make_unique<Spool>(service_.settings.spool_directory);
   const Result<void> opened = spool->open(protocol_.announced_size());
-  std::string& out = scratch();
   if (opened.ok()) {
     spool_ = std::move(spool);
-    protocol_.accept_message(out);
-  } else {
-    const Outcome failed = cannot_spool(opened.error());
-    LogLine line("virtual");
-    line.add("spool", failed.text);
-    service_.log(std::move(line));
-    protocol_.refuse_message({452, "4.3.1", "message cannot be stored now"}, out);
+    return write([this](std::string& out) { protocol_.accept_message(out); });
   }
-  stream_.write(out);
+  LogLine line("virtual");
+  line.add("spool", cannot_spool(opened.error()).text);
+  service_.log(std::move(line));
+  write([this](std::string& out) { protocol_.refuse_message(kNotStored, out); });
 }
 
 void ClientSession::end_message() {
@@ -183,9 +174,7 @@ void ClientSession::end_message() {
 }
 
 void ClientSession::report(const Outcome& outcome, bool is_last) {
-  std::string& out = scratch();
-  protocol_.reply(reply_for(outcome), out);
-  stream_.write(out);
+  write([&](std::string& out) { protocol_.reply(reply_for(outcome), out); });
   if (!is_last) return;
   dispatch_.reset();
   resume();

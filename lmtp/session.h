@@ -42,6 +42,8 @@ class ClientSession final : public StreamSession {
   void shut_down();
 
  private:
+  template <class Append>
+  void write(Append append);
   void answer(Event event);
   void find_recipient();
   void find_room(Mailbox mailbox);

@@ -61,6 +61,8 @@ TEST_F(JobTest, NothingThatIsCutOrChangedIsAJob) {
   EXPECT_FALSE(decode_job(whole + "x").has_value());
   EXPECT_FALSE(decode_job("-1:x").has_value());
   EXPECT_FALSE(decode_outcome("1:3" + encode_outcome({}).substr(3)).has_value());
+  EXPECT_TRUE(decode_outcome("1:05:2.0.01:x1:0").has_value());
+  EXPECT_FALSE(decode_outcome("1:05:2.0.01:x2:0").has_value());
 }
 
 TEST_F(JobTest, RefusesWhatIsNotToBeDelivered) {
