@@ -19,36 +19,20 @@ using Stop = std::optional<Outcome>;
 // Another account's directory.
 bool is_not_allowed(int errnum) { return errnum == EACCES || errnum == EPERM || errnum == EROFS; }
 
-// When to try for a lock: at once, then after pauses that double from 10 to 100 ms, until
-// (attempts - 1) times delay have passed; never less often than the settings say.
-class Attempts {
- public:
-  Attempts(Files& files, const LockPolicy& policy)
-      : files_(files),
-        left_(policy.attempts == 0 ? 0
-                                   : (policy.attempts - 1) * std::uint64_t{1000} * policy.delay),
-        longest_(std::min<std::uint64_t>(100, std::uint64_t{1000} * policy.delay)) {}
-
-  // True: try (again).  Pauses before all but the first.
-  bool next() {
-    if (pause_ == 0) {
-      pause_ = 10;
-      return true;
-    }
-    if (left_ == 0) return false;
-    const std::uint64_t pause = std::min({pause_, longest_, left_});
-    files_.pause(static_cast<unsigned int>(pause));
-    left_ -= pause;
-    pause_ *= 2;
-    return true;
+// Tries for a lock at once, then after pauses that double from 10 to 100 ms, until (attempts - 1)
+// times delay have passed; never less often than the settings say.
+template <class Try>
+Result<LockTaken> try_repeatedly(Files& files, const LockPolicy& policy, Try try_once) {
+  const std::uint64_t delay = std::uint64_t{1000} * policy.delay;  // milliseconds, as the others
+  std::uint64_t left = policy.attempts == 0 ? 0 : (policy.attempts - 1) * delay;
+  for (std::uint64_t longest = 10;; longest = std::min(longest * 2, std::uint64_t{100})) {
+    QV_TRY(const LockTaken taken, try_once());
+    if (taken == LockTaken::yes || left == 0) return taken;
+    const std::uint64_t pause = std::min({longest, delay, left});
+    files.pause(static_cast<unsigned int>(pause));
+    left -= pause;
   }
-
- private:
-  Files& files_;
-  std::uint64_t left_;  // milliseconds
-  std::uint64_t longest_;
-  std::uint64_t pause_ = 0;
-};
+}
 
 class Appending {
  public:
@@ -84,21 +68,21 @@ Stop Appending::take_lock_file() {
   const bool must = target_.locks.style.dotlock;
   // No other program uses a name that ends in .record: such a file is ours, or nobody holds it.
   const unsigned int stale = must ? target_.locks.stale : 0;
-  Attempts attempts(files_, target_.locks);
-  while (attempts.next()) {
-    Result<LockTaken> taken = lock_.take(stale);
-    if (!taken.ok() && taken.error().errnum == ENOENT) {
-      const std::string directory = target_.path.substr(0, target_.path.rfind('/') + 1);
-      QV_TRY_VOID(files_.make_directories(directory));
-      taken = lock_.take(stale);
-    }
-    if (!taken.ok() && !must && is_not_allowed(taken.error().errnum)) return {};
-    QV_TRY(const LockTaken result, taken);
-    has_lock_file_ = result == LockTaken::yes;
-    if (has_lock_file_) return {};
-  }
+  Result<void> made;
+  const auto try_once = [&]() -> Result<LockTaken> {
+    const Result<LockTaken> taken = lock_.take(stale);
+    if (taken.ok() || taken.error().errnum != ENOENT) return taken;
+    made = files_.make_directories(target_.path.substr(0, target_.path.rfind('/') + 1));
+    if (!made.ok()) return made.error();
+    return lock_.take(stale);
+  };
+  const Result<LockTaken> taken = try_repeatedly(files_, target_.locks, try_once);
+  QV_TRY_VOID(made);
+  if (!taken.ok() && !must && is_not_allowed(taken.error().errnum)) return {};
+  QV_TRY(const LockTaken result, taken);
+  has_lock_file_ = result == LockTaken::yes;
   // Without the record, the other locks still exclude other writers.
-  if (!must) return {};
+  if (has_lock_file_ || !must) return {};
   return retry("4.2.0", "mailbox is locked");
 }
 
@@ -124,11 +108,10 @@ Stop Appending::check_mailbox() {
 }
 
 Stop Appending::lock_with(FileLock kind) {
-  Attempts attempts(files_, target_.locks);
-  while (attempts.next()) {
-    QV_TRY(const LockTaken taken, files_.try_lock(file_.get(), kind, "lock the mailbox"));
-    if (taken == LockTaken::yes) return {};
-  }
+  QV_TRY(const LockTaken taken, try_repeatedly(files_, target_.locks, [&] {
+           return files_.try_lock(file_.get(), kind, "lock the mailbox");
+         }));
+  if (taken == LockTaken::yes) return {};
   return retry("4.2.0", "mailbox is locked");
 }
 
