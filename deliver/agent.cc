@@ -24,7 +24,7 @@ std::string held_lines;
 
 }  // namespace
 
-void log_line(LogLine&& line) {
+void log_line(LogLine line) {
   if (is_held) {
     held_lines += line.text();
   } else {
@@ -43,7 +43,7 @@ void release_log() {
 void log_notice(std::string_view key, std::string_view value) {
   LogLine line("virtual");
   line.add(key, value);
-  log_line(std::move(line));
+  log_line(line);
 }
 
 LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
@@ -81,7 +81,7 @@ FoundMailbox Agent::find(std::string_view recipient) {
   if (answer.ok()) return {refuse("5.1.1", "no such mailbox"), {}};
   LogLine line("virtual");
   line.add("rcpt", recipient).add("fault", answer.error().what).add("table", detail);
-  log_line(std::move(line));
+  log_line(line);
   const bool is_config = answer.error().fault == Fault::config;
   return {is_config ? retry("4.3.5", "mail system is misconfigured")
                     : retry("4.3.0", "mailbox look-up is not possible now"),

@@ -61,7 +61,7 @@ class Agent {
 [[nodiscard]] LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
                                     const Outcome& outcome, std::int64_t microseconds);
 
-void log_line(LogLine&& line);
+void log_line(LogLine line);
 // `virtual key=value`: a line that is about no single delivery.
 void log_notice(std::string_view key, std::string_view value);
 

@@ -69,7 +69,7 @@ class Tables {
 
   [[nodiscard]] FoundMailbox find(const std::string& recipient) const {
     using process::Waiting;
-    const FoundMailbox nothing{retry("4.3.0", "mailbox look-up is not possible now"), {}};
+    FoundMailbox nothing{retry("4.3.0", "mailbox look-up is not possible now"), {}};
     if (!socket_.valid()) return nothing;
     if (!process::send_message(socket_, 0, 0, recipient, -1, Waiting::allowed).ok()) return nothing;
     const Result<process::Message> answer = process::receive_message(socket_, Waiting::allowed);

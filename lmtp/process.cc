@@ -130,7 +130,7 @@ Result<void> LmtpDaemon::post_jail(std::string& detail) {
   service_.reset(new Service{.settings = deliver_,
                              .deliveries = nullptr,
                              .host = host_,
-                             .log = [this](LogLine&& line) { log_->write(line); },
+                             .log = [this](LogLine line) { log_->write(line); },
                              .ended = [this] { on_ended(); }});
   QV_TRY(process::Spawner tables, process::start_spawner(table_spawner(writer_settings())));
   deliveries_.emplace(loop_, deliver_,

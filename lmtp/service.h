@@ -30,7 +30,7 @@ struct Service {
   const DeliverSettings& settings;  // the current ones
   Deliveries* deliveries;           // never null while there are sessions
   std::string host;                 // for greetings
-  std::function<void(LogLine&&)> log;
+  std::function<void(LogLine)> log;
   std::function<void()> ended;  // called at the end of each session and dispatch
   Counters counters{};
   std::size_t sessions = 0;

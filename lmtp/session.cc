@@ -155,7 +155,7 @@ void ClientSession::begin_message() {
   }
   LogLine line("virtual");
   line.add("spool", cannot_spool(opened.error()).text);
-  service_.log(std::move(line));
+  service_.log(line);
   write([this](std::string& out) { protocol_.refuse_message(kNotStored, out); });
 }
 

@@ -76,7 +76,7 @@ class SessionTest : public testing::Test {
       : service_{.settings = settings_,
                  .deliveries = &deliveries_,
                  .host = "mx.example",
-                 .log = [this](LogLine&& line) { log_ += line.text(); },
+                 .log = [this](LogLine line) { log_ += line.text(); },
                  .ended = [this] { ++ended_; }} {
     settings_.spool_directory = "/var/tmp";
     settings_.message_limit = 1000;
