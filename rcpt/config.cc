@@ -1,25 +1,29 @@
 // SPDX-License-Identifier: 0BSD
 #include "rcpt/config.h"
 
-#include <optional>
+#include <algorithm>
+#include <iterator>
 #include <utility>
 
 #include "control/verifyprobe.h"
 #include "core/text.h"
 #include "maps/address_keys.h"
+#include "maps/spec.h"
 
 namespace qv {
 
 namespace {
 
-constexpr std::string_view kMe = "control/me";
 constexpr std::size_t kMaxName = 255;  // bytes of a domain name
 
-bool holds(const std::vector<Problem>& problems, const Problem& wanted) {
-  for (const Problem& p : problems) {
-    if (p.where == wanted.where && p.line == wanted.line && p.text == wanted.text) return true;
-  }
-  return false;
+template <class Is>
+bool has_byte(std::string_view text, Is is) {
+  return std::any_of(text.begin(), text.end(), is);
+}
+
+// A blank, a control character or @.
+bool is_odd_in_name(char c) {
+  return static_cast<unsigned char>(c) <= ' ' || c == 0x7f || c == '@';
 }
 
 // What is wrong with the lines of a file that holds one name; empty where nothing is.
@@ -30,42 +34,88 @@ std::string complaint_about_name(const std::vector<ControlLine>& lines) {
   }
   const std::string& name = lines.front().text;
   if (name.size() > kMaxName) return "a host name has at most 255 bytes";
-  for (const char c : name) {
-    const auto byte = static_cast<unsigned char>(c);
-    if (byte <= ' ' || byte == 0x7f || c == '@') {
-      return "a host name has no blank, control character or @ in it";
-    }
-  }
+  if (has_byte(name, is_odd_in_name))
+    return "a host name has no blank, control character or @ in it";
   return {};
+}
+
+// The table that a line of verifymaps names, kMistaken or none; what is wrong with the line.
+std::string_view parse_table(std::string_view domain, bool has_colon, std::string_view table,
+                             std::string& wrong) {
+  std::string_view type;
+  std::string_view name;
+  if (!has_colon || !(table.empty() || split_type(strip_braces(table), type, name))) {
+    wrong =
+        "no table: its recipients are undecided; write DOMAIN:TYPE:NAME, or DOMAIN: for qmail's "
+        "own rules";
+    return VerifyMaps::kMistaken;
+  }
+  if (has_byte(domain, [](char c) { return is_odd_in_name(c) || c == '/'; })) {
+    wrong = "\"" + std::string(domain) + "\" is no domain: the line decides nothing";
+  }
+  return table;
 }
 
 }  // namespace
 
-ConfigWatch::ConfigWatch(const std::string& qmailhome, WallClock clock)
-    : me_file_(qmailhome, kMe, clock),
-      envnoathost_file_(qmailhome, "control/envnoathost", clock),
-      locals_file_(qmailhome, "control/locals", clock),
-      percenthack_file_(qmailhome, "control/percenthack", clock),
-      virtualdomains_file_(qmailhome, "control/virtualdomains", clock),
-      verifymaps_file_(qmailhome, "control/verifymaps", clock),
-      delimiters_file_(qmailhome, "control/recipient_delimiter", clock),
-      verifyprobe_file_(qmailhome, "control/verifyprobe", clock) {
-  config_.envnoathost.file = envnoathost_file_.name;
-  config_.locals.file = locals_file_.name;
-  config_.percenthack.file = percenthack_file_.name;
-  config_.virtualdomains.file = virtualdomains_file_.name;
-  config_.verifymaps.file = verifymaps_file_.name;
-  config_.delimiters.file = delimiters_file_.name;
-  config_.verifyprobe.file = verifyprobe_file_.name;
+VerifyMaps parse_verifymaps(const std::vector<ControlLine>& lines, std::string_view file,
+                            std::vector<Problem>& problems) {
+  VerifyMaps out;
+  std::vector<ControlLine> pairs;
+  pairs.reserve(lines.size());
+  for (const ControlLine& line : lines) {
+    std::string_view rest = line.text;
+    const bool has_colon = find_byte(rest, ':') < rest.size();
+    const std::string_view domain = trim_white(take_until(rest, ':'));
+    std::string wrong;
+    const std::string table(parse_table(domain, has_colon, trim_white(rest), wrong));
+    if (!wrong.empty()) problems.push_back({std::string(file), line.number, std::move(wrong)});
+    pairs.push_back({std::string(domain) + ":" + table, line.number});
+    if (!table.empty() && table != VerifyMaps::kMistaken) out.named.push_back({table, line.number});
+  }
+  out.entries = Constmap(pairs, Constmap::Form::pairs);
+  for (const ControlLine& pair : pairs) {
+    const auto counts = out.entries.find(first_bytes(pair.text, find_byte(pair.text, ':')));
+    if (!counts || counts->line == pair.number) continue;
+    problems.push_back({std::string(file), pair.number,
+                        "line " + std::to_string(counts->line) +
+                            " is about the same domain, and is the one that counts"});
+  }
+  out.file = file;
+  out.usable = true;
+  return out;
+}
+
+ConfigWatch::ConfigWatch(const std::string& qmailhome, WallClock clock) {
+  using Form = Constmap::Form;
+  const auto add = [&](std::string_view name, auto use) {
+    files_.push_back(
+        {name, qmailhome + "/" + std::string(name), Reloaded<ControlLines>(clock), std::move(use)});
+  };
+  const auto add_table = [&](std::string_view name, Form form, ControlTable& table) {
+    add(name, [form, &table](auto& file, auto& lines) { use_table(file, lines, form, table); });
+  };
+  add("control/me", [this](auto& file, auto& lines) { use_name(file, lines, me_); });
+  add("control/envnoathost",
+      [this](auto& file, auto& lines) { use_name(file, lines, envnoathost_); });
+  add("control/locals", [this](auto& file, auto& lines) {
+    if (file.standing == Standing::good) use_table(file, lines, Form::keys, config_.locals);
+  });
+  add_table("control/percenthack", Form::keys, config_.percenthack);
+  add_table("control/virtualdomains", Form::pairs, config_.virtualdomains);
+  add("control/verifymaps", [this](auto& file, auto& lines) {
+    config_.verifymaps = parse_verifymaps(lines, file.name, file.problems);
+  });
+  add("control/recipient_delimiter", [this](auto& file, auto& lines) {
+    config_.delimiters = {true, file.name, lines.empty() ? std::string() : lines.front().text};
+    if (file.standing == Standing::absent) config_.delimiters.name = kDefaultDelimiters;
+  });
+  add("control/verifyprobe", [this](auto& file, auto& lines) { use_verifyprobe(file, lines); });
 }
 
 void ConfigWatch::force() {
   forced_ = true;
-  for (File* file :
-       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_,
-        &verifymaps_file_, &delimiters_file_, &verifyprobe_file_}) {
-    file->lines.force();
-  }
+  for (File& file : files_) file.lines.force();
 }
 
 Change ConfigWatch::read(File& file, std::int64_t now_us) {
@@ -86,8 +136,8 @@ Change ConfigWatch::read(File& file, std::int64_t now_us) {
   return Change::none;
 }
 
-void ConfigWatch::use_name(File& file, std::string& name) {
-  const std::vector<ControlLine>& lines = **file.lines.value();
+void ConfigWatch::use_name(File& file, const Lines& lines, std::string& name) {
+  if (file.standing == Standing::absent) return;
   std::string wrong = complaint_about_name(lines);
   if (!wrong.empty()) {
     file.problems.push_back({std::string(file.name), 1, std::move(wrong)});
@@ -97,12 +147,10 @@ void ConfigWatch::use_name(File& file, std::string& name) {
   name = lines.front().text;
 }
 
-void ConfigWatch::use_table(File& file, Constmap::Form form, ControlTable& table) {
-  const std::vector<ControlLine>& lines = **file.lines.value();
+void ConfigWatch::use_table(File& file, const Lines& lines, Constmap::Form form,
+                            ControlTable& table) {
   std::vector<int> malformed;
-  table.entries = Constmap(lines, form, &malformed);
-  table.file = file.name;
-  table.usable = true;
+  table = {true, file.name, Constmap(lines, form, &malformed)};
   for (const ControlLine& line : lines) {
     if (line.text.back() != '\r') continue;
     file.problems.push_back({std::string(file.name), line.number,
@@ -115,23 +163,11 @@ void ConfigWatch::use_table(File& file, Constmap::Form form, ControlTable& table
   }
 }
 
-void ConfigWatch::use_verifymaps() {
-  File& file = verifymaps_file_;
-  config_.verifymaps = parse_verifymaps(**file.lines.value(), file.name, file.problems);
-}
-
-void ConfigWatch::use_delimiters() {
-  const std::vector<ControlLine>& lines = **delimiters_file_.lines.value();
-  const std::string characters = lines.empty() ? std::string() : lines.front().text;
-  config_.delimiters = {true, delimiters_file_.name, characters};
-}
-
-// A mistake in an edit must not turn probing off for a domain that was probed, and qmail-probe
-// keeps what it had as well; at the start there is nothing older to keep, and the good lines count.
-void ConfigWatch::use_verifyprobe() {
-  File& file = verifyprobe_file_;
-  std::vector<ControlLine> domains;
-  for (const ControlLine& line : **file.lines.value()) {
+// A mistake in an edit must not turn probing off for a domain that was probed: the old lines stay
+// in force, as with qmail-probe.  At the start there are none, and the good lines count.
+void ConfigWatch::use_verifyprobe(File& file, const Lines& lines) {
+  Lines domains;
+  for (const ControlLine& line : lines) {
     std::string domain;
     std::string_view rest;
     std::string mistake;
@@ -145,75 +181,52 @@ void ConfigWatch::use_verifyprobe() {
   config_.verifyprobe = {true, file.name, Constmap(domains, Constmap::Form::keys)};
 }
 
-// What stands for the files that do not exist.  Where a default is wanted and control/me has none
-// to give, what was usable stays so, and what was not is left so.
+// control/me stands for locals and envnoathost.  Where it is wanted and cannot give a name, what
+// was usable stays so, and what was not stays unusable.
 void ConfigWatch::settle_defaults() {
   default_problems_.clear();
-  const bool me_is_good = me_file_.standing == Standing::good;
-  for (const File* file : {&locals_file_, &envnoathost_file_}) {
-    if (file->standing != Standing::absent || me_file_.standing != Standing::absent) continue;
-    default_problems_.push_back({std::string(kMe), 0,
+  const File& me = files_[kMe];
+  const File& host = files_[kEnvnoathost];
+  const File& locals = files_[kLocals];
+  const bool me_is_good = me.standing == Standing::good;
+  for (const File* file : {&locals, &host}) {
+    if (file->standing != Standing::absent || me.standing != Standing::absent) continue;
+    default_problems_.push_back({std::string(me.name), 0,
                                  "does not exist and stands for " + std::string(file->name) +
                                      ", which does not either: write this host's name there"});
   }
-  if (locals_file_.standing == Standing::absent && me_is_good) {
-    config_.locals = {true, kMe, Constmap({{me_, 1}}, Constmap::Form::keys)};
+  if (locals.standing == Standing::absent && me_is_good) {
+    config_.locals = {true, me.name, Constmap({{me_, 1}}, Constmap::Form::keys)};
   }
-  if (envnoathost_file_.standing == Standing::good) {
-    config_.envnoathost = {true, envnoathost_file_.name, envnoathost_};
-  }
-  if (envnoathost_file_.standing == Standing::absent && me_is_good) {
-    config_.envnoathost = {true, kMe, me_};
-  }
-  if (percenthack_file_.standing == Standing::absent) {
-    config_.percenthack = {true, percenthack_file_.name, {}};
-  }
-  if (virtualdomains_file_.standing == Standing::absent) {
-    config_.virtualdomains = {true, virtualdomains_file_.name, {}};
-  }
-  if (verifymaps_file_.standing == Standing::absent) {
-    config_.verifymaps = {true, verifymaps_file_.name, {}, {}};
-  }
-  if (delimiters_file_.standing == Standing::absent) {
-    config_.delimiters = {true, delimiters_file_.name, std::string(kDefaultDelimiters)};
-  }
-  if (verifyprobe_file_.standing == Standing::absent) {
-    config_.verifyprobe = {true, verifyprobe_file_.name, {}};
-  }
+  if (host.standing == Standing::good) config_.envnoathost = {true, host.name, envnoathost_};
+  if (host.standing == Standing::absent && me_is_good) config_.envnoathost = {true, me.name, me_};
 }
 
 void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
   std::vector<Problem> standing = default_problems_;
-  for (const File* file :
-       {&me_file_, &envnoathost_file_, &locals_file_, &percenthack_file_, &virtualdomains_file_,
-        &verifymaps_file_, &delimiters_file_, &verifyprobe_file_}) {
-    standing.insert(standing.end(), file->problems.begin(), file->problems.end());
+  for (const File& file : files_) {
+    standing.insert(standing.end(), file.problems.begin(), file.problems.end());
   }
-  for (const Problem& problem : standing) {
-    if (all || !holds(reported_, problem)) problems.push_back(problem);
-  }
+  std::copy_if(standing.begin(), standing.end(), std::back_inserter(problems),
+               [&](const Problem& problem) {
+                 return all || std::none_of(reported_.begin(), reported_.end(), [&](auto& p) {
+                          return p.where == problem.where && p.line == problem.line &&
+                                 p.text == problem.text;
+                        });
+               });
   reported_ = std::move(standing);
 }
 
 Change ConfigWatch::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
   Change change = Change::none;
-  const auto take = [&](File& file, const auto& use) {
-    if (read(file, now_us) == Change::none) return;
+  for (File& file : files_) {
+    if (read(file, now_us) == Change::none) continue;
     change = Change::changed;
-    if (file.standing != Standing::good) return;
-    use(file);
-    file.lines.value()->emplace();
-  };
-  take(me_file_, [this](File& file) { use_name(file, me_); });
-  take(envnoathost_file_, [this](File& file) { use_name(file, envnoathost_); });
-  take(locals_file_, [this](File& file) { use_table(file, Constmap::Form::keys, config_.locals); });
-  take(percenthack_file_,
-       [this](File& file) { use_table(file, Constmap::Form::keys, config_.percenthack); });
-  take(virtualdomains_file_,
-       [this](File& file) { use_table(file, Constmap::Form::pairs, config_.virtualdomains); });
-  take(verifymaps_file_, [this](File&) { use_verifymaps(); });
-  take(delimiters_file_, [this](File&) { use_delimiters(); });
-  take(verifyprobe_file_, [this](File&) { use_verifyprobe(); });
+    if (file.standing == Standing::bad) continue;
+    ControlLines& lines = *file.lines.value();
+    file.use(file, lines ? *lines : Lines());
+    if (lines) lines.emplace();
+  }
   if (change == Change::none && !forced_) return change;
   settle_defaults();
   report(problems, std::exchange(forced_, false));

@@ -1,27 +1,27 @@
 // SPDX-License-Identifier: 0BSD
-// rcpt/config.h - what qmail's control files say about which addresses are ours.
+// rcpt/config.h - what qmail's control files say about which addresses are decided here.
 //
-// Six files of $QMAILHOME/control count: me, envnoathost, locals, percenthack, virtualdomains, and
-// of verifyprobe the domains; and two more that qmail does not know: verifymaps (rcpt/verifymaps.h)
-// and recipient_delimiter, whose first line is the characters that end a user's name in keys, "-+"
-// where there is no such file.
-// The defaults are qmail-send's: envnoathost and locals are control/me where they do not exist, the
-// others are empty.  Unlike qmail-send, nothing is made up where control/me is missing too
-// (CVE-2020-3811): what would need it is not usable, and the decision cannot tell.
+// Read are six files of $QMAILHOME/control that qmail or qmail-probe knows: me, envnoathost,
+// locals, percenthack, virtualdomains, and the domains of verifyprobe; and two more: verifymaps,
+// and recipient_delimiter, whose first line is the characters that end a user's name in keys ("-+"
+// where there is no such file). The defaults are qmail-send's: control/me stands for envnoathost
+// and locals where they do not exist, the others are empty.  Unlike qmail-send, nothing is made up
+// where control/me is missing too (CVE-2020-3811): what would need it is not usable, and the
+// decision is undecided.
 //
-// A file is not usable while it cannot be read, holds a NUL byte or, of those that hold one name
-// (me, envnoathost), has no name on its first line or one longer than 255 bytes.  If it was usable
+// A file is not usable while it cannot be read, holds a NUL byte or, if it holds one name (me,
+// envnoathost), has no name on its first line or one longer than 255 bytes.  If it was usable
 // before, the old contents stay in force.  A line of virtualdomains without a colon is reported and
-// passed over and the rest of the file is in force, because qmail-send does so: what is accepted
+// passed over, and the rest of the file is in force, because qmail-send does so: what is accepted
 // must be what is delivered.
 //
 // Threads: none.  Blocking: reads local files.
-// Manual: qmail-verify(8), qmail-control(5).  Tests: tests/rcpt/config_test.cc
+// Manual: qmail-verify(8), qmail-control(5).  Tests: tests/rcpt/config_test.cc, verifymaps_test.cc
 #ifndef QV_RCPT_CONFIG_H_
 #define QV_RCPT_CONFIG_H_
 
 #include <cstdint>
-#include <optional>
+#include <functional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -29,32 +29,63 @@
 #include "control/constmap.h"
 #include "control/lines.h"
 #include "control/reloaded.h"
-#include "rcpt/verifymaps.h"
 
 namespace qv {
 
 // One name, on the first line of its file.
 struct ControlName {
-  bool usable = false;    // false: whatever needs it cannot be told now
+  bool usable = false;    // false: whatever needs it is undecided
   std::string_view file;  // where it stands: "control/me"
-  std::string name;       // not empty where usable
+  std::string name = {};  // not empty where usable
 };
 
 struct ControlTable {
   bool usable = false;
   std::string_view file;
-  Constmap entries;
+  Constmap entries = {};
 };
 
-// What is in force.  With nothing loaded nothing is usable.
+// control/verifymaps: which domains' recipients are looked up in which tables.
+//
+//   example.org:cdb:/etc/mail/example    the recipients of this domain
+//   .example.org:proxy:pgsql:/etc/x.cf   of every domain below it
+//   other.example:                       by qmail's own rules, whatever the next line says
+//   :lmdb:/etc/mail/all                  of every domain that is local or virtual here
+//
+// A line without a table is a mistake, and leaves its domain undecided: passed over, it would put
+// the domain back under rules that it was taken from.
+struct VerifyMaps {
+  // The value of an entry without a table.
+  static constexpr std::string_view kMistaken = ":";
+
+  struct Named {
+    std::string table;  // "cdb:/etc/mail/example"
+    int line = 0;
+  };
+
+  bool usable = false;
+  std::string_view file;
+  Constmap entries = {};          // domain to table; no table: qmail's own rules
+  std::vector<Named> named = {};  // every line that names a table, in the order of the file
+
+  // True: certainly no domain is decided by a table.
+  [[nodiscard]] bool is_unused() const { return usable && entries.size() == 0; }
+};
+
+// Blanks around domain and table do not count.  Adds what is wrong with the lines to `problems`.
+[[nodiscard]] VerifyMaps parse_verifymaps(const std::vector<ControlLine>& lines,
+                                          std::string_view file, std::vector<Problem>& problems);
+
+// What is in force.  Before anything is loaded, nothing is usable.
 struct QmailConfig {
-  ControlName envnoathost;
-  ControlTable locals;
-  ControlTable percenthack;
-  ControlTable virtualdomains;
-  VerifyMaps verifymaps;
-  ControlName delimiters;    // its name: each of these characters; none at all is usable, too
-  ControlTable verifyprobe;  // its domains, without values
+  ControlName envnoathost{false, "control/envnoathost"};
+  ControlTable locals{false, "control/locals"};
+  ControlTable percenthack{false, "control/percenthack"};
+  ControlTable virtualdomains{false, "control/virtualdomains"};
+  VerifyMaps verifymaps{false, "control/verifymaps"};
+  // Its name: each of these characters; may be empty.
+  ControlName delimiters{false, "control/recipient_delimiter"};
+  ControlTable verifyprobe{false, "control/verifyprobe"};  // its domains, without values
 };
 
 // The control files of one qmail home, read when they change.
@@ -62,10 +93,12 @@ class ConfigWatch {
  public:
   // Reads nothing yet.  `clock`: end_of_time_ns for a program that reads once.
   explicit ConfigWatch(const std::string& qmailhome, WallClock clock = wall_clock_ns);
+  ConfigWatch(const ConfigWatch&) = delete;
+  ConfigWatch& operator=(const ConfigWatch&) = delete;
 
-  // Looks which files have changed, at most once a second, and reads those.  Adds to `problems`
+  // Reads the files that have changed; looks for changes at most once a second.  Adds to `problems`
   // what is wrong and was not reported before; after force(), all that is wrong.
-  // Returns changed where some file was read: what was decided before may be decided otherwise now.
+  // Returns changed where a file was read: earlier decisions may no longer hold.
   Change refresh(std::int64_t now_us, std::vector<Problem>& problems);
 
   // The next refresh() reads everything, whatever the time (SIGHUP).
@@ -75,36 +108,29 @@ class ConfigWatch {
   [[nodiscard]] const QmailConfig& config() const { return config_; }
 
  private:
+  using Lines = std::vector<ControlLine>;
+  // The first of files_: control/me stands for the other two where they do not exist.
+  enum : std::size_t { kMe, kEnvnoathost, kLocals };
   enum class Standing : std::uint8_t { absent, good, bad };
   struct File {
-    File(const std::string& qmailhome, std::string_view file, WallClock clock)
-        : name(file), path(qmailhome + "/" + std::string(file)), lines(clock) {}
     std::string_view name;  // "control/me"
     std::string path;
-    Reloaded<ControlLines> lines;  // what was read last; given up once it has been parsed
+    Reloaded<ControlLines> lines;  // as read last; dropped once it has been parsed
+    // What to do with the lines of a file that is good, or absent and then has none.
+    std::function<void(File&, const Lines&)> use;
     Standing standing = Standing::absent;
-    std::vector<Problem> problems;  // of the last reading
+    std::vector<Problem> problems = {};  // of the last reading
   };
 
-  // none: nothing has been read.  changed: file.standing says what came of it, and only where that
-  // is good there are lines to parse.
+  // none: nothing was read.  changed: file.standing says what came of it.
   static Change read(File& file, std::int64_t now_us);
-  void use_name(File& file, std::string& name);
-  void use_table(File& file, Constmap::Form form, ControlTable& table);
-  void use_verifymaps();
-  void use_delimiters();
-  void use_verifyprobe();
+  static void use_name(File& file, const Lines& lines, std::string& name);
+  static void use_table(File& file, const Lines& lines, Constmap::Form form, ControlTable& table);
+  void use_verifyprobe(File& file, const Lines& lines);
   void settle_defaults();
   void report(std::vector<Problem>& problems, bool all);
 
-  File me_file_;
-  File envnoathost_file_;
-  File locals_file_;
-  File percenthack_file_;
-  File virtualdomains_file_;
-  File verifymaps_file_;
-  File delimiters_file_;
-  File verifyprobe_file_;
+  std::vector<File> files_;
   std::string me_;           // as last read well; empty: never
   std::string envnoathost_;  // likewise, without the default
   std::vector<Problem> default_problems_;

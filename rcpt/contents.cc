@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: 0BSD
-#include <cerrno>
 #include <optional>
 
 #include "core/text.h"
@@ -10,18 +9,18 @@ namespace qv {
 
 namespace {
 
-constexpr std::string_view kDefault = "default";
-
 // How a command ends.
 enum class Exit : std::uint8_t {
-  ok,       // 0: the next line is next
-  last,     // 99, or it is not known: the lines behind it need not count
-  decided,  // the decision has fallen, or is pending
+  ok,       // 0: the next line follows
+  last,     // 99, or not known: the lines after it need not count
+  decided,  // the address is decided, or the decision is pending
 };
 
-using Extension = FixedText<kMaxStoredExt + kMaxLocal>;
-
 class Reading {
+  using Kind = DotqmailLine::Kind;
+  using Program = DotqmailCommand::Program;
+  using Otherwise = DotqmailCommand::Otherwise;
+
  public:
   Reading(DecisionRun& run, const Delivery& delivery)
       : run_(run), delivery_(delivery), owner_(owner_of(delivery.owner)) {
@@ -33,28 +32,22 @@ class Reading {
   [[nodiscard]] Next run() {
     FileText text;
     const Result<Look> look = run_.in.lookups.read_file(owner_, delivery_.file.name.view(), text);
-    if (run_.answered(look, Why::home_error, fault_position()) == Next::stop) return Next::stop;
-    // Gone since it was looked for: it was there when the question came.
+    if (run_.answered(look, Why::home_error, fault_position(), "home: ", Quoted{owner_.home},
+                      ": cannot read ", Quoted{delivery_.file.name.view()}) == Next::stop) {
+      return Next::stop;
+    }
+    // The file is gone, but was there when the query came in.
     if (look.value() == Look::no) return Next::go_on;
-    // What stands behind the last newline may be half a line.
+    // After the last newline there may be part of a line.
     std::string_view bytes = text.bytes;
     if (!text.is_whole) bytes = first_bytes(bytes, find_last_byte(bytes, '\n'));
-    return follow(bytes);
-  }
-
- private:
-  using Kind = DotqmailLine::Kind;
-  using Program = DotqmailCommand::Program;
-  using Otherwise = DotqmailCommand::Otherwise;
-
-  [[nodiscard]] Next follow(std::string_view bytes) {
     DotqmailLines lines(bytes);
     bool only_addresses = false;
     Exit exit = Exit::ok;
     while (exit == Exit::ok && lines.next(line_)) {
       const bool delivers = line_.kind == Kind::file || line_.kind == Kind::program;
       if (line_.kind == Kind::blank_first || (only_addresses && delivers)) {
-        say("qmail-local defers a file with a line such as this");
+        explain("qmail-local defers a file with such a line");
         return run_.decided(Why::home_error, fault_position());
       }
       if (line_.kind == Kind::list) only_addresses = true;
@@ -64,10 +57,11 @@ class Reading {
     return taken_by_ ? run_.decided(*taken_by_, position()) : Next::go_on;
   }
 
+ private:
   [[nodiscard]] Exit call(const DotqmailCommand& command) {
     switch (command.program) {
       case Program::unknown:
-        say("a command that may do anything");
+        explain("a command that may do anything");
         return Exit::last;
       case Program::vdelivermail:
         return vdelivermail(command.otherwise);
@@ -76,7 +70,7 @@ class Reading {
       case Program::fastforward:
         return fastforward(command);
       case Program::bounce:
-        say("bouncesaying: ", Quoted{command.text.view()});
+        explain("bouncesaying: ", Quoted{command.text.view()});
         run_.decision.text = command.text;
         return refuse(Why::bounced);
     }
@@ -85,7 +79,7 @@ class Reading {
 
   [[nodiscard]] Exit vdelivermail(Otherwise otherwise) {
     const std::string_view user = ext_.view();
-    // vpopmail tries what stands before the first '-', too.
+    // vpopmail also tries the part before the first '-'.
     const std::string_view keys[] = {user, first_bytes(user, find_byte(user, '-'))};
     const bool tries_both = run_.in.policy.users_have_extensions && keys[1].size() < user.size();
     std::optional<TableFinding> users;
@@ -93,32 +87,32 @@ class Reading {
         "vpasswd.cdb", TableKind::vpasswd, {keys, tries_both ? std::size_t{2} : 1}};
     if (find_key(question, users) == Next::stop) return Exit::decided;
     if (!users) return without_vpasswd();
-    say_keys("vdelivermail: ", question, *users);
-    return users->answer == Answer::found ? take_mailbox(users->mailbox) : nobody(otherwise);
+    explain_keys("vdelivermail: ", question, *users);
+    return users->answer == Answer::found ? judge_mailbox(users->mailbox) : unknown_user(otherwise);
   }
 
-  [[nodiscard]] Exit nobody(Otherwise otherwise) {
+  [[nodiscard]] Exit unknown_user(Otherwise otherwise) {
     switch (otherwise) {
       case Otherwise::bounce:
         return refuse(Why::unknown_user);
       case Otherwise::discard:
-        say("vdelivermail: delete: mail for nobody is ",
-            run_.in.policy.discard_accepts ? "taken and discarded" : "not taken");
+        explain("vdelivermail: delete: mail for unknown users is ",
+                run_.in.policy.discard_accepts ? "taken and discarded" : "not taken");
         return run_.in.policy.discard_accepts ? Exit::ok : refuse(Why::unknown_user);
       case Otherwise::deliver:
-        say("vdelivermail: mail for nobody is delivered");
+        explain("vdelivermail: mail for unknown users is delivered");
         return Exit::ok;
     }
     return Exit::ok;
   }
 
-  // A vpopmail that keeps its users in SQL has neither the table nor the text it is made of.
+  // Where vpopmail stores its users in SQL, there is neither the table nor the text it is made of.
   [[nodiscard]] Exit without_vpasswd() {
     std::optional<TableFinding> text;
     const std::string_view keys[] = {ext_.view()};
     if (find_key({"vpasswd", TableKind::vpasswd, keys}, text) == Next::stop) return Exit::decided;
-    if (text) return cannot_tell(Error{Fault::config, EINVAL, "vpasswd is a cdb"});
-    say("vdelivermail: no vpasswd.cdb: the users are kept elsewhere");
+    if (text) return undecided("vpasswd is a cdb, not a text");
+    explain("vdelivermail: no vpasswd.cdb: the users are stored elsewhere");
     return Exit::last;
   }
 
@@ -127,23 +121,23 @@ class Reading {
     std::optional<TableFinding> users;
     const TableQuestion question{"passwd.cdb", TableKind::vmailmgr, keys};
     if (find_key(question, users) == Next::stop) return Exit::decided;
-    if (!users) return cannot_tell(Error{Fault::config, ENOENT, "passwd.cdb"});
-    say_keys("vdeliver: ", question, *users);
+    if (!users) return undecided("there is no passwd.cdb");
+    explain_keys("vdeliver: ", question, *users);
     if (users->answer == Answer::absent) return refuse(Why::unknown_user);
-    return take_mailbox(users->mailbox, keys[users->key] != "+");
+    return judge_mailbox(users->mailbox, keys[users->key] != "+");
   }
 
-  // `is_own`: the record is the user's, not one for all who have none.
-  [[nodiscard]] Exit take_mailbox(Mailbox mailbox, bool is_own = true) {
+  // `is_own`: the record is the user's, not the one for all users without a record.
+  [[nodiscard]] Exit judge_mailbox(Mailbox mailbox, bool is_own = true) {
     switch (mailbox) {
       case Mailbox::takes_mail:
         if (is_own) taken_by_ = Why::local;
         return Exit::ok;
       case Mailbox::bounces:
-        say("vdelivermail: the user has BOUNCE_MAIL set");
+        explain("vdelivermail: the user has BOUNCE_MAIL set");
         return refuse(Why::bounced);
       case Mailbox::disabled:
-        say("vdeliver: the user is expired or switched off");
+        explain("vdeliver: the user is expired or switched off");
         return refuse(Why::disabled);
     }
     return Exit::ok;
@@ -155,10 +149,10 @@ class Reading {
     std::optional<TableFinding> aliases;
     const TableQuestion question{command.table.view(), TableKind::aliases, keys.view()};
     if (find_key(question, aliases) == Next::stop) return Exit::decided;
-    if (!aliases) return cannot_tell(Error{Fault::config, ENOENT, "fastforward's table"});
+    if (!aliases) return undecided("fastforward's table does not exist");
     const bool found = aliases->answer == Answer::found;
-    say("fastforward: ", Quoted{user}, "@", Quoted{delivery_.host},
-        found ? " is in " : " is not in ", Quoted{command.table.view()});
+    explain("fastforward: ", Quoted{user}, "@", Quoted{delivery_.host},
+            found ? " is in " : " is not in ", Quoted{command.table.view()});
     if (found) taken_by_ = Why::alias;
     if (found) return command.pass_through ? Exit::last : Exit::ok;
     return command.pass_through ? Exit::ok : refuse(Why::unknown_user);
@@ -175,25 +169,28 @@ class Reading {
   [[nodiscard]] Next find_key(const TableQuestion& question, std::optional<TableFinding>& finding) {
     TableFinding found;
     const Result<Look> look = run_.in.lookups.find_key(owner_, question, found);
-    if (!look.ok()) say(Quoted{question.name}, ": ", look.error().what);
-    if (run_.answered(look, Why::table_error, fault_position()) == Next::stop) return Next::stop;
+    if (run_.answered(look, Why::table_error, fault_position(), "home: ", Quoted{owner_.home}, ": ",
+                      Quoted{delivery_.file.name.view()}, ", line ", line_.number, ": ",
+                      Quoted{question.name}) == Next::stop) {
+      return Next::stop;
+    }
     if (look.value() == Look::yes) finding = found;
     return Next::go_on;
   }
 
-  // Those that are not there, up to the one that is.
-  void say_keys(std::string_view program, const TableQuestion& question,
-                const TableFinding& finding) {
+  // Explains the keys up to the one that is there.
+  void explain_keys(std::string_view program, const TableQuestion& question,
+                    const TableFinding& finding) {
     for (std::size_t i = 0; i < question.keys.size(); ++i) {
       const bool found = finding.answer == Answer::found && finding.key == i;
-      say(program, Quoted{question.keys[i]}, found ? " is in " : " is not in ", question.name);
+      explain(program, Quoted{question.keys[i]}, found ? " is in " : " is not in ", question.name);
       if (found) return;
     }
   }
 
-  [[nodiscard]] Exit cannot_tell(const Error& error) {
-    say(error.what);
-    static_cast<void>(run_.failed(error, Why::table_error, fault_position()));
+  [[nodiscard]] Exit undecided(std::string_view mistake) {
+    explain(mistake);
+    static_cast<void>(run_.decided(Why::table_error, fault_position()));
     return Exit::decided;
   }
   [[nodiscard]] Exit refuse(Why why) {
@@ -204,7 +201,7 @@ class Reading {
   [[nodiscard]] std::uint8_t fault_position() const { return delivery_.file.exact ? 11 : 13; }
 
   template <class... Pieces>
-  void say(const Pieces&... pieces) {
+  void explain(const Pieces&... pieces) {
     run_.explain("home: ", Quoted{owner_.home}, ": ", Quoted{delivery_.file.name.view()}, ", line ",
                  line_.number, ": ", pieces...);
   }
@@ -212,7 +209,7 @@ class Reading {
   DecisionRun& run_;
   const Delivery& delivery_;
   Owner owner_;
-  Extension ext_;  // lower-cased
+  FixedText<kMaxStoredExt + kMaxLocal> ext_;  // lower-cased
   DotqmailLine line_;
   std::optional<Why> taken_by_;
 };

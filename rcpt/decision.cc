@@ -16,6 +16,8 @@ struct Row {
 using enum Why;
 using enum Verdict;
 
+constexpr std::string_view kRefused = "mail for this address is not accepted";
+
 // In the order of the enum.
 constexpr Row kRows[] = {
     {local, accept, "local", "a user's own mailbox"},
@@ -24,10 +26,8 @@ constexpr Row kRows[] = {
     {default_file, accept, "default", "a -default file, or a table's @domain, takes this address"},
     {relay, accept, "relay", "the domain is neither local nor virtual: it is only relayed"},
     {table, accept, "table", "the table of control/verifymaps has this address"},
-    {next_hop_accepts, accept, "probe",
-     "the server that the domain is relayed to takes this address"},
-    {accept_all, accept, "accept-all",
-     "the server that the domain is relayed to takes any address"},
+    {next_hop_accepts, accept, "probe", "the next hop of this relay domain takes this address"},
+    {accept_all, accept, "accept-all", "the next hop of this relay domain takes any address"},
     {backup_mx, accept, "backup-mx", "this host is a backup for the domain, whose server is down"},
     {unknown_user, reject, "unknown-user",
      "no user, .qmail file, alias or table takes this address",
@@ -35,29 +35,25 @@ constexpr Row kRows[] = {
     {syntax, reject, "syntax", "not a mail address: empty, without domain, or with control bytes",
      "this is not a mail address"},
     {too_long, reject, "too-long", "an address has at most 900 bytes", "this address is too long"},
-    {bounced, reject, "bounced", "a .qmail file or the user's record has mail for it bounced",
-     "mail for this address is not accepted"},
-    {disabled, reject, "disabled", "the user is there, but expired or switched off",
+    {bounced, reject, "bounced", "a .qmail file or the user's record bounces mail for it",
+     kRefused},
+    {disabled, reject, "disabled", "the account exists, but has expired or is switched off",
      "this mailbox is disabled"},
-    {refused, reject, "refused", "the table of control/verifymaps refuses this address",
-     "mail for this address is not accepted"},
-    {next_hop_refuses, reject, "probe",
-     "the server that the domain is relayed to refuses this address",
+    {refused, reject, "refused", "the table of control/verifymaps refuses this address", kRefused},
+    {next_hop_refuses, reject, "probe", "the next hop of this relay domain refuses this address",
      "the server behind this one does not take this address"},
     {control_error, defer, "control-error", "a control file is missing or cannot be used"},
     {table_error, defer, "table-error", "a table, or a record of it, is damaged or cannot be read"},
     {deferred, defer, "deferred", "the table of control/verifymaps defers this address"},
-    {passwd_error, defer, "passwd-error", "the user data base cannot be asked"},
+    {passwd_error, defer, "passwd-error", "the password file or name service cannot be asked"},
     {home_error, defer, "home-error", "a home directory or .qmail file cannot be looked at"},
-    {next_hop_defers, defer, "probe", "the server that the domain is relayed to cannot tell now"},
+    {next_hop_defers, defer, "probe", "the next hop of this relay domain is undecided"},
     {accept_all_undecided, defer, "accept-all",
-     "the server that the domain is relayed to takes any address"},
-    {probe_pending, defer, "probe-pending",
-     "the server that the domain is relayed to is being asked"},
-    {unreachable, defer, "unreachable",
-     "the server that the domain is relayed to cannot be reached"},
+     "the next hop of this relay domain takes any address, which proves nothing"},
+    {probe_pending, defer, "probe-pending", "the next hop of this relay domain is being asked"},
+    {unreachable, defer, "unreachable", "the next hop of this relay domain cannot be reached"},
     {sender_refused, defer, "sender-refused",
-     "the server that the domain is relayed to refuses to talk"},
+     "the next hop of this relay domain refuses to talk to qmail-probe"},
     {probe_busy, defer, "busy", "a limit of qmail-probe is reached"},
     {not_probed, defer, "not-probed", "qmail-probe does not ask about this domain"},
     {probe_error, defer, "probe-error", "qmail-probe cannot be asked"},
@@ -73,7 +69,7 @@ constexpr bool has_a_row_for_each() {
 }
 static_assert(has_a_row_for_each());
 
-// A number that is no Why is undecided: it must never be taken for an answer.
+// A number outside the enum is undecided: it must never count as an answer.
 const Row& row_of(Why why) {
   return kRows[static_cast<std::size_t>(why <= timeout ? why : timeout)];
 }

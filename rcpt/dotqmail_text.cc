@@ -2,6 +2,7 @@
 #include "rcpt/dotqmail_text.h"
 
 #include <array>
+#include <utility>
 
 #include "core/text.h"
 
@@ -9,7 +10,7 @@ namespace qv {
 
 namespace {
 
-constexpr std::size_t kMaxWords = 6;       // no command that is known has more
+constexpr std::size_t kMaxWords = 6;       // no known command has more
 constexpr std::size_t kMaxCommand = 2048;  // bytes of its words
 
 std::string_view without_trailing_blanks(std::string_view s) {
@@ -17,26 +18,38 @@ std::string_view without_trailing_blanks(std::string_view s) {
   return s;
 }
 
-// What the shell gives a meaning of its own outside quotes.
-constexpr std::string_view kShellSpecials = "|&;<>()$`*?[]{}~#!=^\n\r";
-constexpr std::string_view kSpecialInDoubleQuotes = "$`";
-
 bool is_one_of(char c, std::string_view set) { return find_byte(set, c) != set.size(); }
 
 // The words of a command, without their quotes.
 class Words {
  public:
-  // False where there is more to it than words, or more of them than fit.
+  // False where it is more than words, or they do not fit.
   [[nodiscard]] bool split(std::string_view command) {
-    std::size_t at = 0;
-    while (at < command.size()) {
-      if (is_blank(command[at])) {
-        ++at;
-      } else if (!take_word(command, at)) {
-        return false;
+    char quote = '\0';  // none
+    bool in_word = false;
+    for (std::size_t at = 0; at < command.size(); ++at) {
+      char c = command[at];
+      if (quote == '\0' && is_blank(c)) {
+        if (std::exchange(in_word, false)) ends_[count_++] = bytes_.size();
+        continue;
+      }
+      if (!in_word && count_ == kMaxWords) return false;
+      in_word = true;
+      if (quote != '\0' && c == quote) {
+        quote = '\0';
+      } else if (quote == '\0' && (c == '\'' || c == '"')) {
+        quote = c;
+      } else {
+        if (is_special(c, quote)) return false;
+        if (c == '\\' && is_escape(after_bytes(command, at + 1), quote)) {
+          if (++at == command.size()) return false;
+          c = command[at];
+        }
+        if (!bytes_.append(c)) return false;
       }
     }
-    return true;
+    if (in_word) ends_[count_++] = bytes_.size();
+    return quote == '\0';
   }
   [[nodiscard]] std::size_t count() const { return count_; }
   [[nodiscard]] std::string_view operator[](std::size_t i) const {
@@ -45,41 +58,16 @@ class Words {
   }
 
  private:
-  // An assignment before a command, `NAME=value`, has a '=' and is none of the words that are
-  // known; so has an argument, where it is harmless.
-  [[nodiscard]] bool take_word(std::string_view command, std::size_t& at) {
-    if (count_ == kMaxWords) return false;
-    while (at < command.size() && !is_blank(command[at])) {
-      const char c = command[at++];
-      bool taken = false;
-      if (c == '\'') {
-        taken = take_single_quoted(command, at);
-      } else if (c == '"') {
-        taken = take_double_quoted(command, at);
-      } else if (c == '\\') {
-        taken = at < command.size() && bytes_.append(command[at++]);
-      } else {
-        taken = (!is_one_of(c, kShellSpecials) || (c == '=' && count_ > 0)) && bytes_.append(c);
-      }
-      if (!taken) return false;
-    }
-    ends_[count_++] = bytes_.size();
-    return true;
+  // A '=' in the first word is an assignment, `NAME=value`; in an argument it is harmless.
+  [[nodiscard]] bool is_special(char c, char quote) const {
+    if (quote == '\'') return false;
+    if (quote == '"') return c == '$' || c == '`';
+    return is_one_of(c, "|&;<>()$`*?[]{}~#!=^\n\r") && !(c == '=' && count_ > 0);
   }
-  [[nodiscard]] bool take_single_quoted(std::string_view command, std::size_t& at) {
-    const std::string_view rest = after_bytes(command, at);
-    const std::size_t end = find_byte(rest, '\'');
-    at += end + 1;
-    return end < rest.size() && bytes_.append(first_bytes(rest, end));
-  }
-  [[nodiscard]] bool take_double_quoted(std::string_view command, std::size_t& at) {
-    while (at < command.size() && command[at] != '"') {
-      char c = command[at++];
-      if (is_one_of(c, kSpecialInDoubleQuotes)) return false;
-      if (c == '\\' && at < command.size() && is_one_of(command[at], "\\\"$`")) c = command[at++];
-      if (!bytes_.append(c)) return false;
-    }
-    return at++ < command.size();
+  // Does a backslash before `rest` take its first byte literally?
+  [[nodiscard]] static bool is_escape(std::string_view rest, char quote) {
+    if (quote == '"') return !rest.empty() && is_one_of(rest.front(), "\\\"$`");
+    return quote == '\0';
   }
 
   FixedText<kMaxCommand> bytes_;
@@ -92,7 +80,7 @@ std::string_view name_of_program(std::string_view word) {
   return slash == word.size() ? word : after_bytes(word, slash + 1);
 }
 
-// vpopmail's wants two arguments, and calls anything but these two a place to deliver to.
+// vpopmail's takes two arguments; a second one other than these two is a place to deliver to.
 void parse_vdelivermail(const Words& words, DotqmailCommand& command) {
   if (words.count() != 3) return;
   using Otherwise = DotqmailCommand::Otherwise;
@@ -101,8 +89,8 @@ void parse_vdelivermail(const Words& words, DotqmailCommand& command) {
   if (words[2] == "delete") command.otherwise = Otherwise::discard;
 }
 
-// One word of options; false for one that is not known.
-bool take_options(std::string_view letters, DotqmailCommand& command) {
+// One word of options; false for an unknown one.
+bool parse_options(std::string_view letters, DotqmailCommand& command) {
   for (const char letter : letters) {
     switch (letter) {
       case 'p':
@@ -116,7 +104,7 @@ bool take_options(std::string_view letters, DotqmailCommand& command) {
       case 'N':
         break;
       default:
-        return false;  // -n delivers nothing and says so on standard output
+        return false;  // -n only prints what it would deliver
     }
   }
   return true;
@@ -129,13 +117,13 @@ void parse_fastforward(const Words& words, DotqmailCommand& command) {
       ++at;
       break;
     }
-    if (!take_options(after_bytes(words[at], 1), command)) return;
+    if (!parse_options(after_bytes(words[at], 1), command)) return;
   }
   if (at + 1 != words.count() || words[at].empty() || !command.table.append(words[at])) return;
   command.program = DotqmailCommand::Program::fastforward;
 }
 
-// With a program behind the text it bounces only if that exits 0.
+// With a program after the text, it bounces only if that exits 0.
 void parse_bouncesaying(const Words& words, DotqmailCommand& command) {
   if (words.count() != 2) return;
   command.text.assign_printable(words[1]);

@@ -1,12 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// rcpt/dotqmail_text.h - what a .qmail file says: its lines, and the commands whose end is known.
+// rcpt/dotqmail_text.h - the lines of a .qmail file, and its commands whose exit code can be known.
 //
 // As qmail-local reads it: blanks at the end of a line do not count, a line ends at its first NUL,
-// the first character says what it is.  Of the programs a line may call those are known that decide
-// by a table or a text whether they bounce: vpopmail's vdelivermail, vmailmgr's vdeliver,
-// fastforward, bouncesaying.  A command is taken apart as far as the shell's rules for words,
-// quotes and backslashes go; with anything more in it - variables, patterns, pipes, redirections -
-// it is one that is not known.
+// the first character says what it is.  Known are the programs that bounce or not by a table or a
+// text: vpopmail's vdelivermail, vmailmgr's vdeliver, fastforward, bouncesaying.  A command is
+// split by the shell's rules for words, quotes and backslashes; one with anything else in it -
+// variables, patterns, pipes, redirections - is unknown.
 //
 // Pure; no allocation.  Threads: none.  Manual: dot-qmail(5), qmail-verify(8).
 // Tests: tests/rcpt/dotqmail_text_test.cc, fuzz_dotqmail.cc
@@ -18,7 +17,6 @@
 #include <string_view>
 
 #include "rcpt/decision.h"
-#include "rcpt/fixed_text.h"
 
 namespace qv {
 
@@ -32,7 +30,7 @@ struct DotqmailLine {
     forward,      // `&address`, `address`
   };
   Kind kind = Kind::comment;
-  std::string_view text;   // of a program what stands behind the `|`, else the line
+  std::string_view text;   // of a program: the part after the `|`; else the line
   std::size_t number = 0;  // from 1, as an editor counts
 };
 
@@ -41,7 +39,7 @@ class DotqmailLines {
  public:
   explicit DotqmailLines(std::string_view text) : rest_(text) {}
 
-  // False after the last one; `line` is untouched then.
+  // False, with `line` unchanged, after the last one.
   [[nodiscard]] bool next(DotqmailLine& line);
 
  private:
@@ -55,9 +53,9 @@ struct DotqmailCommand {
     vdelivermail,  // `vdelivermail '' OTHERWISE`
     vdeliver,
     fastforward,  // `fastforward [-nNpPdD] TABLE`
-    bounce,       // `bouncesaying TEXT`, without a program to ask
+    bounce,       // `bouncesaying TEXT`, without a condition
   };
-  // What vdelivermail does with mail for nobody.
+  // What vdelivermail does with mail for unknown users.
   enum class Otherwise : std::uint8_t {
     deliver,  // to a maildir, an address, a program
     bounce,   // bounce-no-mailbox
@@ -66,12 +64,12 @@ struct DotqmailCommand {
   Program program = Program::unknown;
   Otherwise otherwise = Otherwise::deliver;
   bool pass_through = false;      // fastforward -p: exit 99 if it is in the table, 0 if it is not
-  bool use_default = false;       // fastforward -d: DEFAULT@HOST is looked for, not RECIPIENT
+  bool use_default = false;       // fastforward -d: looks up DEFAULT@HOST, not RECIPIENT
   FixedText<1023> table;          // fastforward's
   FixedText<kMaxReplyText> text;  // bouncesaying's: printable ASCII, other bytes are '?'
 };
 
-// What a program line calls.
+// The program that a line calls.
 [[nodiscard]] DotqmailCommand parse_dotqmail_command(std::string_view command);
 
 }  // namespace qv

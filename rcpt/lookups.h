@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: 0BSD
-// rcpt/lookups.h - what the decision has to ask the system, and nothing more.
+// rcpt/lookups.h - what a decision asks the system, and nothing more.
 //
 // The decision (rcpt/decide.h) is a pure function of an address, the control files and these
-// look-ups.  Whoever serves it may not know an answer yet: it then says `pending`, begins to find
+// look-ups.  An implementation that does not know an answer yet returns `pending`, begins to find
 // out, and runs the decision again, from its beginning, when it knows.  The decision asks the same
 // questions in the same order each time, so it ends after a bounded number of runs.
 //
-// An Error is always "cannot tell now", never "no".
+// An Error always means undecided, never "no".
 #ifndef QV_RCPT_LOOKUPS_H_
 #define QV_RCPT_LOOKUPS_H_
 
@@ -53,14 +53,13 @@ struct FileText {
 struct TableHit {
   std::string_view value;
   std::string_view key;     // the key that was found; empty: none
-  bool whole_only = false;  // only the whole address was asked
+  bool whole_only = false;  // only the whole address was looked up
 };
 
-// What the next hop of a relay domain thinks of an address.
+// What the next hop of a relay domain says about an address.
 struct NextHopAnswer {
   Why why = Why::probe_error;  // next_hop_accepts, ..., probe_error
-  // Its words; any bytes.  The view lives until the next look-up call.
-  std::string_view text;
+  std::string_view text;       // any bytes; lives until the next look-up call
 };
 
 class Lookups {
@@ -74,13 +73,13 @@ class Lookups {
   // missing or not absolute has an empty `home`.
   [[nodiscard]] virtual Result<Look> find_user(std::string_view name, Owner& owner) = 0;
 
-  // Does the home directory exist, and is it owned by owner.uid?  Looked at as the owner.
+  // Does the home directory exist, and is it owned by owner.uid?  Checked as the owner.
   [[nodiscard]] virtual Result<Look> owns_home(const Owner& owner) = 0;
 
-  // Is home/name a regular file (through symbolic links) that the owner may read?  Looked at as the
-  // owner.  Error: there may be something there, and it cannot be looked at.
-  // A name begins with ".qmail"; it has no NUL and no control character in it, no component over
-  // 255 bytes, and no dot but those that users/cdb put there and the first.  It may hold a '/', as
+  // Is home/name a regular file (through symbolic links) that the owner may read?  Checked as the
+  // owner.  Error: something may be there, and it cannot be looked at.
+  // A name begins with ".qmail".  It has no NUL or control character, no component over 255 bytes,
+  // and no dot but the first and those that users/cdb put there.  It may hold a '/', as
   // qmail-local's may: ".qmail-a/b" is b in the directory .qmail-a.
   [[nodiscard]] virtual Result<Look> has_file(const Owner& owner, std::string_view name) = 0;
 
@@ -89,31 +88,27 @@ class Lookups {
                                                FileText& text) = 0;
 
   // Which of the keys is in the cdb question.name, below the home or absolute?  Looked up as the
-  // owner, so that nothing of the table but `finding` leaves his hands; it is set on yes.  no:
-  // there is no such file.  Error: there may be one, and it cannot be used; a file that is no whole
-  // cdb among them.
+  // owner; only `finding`, which is set on yes, leaves the owner's process.  no: there is no such
+  // file.  Error: there may be one, and it cannot be used, for example because it is no whole cdb.
   [[nodiscard]] virtual Result<Look> find_key(const Owner& owner, const TableQuestion& question,
                                               TableFinding& finding) = 0;
 
-  // Has the table `type:name` this recipient?  Asked are the keys of maps/address_keys.h; `hit` is
-  // set on yes, and but for its value on no.  Error: the table cannot be asked.
-  [[nodiscard]] virtual Result<Look> find_recipient(std::string_view /*table*/,
-                                                    std::string_view /*address*/,
-                                                    std::string_view /*delimiters*/,
-                                                    TableHit& /*hit*/) {
-    return Error{Fault::config, 0, "no tables here"};
-  }
+  // Does the table `type:name` have this recipient?  It is asked for the keys of
+  // maps/address_keys.h.  `hit` is set on yes, and but for its value on no.  Error: the table
+  // cannot be asked.
+  [[nodiscard]] virtual Result<Look> find_recipient(std::string_view table,
+                                                    std::string_view address,
+                                                    std::string_view delimiters, TableHit& hit) = 0;
 
-  // What the server that a domain is relayed to says about `address`; `answer` is set on yes, which
-  // does not mean that it takes the address.  Never no.  Error: nobody can be asked.
-  [[nodiscard]] virtual Result<Look> ask_next_hop(std::string_view /*address*/,
-                                                  NextHopAnswer& /*answer*/) {
-    return Error{Fault::config, 0, "next hops are not asked"};
-  }
+  // What the server that a domain is relayed to says about `address`.  `answer` is set on yes,
+  // which does not mean that the server takes the address.  Never no.  Error: no server can be
+  // asked.
+  [[nodiscard]] virtual Result<Look> ask_next_hop(std::string_view address,
+                                                  NextHopAnswer& answer) = 0;
 
   // No name in the home that begins with ".qmail" is longer than this many bytes: has_file() is not
-  // asked about longer ones without a '/'.  A bound, not an answer: whoever does not know says 255.
-  [[nodiscard]] virtual std::size_t longest_name(const Owner& /*owner*/) { return kMaxFileName; }
+  // asked about longer ones without a '/'.  A bound, not an answer: 255 where it is not known.
+  [[nodiscard]] virtual std::size_t longest_name(const Owner& owner) = 0;
 };
 
 }  // namespace qv

@@ -8,51 +8,47 @@ namespace {
 
 constexpr std::size_t kUserLimit = 32;  // qmail-getpw: a login name is shorter than this
 
-// `owner` holds the record that was found.
+// `owner` is the record that was found.
 Next check_record(DecisionRun& run, const UserRecord& owner) {
   run.explain("users/cdb: ",
               owner.source == OwnerSource::exact ? "exact entry for " : "wildcard entry for ",
               Quoted{owner.matched}, ": user ", Quoted{owner.user.view()});
   run.decision.user.assign_cut(owner.user.view());
   if (owner.broken_at != 0) {
-    run.explain("users/cdb: the record is broken off or malformed (position ", owner.broken_at,
-                ")");
+    run.explain("users/cdb: the record is cut short or malformed (position ", owner.broken_at, ")");
     return run.decided(Why::table_error, owner.broken_at);
   }
   if (owner.uid == 0) {
-    // qmail-lspawn defers (QLX_ROOT): an operator can still mend the assignment.
+    // qmail-lspawn defers (QLX_ROOT): the operator can still correct the assignment.
     run.explain("users/cdb: uid 0: qmail delivers nothing as root");
     return run.decided(Why::table_error, 4);
   }
   return Next::go_on;
 }
 
-// The entry as `owner`; false where its name or home is longer than either can be.
-bool copy_entry(const Owner& entry, std::string_view dash, std::string_view rest,
-                UserRecord& owner) {
-  owner.user.clear();
-  owner.home.clear();
-  owner.dash.clear();
-  owner.ext.clear();
+// Is there such a login name?  `owner` is set on yes.
+Next look_up(DecisionRun& run, std::string_view name, std::string_view dash, std::string_view rest,
+             UserRecord& owner, Look& answer) {
+  Owner entry;
+  const Result<Look> found = run.in.lookups.find_user(name, entry);
+  if (run.answered(found, Why::passwd_error, 0, "passwd: ", Quoted{name}) == Next::stop) {
+    return Next::stop;
+  }
+  answer = found.value();
+  if (answer == Look::no) return Next::go_on;
   owner.uid = entry.uid;
   owner.gid = entry.gid;
+  owner.ext.clear();
   owner.broken_at = 0;
-  owner.rest = rest;
   owner.source = OwnerSource::passwd;
   owner.matched = {};
-  return owner.user.append(entry.user) && owner.home.append(entry.home) && owner.dash.append(dash);
+  owner.rest = rest;
+  const bool fits =
+      owner.user.assign(entry.user) && owner.home.assign(entry.home) && owner.dash.assign(dash);
+  return fits ? Next::go_on : run.decided(Why::passwd_error, 0);
 }
 
-// Is there such a login name?  `entry` is set on yes.
-Next look_up(DecisionRun& run, std::string_view name, Look& answer, Owner& entry) {
-  const Result<Look> found = run.in.lookups.find_user(name, entry);
-  if (!found.ok()) run.explain("passwd: ", Quoted{name}, ": ", found.error().what);
-  if (run.answered(found, Why::passwd_error, 0) == Next::stop) return Next::stop;
-  answer = found.value();
-  return Next::go_on;
-}
-
-// Is the user that was found one that receives mail, with a home of its own?
+// Does the user that was found receive mail, in a home of its own?
 Next check_home(DecisionRun& run, const UserRecord& owner, Look& answer) {
   const Quoted user{owner.user.view()};
   answer = Look::no;
@@ -61,10 +57,10 @@ Next check_home(DecisionRun& run, const UserRecord& owner, Look& answer) {
     return Next::go_on;
   }
   const Result<Look> owns = run.in.lookups.owns_home(owner_of(owner));
-  if (!owns.ok()) {
-    run.explain("passwd: ", user, ": cannot look at the home: ", owns.error().what);
+  if (run.answered(owns, Why::home_error, 0, "passwd: ", user, ": cannot look at the home") ==
+      Next::stop) {
+    return Next::stop;
   }
-  if (run.answered(owns, Why::home_error, 0) == Next::stop) return Next::stop;
   answer = owns.value();
   if (answer == Look::no) {
     run.explain("passwd: ", user, " does not own the home, or there is none: passed over");
@@ -79,35 +75,28 @@ Next try_user(DecisionRun& run, std::string_view local, std::size_t size, UserRe
   for (const char c : first_bytes(local, size)) {
     if (!name.append(ascii_lower(c))) return Next::go_on;
   }
-  Owner entry;
-  if (look_up(run, name.view(), answer, entry) == Next::stop) return Next::stop;
-  if (answer == Look::no) {
-    run.explain("passwd: no user ", Quoted{name.view()});
-    return Next::go_on;
-  }
   const std::string_view dash = size < local.size() ? "-" : "";
-  if (!copy_entry(entry, dash, after_bytes(local, size + 1), owner)) {
-    return run.decided(Why::passwd_error, 0);
-  }
-  return check_home(run, owner, answer);
-}
-
-// Nobody else's: it goes to the alias user.
-Next take_alias(DecisionRun& run, std::string_view local, UserRecord& owner) {
-  Owner entry;
-  Look answer = Look::no;
-  if (look_up(run, kAliasUser, answer, entry) == Next::stop) return Next::stop;
-  if (answer == Look::no || entry.uid == 0 || entry.home.empty()) {
-    run.explain("passwd: no user ", Quoted{local}, ", and no alias user with a home");
-    return run.decided(Why::unknown_user, 8);
-  }
-  if (!copy_entry(entry, "-", local, owner)) return run.decided(Why::passwd_error, 0);
-  run.explain("passwd: nobody's, so the alias user's, extension ", Quoted{local});
+  const std::string_view rest = after_bytes(local, size + 1);
+  if (look_up(run, name.view(), dash, rest, owner, answer) == Next::stop) return Next::stop;
+  if (answer == Look::yes) return check_home(run, owner, answer);
+  run.explain("passwd: no user ", Quoted{name.view()});
   return Next::go_on;
 }
 
-// The longest prefix that is a user, cut where a '-' stands; qmail-getpw's rule that a name is
-// shorter than 32 bytes bounds the number of questions.
+// The local part of no user belongs to the alias user.
+Next assign_to_alias(DecisionRun& run, std::string_view local, UserRecord& owner) {
+  Look answer = Look::no;
+  if (look_up(run, kAliasUser, "-", local, owner, answer) == Next::stop) return Next::stop;
+  if (answer == Look::no || owner.uid == 0 || owner.home.empty()) {
+    run.explain("passwd: no user ", Quoted{local}, ", and no alias user with a home");
+    return run.decided(Why::unknown_user, 8);
+  }
+  run.explain("passwd: no user's, so the alias user's, extension ", Quoted{local});
+  return Next::go_on;
+}
+
+// The longest prefix that is a user and ends before a '-' or at the end; qmail-getpw's rule that a
+// name is shorter than 32 bytes bounds the number of questions.
 Next find_in_passwd(DecisionRun& run, std::string_view local, UserRecord& owner) {
   std::size_t size = local.size() < kUserLimit ? local.size() : kUserLimit - 1;
   for (; size > 0; --size) {
@@ -118,7 +107,7 @@ Next find_in_passwd(DecisionRun& run, std::string_view local, UserRecord& owner)
     run.explain("passwd: user ", Quoted{owner.user.view()}, ", home ", Quoted{owner.home.view()});
     return Next::go_on;
   }
-  return take_alias(run, local, owner);
+  return assign_to_alias(run, local, owner);
 }
 
 }  // namespace

@@ -4,13 +4,14 @@
 #include <cstdint>
 #include <utility>
 
+#include "core/fault.h"
 #include "core/text.h"
 
 namespace qv {
 
 namespace {
 
-// Bytes; what is smaller stays in the caches by itself.
+// Bytes; a smaller table stays in the caches anyway.
 constexpr std::uint64_t kLargeTable = 1u << 20;
 
 // 2^32 - 1 means "no change" to the calls that set ids.
@@ -34,12 +35,6 @@ bool take_field(std::string_view& rest, bool& more, std::string_view& field) {
   return true;
 }
 
-template <std::size_t N>
-bool copy(std::string_view from, FixedText<N>& to) {
-  to.clear();
-  return to.append(from);
-}
-
 bool parse_id(std::string_view field, std::uint32_t& id) {
   std::uint64_t number = 0;
   if (!parse_decimal(field, kMaxUserId, number)) return false;
@@ -51,53 +46,22 @@ bool parse_id(std::string_view field, std::uint32_t& id) {
 std::uint8_t parse_fields(std::string_view bytes, UserRecord& record) {
   bool more = true;
   std::string_view field;
-  static_cast<void>(take_field(bytes, more, field));
-  if (!copy(field, record.user)) return 3;
-  if (!take_field(bytes, more, field)) return 3;
-  if (!parse_id(field, record.uid)) return 4;
-  if (!take_field(bytes, more, field)) return 4;
-  if (!parse_id(field, record.gid)) return 5;
-  if (!take_field(bytes, more, field)) return 5;
-  if (!copy(field, record.home) || !starts_with(field, "/")) return 6;
-  if (!take_field(bytes, more, field)) return 6;
-  if (!copy(field, record.dash)) return 7;
-  if (!take_field(bytes, more, field)) return 7;
-  if (!copy(field, record.ext)) return 7;
+  const auto next = [&] { return take_field(bytes, more, field); };
+  if (!next() || !record.user.assign(field) || !next()) return 3;
+  if (!parse_id(field, record.uid) || !next()) return 4;
+  if (!parse_id(field, record.gid) || !next()) return 5;
+  if (!record.home.assign(field) || !starts_with(field, "/") || !next()) return 6;
+  if (!record.dash.assign(field) || !next() || !record.ext.assign(field)) return 7;
   return 0;
 }
 
-}  // namespace
-
-void parse_user_record(std::string_view bytes, UserRecord& record) {
-  record.uid = 0;
-  record.gid = 0;
-  record.broken_at = parse_fields(bytes, record);
+template <std::size_t N>
+bool append_lower(std::string_view s, FixedText<N>& text) {
+  for (const char c : s) {
+    if (!text.append(ascii_lower(c))) return false;
+  }
+  return true;
 }
-
-UsersCdb::UsersCdb(std::string path) : file_(std::move(path), "users/cdb", has_empty_key) {}
-
-void UsersCdb::read_wildcards() {
-  wildcards_.reset();
-  const Result<const CdbFile*> cdb = file_.current();
-  if (!cdb.ok() || cdb.value() == nullptr) return;
-  std::string_view characters;
-  const Result<Answer> answer = cdb.value()->find({}, characters);
-  if (!answer.ok() || answer.value() == Answer::absent) return;
-  for (const char c : characters) wildcards_.set(static_cast<unsigned char>(c));
-}
-
-Change UsersCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
-  const Change change = file_.refresh(now_us, problems);
-  if (change == Change::changed) read_wildcards();
-  return change;
-}
-
-Result<Answer> UsersCdb::exists() const {
-  QV_TRY(const CdbFile* cdb, file_.current());
-  return cdb == nullptr ? Answer::absent : Answer::found;
-}
-
-namespace {
 
 // `!`, the local part in lower case, NUL; and the hash of each beginning of it.
 class LocalKey {
@@ -129,6 +93,58 @@ class LocalKey {
 };
 
 }  // namespace
+
+Result<std::optional<CdbFile>> WatchedCdb::read(SourceStamp& seen) const {
+  // Taken before the file is opened: another file in between has another stamp.
+  seen = {take_stamp(path_.c_str()), path_};
+  Result<CdbFile> cdb = CdbFile::open(path_.c_str());
+  if (!cdb.ok() && errno_means_absent(cdb.error().errnum)) {
+    if (missing_ != nullptr) return Error{Fault::config, 0, missing_};
+    return std::optional<CdbFile>{};
+  }
+  if (!cdb.ok()) return cdb.error();
+  QV_TRY_VOID(check_(cdb.value()));
+  return std::optional<CdbFile>(std::move(cdb).value());
+}
+
+Change WatchedCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
+  const Reload came =
+      cdb_.refresh(now_us, [this](auto& files) { return read(files.emplace_back()); });
+  if (came == Reload::failed) {
+    cdb_.drop();
+    if (std::string text = cdb_.take_trouble(); !text.empty()) {
+      problems.push_back({name_, 0, std::move(text)});
+    }
+  }
+  return came == Reload::none ? Change::none : Change::changed;
+}
+
+Result<const CdbFile*> WatchedCdb::current() const {
+  const std::optional<CdbFile>* cdb = cdb_.value();
+  if (cdb == nullptr) return *cdb_.error();
+  return *cdb ? &**cdb : nullptr;
+}
+
+void parse_user_record(std::string_view bytes, UserRecord& record) {
+  record.uid = 0;
+  record.gid = 0;
+  record.broken_at = parse_fields(bytes, record);
+}
+
+UsersCdb::UsersCdb(std::string path)
+    : WatchedCdb(std::move(path), "users/cdb", has_empty_key, nullptr) {}
+
+Change UsersCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
+  const Change change = WatchedCdb::refresh(now_us, problems);
+  if (change == Change::none) return change;
+  wildcards_.reset();
+  const Result<const CdbFile*> cdb = current();
+  std::string_view characters;
+  if (cdb.ok() && cdb.value() != nullptr && cdb.value()->find({}, characters).ok()) {
+    for (const char c : characters) wildcards_.set(static_cast<unsigned char>(c));
+  }
+  return change;
+}
 
 Owner owner_of(const UserRecord& record) {
   return {record.user.view(), record.uid,    record.gid,
@@ -177,22 +193,40 @@ void CdbPrefetch::fetch_record() const {
 }
 
 CdbPrefetch UsersCdb::prefetch(std::string_view local) const {
-  const Result<const CdbFile*> cdb = file_.current();
+  const Result<const CdbFile*> cdb = current();
   if (!cdb.ok()) return {};
   return CdbPrefetch(cdb.value(), "!", local, std::string_view("", 1));
 }
 
 Result<Answer> UsersCdb::find(std::string_view local, UserRecord& record) const {
-  QV_TRY(const CdbFile* cdb, file_.current());
+  QV_TRY(const CdbFile* cdb, current());
   if (cdb == nullptr) return Answer::absent;
   std::string_view value;
   QV_TRY(const Answer answer, search(*cdb, local, record, value));
   if (answer == Answer::absent) return answer;
   parse_user_record(value, record);
-  // A file cut short after the key was found reads as zeros, which look like empty fields; the
-  // table then knows that it is torn.
+  // A file cut short after the key was found reads as zeros, which look like empty fields;
+  // still_whole() notices that.
   QV_TRY_VOID(cdb->still_whole());
   return answer;
+}
+
+AliasKeys::AliasKeys(std::string_view user, std::string_view host) {
+  const std::string_view parts[][2] = {{user, host}, {{}, host}, {user, {}}};
+  for (const auto& [of_user, of_host] : parts) {
+    auto& key = texts_[count_];
+    if (key.assign(":") && append_lower(of_user, key) && key.append('@') &&
+        append_lower(of_host, key)) {
+      views_[count_++] = key.view();
+    }
+  }
+}
+
+Result<Answer> FastforwardCdb::find(std::string_view user, std::string_view host) const {
+  QV_TRY(const CdbFile* cdb, current());
+  const AliasKeys keys(user, host);
+  QV_TRY(const TableFinding found, find_first_key(*cdb, TableKind::aliases, keys.view(), 0));
+  return found.answer;
 }
 
 }  // namespace qv

@@ -54,10 +54,6 @@ int exit_code_of(Verdict verdict) {
 
 }  // namespace
 
-void Explain::Steps::print() const {
-  for (const std::string& step : steps_) std::printf("  %s\n", step.c_str());
-}
-
 Result<void> Explain::post_jail(std::string& detail) {
   QV_TRY_VOID(VerifyProcess::post_jail(detail));
   const auto print_notice = [](std::string_view line) {
@@ -87,7 +83,7 @@ void Explain::next() {
 }
 
 void Explain::report(const Decision& decision) {
-  steps_.print();
+  for (const std::string& step : steps_) std::printf("  %s\n", step.c_str());
   const std::string user(decision.user.view());
   std::printf("  => %s (why=%s, position %d%s%s)\n",
               std::string(verdict_phrase(decision.verdict())).c_str(),

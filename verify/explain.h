@@ -31,22 +31,12 @@ class Explain final : public VerifyProcess {
   [[nodiscard]] int exit_code() const override;
 
  private:
-  class Steps final : public Explanation {
-   public:
-    void begin() override { steps_.clear(); }
-    void step(std::string_view sentence) override { steps_.emplace_back(sentence); }
-    void print() const;
-
-   private:
-    std::vector<std::string> steps_;
-  };
-
   void next();
   void report(const Decision& decision);
 
   std::span<char* const> addresses_;
   std::size_t at_ = 0;
-  Steps steps_;
+  Explanation steps_;
   std::optional<Verifier> verifier_;
   Loop::Owned turn_;
   int exit_code_ = 0;

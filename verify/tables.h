@@ -27,9 +27,9 @@
 #include "maps/address_keys.h"
 #include "maps/open.h"
 #include "maps/proxy_client.h"
+#include "rcpt/config.h"
 #include "rcpt/lookups.h"
 #include "rcpt/users_cdb.h"
-#include "rcpt/verifymaps.h"
 #include "verify/cached_lookup.h"
 
 namespace qv {

@@ -11,9 +11,17 @@
 #include <vector>
 
 #include "maps/address_keys.h"
+#include "rcpt/decide.h"
 #include "rcpt/lookups.h"
 
 namespace qv {
+
+// The sentences, a line each.
+inline std::string join(const Explanation& steps) {
+  std::string text;
+  for (const std::string& step : steps) text += step + "\n";
+  return text;
+}
 
 class FakeLookups final : public Lookups {
  public:

@@ -14,12 +14,6 @@ namespace {
 
 using namespace std::string_literals;
 
-class CollectedSteps final : public Explanation {
- public:
-  void step(std::string_view sentence) override { text += std::string(sentence) + "\n"; }
-  std::string text;
-};
-
 class ContentsTest : public testing::Test {
  protected:
   ContentsTest() {
@@ -263,12 +257,12 @@ TEST_F(Fastforward, WhatIsLateIsAskedForAgainAndEndsTheSame) {
 
 TEST_F(Fastforward, TheExplanationNamesFileAndLine) {
   system_.add_file("/joe/.qmail-v-default", "#\n|fastforward -d /etc/a.cdb\n");
-  CollectedSteps steps;
+  Explanation steps;
   static_cast<void>(run("x@v.example", &steps));
-  EXPECT_NE(steps.text.find("home: \"/joe\": \".qmail-v-default\", line 2: fastforward: \"x\"@"
-                            "\"v.example\" is in \"/etc/a.cdb\"\n"),
+  EXPECT_NE(join(steps).find("home: \"/joe\": \".qmail-v-default\", line 2: fastforward: \"x\"@"
+                             "\"v.example\" is in \"/etc/a.cdb\"\n"),
             std::string::npos)
-      << steps.text;
+      << join(steps);
 }
 
 }  // namespace

@@ -13,12 +13,6 @@
 namespace qv {
 namespace {
 
-class CollectedSteps final : public Explanation {
- public:
-  void step(std::string_view sentence) override { text += std::string(sentence) + "\n"; }
-  std::string text;
-};
-
 // "unknown-user 14 joe": word, position, controlling user.
 std::string show(const Decision& decision) {
   if (decision.pending) return "pending";
@@ -570,7 +564,7 @@ TEST_F(DecideTest, TheExplanationNamesFileAndLine) {
     const char* sentence;
   } rows[] = {
       {"joe@local.example", "control/locals:2: \"local.example\" is local, local part \"joe\"\n"},
-      {"joe", "control/me:1: no @ in it, judged as \"joe@me.example\"\n"},
+      {"joe", "control/me:1: no @ in it, decided as \"joe@me.example\"\n"},
       {"joe%local.example@hack.example",
        "control/percenthack:1: rewritten to \"joe@local.example\"\n"},
       {"a@x.sub.example",
@@ -581,16 +575,16 @@ TEST_F(DecideTest, TheExplanationNamesFileAndLine) {
       {"joe@local.example", "passwd: user \"joe\", home \"/home/joe\"\n"},
       {"root@local.example", "passwd: \"root\" is uid 0 or has no home: passed over\n"},
       {"mail@local.example", "passwd: \"mail\" does not own the home"},
-      {"who@local.example", "passwd: nobody's, so the alias user's, extension \"who\"\n"},
+      {"who@local.example", "passwd: no user's, so the alias user's, extension \"who\"\n"},
       {"who@local.example",
        "home: \"/var/qmail/alias\" does not have \".qmail-default\"\n"
        "verdict: unknown-user: no user, .qmail file, alias or table takes this address\n"},
       {"j\n@local.example", "address: \"j\\x0a@local.example\" is empty or holds a control"},
   };
   for (const auto& row : rows) {
-    CollectedSteps steps;
+    Explanation steps;
     static_cast<void>(run(row.address, &steps));
-    EXPECT_NE(steps.text.find(row.sentence), std::string::npos) << row.sentence << steps.text;
+    EXPECT_NE(join(steps).find(row.sentence), std::string::npos) << row.sentence << join(steps);
   }
 }
 
@@ -598,10 +592,11 @@ TEST_F(DecideTest, TheExplanationChangesNothing) {
   load();
   for (const char* address :
        {"joe@local.example", "who", "a@b.example", "\n", "a%b%c@hack.example"}) {
-    CollectedSteps steps;
+    Explanation steps;
     const std::string without = show(run(address));
     EXPECT_EQ(show(run(address, &steps)), without);
-    EXPECT_TRUE(std::all_of(steps.text.begin(), steps.text.end(),
+    const std::string text = join(steps);
+    EXPECT_TRUE(std::all_of(text.begin(), text.end(),
                             [](char c) { return c == '\n' || (c >= ' ' && c <= '~'); }));
   }
 }

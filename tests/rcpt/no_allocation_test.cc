@@ -54,6 +54,7 @@ class Plain final : public Lookups {
     answer = {Why::next_hop_refuses, "no such user"};
     return Look::yes;
   }
+  std::size_t longest_name(const Owner&) override { return kMaxFileName; }
   const CdbFile* table = nullptr;
 };
 

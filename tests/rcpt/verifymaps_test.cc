@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "rcpt/verifymaps.h"
-
 #include <gtest/gtest.h>
+
+#include "rcpt/config.h"
 
 namespace qv {
 namespace {
