@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// verify/cached_lookup.h - look-ups whose answer takes a while: asked once, remembered for a while.
+// verify/cached_lookup.h - look-ups that take time: joined, and their answers remembered.
 //
 // A decision may use an answer that was asked for no longer than the time to live before its query
-// came in.  An older one is asked for again; the decision is pending meanwhile and is run again
+// came in.  An older one is asked for again; the decision is pending meanwhile, and is run again
 // when the answer is there.  Equal questions are joined: one is under way, however many wait.
 //
-// Threads: none.  Blocking: never.  Bounded: entries, but for those that somebody waits for.
+// Threads: none.  Blocking: never.  Bounded: entries, but for those that queries wait for.
 // Tests: tests/verify/cached_lookup_test.cc, tests/verify/homes_test.cc
 #ifndef QV_VERIFY_CACHED_LOOKUP_H_
 #define QV_VERIFY_CACHED_LOOKUP_H_
@@ -29,16 +29,16 @@
 
 namespace qv {
 
-// A bounded number of values by name; the one not asked for longest is dropped first.
+// A bounded number of values by name; the least recently used one is dropped first.
 //
-// V has is_busy(): a busy value is never dropped, so there may be more than the limit while more
-// than the limit are busy.  Pointers to a value stay valid until it is dropped.
+// V has is_busy(): a busy value is never dropped, so there may be more than the limit while that
+// many are busy.  Pointers to a value stay valid until it is dropped.
 template <class V>
 class LruCache {
  public:
   explicit LruCache(std::size_t limit) : limit_(limit) {}
 
-  // The value of that name, now the most recent; nullptr where there is none.
+  // The value of that name, now the most recently used; nullptr where there is none.
   [[nodiscard]] V* find(std::string_view name) {
     const auto hit = index_.find(name);
     if (hit == index_.end()) return nullptr;
@@ -88,10 +88,10 @@ class LruCache {
   std::unordered_map<std::string_view, typename Order::iterator> index_;
 };
 
-// What hangs as one: the homes of one owner, a table, a next hop, the name services.
+// What can hang together: the homes of one owner, a table, a next hop, the name services.
 using Lane = std::uint64_t;
 enum class LaneKind : std::uint8_t { password_file, name_service, owner, table, next_hop };
-// `which` is an id, or a hash: two that meet in one lane share its places.
+// `which` is an id, or a hash: two that collide share the places of a lane.
 constexpr Lane lane_of(LaneKind kind, std::uint64_t which) {
   constexpr unsigned kBits = 56;
   return static_cast<Lane>(kind) << kBits | (which & ((Lane{1} << kBits) - 1));
@@ -110,17 +110,17 @@ struct PendingLookup {
   [[nodiscard]] bool is_busy() const { return asking || !waiting.empty(); }
 };
 
-// What all look-ups of one verifier share: the query that is being decided, and who asks.
+// What all look-ups of one verifier share: the query that is being decided, and the helpers.
 class PendingLookups {
  public:
-  // A look-up that timed out is not tried again for this long: queries about a home that hangs are
-  // undecided at once, and the helpers are free for others.
+  // A look-up that timed out is not repeated for this long: queries about a home that hangs are
+  // undecided at once, and the helpers stay free for others.
   static constexpr std::int64_t kHoldTimeoutUs = 5000000;
 
   // Called with the number of each decision that is to be run again.
   using Ready = std::function<void(std::uint32_t)>;
 
-  // `ttl_us`: see above.  REQUIRES: `loop` and `pool` outlive this object.
+  // `ttl_us`: the time to live.  REQUIRES: `loop` and `pool` outlive this object.
   PendingLookups(Loop& loop, helper::Pool& pool, std::int64_t ttl_us, Ready ready)
       : loop_(loop), pool_(pool), ttl_us_(ttl_us), ready_(std::move(ready)) {}
 
@@ -135,30 +135,30 @@ class PendingLookups {
   }
   void set_fresh(PendingLookup& lookup) const { lookup.at_us = asked_at_us_; }
 
-  // The current query cannot go on without it.
+  // The current query has to wait for it.
   void wait_for(PendingLookup& lookup) { waits_for_ = &lookup; }
   // What the current query waits for.  REQUIRES: a look-up for it has answered Look::pending.
   [[nodiscard]] PendingLookup* waits_for() const { return waits_for_; }
 
-  // Asks a helper unless that is under way.  `take` gets the reply, stores it beside `lookup`, and
-  // returns the Error to remember instead, if any.
-  // REQUIRES: `lookup` outlives the question (is_busy()).
-  template <class Take>
-  void ask(PendingLookup& lookup, const helper::Request& request, Take take) {
+  // Asks a helper unless that is under way.  `store` stores the reply beside `lookup`, or returns
+  // the Error to remember.  REQUIRES: `lookup` outlives the question (is_busy()).
+  template <class Store>
+  void ask(PendingLookup& lookup, const helper::Request& request, Store store) {
     if (lookup.asking) return;
     lookup.asking = true;
     const std::int64_t now = loop_.now_us();
-    pool_.ask(request, [this, &lookup, now, take](Result<helper::Reply> reply) {
-      settle(lookup, now, reply.ok() ? take(std::move(reply).value()) : reply.error());
+    pool_.ask(request, [this, &lookup, now, store](Result<helper::Reply> reply) {
+      settle(lookup, now, reply.ok() ? store(std::move(reply).value()) : reply.error());
     });
   }
 
-  // The answer is there, as old as `at_us`, or the Error to remember.  Runs again who waits.
-  void settle(PendingLookup& lookup, std::int64_t at_us, const Result<void>& taken) {
+  // The look-up has ended: its answer, as old as `at_us`, is stored, or there is an Error.  Runs
+  // the waiting decisions again.
+  void settle(PendingLookup& lookup, std::int64_t at_us, const Result<void>& stored) {
     lookup.asking = false;
     lookup.at_us = at_us;
     lookup.error.reset();
-    if (!taken.ok()) lookup.error = taken.error();
+    if (!stored.ok()) lookup.error = stored.error();
     // A decision that is run again may wait for the same look-up again, or be the last to need it.
     for (const std::uint32_t number : std::exchange(lookup.waiting, {})) ready_(number);
   }
@@ -186,8 +186,8 @@ class CachedLookup {
   CachedLookup(PendingLookups& lookups, std::size_t limit) : lookups_(lookups), entries_(limit) {}
 
   // The answer for `key`; nullptr: the current query has to wait for it; Error: there is none.
-  // The pointer is valid until the next find().  Where a question has to be asked, `start(entry)`
-  // asks it, never settles it at once, and returns the Error if it cannot be asked.
+  // The pointer is valid until the next find().  `start(entry)` asks the question where that is
+  // needed; it never settles it at once, and returns an Error if it cannot be asked.
   // REQUIRES: a key has the same lane each time.
   template <class Start>
   [[nodiscard]] Result<const V*> find(std::string_view key, Lane lane, Start start) {
@@ -206,17 +206,24 @@ class CachedLookup {
     return &entry->value;
   }
 
-  // The same, asked of a helper: `make(entry)` returns the Result<helper::Request>, `take` stores
-  // the reply, or returns the Error to remember.
-  template <class Make>
+  // The same, asked of a helper: `make(entry)` returns the Result<helper::Request>; `store(reply,
+  // value)` stores the reply, or returns the Error to remember.
+  template <class Make, class Store>
   [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Lane lane, Make make,
-                                                Result<void> (*take)(helper::Reply reply,
-                                                                     V& value)) {
+                                                Store store) {
     return find(key, lane, [&](Entry& entry) -> Result<void> {
       QV_TRY(const helper::Request request, make(entry));
-      lookups_.ask(entry, request, [&entry, take](helper::Reply reply) {
-        return take(std::move(reply), entry.value);
+      lookups_.ask(entry, request, [&entry, store](helper::Reply reply) {
+        return store(std::move(reply), entry.value);
       });
+      return {};
+    });
+  }
+  // The reply is the value.
+  template <class Make>
+  [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Lane lane, Make make) {
+    return find_by_helper(key, lane, make, [](helper::Reply reply, V& value) -> Result<void> {
+      value = std::move(reply);
       return {};
     });
   }
@@ -228,7 +235,7 @@ class CachedLookup {
     return usable ? &entry->value : nullptr;
   }
 
-  // Forgets everything that nobody waits for.
+  // Forgets everything that no query waits for.
   void forget() { entries_.clear(); }
 
  private:

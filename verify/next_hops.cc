@@ -3,6 +3,7 @@
 
 #include <cerrno>
 #include <functional>
+#include <optional>
 #include <utility>
 
 #include "core/text.h"
@@ -17,46 +18,38 @@ using address_verify::Recipient;
 
 constexpr std::int64_t kMillisecondUs = 1000;
 
-const NextHopAnswer kNonsense{Why::probe_error, "qmail-probe does not talk its protocol"};
+const NextHopAnswer kNonsense{Why::probe_error, "qmail-probe violates its protocol"};
 const NextHopAnswer kPending{Why::probe_pending, "the next hop is being asked"};
 
-// The words of probe/service.h.
-Why why_of_defer(std::string_view word) {
-  constexpr std::pair<std::string_view, Why> kWords[] = {
-      {"probe-pending", Why::probe_pending},
-      {"accept-all", Why::accept_all_undecided},
-      {"unreachable", Why::unreachable},
-      {"sender-refused", Why::sender_refused},
-      {"busy", Why::probe_busy},
-      {"not-probed", Why::not_probed},
-      {"table-error", Why::probe_error},
-  };
-  for (const auto& [known, why] : kWords) {
-    if (word == known) return why;
-  }
-  return Why::next_hop_defers;
-}
-
-// nullopt: the reply contradicts itself.  What is valid or not needs a word known to mean that.
+// nullopt: the reply contradicts itself.  A yes or no needs a word that is known to mean it.
 std::optional<Why> why_of(const address_verify::Reply& reply) {
-  switch (reply.recipient) {
-    case Recipient::ok:
-      if (reply.why == "probe") return Why::next_hop_accepts;
-      if (reply.why == "accept-all") return Why::accept_all;
-      if (reply.why == "backup-mx") return Why::backup_mx;
-      return std::nullopt;
-    case Recipient::bounce:
-      if (reply.why == "probe") return Why::next_hop_refuses;
-      return std::nullopt;
-    case Recipient::todo:
-      return Why::probe_pending;
-    case Recipient::defer:
-      return why_of_defer(reply.why);
+  // The words of probe/service.h.
+  static constexpr struct {
+    Recipient recipient;
+    std::string_view word;
+    Why why;
+  } kReasons[] = {
+      {Recipient::ok, "probe", Why::next_hop_accepts},
+      {Recipient::ok, "accept-all", Why::accept_all},
+      {Recipient::ok, "backup-mx", Why::backup_mx},
+      {Recipient::bounce, "probe", Why::next_hop_refuses},
+      {Recipient::defer, "probe-pending", Why::probe_pending},
+      {Recipient::defer, "accept-all", Why::accept_all_undecided},
+      {Recipient::defer, "unreachable", Why::unreachable},
+      {Recipient::defer, "sender-refused", Why::sender_refused},
+      {Recipient::defer, "busy", Why::probe_busy},
+      {Recipient::defer, "not-probed", Why::not_probed},
+      {Recipient::defer, "table-error", Why::probe_error},
+  };
+  for (const auto& [recipient, word, why] : kReasons) {
+    if (reply.recipient == recipient && reply.why == word) return why;
   }
+  if (reply.recipient == Recipient::todo) return Why::probe_pending;
+  if (reply.recipient == Recipient::defer) return Why::next_hop_defers;
   return std::nullopt;
 }
 
-// What a message says, with views into it.
+// The answer in a message, with views into it.
 NextHopAnswer read_reply(std::string_view message, RequestClient::Sense& sense) {
   AttributeDecoder decoder;
   address_verify::Reply reply;
@@ -65,17 +58,14 @@ NextHopAnswer read_reply(std::string_view message, RequestClient::Sense& sense) 
       !address_verify::parse_reply(decoder, message, reply)) {
     return kNonsense;
   }
-  if (reply.status != address_verify::kStatusOk) {
-    sense = RequestClient::Sense::good;
-    return {Why::probe_error, "qmail-probe does not answer this question"};
-  }
-  const std::optional<Why> why = why_of(reply);
+  const bool is_refused = reply.status != address_verify::kStatusOk;
+  const std::optional<Why> why = is_refused ? Why::probe_error : why_of(reply);
   if (!why) return kNonsense;
   sense = RequestClient::Sense::good;
-  return {*why, reply.reason};
+  return {*why, is_refused ? "qmail-probe does not answer this question" : reply.reason};
 }
 
-// `asked_twice`: qmail-probe has said before that the next hop is being asked.
+// `asked_twice`: qmail-probe has answered before that the next hop is being asked.
 NextHopAnswer failure(const Error& error, bool asked_twice) {
   if (error.fault == Fault::protocol) return kNonsense;
   const bool late = error.errnum == ETIMEDOUT;
@@ -83,19 +73,16 @@ NextHopAnswer failure(const Error& error, bool asked_twice) {
   if (asked_twice && (late || too_many)) return kPending;
   if (late) return {Why::probe_error, "qmail-probe does not answer in time"};
   if (too_many) return {Why::probe_error, "too many questions for qmail-probe"};
-  return {Why::probe_error, "qmail-probe is not there"};
+  return {Why::probe_error, "qmail-probe cannot be reached"};
 }
 
 }  // namespace
 
-RequestClient& NextHops::client(std::optional<RequestClient>& which, std::size_t connections) {
-  if (!which) {
-    which.emplace(loop_, settings_.address,
-                  RequestClientLimits{
-                      .connections = connections, .queue = kMaxQueued, .max_reply = kMaxReply},
-                  AttributeFraming::of(address_verify::kProtocol, {.message = kMaxReply}));
-  }
-  return *which;
+RequestClient NextHops::make_client(Loop& loop, const StreamAddress& address,
+                                    std::size_t connections) {
+  return RequestClient(loop, address,
+                       {.connections = connections, .queue = kMaxQueued, .max_reply = kMaxReply},
+                       AttributeFraming::of(address_verify::kProtocol, {.message = kMaxReply}));
 }
 
 // A temporary result goes to the current waiters and is never remembered.
@@ -112,7 +99,7 @@ void NextHops::ask(std::string address, Entry& entry, std::int64_t end_us, bool 
   if (twice && wait_ms <= 0) return settle(entry, kPending);
   std::string request;
   address_verify::append_query(request, address, static_cast<std::uint32_t>(wait_ms));
-  RequestClient& asked = twice ? client(patient_, kMaxWaiting) : client(quick_, kMaxAsking);
+  RequestClient& asked = twice ? patient_ : quick_;
   asked.ask(std::move(request), end_us + kGraceUs,
             [this, &entry, end_us, twice,
              address = std::move(address)](const Result<std::string_view>& reply) {
@@ -130,7 +117,7 @@ void NextHops::ask(std::string address, Entry& entry, std::int64_t end_us, bool 
 
 Result<Look> NextHops::ask_next_hop(std::string_view address, NextHopAnswer& answer) {
   const auto start = [&](Entry& entry) -> Result<void> {
-    ask(std::string(address), entry, loop_.now_us() + settings_.wait_us, false);
+    ask(std::string(address), entry, loop_.now_us() + wait_us_, false);
     return {};
   };
   const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);

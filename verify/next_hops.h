@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // verify/next_hops.h - what the next hops of relay domains say, by way of qmail-probe.
 //
-// An address is asked about at most twice: first for what qmail-probe knows, which it says at once;
-// where that is nothing yet, once more for what it finds out within PROBE_WAIT.  The second kind
-// has connections of its own, so that a silent next hop does not hold up answers that are known.
+// qmail-probe is asked about an address at most twice: first for what it knows, which it answers at
+// once; if that is nothing yet, once more for what it finds out within PROBE_WAIT.  The second kind
+// of question has connections of its own, so that a silent next hop does not hold up known answers.
 //
-// A yes or no is remembered as long as a look into a home is.  Anything else goes to the queries
-// that wait for it and is not remembered, so that what qmail-probe finds out is heard soon.
+// A yes or no is remembered as long as the answers of helpers.  A temporary result goes to the
+// queries that wait for it and is never remembered, so that later ones get what qmail-probe finds
+// out.
 //
 // Threads: none.  Blocking: never.  Bounded: answers, connections, questions, time.
 // Tests: tests/verify/next_hops_test.cc, tests/e2e/verifyprobe.py
@@ -14,7 +15,6 @@
 #define QV_VERIFY_NEXT_HOPS_H_
 
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -36,8 +36,8 @@ class NextHops {
  public:
   static constexpr std::size_t kMaxAnswers = 4096;
   static constexpr std::size_t kMaxReply = 8192;   // bytes
-  static constexpr std::size_t kMaxAsking = 16;    // connections for what is known
-  static constexpr std::size_t kMaxWaiting = 64;   // connections for what is not
+  static constexpr std::size_t kMaxAsking = 16;    // connections for known answers
+  static constexpr std::size_t kMaxWaiting = 64;   // connections for those not known yet
   static constexpr std::size_t kMaxQueued = 1000;  // of either kind
   // On top of PROBE_WAIT, for a qmail-probe that is late.
   static constexpr std::int64_t kGraceUs = 500000;
@@ -46,13 +46,15 @@ class NextHops {
   NextHops(PendingLookups& lookups, Loop& loop, NextHopSettings settings)
       : lookups_(lookups),
         loop_(loop),
-        settings_(std::move(settings)),
-        answers_(lookups, kMaxAnswers) {}
+        wait_us_(settings.wait_us),
+        answers_(lookups, kMaxAnswers),
+        quick_(make_client(loop, settings.address, kMaxAsking)),
+        patient_(make_client(loop, settings.address, kMaxWaiting)) {}
 
   // As in class Lookups.
   [[nodiscard]] Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& answer);
 
-  // Forgets everything that nobody waits for.
+  // Forgets everything that no query waits for.
   void forget() { answers_.forget(); }
 
  private:
@@ -62,18 +64,18 @@ class NextHops {
   };
   using Entry = CachedLookup<Answer>::Entry;
 
-  // `twice`: what qmail-probe did not know at first, to be waited for until `end_us`.
+  // `twice`: qmail-probe did not know the answer at first, and may take until `end_us` now.
   void ask(std::string address, Entry& entry, std::int64_t end_us, bool twice);
   void settle(Entry& entry, const NextHopAnswer& said);
-  [[nodiscard]] RequestClient& client(std::optional<RequestClient>& which, std::size_t connections);
+  [[nodiscard]] static RequestClient make_client(Loop& loop, const StreamAddress& address,
+                                                 std::size_t connections);
 
   PendingLookups& lookups_;
   Loop& loop_;
-  const NextHopSettings settings_;
+  const std::int64_t wait_us_;
   CachedLookup<Answer> answers_;
-  // Made when they are wanted: most sites have no use for them.
-  std::optional<RequestClient> quick_;
-  std::optional<RequestClient> patient_;
+  RequestClient quick_;
+  RequestClient patient_;
 };
 
 }  // namespace qv

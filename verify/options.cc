@@ -1,10 +1,16 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/options.h"
 
+#include <cstdio>
+#include <cstring>
+
 #include "core/text.h"
 #include "event/listen.h"
+#include "process/jail.h"
+#include "rcpt/users_cdb.h"
 #include "udpbits.h"
 #include "verify/stream_service.h"
+#include "verify/tables.h"
 
 namespace qv {
 
@@ -15,9 +21,10 @@ using namespace setting;
 constexpr std::int64_t kSecondUs = 1000000;
 
 std::string check_address(std::string_view word) {
-  if (listen_kind(word) == ListenKind::stream) {
-    if (parse_stream_entry(word).ok()) return {};
-    return "behind the protocol stands unix:/PATH, inet:IP:PORT or inet:[IPv6]:PORT";
+  std::string_view rest = word;
+  if (parse_stream_protocol(rest)) {
+    if (parse_stream_address(rest).ok()) return {};
+    return "after the protocol comes unix:/PATH, inet:IP:PORT or inet:[IPv6]:PORT";
   }
   return parse_endpoint(word, kVerifyPort).ok() ? "" : "is not IP:PORT, [IPv6]:PORT, unix:/PATH";
 }
@@ -31,6 +38,18 @@ SettingValue probe_socket(StreamAddress& member) {
     member = std::move(address).value();
     return {};
   }};
+}
+
+// Not a mistake: qmail-probe may be started later.
+void look_for_probe(const StreamAddress& address) {
+  bool in_progress = false;
+  const Result<Fd> fd = start_connect(address, in_progress);
+  if (fd.ok()) return;
+  std::fprintf(
+      stderr,
+      "qmail-verify: note: control/verifyprobe names domains, and no server answers on %s: "
+      "%s\n",
+      address.text.c_str(), strerror(fd.error().errnum));
 }
 
 }  // namespace
@@ -48,17 +67,17 @@ std::vector<Setting> verify_settings(Options& o) {
            "account the daemon becomes when it is started by root, or :UID:GID", "VERIFYUSER",
            kOfProcess},
           {"legacytemp", choice(o.legacytemp, "ok nok silent"), "ok",
-           "answer to a legacy client where the true one is undecided"},
+           "answer to a legacy client where the address is undecided"},
           {"log", choice(o.log, "all reject none"), "all", "decisions to log on standard error", "",
            kOfProcess},
           {"cachettl", number(o.cache_ttl_us, 0, 3600, kSecondUs), "1",
-           "seconds that what was seen in passwd or a home may be reused; 0: not at all"},
+           "seconds that answers about accounts and homes may be reused; 0: not at all"},
           {"looktimeout", number(o.look_timeout_us, 1, 60, kSecondUs), "2",
-           "seconds a look into a home or a name service may take"},
+           "seconds that a look-up in a home or a name service may take"},
           {"helpers", number(o.helpers, 1, 64), "4",
            "processes that look into homes and ask name services"},
           {"verify_fastforwardcdb", path(o.fastforward_cdb, true), "",
-           "setforward's cdb that says which addresses alias/.qmail-default takes"},
+           "setforward's cdb of the addresses that alias/.qmail-default takes"},
           {"proxymap", text(o.proxymap, check_stream_address), "unix:$qmailhome/proxymap/proxymap",
            "qmail-proxymap's socket, unix:/PATH or inet:IP:PORT"},
           {"dotqmail", choice("read exists", [&](std::size_t i) { dotqmail.read = i == 0; }),
@@ -71,7 +90,24 @@ std::vector<Setting> verify_settings(Options& o) {
           {"probe_socket", probe_socket(o.next_hops.address), "unix:$qmailhome/probe/verify",
            "where qmail-probe answers, for relay domains in control/verifyprobe: unix:/PATH"},
           {"probe_wait", number(o.next_hops.wait_us, 0, 3, kSecondUs), "3",
-           "seconds to wait for what qmail-probe does not know yet"}});
+           "seconds to wait for an answer that qmail-probe does not have yet"}});
+}
+
+void check_config(const Options& options, const Settings& settings,
+                  std::vector<Problem>& problems) {
+  if (!check_process_options("qmail-verify", options, settings, problems)) return;
+  std::string detail;
+  if (!find_account("alias", detail).ok()) {
+    std::fprintf(stderr,
+                 "qmail-verify: note: no account \"alias\": only users' addresses are valid\n");
+  }
+  const QmailConfig config = load_config(options.qmailhome, problems);
+  UsersCdb(options.qmailhome + "/users/cdb").refresh(0, problems);
+  if (!options.fastforward_cdb.empty()) {
+    FastforwardCdb(options.fastforward_cdb).refresh(0, problems);
+  }
+  check_tables(config.verifymaps, problems);
+  if (config.verifyprobe.entries.size() > 0) look_for_probe(options.next_hops.address);
 }
 
 }  // namespace qv

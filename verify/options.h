@@ -16,10 +16,10 @@
 
 namespace qv {
 
-// What a legacy client is told that cannot understand "cannot tell now".
+// The answer to a legacy client, which has no word for "undecided".
 enum class LegacyTemp : std::uint8_t { ok, nok, silent };
 
-// Which decisions are logged; `reject` logs those that are not "valid".
+// Which decisions are logged; `reject`: all but the valid ones.
 enum class LogWhat : std::uint8_t { all, reject, none };
 
 struct Options : ProcessOptions {
@@ -30,12 +30,15 @@ struct Options : ProcessOptions {
   std::uint32_t helpers = 0;
   std::string fastforward_cdb;  // empty: none
   std::string proxymap;         // where qmail-proxymap listens
-  DotqmailPolicy dotqmail;      // but for its clock
+  DotqmailPolicy dotqmail;
   NextHopSettings next_hops;
 };
 
 // The rows that fill `options`, which must outlive them.
 [[nodiscard]] std::vector<Setting> verify_settings(Options& options);
+
+// --check-config: reads all files and opens all tables as the daemon would.
+void check_config(const Options& options, const Settings& settings, std::vector<Problem>& problems);
 
 }  // namespace qv
 

@@ -1,22 +1,72 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/process.h"
 
+#include <algorithm>
+#include <cstdio>
+#include <memory>
+#include <optional>
+#include <string>
 #include <utility>
+#include <vector>
 
+#include "core/exit_code.h"
+#include "event/libevent_loop.h"
 #include "event/listen.h"
 #include "helper/agent.h"
+#include "helper/pool.h"
 #include "maps/cdb_file.h"
+#include "process/skeleton.h"
 #include "udpbits.h"
+#include "verify/service.h"
+#include "verify/stream_service.h"
+#include "verify/verifier.h"
 
 namespace qv {
 
 namespace {
 
-// Of helpers, tables, log, listening sockets.
+// For helpers, tables, log, listening sockets.
 constexpr std::uint64_t kOwnDescriptors = 1000;
 constexpr int kReceiveBuffer = 1 << 20;
 
-Result<Fd> bind_one(const std::string& text, const SocketAccess& access) {
+// What the daemon and --explain have in common: the helpers.
+class VerifyProcess : public Daemon {
+ public:
+  VerifyProcess(Loop& loop, const Options& options, const Settings& settings)
+      : Daemon(loop, options, settings), options_(options) {}
+
+  [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
+    detail = "agents";
+    helper::AgentSettings settings;
+    settings.files.users_cdb = options_.qmailhome + "/users/cdb";
+    if (geteuid() == 0) settings.files.resolver = {account_.uid, account_.gid};
+    // Helpers that hang and cannot be killed count: there must be room for others beside them.
+    settings.max_processes = options_.helpers * 4;
+    QV_TRY(spawner_, process::start_spawner(helper::agent_spawner(settings)));
+    return {};
+  }
+
+  [[nodiscard]] Result<void> post_jail(std::string& /*detail*/) override {
+    guard_against_truncation();
+    process::PoolSettings settings;
+    settings.start_another = 4;
+    settings.workers = options_.helpers;
+    settings.time_limit_us = options_.look_timeout_us;
+    pool_.emplace(loop_, std::move(spawner_), settings,
+                  process::log_notices(*log_, [this] { end_for_restart(); }));
+    return {};
+  }
+
+ protected:
+  const Options& options_;
+  process::Spawner spawner_;
+  std::optional<helper::Pool> pool_;
+  std::optional<Verifier> verifier_;
+};
+
+// ---- the daemon ---------------------------------------------------------------------------------
+
+Result<Fd> bind_datagrams(const std::string& text, const SocketAccess& access) {
   QV_TRY(const Endpoint endpoint, parse_endpoint(text, kVerifyPort));
   Fd bound;
   if (is_unix(endpoint)) {
@@ -24,72 +74,62 @@ Result<Fd> bind_one(const std::string& text, const SocketAccess& access) {
   } else {
     QV_TRY(bound, bind_udp(endpoint));
   }
-  // As much as the system allows: a burst of questions waits here.
+  // As much as the system allows: a burst of queries waits here.
   setsockopt(bound.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   return bound;
 }
 
-}  // namespace
+class VerifyDaemon final : public VerifyProcess {
+ public:
+  using VerifyProcess::VerifyProcess;
 
-Result<void> VerifyProcess::pre_jail(std::string& detail) {
-  detail = "agents";
-  helper::AgentSettings settings;
-  settings.files.users_cdb = options_.qmailhome + "/users/cdb";
-  if (geteuid() == 0) settings.files.resolver = {account_.uid, account_.gid};
-  // Those that hang and cannot be killed count: there must be room for others beside them.
-  settings.max_processes = options_.helpers * 4;
-  QV_TRY(spawner_, process::start_spawner(helper::agent_spawner(settings)));
-  return {};
-}
-
-Result<void> VerifyProcess::post_jail(std::string& /*detail*/) {
-  guard_against_truncation();
-  process::PoolSettings settings;
-  settings.start_another = 4;
-  settings.workers = options_.helpers;
-  settings.time_limit_us = options_.look_timeout_us;
-  pool_.emplace(loop_, std::move(spawner_), settings,
-                process::log_notices(*log_, [this] { end_for_restart(); }));
-  return {};
-}
-
-Result<void> VerifyDaemon::bind_all(std::string& detail) {
-  QV_TRY(const SocketAccess access, socket_access(options_, settings_, detail));
-  for (const std::string& text : options_.listen) {
-    detail = settings_.place("listen") + ": " + text;
-    if (listen_kind(text) == ListenKind::stream) {
-      QV_TRY(const StreamEntry entry, parse_stream_entry(text));
-      QV_TRY(Fd listener, listen_on(entry.address, access));
-      listening_.push_back({std::move(listener), entry.protocol});
-      continue;
+  [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
+    QV_TRY_VOID(VerifyProcess::pre_jail(detail));
+    QV_TRY(const SocketAccess access, socket_access(options_, settings_, detail));
+    for (const std::string& text : options_.listen) {
+      detail = settings_.place("listen") + ": " + text;
+      std::string_view rest = text;
+      if (const auto protocol = parse_stream_protocol(rest)) {
+        QV_TRY(const StreamAddress address, parse_stream_address(rest));
+        QV_TRY(Fd listener, listen_on(address, access));
+        listening_.emplace_back(std::move(listener), *protocol);
+      } else {
+        QV_TRY(Fd bound, bind_datagrams(text, access));
+        bound_.push_back(std::move(bound));
+      }
     }
-    QV_TRY(Fd bound, bind_one(text, access));
-    bound_.push_back(std::move(bound));
+    return {};
   }
-  return {};
-}
 
-Result<void> VerifyDaemon::pre_jail(std::string& detail) {
-  QV_TRY_VOID(VerifyProcess::pre_jail(detail));
-  return bind_all(detail);
-}
+  [[nodiscard]] Result<void> post_jail(std::string& detail) override {
+    QV_TRY_VOID(VerifyProcess::post_jail(detail));
+    verifier_.emplace(loop_, options_, *pool_, *log_, reports_to_log(*log_));
+    streams_.emplace(loop_, *verifier_, *log_);
+    LogLine line = start_line();
+    log_->write(line);
+    for (Fd& bound : bound_) {
+      QV_TRY(auto socket, DatagramSocket::adopt(std::move(bound)));
+      services_.push_back(
+          std::make_unique<VerifyService>(loop_, options_, *verifier_, *log_, std::move(socket)));
+    }
+    for (auto& [listener, protocol] : listening_) streams_->serve(std::move(listener), protocol);
+    verifier_->refresh(loop_.now_us());
+    return {};
+  }
 
-std::uint64_t VerifyDaemon::open_files() const {
-  return listening_.empty() ? 0 : StreamService::kMaxClients + kOwnDescriptors;
-}
+  [[nodiscard]] std::uint64_t open_files() const override {
+    return listening_.empty() ? 0 : StreamService::kMaxClients + kOwnDescriptors;
+  }
+  void reload() override { verifier_->reload(); }
 
-Result<void> VerifyDaemon::post_jail(std::string& detail) {
-  QV_TRY_VOID(VerifyProcess::post_jail(detail));
-  verifier_.emplace(loop_, options_, *pool_, *log_);
-  service_.emplace(loop_, options_, *verifier_, *log_);
-  streams_.emplace(loop_, *verifier_, *log_);
-  LogLine line = start_line();
-  log_->write(line);
-  for (Fd& bound : bound_) QV_TRY_VOID(service_->serve(std::move(bound)));
-  for (Listening& each : listening_) streams_->serve(std::move(each.fd), each.protocol);
-  verifier_->refresh(loop_.now_us());
-  return {};
-}
+ private:
+  void add_counters(LogLine& line) override;
+
+  std::vector<Fd> bound_;  // datagrams
+  std::vector<std::pair<Fd, StreamProtocol>> listening_;
+  std::vector<std::unique_ptr<VerifyService>> services_;
+  std::optional<StreamService> streams_;
+};
 
 void VerifyDaemon::add_counters(LogLine& line) {
   const process::PoolCounters& looks = pool_->counters();
@@ -98,9 +138,95 @@ void VerifyDaemon::add_counters(LogLine& line) {
   line.add("looks_refused", looks.overflows).add("looks_retried", looks.retried);
   line.add("helpers_started", looks.workers_started).add("helpers_lost", looks.workers_lost);
   line.add("helpers_refused", looks.workers_refused);
-  line.add("unsent", service_->unsent()).add("log_dropped", log_->dropped());
+  std::uint64_t unsent = 0;
+  for (const auto& service : services_) unsent += service->unsent();
+  line.add("unsent", unsent).add("log_dropped", log_->dropped());
   line.add("parked", verifier_->parked()).add("helpers", pool_->workers());
   line.add("clients", streams_->clients()).add("accepted", streams_->accepted());
+}
+
+// ---- --explain ----------------------------------------------------------------------------------
+
+// By Verdict.
+constexpr struct {
+  const char* phrase;
+  int exit_code;
+} kVerdicts[] = {{"valid", kExitOk}, {"not valid", kExitPermanent}, {"undecided", kExitTemporary}};
+
+class Explain final : public VerifyProcess {
+ public:
+  Explain(Loop& loop, const Options& options, const Settings& settings,
+          std::span<char* const> addresses)
+      : VerifyProcess(loop, options, settings), addresses_(addresses) {}
+
+  [[nodiscard]] Result<void> post_jail(std::string& detail) override {
+    QV_TRY_VOID(VerifyProcess::post_jail(detail));
+    const auto print_problem = [](const Problem& problem) {
+      std::fprintf(stderr, "qmail-verify: %s\n", to_string(problem).c_str());
+    };
+    const auto print_notice = [](std::string_view line) {
+      std::fprintf(stderr, "qmail-verify: %s\n", std::string(line).c_str());
+    };
+    verifier_.emplace(loop_, options_, *pool_, *log_,
+                      VerifierReports{print_problem, print_notice, end_of_time_ns});
+    verifier_->refresh(loop_.now_us());
+    turn_ = loop_.after(0, [this] { next(); });
+    return {};
+  }
+
+  void reload() override {}
+  void log_counters() override {}
+  void finish() override {}
+  [[nodiscard]] int exit_code() const override {
+    return std::max(exit_code_, VerifyProcess::exit_code());
+  }
+
+ private:
+  void next() {
+    if (addresses_.empty()) return loop_.stop();
+    const char* address = addresses_.front();
+    addresses_ = addresses_.subspan(1);
+    std::printf("%s\n", address);
+    const std::int64_t now = loop_.now_us();
+    Decision decision = verifier_->decide(address, now, &steps_);
+    const auto done = [this](const Decision& late) { report(late); };
+    if (decision.pending &&
+        verifier_->park(decision, {address, now, done, &steps_}) == Verifier::Parked::yes) {
+      return;
+    }
+    report(decision);
+  }
+
+  void report(const Decision& decision) {
+    for (const std::string& step : steps_) std::printf("  %s\n", step.c_str());
+    const std::string user(decision.user.view());
+    const auto& verdict = kVerdicts[static_cast<std::size_t>(decision.verdict())];
+    std::printf("  => %s (why=%s, position %d%s%s)\n", verdict.phrase,
+                std::string(why_word(decision.why)).c_str(), decision.position,
+                user.empty() ? "" : ", user ", user.c_str());
+    // 111 over 100 over 0: the least certain answer is the one to act on.
+    exit_code_ = std::max(exit_code_, verdict.exit_code);
+    turn_ = loop_.after(0, [this] { next(); });
+  }
+
+  std::span<char* const> addresses_;  // the ones still to come
+  Explanation steps_;
+  Loop::Owned turn_;
+  int exit_code_ = 0;
+};
+
+}  // namespace
+
+int serve(const Options& options, const Settings& settings) {
+  LibeventLoop loop;
+  VerifyDaemon daemon(loop, options, settings);
+  return run_daemon("qmail-verify", daemon);
+}
+
+int explain(const Options& options, const Settings& settings, std::span<char* const> addresses) {
+  LibeventLoop loop;
+  Explain process(loop, options, settings, addresses);
+  return run_daemon("qmail-verify", process);
 }
 
 }  // namespace qv

@@ -1,68 +1,27 @@
 // SPDX-License-Identifier: 0BSD
-// verify/process.h - qmail-verify as a process: the order in which it opens things and gives up
-// rights, for the daemon and for --explain alike.
+// verify/process.h - qmail-verify as a process: the daemon, and --explain.
 //
-//   pre_jail    spawner forked first, so that it never holds a socket; then sockets bound
+// Both open things and give up rights in the same order:
+//
+//   pre_jail    forks the spawner first, so that it never holds a socket; then binds sockets
 //   post_jail   pool of helpers, control files, answers from here on
 #ifndef QV_VERIFY_PROCESS_H_
 #define QV_VERIFY_PROCESS_H_
 
-#include <memory>
-#include <optional>
-#include <string>
-#include <vector>
+#include <span>
 
-#include "core/fd.h"
-#include "event/loop.h"
-#include "helper/pool.h"
-#include "process/log.h"
-#include "process/skeleton.h"
-#include "verify/counters.h"
 #include "verify/options.h"
-#include "verify/service.h"
-#include "verify/stream_service.h"
-#include "verify/verifier.h"
 
 namespace qv {
 
-// What both have in common: the helpers.
-class VerifyProcess : public Daemon {
- public:
-  VerifyProcess(Loop& loop, const Options& options, const Settings& settings)
-      : Daemon(loop, options, settings), options_(options) {}
+// Answers queries until SIGTERM; the exit code.  REQUIRES: all outlive the call.
+[[nodiscard]] int serve(const Options& options, const Settings& settings);
 
-  [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
-  [[nodiscard]] Result<void> post_jail(std::string& detail) override;
-
- protected:
-  const Options& options_;
-  process::Spawner spawner_;
-  std::optional<helper::Pool> pool_;
-};
-
-class VerifyDaemon final : public VerifyProcess {
- public:
-  using VerifyProcess::VerifyProcess;
-
-  [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
-  [[nodiscard]] Result<void> post_jail(std::string& detail) override;
-  [[nodiscard]] std::uint64_t open_files() const override;
-  void reload() override { verifier_->reload(); }
-
- private:
-  void add_counters(LogLine& line) override;
-  [[nodiscard]] Result<void> bind_all(std::string& detail);
-
-  struct Listening {
-    Fd fd;
-    StreamProtocol protocol;
-  };
-  std::vector<Fd> bound_;  // datagrams
-  std::vector<Listening> listening_;
-  std::optional<Verifier> verifier_;
-  std::optional<VerifyService> service_;
-  std::optional<StreamService> streams_;
-};
+// Decides each address as the daemon would, by the same code and with the same rights, and prints
+// each step on standard output.  The exit code is 0 if all are valid, 100 if one is not, 111 if one
+// is undecided or the helpers are lost.
+[[nodiscard]] int explain(const Options& options, const Settings& settings,
+                          std::span<char* const> addresses);
 
 }  // namespace qv
 

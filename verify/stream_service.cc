@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "verify/stream_service.h"
 
+#include <algorithm>
 #include <iterator>
 #include <memory>
 #include <optional>
@@ -24,18 +25,7 @@ constexpr std::string_view protocol_name(StreamProtocol protocol) {
   return kProtocolNames[static_cast<std::size_t>(protocol)];
 }
 
-// The protocol that a word of LISTEN begins with, if any.
-std::optional<StreamProtocol> protocol_of(std::string_view word) {
-  const std::string_view first = first_bytes(word, find_byte(word, ':'));
-  for (std::uint8_t i = 0; i < std::size(kProtocolNames); ++i) {
-    if (first == kProtocolNames[i] && first.size() < word.size()) {
-      return static_cast<StreamProtocol>(i);
-    }
-  }
-  return std::nullopt;
-}
-
-// Postfix closes idle connections itself, policy's after 300 s; ours last longer.
+// Postfix itself closes idle connections, policy's after 300 s: this limit is longer.
 StreamServerLimits stream_limits() {
   StreamServerLimits limits;
   limits.max_clients = StreamService::kMaxClients;
@@ -54,59 +44,52 @@ std::string_view enhanced_code(Why why) {
 }
 
 // One request, whatever its protocol.  The views live as long as the input and `decoded`.
-struct Question {
+struct Request {
   Asked asked;
-  // Nothing is to be decided: it is not about a recipient.
-  bool is_other = false;
+  bool is_other = false;  // not about a recipient: nothing is to be decided
   std::string decoded;
 };
 
-Frame take_policy(std::string_view input, policy::RequestScanner& scanner, Question& question,
-                  std::size_t& size) {
+Frame parse_policy(std::string_view input, policy::RequestScanner& scanner, Request& request,
+                   std::size_t& size) {
   const Frame frame = scanner.scan(input);
   if (frame != Frame::whole) return frame;
   size = scanner.size();
   scanner.reset();
-  policy::Request request;
-  if (!policy::parse_request(first_bytes(input, size), request)) return Frame::malformed;
-  question.asked.address = request.recipient;
-  question.asked.client = request.client_address;
-  question.asked.helo = request.helo_name;
-  question.asked.sender = request.sender;
-  // At END-OF-MESSAGE and DATA each recipient has been judged already.
-  question.is_other = request.request != "smtpd_access_policy" || request.recipient.empty() ||
-                      (!request.protocol_state.empty() && request.protocol_state != "RCPT");
+  policy::Request sent;
+  if (!policy::parse_request(first_bytes(input, size), sent)) return Frame::malformed;
+  request.asked = {sent.recipient, sent.client_address, sent.helo_name, sent.sender, {}, 0};
+  // At END-OF-MESSAGE and DATA each recipient has already been decided.
+  request.is_other = sent.request != "smtpd_access_policy" || sent.recipient.empty() ||
+                     (!sent.protocol_state.empty() && sent.protocol_state != "RCPT");
   return Frame::whole;
 }
 
-Frame take_key(StreamProtocol protocol, std::string_view input, Question& question,
-               std::size_t& size) {
+Frame parse_key(StreamProtocol protocol, std::string_view input, Request& request,
+                std::size_t& size) {
   Frame frame = Frame::malformed;
   if (protocol == StreamProtocol::tcp_table) {
-    frame = tcp_table::parse_request(input, question.decoded, size);
-    question.asked.address = question.decoded;
+    frame = tcp_table::parse_request(input, request.decoded, size);
+    request.asked.address = request.decoded;
   } else {
-    socketmap::Request request;
-    frame = socketmap::parse_request(input, request, size);
-    question.asked.address = request.key;
+    socketmap::Request sent;
+    frame = socketmap::parse_request(input, sent, size);
+    request.asked.address = sent.key;
   }
-  // Postfix asks for `@domain` when an address is not there: that is no recipient.
-  question.is_other = starts_with(question.asked.address, "@");
+  // Postfix looks up `@domain` when an address is not there: that is no recipient.
+  request.is_other = starts_with(request.asked.address, "@");
   return frame;
 }
 
 }  // namespace
 
-ListenKind listen_kind(std::string_view word) {
-  return protocol_of(word) ? ListenKind::stream : ListenKind::datagram;
-}
-
-Result<StreamEntry> parse_stream_entry(std::string_view word) {
-  StreamEntry entry;
-  entry.protocol = protocol_of(word).value_or(StreamProtocol::policy);
-  static_cast<void>(take_until(word, ':'));
-  QV_TRY(entry.address, parse_stream_address(word));
-  return entry;
+std::optional<StreamProtocol> parse_stream_protocol(std::string_view& word) {
+  const std::size_t colon = find_byte(word, ':');
+  const auto* const name =
+      std::find(std::begin(kProtocolNames), std::end(kProtocolNames), first_bytes(word, colon));
+  if (colon == word.size() || name == std::end(kProtocolNames)) return std::nullopt;
+  word = after_bytes(word, colon + 1);
+  return static_cast<StreamProtocol>(name - std::begin(kProtocolNames));
 }
 
 void append_answer(std::string& out, StreamProtocol protocol, std::string_view key,
@@ -141,34 +124,34 @@ class StreamService::Session final : public StreamSession {
       : service_(service), stream_(stream), protocol_(protocol) {}
 
   std::size_t on_input(Stream& stream, std::string_view input) override {
-    Question question;
+    Request request;
     std::size_t size = 0;
-    const Frame frame = protocol_ == StreamProtocol::policy
-                            ? take_policy(input, scanner_, question, size)
-                            : take_key(protocol_, input, question, size);
-    switch (frame) {
+    switch (protocol_ == StreamProtocol::policy ? parse_policy(input, scanner_, request, size)
+                                                : parse_key(protocol_, input, request, size)) {
       case Frame::partial:
         return 0;
       case Frame::malformed:
-        complain();
-        stream.close();
-        return input.size();
+        break;
       case Frame::whole:
-        ask(question);
+        decide(request);
         return size;
     }
+    ++service_.verifier_.counters().malformed;
+    LogLine line("stream");
+    service_.log_.write(line.add("event", "malformed").add("via", protocol_name(protocol_)));
+    service_.log_.flush();
+    stream.close();
     return input.size();
   }
 
  private:
-  void ask(Question& question) {
-    const Asked& asked = question.asked;
-    if (question.is_other) return answer_other(asked.address);
+  void decide(Request& request) {
+    Asked& asked = request.asked;
+    if (request.is_other) return answer_other(asked.address);
     ++service_.verifier_.counters().stream;
-    const std::int64_t now = service_.loop_.now_us();
-    question.asked.at_us = now;
+    const std::int64_t now = asked.at_us = service_.loop_.now_us();
     service_.verifier_.refresh(now);
-    const Decision decision = service_.verifier_.decide(asked.address, now);
+    Decision decision = service_.verifier_.decide(asked.address, now);
     if (!decision.pending) return answer(asked, decision);
     const auto copy = [](std::string_view text) { return std::string(text); };
     // The query outlives a client that goes meanwhile.
@@ -182,12 +165,12 @@ class StreamService::Session final : public StreamSession {
     };
     if (service_.verifier_.park(decision, {copy(asked.address), now, std::move(done)}) ==
         Verifier::Parked::no_room) {
-      return answer(asked, decided_without_looking(Why::timeout));
+      return answer(asked, decision);
     }
     stream_.pause();
   }
 
-  // A policy client may go on; a table does not have it.
+  // A policy client may go on; a table does not have the key.
   void answer_other(std::string_view key) {
     ++service_.verifier_.counters().other;
     Why why = protocol_ == StreamProtocol::policy ? Why::relay : Why::unknown_user;
@@ -205,13 +188,6 @@ class StreamService::Session final : public StreamSession {
     std::string out;
     append_answer(out, protocol_, key, decision);
     stream_.write(out);
-  }
-
-  void complain() {
-    ++service_.verifier_.counters().malformed;
-    LogLine line("stream");
-    service_.log_.write(line.add("event", "malformed").add("via", protocol_name(protocol_)));
-    service_.log_.flush();
   }
 
   StreamService& service_;

@@ -12,27 +12,23 @@ namespace qv {
 
 namespace {
 
-// A fault is told when it is another one, and again after a minute.
-constexpr std::int64_t kTellPauseUs = 1000000;
-constexpr std::int64_t kTellAgainUs = 60000000;
+// Notices about faults: another fault is reported after a second, the same one after a minute.
+constexpr std::int64_t kOtherFaultUs = 1000000;
+constexpr std::int64_t kSameFaultUs = 60000000;
 
 // Empty where the daemon may ask the table itself.
 std::string complaint_about_waiting(std::string_view table) {
   if (!kind_of(table).networked) return {};
-  // Of tables made of others the proxy asks the members itself.
+  // The proxy itself asks the members of a table that is made of others.
   std::string inner(table);
   for (std::size_t at = inner.find("proxy:"); at < inner.size(); at = inner.find("proxy:", at)) {
     inner.erase(at, 6);
   }
-  return "may have to wait for somebody else, which would hold up all answers: write proxy:" +
-         inner + " in control/verifymaps, and proxy:" + inner + " in control/proxy_read_maps";
+  return "may have to wait for a server, which would hold up all answers: write proxy:" + inner +
+         " in control/verifymaps, and proxy:" + inner + " in control/proxy_read_maps";
 }
 
-MapOptions local_options() {
-  MapOptions options;
-  options.refuse_empty = true;
-  return options;
-}
+const MapOptions kLocalOptions{.refuse_empty = true};
 
 std::string reason_of(const Error& error, std::string_view table) {
   std::string reason = describe_error(error, {});
@@ -46,24 +42,28 @@ std::string reason_of(const Error& error, std::string_view table) {
 }  // namespace
 
 struct RecipientTables::Proxied {
-  Proxied(Loop& loop, PendingLookups& lookups, StreamAddress address,
-          const ProxyClientLimits& limits)
-      : answers(lookups, kMaxAnswers), client(loop, std::move(address), limits) {}
+  Proxied(Loop& loop, PendingLookups& lookups, StreamAddress address, std::int64_t time_us,
+          std::string_view name)
+      : table(name),
+        whole_only(kind_of(name).pattern),
+        lane(lane_of(LaneKind::table, std::hash<std::string_view>{}(name))),
+        answers(lookups, kMaxAnswers),
+        client(loop, std::move(address), {.queue = kMaxQuestions, .time_us = time_us}) {}
 
-  std::string table;  // without "proxy:"
-  bool whole_only = false;
-  Lane lane = 0;
+  const std::string table;  // without "proxy:"
+  const bool whole_only;
+  const Lane lane;
   CachedLookup<Found> answers;
   std::size_t asking = 0;
-  ProxyClient client;  // its questions write into the answers: it goes first
+  ProxyClient client;  // its questions write into `answers`: it must be destroyed first
 };
 
 struct RecipientTables::Table {
   std::string name;
   std::unique_ptr<Map> map;          // either this
-  std::unique_ptr<Proxied> proxied;  // or that
-  std::string told;                  // the last line for the operator that was no good news
-  std::int64_t told_us = 0;
+  std::unique_ptr<Proxied> proxied;  // or this
+  std::string fault;                 // the last notice, unless the table is in service again
+  std::int64_t fault_us = 0;
 };
 
 RecipientTables::RecipientTables(Loop& loop, PendingLookups& lookups, TableSettings settings)
@@ -71,35 +71,29 @@ RecipientTables::RecipientTables(Loop& loop, PendingLookups& lookups, TableSetti
 
 RecipientTables::~RecipientTables() = default;
 
-void RecipientTables::tell(Table& table, std::string line) {
-  table.told = std::move(line);
-  table.told_us = loop_.now_us();
-  if (settings_.notice) settings_.notice(table.told);
+void RecipientTables::notify(Table& table, const std::string& text) {
+  table.fault = text;
+  table.fault_us = loop_.now_us();
+  if (settings_.notice) settings_.notice(text);
 }
 
 // Not with every question.
-void RecipientTables::tell_fault(Table& table, std::string line) {
-  const std::int64_t age = loop_.now_us() - table.told_us;
-  if (age < (line == table.told ? kTellAgainUs : kTellPauseUs)) return;
-  tell(table, std::move(line));
+void RecipientTables::notify_fault(Table& table, const std::string& text) {
+  const std::int64_t age = loop_.now_us() - table.fault_us;
+  if (age >= (text == table.fault ? kSameFaultUs : kOtherFaultUs)) notify(table, text);
 }
 
 void RecipientTables::open(Table& table) {
   const auto refuse = [&](const Error& error, std::string reason) {
-    tell(table, table.name + ": " + reason);
+    notify(table, table.name + ": " + reason);
     table.map = make_fail_map(error, std::move(reason));
   };
   std::string_view inner = table.name;
   if (is_proxied(inner)) {
     Result<StreamAddress> address = parse_stream_address(settings_.proxy);
     if (!address.ok()) return refuse(address.error(), "PROXYMAP is no address");
-    ProxyClientLimits limits;
-    limits.queue = kMaxQuestions;
-    limits.time_us = settings_.proxy_time_us;
-    table.proxied = std::make_unique<Proxied>(loop_, lookups_, std::move(address).value(), limits);
-    table.proxied->table = inner;
-    table.proxied->lane = lane_of(LaneKind::table, Hash{}(inner));
-    table.proxied->whole_only = kind_of(inner).pattern;
+    table.proxied = std::make_unique<Proxied>(loop_, lookups_, std::move(address).value(),
+                                              settings_.proxy_time_us, inner);
     return;
   }
   std::string complaint = complaint_about_waiting(table.name);
@@ -107,8 +101,8 @@ void RecipientTables::open(Table& table) {
     return refuse(Error{Fault::config, 0, "networked table"}, std::move(complaint));
   }
   table.map = open_watched_map(
-      table.name, local_options(),
-      [this, &table](std::string_view line) { tell(table, std::string(line)); }, settings_.clock);
+      table.name, kLocalOptions,
+      [this, &table](std::string_view line) { notify(table, std::string(line)); }, settings_.clock);
 }
 
 RecipientTables::Table& RecipientTables::find(std::string_view name) {
@@ -120,11 +114,11 @@ RecipientTables::Table& RecipientTables::find(std::string_view name) {
   return table;
 }
 
-void RecipientTables::keep(const std::vector<VerifyMaps::Named>& named) {
+void RecipientTables::retain(const std::vector<VerifyMaps::Named>& named) {
   std::set<std::string_view> wanted;
   for (const VerifyMaps::Named& each : named) wanted.insert(each.table);
   std::erase_if(tables_, [&wanted](const auto& entry) {
-    // A decision that is parked must hear of its question; the table goes another time.
+    // A parked decision still waits for its answer: the table is closed another time.
     const Table& table = *entry.second;
     return !wanted.contains(entry.first) && !(table.proxied && table.proxied->asking > 0);
   });
@@ -164,8 +158,8 @@ Result<Look> RecipientTables::ask_local(Table& table, TableHit& hit) {
   if (!answer.ok()) {
     std::string reason = table.map->detail();
     if (reason.empty()) reason = describe_error(answer.error(), {});
-    // Of an empty one its opening has told.
-    if (!table.map->is_empty()) tell_fault(table, table.name + ": " + reason);
+    // That it is empty was reported when it was opened.
+    if (!table.map->is_empty()) notify_fault(table, table.name + ": " + reason);
     return answer.error();
   }
   hit.value = value_;
@@ -182,8 +176,8 @@ Result<Look> RecipientTables::ask_proxied(Table& table, TableHit& hit) {
   while (keys_->next(hit.key)) {
     QV_TRY(const Found* known, proxied.answers.find(hit.key, proxied.lane, start));
     if (known == nullptr) return Look::pending;
-    if (known->answer == Answer::found) {
-      hit.value = known->value;
+    if (*known) {
+      hit.value = **known;
       return Look::yes;
     }
     if (proxied.whole_only) break;
@@ -198,16 +192,15 @@ void RecipientTables::ask(Table& table, std::string_view key, CachedLookup<Found
       table.proxied->table, MapOptions{}, key,
       [this, &table, &entry, now](const Result<Answer>& answer, std::string_view value) {
         --table.proxied->asking;
-        Result<void> taken;
-        if (answer.ok()) {
-          entry.value = {answer.value(), std::string(first_bytes(value, kMaxValue))};
-          if (!table.told.empty()) tell(table, table.name + ": in service");
-          table.told.clear();
-        } else {
-          taken = answer.error();
-          tell_fault(table, table.name + ": " + reason_of(answer.error(), table.name));
+        if (!answer.ok()) {
+          notify_fault(table, table.name + ": " + reason_of(answer.error(), table.name));
+          return lookups_.settle(entry, now, answer.error());
         }
-        lookups_.settle(entry, now, taken);
+        entry.value.reset();
+        if (answer.value() == Answer::found) entry.value = first_bytes(value, kMaxValue);
+        if (!table.fault.empty()) notify(table, table.name + ": in service");
+        table.fault.clear();
+        lookups_.settle(entry, now, {});
       });
 }
 
@@ -221,7 +214,7 @@ void check_tables(const VerifyMaps& maps, std::vector<Problem>& problems) {
       problems.push_back({std::string(maps.file), named.line, named.table + " " + wrong});
       continue;
     }
-    Result<std::unique_ptr<Map>> map = open_map(named.table, local_options(), wrong);
+    Result<std::unique_ptr<Map>> map = open_map(named.table, kLocalOptions, wrong);
     if (!map.ok() && wrong.empty()) wrong = describe_error(map.error(), {});
     if (map.ok() && map.value()->is_empty()) wrong = "the table is empty: it gives no answer";
     if (wrong.empty()) continue;

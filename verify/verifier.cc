@@ -12,14 +12,6 @@ namespace {
 
 constexpr std::int64_t kSweepUs = 500000;
 
-TableSettings table_settings(const Options& options, const VerifierReports& reports) {
-  TableSettings settings;
-  settings.proxy = options.proxymap;
-  settings.proxy_time_us = options.look_timeout_us;
-  settings.notice = reports.table;
-  return settings;
-}
-
 }  // namespace
 
 Decision decided_without_looking(Why why) {
@@ -29,20 +21,14 @@ Decision decided_without_looking(Why why) {
 }
 
 const VerdictNames& names_of(Verdict verdict) {
-  static constexpr VerdictNames kValid{"valid", datagram::Result::valid, &VerifyCounters::valid};
-  static constexpr VerdictNames kNotValid{"not-valid", datagram::Result::not_valid,
-                                          &VerifyCounters::not_valid};
-  static constexpr VerdictNames kUndecided{"undecided", datagram::Result::undecided,
-                                           &VerifyCounters::undecided};
-  switch (verdict) {
-    case Verdict::accept:
-      return kValid;
-    case Verdict::reject:
-      return kNotValid;
-    case Verdict::defer:
-      break;
-  }
-  return kUndecided;
+  using datagram::Result;
+  // By Verdict.
+  static constexpr VerdictNames kNames[] = {
+      {"valid", Result::valid, &VerifyCounters::valid},
+      {"not-valid", Result::not_valid, &VerifyCounters::not_valid},
+      {"undecided", Result::undecided, &VerifyCounters::undecided},
+  };
+  return kNames[static_cast<std::size_t>(verdict)];
 }
 
 VerifierReports reports_to_log(LogWriter& log) {
@@ -68,7 +54,8 @@ Verifier::Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWr
                [this](std::uint32_t number) { decide_again(number); }),
       homes_(lookups_),
       passwd_(lookups_, std::move(paths)),
-      tables_(loop, lookups_, table_settings(options, reports_)),
+      tables_(loop, lookups_,
+              {options.proxymap, options.look_timeout_us, reports_.table, MapClock()}),
       next_hops_(lookups_, loop, options.next_hops),
       sweep_(loop.every(kSweepUs, [this] {
         give_up_overdue();
@@ -97,61 +84,60 @@ Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us,
   return decision;
 }
 
-Verifier::Parked Verifier::wait(std::uint32_t number, PendingLookup& lookup) {
+Verifier::Parked Verifier::refuse(Decision& decision) {
+  ++counters_.no_room;
+  decision = decided_without_looking(Why::timeout);
+  return Parked::no_room;
+}
+
+Verifier::Parked Verifier::wait(std::uint32_t number, Decision& decision) {
+  PendingLookup& lookup = *decision.waits_for;
   std::size_t& taken = lanes_[lookup.lane];
-  if (taken == kMaxParkedPerLane) {
-    ++counters_.no_room;
-    return Parked::no_room;
-  }
+  if (taken == kMaxParkedPerLane) return refuse(decision);
   ++taken;
   places_[number].lane = lookup.lane;
   lookup.waiting.push_back(number);
   return Parked::yes;
 }
 
-Verifier::Parked Verifier::park(const Decision& pending, ParkedQuery query) {
+Verifier::Parked Verifier::park(Decision& decision, ParkedQuery query) {
   if (free_.empty() && places_.size() < kMaxParked) {
     free_.push_back(static_cast<std::uint32_t>(places_.size()));
     places_.emplace_back();
   }
-  if (free_.empty()) {
-    ++counters_.no_room;
-    return Parked::no_room;
-  }
+  if (free_.empty()) return refuse(decision);
   const std::uint32_t number = free_.back();
-  if (wait(number, *pending.waits_for) == Parked::no_room) return Parked::no_room;
+  if (wait(number, decision) == Parked::no_room) return Parked::no_room;
   ++counters_.waited;
   free_.pop_back();
-  places_[number].query = std::move(query);
+  query.lane = places_[number].lane;
+  places_[number] = std::move(query);
   return Parked::yes;
 }
 
-// A completion may bring the next query, which may be parked in turn: `places_` may move.
+// The completion may read the next query, and park it: `places_` may move.
 void Verifier::complete(ParkedQuery& query, const Decision& decision) {
   const auto done = std::exchange(query.done, nullptr);
   done(decision);
 }
 
 void Verifier::decide_again(std::uint32_t number) {
-  const auto lane = lanes_.find(places_[number].lane);
+  ParkedQuery& query = places_[number];
+  const auto lane = lanes_.find(query.lane);
   if (--lane->second == 0) lanes_.erase(lane);
-  ParkedQuery& query = places_[number].query;
   if (query.done) {
     Decision decision = decide(query.address, query.asked_at_us, query.explanation);
-    if (decision.pending) {
-      if (wait(number, *decision.waits_for) == Parked::yes) return;
-      decision = decided_without_looking(Why::timeout);
-    }
+    if (decision.pending && wait(number, decision) == Parked::yes) return;
     complete(query, decision);
   }
   free_.push_back(number);
 }
 
-// A query that is given up keeps its place until the look-up it waits for has ended.
+// A query that is given up occupies its place until the look-up that it waits for has ended.
 void Verifier::give_up_overdue() {
   const std::int64_t now = loop_.now_us();
   for (std::size_t i = 0; i < places_.size(); ++i) {
-    ParkedQuery& query = places_[i].query;
+    ParkedQuery& query = places_[i];
     if (!query.done || now - query.asked_at_us < kMaxParkedUs) continue;
     ++counters_.overdue;
     complete(query, decided_without_looking(Why::timeout));
@@ -160,7 +146,7 @@ void Verifier::give_up_overdue() {
 
 std::size_t Verifier::parked() const {
   return static_cast<std::size_t>(std::count_if(
-      places_.begin(), places_.end(), [](const Place& place) { return bool{place.query.done}; }));
+      places_.begin(), places_.end(), [](const ParkedQuery& query) { return bool{query.done}; }));
 }
 
 void Verifier::record(const Asked& asked, const Decision& decision, std::string_view told) {
@@ -199,7 +185,7 @@ void Verifier::refresh(std::int64_t now_us) {
   const Change change = config_.refresh(now_us, problems);
   users_.refresh(now_us, problems);
   if (fastforward_) fastforward_->refresh(now_us, problems);
-  if (change == Change::changed) tables_.keep(config_.config().verifymaps.named);
+  if (change == Change::changed) tables_.retain(config_.config().verifymaps.named);
   for (const Problem& problem : problems) reports_.problem(problem);
 }
 

@@ -4,11 +4,11 @@
 //   Decision decision = verifier.decide(address, now);
 //   if (decision.pending) verifier.park(decision, {address, now, [](const Decision& d) {...}});
 //
-// A query whose decision has to wait for a look-up is parked - a bounded number of them, none for
-// longer than kMaxParkedUs - and decided again when the answer is there; nobody waits for it
-// meanwhile.  Each parked query is completed exactly once.  Queries that wait for the same lane
-// (verify/cached_lookup.h) get a share of the places and no more: while one home or table hangs,
-// further queries about it are undecided at once, and all others are parked and answered.
+// A query whose decision has to wait for a look-up is parked, and decided again when the answer is
+// there.  Each parked query is completed exactly once, after kMaxParkedUs at the latest.  The
+// number of parked queries is bounded, and so is the share of each lane (verify/cached_lookup.h):
+// while one home or table hangs, further queries about it are undecided at once, and all others are
+// parked and answered.
 //
 // Threads: none.  Blocking: never, but for reading changed control files.
 // Tests: tests/verify/verifier_test.cc, tests/e2e/daemon.py, tests/e2e/streams.py
@@ -24,21 +24,38 @@
 #include <vector>
 
 #include "event/loop.h"
+#include "process/counters.h"
 #include "process/log.h"
 #include "rcpt/config.h"
 #include "rcpt/decide.h"
+#include "verify/accounts.h"
 #include "verify/cached_lookup.h"
-#include "verify/counters.h"
-#include "verify/homes.h"
 #include "verify/next_hops.h"
 #include "verify/options.h"
-#include "verify/passwd.h"
 #include "verify/tables.h"
 #include "wire/datagram.h"
 
 namespace qv {
 
-// A query as it came, for the log; what the client did not say is empty.
+// What qmail-verify counts since its start.  Each query is counted once where it comes in (legacy,
+// extended or stream), and once where it is answered (valid, not_valid or undecided).
+struct VerifyCounters : CounterList {
+  Counter legacy{*this, "legacy", "datagrams of the legacy form"};
+  Counter extended{*this, "extended", "datagrams of the extended form"};
+  Counter stream{*this, "stream", "queries over stream sockets"};
+  Counter too_long{*this, "too_long", "of the datagrams: too long, not valid"};
+  Counter other{*this, "other", "stream requests that are not about a recipient"};
+  Counter malformed{*this, "malformed", "stream clients dropped: not the protocol"};
+  Counter valid{*this, "valid", "queries answered: valid"};
+  Counter not_valid{*this, "not_valid", "queries answered: not valid"};
+  Counter undecided{*this, "undecided", "queries answered: undecided"};
+  Counter silent{*this, "silent", "of these: legacy, and no reply was sent"};
+  Counter waited{*this, "waited", "queries that had to wait for a look-up"};
+  Counter no_room{*this, "no_room", "undecided because too many were waiting"};
+  Counter overdue{*this, "overdue", "undecided because their look-up took too long"};
+};
+
+// A query as it came in, for the log; what the client did not send is empty.
 struct Asked {
   std::string_view address;
   std::string_view client;
@@ -51,7 +68,7 @@ struct Asked {
 // A decision that needs no look-up.
 [[nodiscard]] Decision decided_without_looking(Why why);
 
-// What a verdict is called and counted as.
+// The names of a verdict, and where it is counted.
 struct VerdictNames {
   std::string_view word;  // in the log: "valid", "not-valid", "undecided"
   datagram::Result result;
@@ -59,15 +76,15 @@ struct VerdictNames {
 };
 [[nodiscard]] const VerdictNames& names_of(Verdict verdict);
 
-// A query that waits to be decided.
 struct ParkedQuery {
   std::string address;
   std::int64_t asked_at_us = 0;
   std::function<void(const Decision&)> done;  // called from the loop, once
   Explanation* explanation = nullptr;         // outlives the query
+  Lane lane = 0;                              // set by park()
 };
 
-// Where the verifier says what is wrong with files and tables.
+// Where the verifier reports what is wrong with files and tables.
 struct VerifierReports {
   std::function<void(const Problem&)> problem;
   std::function<void(std::string_view)> table;
@@ -78,47 +95,44 @@ struct VerifierReports {
 class Verifier final : private Lookups {
  public:
   static constexpr std::size_t kMaxParked = 4096;
-  // A quarter: enough for a burst, as a lane that works is emptied many times a second; and when
-  // three lanes hang there are still places.
+  // A quarter: enough for a burst, as a lane that works is emptied many times a second; and while
+  // three lanes hang, others still have room.
   static constexpr std::size_t kMaxParkedPerLane = kMaxParked / 4;
-  // Less than the 5 s a client waits by default.
+  // Less than the 5 s that a client waits by default.
   static constexpr std::int64_t kMaxParkedUs = 4000000;
 
   // REQUIRES: all outlive this object.  Reads no file yet.
   Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log,
            VerifierReports reports, PasswdPaths paths = {});
-  Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log)
-      : Verifier(loop, options, pool, log, reports_to_log(log)) {}
 
-  // For queries that come many at a time: begins to fetch what decide() will read first.
+  // For batches of queries: begins to fetch what decide() will read first.
   [[nodiscard]] CdbPrefetch prefetch(std::string_view address) const;
 
-  // The decision about a query that came in at this moment; it may be pending.
+  // The decision about a query that came in at `asked_at_us`; it may be pending.
   [[nodiscard]] Decision decide(std::string_view address, std::int64_t asked_at_us,
                                 Explanation* explanation = nullptr);
 
   enum class Parked : std::uint8_t { yes, no_room };
-  // REQUIRES: `pending` is, and is the last decision that was made.
-  // no_room: too many wait, in all or in this lane; the query is gone and is not completed.  The
-  // answer is Why::timeout.
-  [[nodiscard]] Parked park(const Decision& pending, ParkedQuery query);
+  // REQUIRES: `decision` is pending, and is the last one that was made.
+  // no_room: too many queries wait, in all or in this lane; the query is not parked, and `decision`
+  // is Why::timeout.
+  [[nodiscard]] Parked park(Decision& decision, ParkedQuery query);
 
-  // A query is answered.  Counts it and logs one line, where LOG wants it; the line goes out with
-  // the next flush of the log, or when the loop turns.  `told`: the answer the client got instead.
+  // Counts an answered query, and logs one line as LOG says; the line goes out with the next flush
+  // of the log, or when the loop turns.  `told`: the answer that the client got instead.
   void record(const Asked& asked, const Decision& decision, std::string_view told = {});
 
-  // Looks for changed files, at most once a second, and reports what is wrong with them.
+  // Reads files that have changed, at most once a second, and reports what is wrong with them.
   void refresh(std::int64_t now_us);
-  // Reads everything again and forgets what was remembered (SIGHUP).
+  // Reads everything again and forgets all answers (SIGHUP).
   void reload();
 
-  // What was counted since the start; whoever brings queries counts what came in.
+  // The services count what comes in.
   [[nodiscard]] VerifyCounters& counters() { return counters_; }
   // Queries that wait now.
   [[nodiscard]] std::size_t parked() const;
 
  private:
-  // Each answered by the source that knows it.
   Result<Look> find_user(std::string_view name, Owner& owner) override {
     return passwd_.find_user(name, owner);
   }
@@ -142,12 +156,8 @@ class Verifier final : private Lookups {
     return next_hops_.ask_next_hop(address, answer);
   }
 
-  struct Place {
-    ParkedQuery query;  // without `done`: the place is free, or the query was given up
-    Lane lane = 0;      // that it counts in; not free
-  };
-
-  [[nodiscard]] Parked wait(std::uint32_t number, PendingLookup& lookup);
+  [[nodiscard]] Parked refuse(Decision& decision);
+  [[nodiscard]] Parked wait(std::uint32_t number, Decision& decision);
   void decide_again(std::uint32_t number);
   void give_up_overdue();
   void complete(ParkedQuery& query, const Decision& decision);
@@ -168,7 +178,8 @@ class Verifier final : private Lookups {
   NextHops next_hops_;
 
   VerifyCounters counters_;
-  std::vector<Place> places_;
+  // Without `done`: the place is free, or the query was given up.
+  std::vector<ParkedQuery> places_;
   std::vector<std::uint32_t> free_;
   std::unordered_map<Lane, std::size_t> lanes_;  // places taken in each, if any
   Loop::Owned sweep_;

@@ -266,7 +266,7 @@ class Operator(VerifyProbe, probe.ProbeTest):
         code, _, err = self.run_verify("--check-config")
         self.assertEqual(code, 111)
         self.assertIn("control/verifyprobe:2: not a domain: '*'", err)
-        self.assertIn("nobody answers on unix:%s/probe/verify: No such file" % self.tree.path, err)
+        self.assertIn("no server answers on unix:%s/probe/verify: No such file" % self.tree.path, err)
         self.routes("x.example:mx")
         self.start_probe()
         err = self.run_verify("--check-config")[2]

@@ -1,7 +1,5 @@
 // SPDX-License-Identifier: 0BSD
 // Look-ups by real helper processes, on a password file and homes of the test's own.
-#include "verify/homes.h"
-
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -15,7 +13,7 @@
 #include "core/file.h"
 #include "event/libevent_loop.h"
 #include "helper/agent.h"
-#include "verify/passwd.h"
+#include "verify/accounts.h"
 
 namespace qv {
 namespace {

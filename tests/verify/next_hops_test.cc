@@ -160,7 +160,7 @@ TEST_F(NextHopsTest, WhatContradictsItselfIsNoAnswer) {
     Query& query = ask("joe@x");
     const Fd probe = accept();
     reply(probe, row.recipient, "", row.why);
-    EXPECT_EQ(query.told, "probe-error defer qmail-probe does not talk its protocol") << row.why;
+    EXPECT_EQ(query.told, "probe-error defer qmail-probe violates its protocol") << row.why;
   }
 }
 
@@ -173,14 +173,14 @@ TEST_F(NextHopsTest, NonsenseIsNoAnswer) {
     Query& query = ask("joe@x");
     const Fd probe = accept();
     say(probe, bytes);
-    EXPECT_EQ(query.told, "probe-error defer qmail-probe does not talk its protocol") << bytes;
+    EXPECT_EQ(query.told, "probe-error defer qmail-probe violates its protocol") << bytes;
   }
 }
 
 TEST_F(NextHopsTest, SomebodyElseOnTheSocketIsNotAsked) {
   Query& query = ask("joe@x");
   const Fd probe = accept("proxymap_protocol");
-  EXPECT_EQ(query.told, "probe-error defer qmail-probe does not talk its protocol");
+  EXPECT_EQ(query.told, "probe-error defer qmail-probe violates its protocol");
 }
 
 TEST_F(NextHopsTest, ARequestThatIsRefusedIsCannotTellNow) {
@@ -243,7 +243,7 @@ TEST_F(NextHopsTest, WithoutPatienceItIsPendingAtOnce) {
 
 TEST_F(NextHopsTest, AQmailProbeThatIsNotThereIsAskedAgainLater) {
   listener_.reset();
-  EXPECT_EQ(ask("joe@x").told, "probe-error defer qmail-probe is not there");
+  EXPECT_EQ(ask("joe@x").told, "probe-error defer qmail-probe cannot be reached");
   listen();
   Query& query = ask("joe@x");
   const Fd probe = accept();

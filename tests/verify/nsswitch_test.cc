@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include <gtest/gtest.h>
 
-#include "verify/passwd.h"
+#include "verify/accounts.h"
 
 namespace qv {
 namespace {

@@ -5,6 +5,8 @@
 
 #include <gtest/gtest.h>
 
+#include "event/listen.h"
+
 namespace qv {
 namespace {
 
@@ -56,22 +58,29 @@ TEST(StreamAnswer, AFaultIsNeverAbsence) {
   }
 }
 
+std::optional<StreamProtocol> protocol_of(std::string_view word) {
+  return parse_stream_protocol(word);
+}
+
 TEST(ListenWords, OfStreams) {
   for (const char* word : {"policy:unix:/p", "policy:inet:127.0.0.1:10031", "socketmap:unix:/s",
                            "tcp_table:inet:[::1]:10", "policy:x"}) {
-    EXPECT_EQ(listen_kind(word), ListenKind::stream) << word;
+    EXPECT_TRUE(protocol_of(word).has_value()) << word;
   }
   for (const char* word :
        {"127.0.0.1:11113", "[::1]:11113", "unix:/p", "policy", "polic:unix:/p"}) {
-    EXPECT_EQ(listen_kind(word), ListenKind::datagram) << word;
+    EXPECT_FALSE(protocol_of(word).has_value()) << word;
   }
-  EXPECT_EQ(parse_stream_entry("tcp_table:unix:/t").value().protocol, kTcp);
-  EXPECT_EQ(parse_stream_entry("socketmap:inet:127.0.0.1:5").value().address.text,
-            "inet:127.0.0.1:5");
+  EXPECT_EQ(protocol_of("tcp_table:unix:/t"), kTcp);
+  std::string_view rest = "socketmap:inet:127.0.0.1:5";
+  EXPECT_EQ(parse_stream_protocol(rest), kSocketmap);
+  EXPECT_EQ(parse_stream_address(rest).value().text, "inet:127.0.0.1:5");
   for (const char* word :
        {"policy:", "policy:x", "policy:unix:", "policy:unix:relative", "policy:inet:127.0.0.1",
         "policy:inet:localhost:5", "socketmap:inet:127.0.0.1:99999", "policy:127.0.0.1:5"}) {
-    EXPECT_FALSE(parse_stream_entry(word).ok()) << word;
+    std::string_view address = word;
+    ASSERT_TRUE(parse_stream_protocol(address).has_value()) << word;
+    EXPECT_FALSE(parse_stream_address(address).ok()) << word;
   }
 }
 

@@ -158,9 +158,9 @@ TEST_F(TablesTest, ATableThatWouldWaitIsRefusedWithTheLineToWrite) {
 }
 
 TEST_F(TablesTest, OnlyWhatIsNamedIsKept) {
-  tables_->keep({{"inline:{a=b}", 1}, {"inline:{c=d}", 2}, {"inline:{a=b}", 3}});
+  tables_->retain({{"inline:{a=b}", 1}, {"inline:{c=d}", 2}, {"inline:{a=b}", 3}});
   EXPECT_EQ(tables_->size(), 2u);
-  tables_->keep({{"inline:{c=d}", 1}});
+  tables_->retain({{"inline:{c=d}", 1}});
   EXPECT_EQ(tables_->size(), 1u);
 }
 
@@ -245,11 +245,11 @@ TEST_F(TablesTest, AProxiedTableThatIsAskedStaysUntilItHasAnswered) {
   listen();
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
   const Fd proxy = accept();
-  tables_->keep({});
+  tables_->retain({});
   EXPECT_EQ(tables_->size(), 1u);
   reply(proxy, proxymap::Status::ok, "x");
   EXPECT_EQ(ready_.size(), 1u);
-  tables_->keep({});
+  tables_->retain({});
   EXPECT_EQ(tables_->size(), 0u);
 }
 
@@ -275,7 +275,7 @@ TEST_F(TablesTest, FetchesAheadInLargeCdbs) {
   std::vector<Problem> problems;
   const VerifyMaps maps = parse_verifymaps(lines, "", problems);
   EXPECT_EQ(tables_->prefetch(maps, "U@x.a.example").value().table(), nullptr) << "not open";
-  tables_->keep(maps.named);
+  tables_->retain(maps.named);
   EXPECT_EQ(tables_->prefetch(maps, "u@b.example").value().table(), nullptr) << "small";
   EXPECT_FALSE(tables_->prefetch(maps, "u@own.example").has_value());
   for (const char* address : {"U@A.Example", "u@x.a.example", "nobody", ""}) {

@@ -72,7 +72,7 @@ class VerifierTest : public testing::Test {
   }
   Verifier::Parked ask(const std::string& name, const std::string& address) {
     const std::int64_t now = loop_.now_us();
-    const Decision pending = verifier_->decide(address, now);
+    Decision pending = verifier_->decide(address, now);
     EXPECT_TRUE(pending.pending) << address;
     return verifier_->park(pending,
                            {address, now, [this, name, here = present()](const Decision& decision) {
