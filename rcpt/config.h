@@ -1,13 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 // rcpt/config.h - what qmail's control files say about which addresses are decided here.
 //
-// Read are six files of $QMAILHOME/control that qmail or qmail-probe knows: me, envnoathost,
-// locals, percenthack, virtualdomains, and the domains of verifyprobe; and two more: verifymaps,
-// and recipient_delimiter, whose first line is the characters that end a user's name in keys ("-+"
-// where there is no such file). The defaults are qmail-send's: control/me stands for envnoathost
-// and locals where they do not exist, the others are empty.  Unlike qmail-send, nothing is made up
-// where control/me is missing too (CVE-2020-3811): what would need it is not usable, and the
-// decision is undecided.
+// It reads eight files of $QMAILHOME/control: qmail's me, envnoathost, locals, percenthack and
+// virtualdomains; the domains of verifyprobe; verifymaps; and recipient_delimiter, whose first line
+// is the characters that end a user's name in keys ("-+" where there is no such file).
+//
+// The defaults are qmail-send's: control/me replaces envnoathost and locals where they do not
+// exist, the others are empty.  Unlike qmail-send, nothing is made up where control/me is missing
+// too (CVE-2020-3811): addresses that need it are undecided.
 //
 // A file is not usable while it cannot be read, holds a NUL byte or, if it holds one name (me,
 // envnoathost), has no name on its first line or one longer than 255 bytes.  If it was usable

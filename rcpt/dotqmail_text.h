@@ -2,7 +2,7 @@
 // rcpt/dotqmail_text.h - the lines of a .qmail file, and its commands whose exit code can be known.
 //
 // As qmail-local reads it: blanks at the end of a line do not count, a line ends at its first NUL,
-// the first character says what it is.  Known are the programs that bounce or not by a table or a
+// the first character says what it is.  The known programs bounce or not according to a table or a
 // text: vpopmail's vdelivermail, vmailmgr's vdeliver, fastforward, bouncesaying.  A command is
 // split by the shell's rules for words, quotes and backslashes; one with anything else in it -
 // variables, patterns, pipes, redirections - is unknown.

@@ -91,7 +91,7 @@ struct Rewritten {
 // control/verifymaps names them (VerifyMaps).  Its most specific entry counts: the domain, its
 // suffixes that begin with a dot, the longest first, the empty key.  A table decides the domain
 // that names it even if that is neither local nor virtual; the empty key is for local and virtual
-// ones. A recipient that is in the table is valid, unless the value refuses it as a line of
+// ones.  A recipient that is in the table is valid, unless the value refuses it as a line of
 // access(5) does; one that is not there is not valid.
 
 // What a value means.
