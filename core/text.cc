@@ -1,14 +1,13 @@
 // SPDX-License-Identifier: 0BSD
 #include "core/text.h"
 
+#include <algorithm>
+
 namespace qv {
 
 bool equal_ignoring_case(std::string_view a, std::string_view b) {
-  if (a.size() != b.size()) return false;
-  for (std::size_t i = 0; i < a.size(); ++i) {
-    if (ascii_lower(a[i]) != ascii_lower(b[i])) return false;
-  }
-  return true;
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                    [](char x, char y) { return ascii_lower(x) == ascii_lower(y); });
 }
 
 std::size_t find_byte(std::string_view s, char c) {
@@ -19,10 +18,8 @@ std::size_t find_byte(std::string_view s, char c) {
 }
 
 std::size_t find_last_byte(std::string_view s, char c) {
-  for (std::size_t i = s.size(); i > 0; --i) {
-    if (s[i - 1] == c) return i - 1;
-  }
-  return s.size();
+  const std::size_t at = s.rfind(c);
+  return at == std::string_view::npos ? s.size() : at;
 }
 
 std::string_view trim_blanks(std::string_view s) {

@@ -26,8 +26,6 @@ void put_u16(std::string& out, unsigned value) {
   out += static_cast<char>(value & 0xff);
 }
 
-bool is_host_byte(char c) { return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '_'; }
-
 // Reads a message from front to back; after the first mismatch it has failed.
 class Reader {
  public:
@@ -90,8 +88,9 @@ std::string Reader::name() {
 }
 
 bool is_host(std::string_view name) {
-  if (name == ".") return true;
-  return std::all_of(name.begin(), name.end(), [](char c) { return is_host_byte(c) || c == '.'; });
+  return std::all_of(name.begin(), name.end(), [](char c) {
+    return is_digit(c) || (c >= 'a' && c <= 'z') || c == '-' || c == '_' || c == '.';
+  });
 }
 
 }  // namespace
