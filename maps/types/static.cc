@@ -51,9 +51,13 @@ Result<std::unique_ptr<Map>> open_fail(const MapSpec& spec, std::string& /*detai
   std::string_view rest = text;
   const std::string_view word = take_until(rest, ' ');
   Fault fault = Fault::retry;
-  for (const Fault each : {Fault::retry, Fault::config, Fault::denied, Fault::protocol}) {
-    if (word != fault_name(each)) continue;
-    fault = each;
+  static constexpr std::pair<std::string_view, Fault> kFaults[] = {{"retry", Fault::retry},
+                                                                   {"config", Fault::config},
+                                                                   {"denied", Fault::denied},
+                                                                   {"protocol", Fault::protocol}};
+  for (const auto& [name, its_fault] : kFaults) {
+    if (word != name) continue;
+    fault = its_fault;
     text = trim_white(rest);
   }
   std::string reason = text.empty() ? "this table always fails" : std::string(text);
