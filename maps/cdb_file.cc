@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include <utility>
+#include <vector>
 
 #include "core/check.h"
 #include "core/fault.h"
@@ -20,7 +21,6 @@ namespace {
 
 constexpr std::uint32_t kHeaderSize = 2048;  // 256 pairs of position and number of slots
 
-// A number of the file; compilers make one load of it where that is the machine's order.
 std::uint32_t load(const unsigned char* at) {
   return static_cast<std::uint32_t>(at[0]) | static_cast<std::uint32_t>(at[1]) << 8 |
          static_cast<std::uint32_t>(at[2]) << 16 | static_cast<std::uint32_t>(at[3]) << 24;
@@ -44,44 +44,31 @@ bool tables_fill_the_file(const struct cdb& c) {
 
 }  // namespace
 
-// All mappings of this process in a list, so that the SIGBUS handler finds the one it was in.  The
-// list is changed only outside look-ups, and the signal comes only from inside one: they never
-// meet.
 struct CdbFile::Mapping {
   struct cdb c {};
   volatile sig_atomic_t torn = 0;
-  Mapping* next = nullptr;
-  Mapping** previous = nullptr;
 
-  static Mapping* all;
-
-  void enlist() {
-    next = all;
-    if (next != nullptr) next->previous = &next;
-    previous = &all;
-    all = this;
-  }
-  void delist() {
-    if (previous == nullptr) return;
-    *previous = next;
-    if (next != nullptr) next->previous = previous;
+  // Those of this process, in which the SIGBUS handler finds the one it was in.  It is changed only
+  // outside look-ups, and the signal comes only from inside one: they never meet.  Never destroyed,
+  // as a mapping may be static.
+  static std::vector<Mapping*>& all() {
+    static auto* const mappings = new std::vector<Mapping*>;
+    return *mappings;
   }
 };
 
-CdbFile::Mapping* CdbFile::Mapping::all = nullptr;
-
 void CdbFile::Unmap::operator()(Mapping* mapping) const {
-  mapping->delist();
+  std::erase(Mapping::all(), mapping);
   cdb_free(&mapping->c);
   delete mapping;
 }
 
 void CdbFile::on_sigbus(int signal_number, void* address) {
   const auto* at = static_cast<const unsigned char*>(address);
-  for (Mapping* mapping = Mapping::all; mapping != nullptr; mapping = mapping->next) {
+  for (Mapping* mapping : Mapping::all()) {
     const unsigned char* begin = mapping->c.cdb_mem;
     if (at < begin || at >= begin + mapping->c.cdb_fsize) continue;
-    // Zeros instead of what is gone lets the look-up end; it then sees `torn`.
+    // Zeros in place of the lost page let the look-up end; it then sees `torn`.
     const auto page = static_cast<std::uintptr_t>(sysconf(_SC_PAGESIZE));
     void* start = static_cast<char*>(address) - (reinterpret_cast<std::uintptr_t>(address) % page);
     if (mmap(start, page, PROT_READ, MAP_PRIVATE | MAP_ANONYMOUS | MAP_FIXED, -1, 0) != start)
@@ -89,11 +76,12 @@ void CdbFile::on_sigbus(int signal_number, void* address) {
     mapping->torn = 1;
     return;
   }
-  // Not in a table: the default action takes place when the access is tried again.
+  // Not in a table: the repeated access has the default action.
   signal(signal_number, SIG_DFL);
 }
 
 void guard_against_truncation() {
+  static_cast<void>(CdbFile::Mapping::all());  // the handler must not be the one to make it
   struct sigaction action {};
   action.sa_flags = SA_SIGINFO;
   action.sa_sigaction = [](int signal_number, siginfo_t* info, void* /*context*/) {
@@ -119,7 +107,7 @@ Result<CdbFile> CdbFile::map(Fd file) {
   std::unique_ptr<Mapping, Unmap> mapping(new Mapping);
   if (cdb_init(&mapping->c, file.get()) != 0) return errno_error("map cdb");
   mapping->c.cdb_fd = -1;  // the mapping lives without it
-  mapping->enlist();
+  Mapping::all().push_back(mapping.get());
   if (!tables_fill_the_file(mapping->c) || mapping->torn != 0) return damaged();
   return CdbFile(std::move(mapping));
 }
@@ -135,8 +123,8 @@ Result<CdbFile::Table> CdbFile::table_of(std::uint32_t hash) const {
   const unsigned char* pointer = c.cdb_mem + std::size_t{8} * (hash & 255);
   const std::uint64_t position = load(pointer);
   const std::uint32_t count = load(pointer + 4);
-  // Looked at when it was mapped; but it may have been written to since, and what is cut off reads
-  // as zeros up to the end of its page.
+  // Checked when it was mapped; but the file may have been written to since, and a cut page reads
+  // as zeros behind the cut.
   if (position < kHeaderSize || position + std::uint64_t{8} * count > c.cdb_fsize) return damaged();
   return Table{c.cdb_mem + position, count};
 }
@@ -172,6 +160,9 @@ Result<Answer> CdbFile::find(std::string_view key, std::uint32_t hash,
 }
 
 Result<void> CdbFile::still_whole() const {
+  // A file that is cut short loses its last page first.
+  static_cast<void>(
+      *static_cast<const volatile unsigned char*>(mapping_->c.cdb_mem + mapping_->c.cdb_fsize - 1));
   if (mapping_->torn != 0) return damaged();
   return {};
 }
@@ -217,7 +208,7 @@ Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,
 std::uint64_t CdbFile::size() const { return mapping_->c.cdb_fsize; }
 
 void CdbBuilder::Free::operator()(struct cdb_make* maker) const {
-  // cdb_make_finish() frees the index; one that was never finished would keep it.
+  // Only cdb_make_finish() frees the index.
   if (maker->cdb_fd >= 0) {
     maker->cdb_fd = -1;
     cdb_make_finish(maker);

@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: 0BSD
 // maps/cdb_file.h - a constant database, mapped into memory; and how one is written.
 //
-// The only room with libcdb's header.  What is mapped is shared with the page cache: a table of any
-// size costs the process no private memory.  open() looks at the header and at the place of each of
-// the 256 hash tables and wants them to end where the file ends, so a truncated or half-written
-// file is refused; lookups check every offset again.  A file that is cut short while it is mapped
-// would raise SIGBUS: with guard_against_truncation() that table answers Fault from then on.
+// Mapped pages are shared with the page cache: a table of any size costs the process no private
+// memory.  open() requires the 256 hash tables to end where the file ends, so it refuses a
+// truncated or half-written file; look-ups check every offset again.  A file that is cut short
+// while it is mapped would raise SIGBUS: with guard_against_truncation() that table answers Fault
+// from then on.
 //
 // Threads: none.  Format: cdb(5).  Tests: tests/maps/cdb_file_test.cc
 #ifndef QV_MAPS_CDB_FILE_H_
@@ -27,8 +27,8 @@ namespace qv {
 
 class CdbFile {
  public:
-  // Maps the file.  Errors: cannot open it, not a regular file (config); not a whole cdb (retry:
-  // somebody may be writing it).  The descriptor is closed.
+  // Maps the file.  Errors: cannot open it, not a regular file (config); not a whole cdb (retry: it
+  // may be being written).  The descriptor is closed.
   [[nodiscard]] static Result<CdbFile> open(const char* path);
   [[nodiscard]] static Result<CdbFile> map(Fd file);
 
@@ -39,8 +39,8 @@ class CdbFile {
   // Error: the file has been cut short under the mapping, and what find() gave may be zeros.
   [[nodiscard]] Result<void> still_whole() const;
 
-  // The hash that a cdb keeps of a key, built byte by byte: whoever asks about every prefix of a
-  // long key hashes each byte once.
+  // The hash of a key, built byte by byte: a caller that asks about every prefix of a long key
+  // hashes each byte once.
   static constexpr std::uint32_t kHashOfNothing = 5381;
   static constexpr std::uint32_t hash_on(std::uint32_t hash, char c) {
     return (hash * 33u) ^ static_cast<unsigned char>(c);
@@ -50,9 +50,8 @@ class CdbFile {
   // Error: as find().
   [[nodiscard]] Result<Answer> may_hold(std::uint32_t hash) const;
 
-  // The hash of a key, for the next two: whoever knows it need not have it made again.
   [[nodiscard]] static std::uint32_t hash_of(std::string_view key);
-  // find() with the hash of the key.
+  // find() with hash_of(key), for a caller that knows it.
   [[nodiscard]] Result<Answer> find(std::string_view key, std::uint32_t hash,
                                     std::string_view& value) const;
 
