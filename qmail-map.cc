@@ -8,39 +8,44 @@
 
 namespace {
 
-constexpr std::string_view kUsage =
-    "build [--replace|--ignore] [--keep-case] SOURCE TYPE:NAME\n"
-    "       qmail-map get [--address] [--delimiters=CHARS] [--keep-case] TYPE:NAME KEY...|-\n"
-    "       qmail-map list TYPE:NAME\n"
-    "       qmail-map types\n"
-    "       qmail-map convert [--replace|--ignore] [--keep-case] TYPE:NAME TYPE:NAME\n"
-    "       qmail-map assign [ASSIGN [CDB]]";
-
 struct Command {
-  std::string_view name;
-  int (*run)(qv::tool::Arguments arguments);
+  std::string_view synopsis;  // begins with the name
+  int (*run)(qv::tool::Arguments arguments, std::string_view synopsis);
 };
 
-constexpr Command kCommands[] = {{"build", qv::tool::build},     {"get", qv::tool::get},
-                                 {"list", qv::tool::list},       {"types", qv::tool::types},
-                                 {"convert", qv::tool::convert}, {"assign", qv::tool::assign}};
+constexpr Command kCommands[] = {
+    {"build [--replace|--ignore] [--keep-case] SOURCE TYPE:NAME", qv::tool::build},
+    {"get [--address] [--delimiters=CHARS] [--keep-case] TYPE:NAME KEY...|-", qv::tool::get},
+    {"list TYPE:NAME", qv::tool::list},
+    {"types", qv::tool::types},
+    {"convert [--replace|--ignore] [--keep-case] TYPE:NAME TYPE:NAME", qv::tool::convert},
+    {"assign [ASSIGN [CDB]]", qv::tool::assign}};
+
+std::string all_uses() {
+  std::string uses;
+  for (const Command& command : kCommands) {
+    if (!uses.empty()) uses += "\n       qmail-map ";
+    uses += command.synopsis;
+  }
+  return uses;
+}
 
 }  // namespace
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  if (words.empty()) return qv::tool::usage("", kUsage);
-  if (words[0] == "--version") {
-    return qv::tool::print("qmail-map " QV_VERSION "\n") ? qv::kExitOk : qv::kExitTemporary;
-  }
-  if (words[0] == "--help") {
-    return qv::tool::print("usage: qmail-map " + std::string(kUsage) + "\n") ? qv::kExitOk
-                                                                             : qv::kExitTemporary;
+  if (words.empty()) return qv::tool::usage("", all_uses());
+  if (words[0] == "--version" || words[0] == "--help") {
+    const bool is_help = words[0] == "--help";
+    return qv::tool::print(is_help ? "usage: qmail-map " + all_uses() + "\n"
+                                   : "qmail-map " QV_VERSION "\n")
+               ? qv::kExitOk
+               : qv::kExitTemporary;
   }
   for (const Command& command : kCommands) {
-    if (words[0] == command.name) {
-      return command.run(qv::tool::Arguments(words).subspan(1));
+    if (words[0] == command.synopsis.substr(0, command.synopsis.find(' '))) {
+      return command.run(qv::tool::Arguments(words).subspan(1), command.synopsis);
     }
   }
-  return qv::tool::usage("there is no command " + words[0], kUsage);
+  return qv::tool::usage("there is no command " + words[0], all_uses());
 }

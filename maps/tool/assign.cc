@@ -77,12 +77,10 @@ AssignLine AssignParser::parse(std::string_view line, std::string& key, std::str
   return AssignLine::record;
 }
 
-int assign(Arguments arguments) {
+int assign(Arguments arguments, std::string_view synopsis) {
   const Options options(arguments, {});
   const Arguments rest = options.rest();
-  if (!options.problem().empty() || rest.size() > 2) {
-    return usage(options.problem(), "assign [ASSIGN [CDB]]");
-  }
+  if (!options.problem().empty() || rest.size() > 2) return usage(options.problem(), synopsis);
   const char* given = getenv("QMAILHOME");
   const std::string home = given != nullptr && *given != '\0' ? given : QV_QMAILHOME;
   const std::string path = rest.empty() ? home + "/users/assign" : rest[0];

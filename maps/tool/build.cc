@@ -3,13 +3,11 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#include <algorithm>
 #include <optional>
 
 #include "core/clock.h"
 #include "core/exit_code.h"
 #include "core/file.h"
-#include "core/text.h"
 #include "maps/bytes.h"
 #include "maps/source.h"
 #include "maps/table_builder.h"
@@ -75,9 +73,9 @@ class Progress {
     std::string line = "\r";
     char text[80];
     if (is_known) {
-      const auto filled = static_cast<std::size_t>(kBarWidth * done);
-      line += "[" + std::string(filled, '#') + std::string(kBarWidth - filled, ' ') + "] ";
-      snprintf(text, sizeof text, "%d %%  ", static_cast<int>(done * 100));
+      const std::string bar(static_cast<std::size_t>(kBarWidth * done), '#');
+      snprintf(text, sizeof text, "[%-*s] %d %%  ", kBarWidth, bar.c_str(),
+               static_cast<int>(done * 100));
       line += text;
     }
     line += std::to_string(entries) + " entries  " +
@@ -194,8 +192,8 @@ void warn_about_source(const struct stat& st, const std::string& name) {
 
 }  // namespace
 
-int build(Arguments arguments) {
-  Build table(arguments, "build [--replace|--ignore] [--keep-case] SOURCE TYPE:NAME");
+int build(Arguments arguments, std::string_view synopsis) {
+  Build table(arguments, synopsis);
   if (const auto code = table.misuse()) return *code;
   const bool is_stdin = table.source() == "-";
   const std::string name = is_stdin ? "standard input" : table.source();
@@ -217,8 +215,8 @@ int build(Arguments arguments) {
   return code == kExitOk ? table.finish() : code;
 }
 
-int convert(Arguments arguments) {
-  Build table(arguments, "convert [--replace|--ignore] [--keep-case] TYPE:NAME TYPE:NAME");
+int convert(Arguments arguments, std::string_view synopsis) {
+  Build table(arguments, synopsis);
   if (const auto code = table.misuse()) return *code;
   const std::unique_ptr<Map> from = open_table(table.source(), {});
   if (!from || !table.begin(std::nullopt)) return kExitTemporary;

@@ -2,6 +2,9 @@
 #include <errno.h>
 #include <unistd.h>
 
+#include <utility>
+#include <vector>
+
 #include "core/exit_code.h"
 #include "core/fault.h"
 #include "core/text.h"
@@ -119,12 +122,10 @@ class Getter {
 
 }  // namespace
 
-int get(Arguments arguments) {
-  constexpr std::string_view kSynopsis =
-      "get [--address] [--delimiters=CHARS] [--keep-case] TYPE:NAME KEY...|-";
+int get(Arguments arguments, std::string_view synopsis) {
   const Options options(arguments, {"address", "delimiters=", "keep-case"});
   const Arguments rest = options.rest();
-  if (!options.problem().empty() || rest.size() < 2) return usage(options.problem(), kSynopsis);
+  if (!options.problem().empty() || rest.size() < 2) return usage(options.problem(), synopsis);
   const auto map = open_to_read(rest[0], {.fold_keys = !options.has("keep-case")});
   if (!map) return kExitTemporary;
   Getter getter(*map, rest[0], options);
@@ -136,10 +137,10 @@ int get(Arguments arguments) {
   return is_whole ? getter.exit_code() : kExitTemporary;
 }
 
-int list(Arguments arguments) {
+int list(Arguments arguments, std::string_view synopsis) {
   const Options options(arguments, {});
   if (!options.problem().empty() || options.rest().size() != 1) {
-    return usage(options.problem(), "list TYPE:NAME");
+    return usage(options.problem(), synopsis);
   }
   const std::string& name = options.rest()[0];
   const std::unique_ptr<Map> map = open_to_read(name, {});
@@ -159,8 +160,8 @@ int list(Arguments arguments) {
   return printed && print(out) ? kExitOk : kExitTemporary;
 }
 
-int types(Arguments arguments) {
-  if (!arguments.empty()) return usage("", "types");
+int types(Arguments arguments, std::string_view synopsis) {
+  if (!arguments.empty()) return usage("", synopsis);
   std::string out;
   const std::string names = map_type_names();
   for (std::string_view rest = names; !rest.empty();) {

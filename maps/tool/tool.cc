@@ -72,21 +72,14 @@ Options::Options(Arguments arguments, std::initializer_list<std::string_view> kn
     if (std::find(known.begin(), known.end(), wanted) == known.end()) {
       problem_ = "unknown option " + word;
     }
-    given_.emplace_back(name, value);
+    given_.emplace(name, value);
   }
   rest_ = arguments.subspan(i);
 }
 
-bool Options::has(std::string_view name) const {
-  return std::any_of(given_.begin(), given_.end(),
-                     [name](const auto& given) { return given.first == name; });
-}
-
 std::string Options::value(std::string_view name, std::string_view fallback) const {
-  for (const auto& [given, value] : given_) {
-    if (given == name) return value;
-  }
-  return std::string(fallback);
+  const auto at = given_.find(name);
+  return at == given_.end() ? std::string(fallback) : at->second;
 }
 
 }  // namespace qv::tool

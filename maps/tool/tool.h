@@ -1,20 +1,18 @@
 // SPDX-License-Identifier: 0BSD
 // maps/tool/tool.h - the commands of qmail-map, and what they share.
 //
-// A command takes its arguments without its own name, writes to standard output, complains on
-// standard error and returns the exit code: 0 done or found, 100 absent or wrong usage, 111
-// undecided or not done.
-// Manual: qmail-map(1).  Tests: tests/e2e/maps.py
+// A command takes its arguments without its own name and its synopsis, writes to standard output,
+// complains on standard error and returns the exit code: 0 done or found, 100 absent or wrong
+// usage, 111 undecided or not done. Manual: qmail-map(1).  Tests: tests/e2e/maps.py
 #ifndef QV_MAPS_TOOL_TOOL_H_
 #define QV_MAPS_TOOL_TOOL_H_
 
 #include <functional>
+#include <map>
 #include <memory>
 #include <span>
 #include <string>
 #include <string_view>
-#include <utility>
-#include <vector>
 
 #include "maps/map.h"
 
@@ -22,12 +20,12 @@ namespace qv::tool {
 
 using Arguments = std::span<const std::string>;
 
-[[nodiscard]] int build(Arguments arguments);
-[[nodiscard]] int get(Arguments arguments);
-[[nodiscard]] int list(Arguments arguments);
-[[nodiscard]] int types(Arguments arguments);
-[[nodiscard]] int convert(Arguments arguments);
-[[nodiscard]] int assign(Arguments arguments);
+[[nodiscard]] int build(Arguments arguments, std::string_view synopsis);
+[[nodiscard]] int get(Arguments arguments, std::string_view synopsis);
+[[nodiscard]] int list(Arguments arguments, std::string_view synopsis);
+[[nodiscard]] int types(Arguments arguments, std::string_view synopsis);
+[[nodiscard]] int convert(Arguments arguments, std::string_view synopsis);
+[[nodiscard]] int assign(Arguments arguments, std::string_view synopsis);
 
 // "qmail-map: TEXT" on standard error.
 void complain(std::string_view text);
@@ -57,13 +55,13 @@ class Options {
 
   // What is wrong; empty where nothing is.
   [[nodiscard]] const std::string& problem() const { return problem_; }
-  [[nodiscard]] bool has(std::string_view name) const;
+  [[nodiscard]] bool has(std::string_view name) const { return given_.contains(name); }
   [[nodiscard]] std::string value(std::string_view name, std::string_view fallback) const;
   // The words behind the options.
   [[nodiscard]] Arguments rest() const { return rest_; }
 
  private:
-  std::vector<std::pair<std::string, std::string>> given_;
+  std::map<std::string, std::string, std::less<>> given_;
   Arguments rest_;
   std::string problem_;
 };
