@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // qmail-proxymap - many clients, few open tables.  Manual: qmail-proxymap(8).
 #include "process/program.h"
-#include "proxymap/options.h"
 #include "proxymap/process.h"
 
 namespace {

@@ -19,18 +19,11 @@ AllowList::AllowList(std::string path, Complain complain, WallClock clock)
 }
 
 void AllowList::follow(std::int64_t now_us) {
-  switch (lines_.refresh(
-      now_us, [this](auto& files) { return read_control_file(path_, files.emplace_back()); })) {
-    case Reload::none:
-      return;
-    case Reload::failed:
-      if (const std::string trouble = lines_.take_trouble(); !trouble.empty()) {
-        complain_({path_, 0, trouble + "; the old list stays in force"});
-      }
-      return;
-    case Reload::taken:
-      return use(*lines_.value());
-  }
+  const Reload reload = lines_.refresh(
+      now_us, [this](auto& files) { return read_control_file(path_, files.emplace_back()); });
+  if (reload == Reload::taken) return use(*lines_.value());
+  const std::string trouble = lines_.take_trouble();
+  if (!trouble.empty()) complain_({path_, 0, trouble + "; the old list stays in force"});
 }
 
 bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
@@ -39,12 +32,9 @@ bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
     complain_({path_, line.number, "a { or } lacks its partner"});
     return false;
   }
-  for (std::string_view element : elements) {
-    element = strip_braces(element);
-    std::string_view type;
-    std::string_view name;
-    const std::string_view table = strip_proxy(element);
-    if (!starts_with(element, kPrefix) || !split_type(table, type, name)) {
+  for (const std::string_view element : elements) {
+    std::string_view table;
+    if (!parse_proxied(element, table)) {
       complain_({path_, line.number,
                  "\"" + std::string(element) + "\" is not of the form proxy:type:name"});
       return false;
@@ -70,6 +60,14 @@ void AllowList::use(const ControlLines& lines) {
   }
   // At the start there is no old list: the entries without a mistake are approved.
   tables_ = std::move(tables);
+}
+
+bool parse_proxied(std::string_view element, std::string_view& table) {
+  element = strip_braces(element);
+  table = strip_proxy(element);
+  std::string_view type;
+  std::string_view name;
+  return starts_with(element, kPrefix) && split_type(table, type, name);
 }
 
 std::string approving_line(std::string_view table) {

@@ -54,6 +54,10 @@ class AllowList {
   std::optional<ControlLines> used_;  // as last read, good or not
 };
 
+// The table, without "proxy:", of an entry `proxy:type:name`, in braces or not.  False where it is
+// no such entry.
+[[nodiscard]] bool parse_proxied(std::string_view element, std::string_view& table);
+
 // What to write into the file to approve `table`.
 [[nodiscard]] std::string approving_line(std::string_view table);
 

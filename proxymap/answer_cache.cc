@@ -3,7 +3,7 @@
 
 #include "core/text.h"
 #include "maps/spec.h"
-#include "wire/proxymap.h"
+#include "proxymap/allow_list.h"
 
 namespace qv::proxymap {
 
@@ -49,18 +49,18 @@ std::unordered_map<std::string, CacheLimits> parse_cache_lines(
   std::unordered_map<std::string, CacheLimits> out;
   for (const ControlLine& line : lines) {
     std::vector<std::string_view> words;
+    std::string_view table;
     std::uint64_t seconds = 0;
     std::uint64_t bytes = kDefaultBytes;
     const bool good = split_list(line.text, words) && (words.size() == 2 || words.size() == 3) &&
-                      starts_with(strip_braces(words[0]), "proxy:") &&
+                      parse_proxied(words[0], table) &&
                       parse_decimal(words[1], kMaxSeconds, seconds) &&
                       (words.size() == 2 || parse_decimal(words[2], kMaxBytes, bytes));
     if (!good) {
       problems.push_back({path, line.number, "\"proxy:type:name SECONDS [BYTES]\" expected"});
       continue;
     }
-    out[std::string(strip_proxy(strip_braces(words[0])))] = {
-        static_cast<std::int64_t>(seconds) * 1000000, bytes};
+    out[std::string(table)] = {static_cast<std::int64_t>(seconds) * 1000000, bytes};
   }
   return out;
 }

@@ -6,15 +6,32 @@
 //   post_jail   allow-list and tables, as the unprivileged account; workers are forked from here on
 //
 // No table is opened with the rights that the process was started with: what the account may not
-// read is not served.  Manual: qmail-proxymap(8).  Tests: tests/e2e/proxymap.py
+// read is not served.  Manual: qmail-proxymap(8).
+// Tests: tests/proxymap/options_test.cc, tests/e2e/proxymap.py
 #ifndef QV_PROXYMAP_PROCESS_H_
 #define QV_PROXYMAP_PROCESS_H_
 
+#include <cstdint>
 #include <vector>
 
-#include "proxymap/options.h"
+#include "control/settings.h"
+#include "event/stream_server.h"
+#include "process/options.h"
+#include "process/pool.h"
 
 namespace qv::proxymap {
+
+// What an operator can set; qmail-proxymap(8), SETTINGS.
+struct Options : ProcessOptions {
+  std::size_t max_message = 0;
+  std::int64_t max_idle_us = 0;
+  StreamServerLimits server;
+  process::PoolSettings pool;
+};
+
+// The rows that fill `options`, which must outlive them; `writes`: those of the read-write service,
+// which listens elsewhere and writes a table in one process, one write at a time.
+[[nodiscard]] std::vector<Setting> proxymap_settings(Options& options, bool writes);
 
 // Serves until SIGTERM; returns the exit code.  `writes`: as the read-write service.
 [[nodiscard]] int run_proxymap(const Options& options, const Settings& settings, bool writes);

@@ -204,7 +204,7 @@ std::optional<Reply> Service::ask_worker(const Request& request, const Table& ta
       [this, &client, flags, cached, name = table.name, operation = request.operation,
        key = std::string(request.key)](const Result<process::Message>& answered) {
         const WorkerAnswer answer = answer_of(answered);
-        // Not to be found: emptied since, and this answer may be from before.
+        // A cache that is gone was emptied meanwhile: this answer may be older than that.
         const auto store = caches_.find(name);
         if (cached && store != caches_.end() && is_answer(answer.status)) {
           const Answer found = answer.status == Status::ok ? Answer::found : Answer::absent;

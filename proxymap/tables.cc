@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "proxymap/tables.h"
 
-#include "core/text.h"
 #include "wire/proxymap.h"
 
 namespace qv::proxymap {
@@ -29,11 +28,6 @@ std::uint32_t settle(std::uint32_t flags, KeyEnding ending) {
       return flags & ~flag::kTryWithoutNul;
   }
   return flags;
-}
-
-std::string_view Table::type() const {
-  std::string_view rest = name;
-  return take_until(rest, ':');
 }
 
 std::uint32_t Table::own() const {
@@ -70,7 +64,5 @@ Map& Tables::map(Table& table, bool no_substitution) {
   map = open_(table.name, {.for_update = for_update, .no_substitution = no_substitution});
   return *map;
 }
-
-std::unique_ptr<Map> Tables::private_map(const Table& table) const { return open_(table.name, {}); }
 
 }  // namespace qv::proxymap

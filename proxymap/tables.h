@@ -2,8 +2,8 @@
 // proxymap/tables.h - the tables that this process has open, shared by all clients; and their
 // flags as clients see them, in both dialects.
 //
-// A table's maps are opened when they are first needed, once per set of options, and closed when
-// the table has not been used for a while.  Of all flags of a client one matters to an open map.
+// A table's maps are opened when they are first needed, and closed when the table has not been used
+// for a while.  Of all flags of a client one matters to an open map.
 //
 // A table has flags of its own: keys are strings or patterns, several may write, and, for file
 // formats in which some programs end keys with a NUL and others do not, "try without" and "try
@@ -55,7 +55,9 @@ struct Table {
   std::int64_t last_used_us = 0;
   std::array<std::unique_ptr<Map>, 2> maps = {};  // with substitution, and without
 
-  [[nodiscard]] std::string_view type() const;
+  [[nodiscard]] std::string_view type() const {
+    return std::string_view(name).substr(0, name.find(':'));
+  }
   // The table's own flags; of a local table that is open, as the open table says.
   [[nodiscard]] std::uint32_t own() const;
 };
@@ -79,7 +81,9 @@ class Tables {
   [[nodiscard]] Map& map(Table& table, bool no_substitution);
 
   // A map of its own for one walk over the table.
-  [[nodiscard]] std::unique_ptr<Map> private_map(const Table& table) const;
+  [[nodiscard]] std::unique_ptr<Map> private_map(const Table& table) const {
+    return open_(table.name, {});
+  }
 
   [[nodiscard]] std::size_t size() const { return tables_.size(); }
 

@@ -84,7 +84,7 @@ class ProxyTest : public testing::Test {
     char name[] = "/tmp/qv-proxymap-XXXXXX";
     directory = mkdtemp(name);
     list_path = directory + "/proxy_read_maps";
-    client.on_reply = [this](const Reply& reply) {
+    asker.on_reply = [this](const Reply& reply) {
       late.push_back({reply.status, reply.flags, std::string(reply.value)});
     };
   }
@@ -133,7 +133,7 @@ class ProxyTest : public testing::Test {
   // Asks; a reply that comes at once is returned, and so is one that has come when `work` is done.
   Reply ask(const Request& request) {
     late.clear();
-    const std::optional<Reply> reply = service->ask(request, client);
+    const std::optional<Reply> reply = service->ask(request, asker);
     is_late = !reply;
     return reply.value_or(Reply{});
   }
@@ -157,7 +157,7 @@ class ProxyTest : public testing::Test {
   std::unique_ptr<Tables> tables;
   std::unique_ptr<process::Pool> pool;
   std::unique_ptr<Service> service;
-  Client client;
+  Client asker;
   bool is_late = false;
   std::string job_bytes;
   struct Late {

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-#include "proxymap/options.h"
-
 #include <gtest/gtest.h>
 
 #include <map>
+
+#include "proxymap/process.h"
 
 namespace qv::proxymap {
 namespace {
