@@ -37,19 +37,13 @@ bool AddressKeys::next(std::string_view& key) {
   return false;
 }
 
-// Cuts the rest of the local part at its last delimiter, and moves it up to the domain.  Of too many
-// prefixes the last one tried is the shortest: the user's own name is never skipped.
+// Cuts the rest of the local part at its last delimiter, and moves it up to the domain.  Of too
+// many prefixes the last one tried is the shortest: the user's own name is never skipped.
 bool AddressKeys::next_prefix(std::string_view& key) {
-  std::size_t length = 0;
-  for (std::size_t i = at_ - local_; i > 1 && length == 0; --i) {
-    if (is_delimiter(text_[local_ + i - 1])) length = i - 1;
-  }
-  if (length == 0 || tried_ == kMaxPrefixes) return false;
-  if (++tried_ == kMaxPrefixes) {
-    for (std::size_t i = length; i > 1; --i) {
-      if (is_delimiter(text_[local_ + i - 1])) length = i - 1;
-    }
-  }
+  const std::string_view local(text_ + local_, at_ - local_);
+  std::size_t length = local.find_last_of(delimiters_);
+  if (length == std::string_view::npos || length == 0 || tried_ == kMaxPrefixes) return false;
+  if (++tried_ == kMaxPrefixes) length = local.find_first_of(delimiters_, 1);
   memmove(text_ + at_ - length, text_ + local_, length);
   local_ = at_ - length;
   key = {text_ + local_, size_ - local_};

@@ -46,9 +46,6 @@ class AddressKeys {
   enum class Stage : std::uint8_t { whole, prefixes, end };
 
   [[nodiscard]] bool next_prefix(std::string_view& key);
-  [[nodiscard]] bool is_delimiter(char c) const {
-    return delimiters_.find(c) != std::string_view::npos;
-  }
 
   std::string_view delimiters_;
   std::array<char, kMaxInPlace> in_place_;  // not initialised: most of it is never used

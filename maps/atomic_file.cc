@@ -40,7 +40,7 @@ Result<std::optional<FileOwner>> owner_of_present(const std::string& path, std::
     if (errno_means_absent(errno)) return std::optional<FileOwner>{};
     return fail(detail, "look at", path);
   }
-  if (!S_ISREG(st.st_mode)) return refuse(detail, path + " is there and not a regular file");
+  if (!S_ISREG(st.st_mode)) return refuse(detail, path + " is there, and is not a regular file");
   return std::optional<FileOwner>{{st.st_uid, st.st_gid, st.st_mode & 0777}};
 }
 
@@ -74,49 +74,38 @@ Result<void> check_place(const struct stat& directory, const std::string& name,
 
 }  // namespace
 
-AtomicFile::AtomicFile(std::string path, std::string temporary, Fd file, Fd directory)
-    : path_(std::move(path)),
-      temporary_(std::move(temporary)),
-      file_(std::move(file)),
-      directory_(std::move(directory)) {}
-
-AtomicFile::AtomicFile(AtomicFile&& other) noexcept
-    : path_(std::move(other.path_)),
-      temporary_(std::exchange(other.temporary_, {})),
-      file_(std::move(other.file_)),
-      directory_(std::move(other.directory_)) {}
-
 AtomicFile::~AtomicFile() {
-  if (!temporary_.empty()) unlink(temporary_.c_str());
+  if (file_.valid()) unlink(temporary_.c_str());
 }
 
 Result<AtomicFile> AtomicFile::create(const std::string& path,
                                       const std::optional<FileOwner>& source, std::string& detail) {
   const std::string directory_name = directory_of(path);
-  Fd directory(::open(directory_name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
+  AtomicFile made;
+  made.path_ = path;
+  made.directory_.reset(::open(directory_name.c_str(), O_RDONLY | O_DIRECTORY | O_CLOEXEC));
   struct stat st {};
-  if (!directory.valid() || fstat(directory.get(), &st) != 0) {
+  if (!made.directory_.valid() || fstat(made.directory_.get(), &st) != 0) {
     return fail(detail, "open", directory_name);
   }
   QV_TRY(const FileOwner owner, choose_owner(st, path, source, detail));
   QV_TRY_VOID(check_place(st, directory_name, owner, detail));
 
   // O_EXCL: a name that somebody else made beforehand, link or not, is not followed.
-  std::string temporary;
-  Fd file;
-  for (int attempt = 0; attempt < 100 && !file.valid(); ++attempt) {
-    temporary = path + ".tmp." + std::to_string(getpid()) + "." + std::to_string(attempt);
-    file.reset(::open(temporary.c_str(), O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW, 0600));
-    if (!file.valid() && errno != EEXIST) break;
+  const int flags = O_RDWR | O_CREAT | O_EXCL | O_CLOEXEC | O_NOFOLLOW;
+  const std::string begin = path + ".tmp." + std::to_string(getpid()) + ".";
+  for (int attempt = 0; attempt < 100 && !made.file_.valid(); ++attempt) {
+    made.temporary_ = begin + std::to_string(attempt);
+    made.file_.reset(::open(made.temporary_.c_str(), flags, 0600));
+    if (!made.file_.valid() && errno != EEXIST) break;
   }
-  if (!file.valid()) return fail(detail, "create", temporary);
-  AtomicFile made(path, temporary, std::move(file), std::move(directory));
-  // Without root only root's gid and uid of one's own can be given: then the file stays one's own.
+  if (!made.file_.valid()) return fail(detail, "create", made.temporary_);
+  // Only root may give a file away: otherwise it stays the user's.
   const bool owned = fchown(made.fd(), owner.uid, owner.gid) == 0;
-  if (!owned && geteuid() == 0) return fail(detail, "chown", temporary);
-  // A file that could not be given its group must not open up to another one.
+  if (!owned && geteuid() == 0) return fail(detail, "chown", made.temporary_);
+  // Where the group could not be set, another group must not get its rights.
   const mode_t mode = owned ? owner.mode : owner.mode & 0700;
-  if (fchmod(made.fd(), mode) != 0) return fail(detail, "chmod", temporary);
+  if (fchmod(made.fd(), mode) != 0) return fail(detail, "chmod", made.temporary_);
   if (!owned && mode != owner.mode) {
     detail = path + ": could not keep owner and group, so only its owner may read it";
   }
@@ -126,7 +115,7 @@ Result<AtomicFile> AtomicFile::create(const std::string& path,
 Result<void> AtomicFile::commit(std::string& detail) {
   if (fsync(file_.get()) != 0) return fail(detail, "fsync", temporary_);
   if (rename(temporary_.c_str(), path_.c_str()) != 0) return fail(detail, "rename to", path_);
-  temporary_.clear();
+  file_.reset();
   if (fsync(directory_.get()) != 0) return fail(detail, "fsync directory of", path_);
   return {};
 }

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// maps/attribute_framing.h - Postfix's attribute messages (wire/attributes.h) for an RequestClient.
+// maps/attribute_framing.h - Postfix's attribute messages (wire/attributes.h) for a RequestClient.
 //
 // Header only.  Tests: tests/maps/proxy_client_test.cc, tests/verify/next_hops_test.cc
 #ifndef QV_MAPS_ATTRIBUTE_FRAMING_H_
@@ -26,15 +26,9 @@ class AttributeFraming final : public RequestClient::Framing {
   }
 
   Seen look(std::string_view input) override {
-    switch (decoder_.scan(input)) {
-      case Frame::whole:
-        return Seen::message;
-      case Frame::partial:
-        return Seen::partial;
-      case Frame::malformed:
-        return Seen::nonsense;
-    }
-    return Seen::nonsense;
+    const Frame frame = decoder_.scan(input);
+    if (frame == Frame::partial) return Seen::partial;
+    return frame == Frame::whole ? Seen::message : Seen::nonsense;
   }
   [[nodiscard]] std::size_t size() const override { return decoder_.size(); }
   [[nodiscard]] bool is_greeting(std::string_view message) const override {

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// maps/bytes.h - looking at eight bytes of a key at a time.  Pure.  Tests: tests/maps/bytes_test.cc
+// maps/bytes.h - searches of keys, eight bytes at a time.  Pure.  Tests: tests/maps/bytes_test.cc
 #ifndef QV_MAPS_BYTES_H_
 #define QV_MAPS_BYTES_H_
 
@@ -22,7 +22,7 @@ inline std::uint64_t load(const char* at) {
 }
 }  // namespace bytes
 
-// True where one of A to Z is in `s`.
+// True if one of A to Z is in `s`.
 [[nodiscard]] inline bool has_upper(std::string_view s) {
   using namespace bytes;
   std::size_t i = 0;
@@ -47,7 +47,7 @@ inline std::uint64_t load(const char* at) {
   std::size_t i = from;
   for (; i + 8 <= s.size(); i += 8) {
     const std::uint64_t word = load(s.data() + i);
-    // A borrow can only mark bytes behind one that is rightly marked: good enough to stop here.
+    // A borrow can only mark bytes behind one that is rightly marked: stop for both.
     if (((word - kOnes * 0x21) & ~word & kHigh) != 0) break;
   }
   for (; i < s.size(); ++i) {

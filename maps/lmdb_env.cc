@@ -30,23 +30,16 @@ constexpr mode_t kFileMode = 0640;
 // ---- locks -------------------------------------------------------------------------------------
 
 // A lock of the open file, not of the process: it excludes Postfix's locks as they exclude each
-// other, and is not lost when somebody else in this process closes the file.
+// other, and is not lost when this process closes another descriptor of the file.
 class FileLock {
  public:
   explicit FileLock(int fd) : fd_(fd) {}
   FileLock(const FileLock&) = delete;
   FileLock& operator=(const FileLock&) = delete;
-  ~FileLock() {
-    if (locked_) static_cast<void>(set(F_UNLCK));
-  }
+  ~FileLock() { static_cast<void>(set(F_UNLCK)); }
 
-  Result<void> take(short type) {
-    int done = 0;
-    do {
-      done = set(type);
-    } while (done != 0 && errno == EINTR);
-    if (done != 0) return errno_error("lock");
-    locked_ = true;
+  Result<void> lock(short type) const {
+    if (set(type) != 0) return errno_error("lock");
     return {};
   }
 
@@ -55,11 +48,14 @@ class FileLock {
     struct flock lock {};
     lock.l_type = type;
     lock.l_whence = SEEK_SET;
-    return fcntl(fd_, F_OFD_SETLKW, &lock);
+    int done = 0;
+    do {
+      done = fcntl(fd_, F_OFD_SETLKW, &lock);
+    } while (done != 0 && errno == EINTR);
+    return done;
   }
 
   int fd_;
-  bool locked_ = false;
 };
 
 // ---- the check, in a child ---------------------------------------------------------------------
@@ -81,9 +77,9 @@ T load(const char* at) {
   return out;
 }
 
-// What the walk does not see and a writer believes: where a page says it stands, what else it says
-// it is, and which part of it is free.  A page has a header: its number, 8 bytes; kind, 2 bytes at
-// 10; begin and end of what is free, or the number of pages of an overflow run, at 12.
+// Checks what a walk does not show and a writer relies on: the place, the kind and the free part of
+// each page.  A page has a header: its number, 8 bytes; kind, 2 bytes at 10; begin and end of the
+// free part, or the number of pages of an overflow run, at 12.
 class PageCheck {
  public:
   using Page = char[65536];  // at most
@@ -116,7 +112,7 @@ class PageCheck {
   }
 
   // Of an entry of the list of free pages: a transaction's number, and how many pages it has freed
-  // and which, for a writer to use again.  What they hold means nothing.
+  // and which, for a writer to use again.  Their contents mean nothing.
   bool is_free_list(const MDB_val& key, const MDB_val& value, std::size_t last_page) {
     const auto entry = [&](std::size_t i) {
       return load<std::size_t>(static_cast<const char*>(value.mv_data) + i * sizeof(std::size_t));
@@ -185,7 +181,7 @@ class PageCheck {
   Page copy_;
 };
 
-// Reads all of a table: 0, or what is wrong.
+// Reads all of a table: 0, or the code of what is wrong.
 int walk_table(MDB_txn* txn, MDB_dbi dbi, PageCheck& pages, std::size_t last_page) {
   MDB_stat stat{};
   unsigned flags = 0;
@@ -225,7 +221,7 @@ int walk_file(const char* path) {
   if (code != 0) return code;
   mdb_env_set_assert(env, [](MDB_env*, const char*) { _exit(kDamaged); });
   code = mdb_env_open(env, path, MDB_NOSUBDIR | MDB_RDONLY | MDB_NOLOCK, 0);
-  // The file wants a map of a size that nobody can have; under a limit of memory it may be sound.
+  // The file asks for an impossible size of the map; under a limit of memory it may be sound.
   rlimit space{};
   const bool limited = getrlimit(RLIMIT_AS, &space) == 0 && space.rlim_cur != RLIM_INFINITY;
   if (code == EINVAL || code == EOVERFLOW || (code == ENOMEM && !limited)) return MDB_CORRUPTED;
@@ -249,10 +245,10 @@ void limit(decltype(RLIMIT_CORE) what, rlim_t most) {
   setrlimit(what, &both);
 }
 
-// The child writes nothing, starts nothing, and has no more time and memory than it needs.
+// The child cannot write or start anything, and has no more time and memory than it needs.
 [[noreturn]] void check_as_child(const char* path) {
-  // Handlers of a daemon are for the daemon; what is sent to all of a process group does not end
-  // the check.
+  // The daemon's handlers must not run here; a signal to the whole process group does not end the
+  // check.
   for (int number = 1; number < NSIG; ++number) signal(number, SIG_DFL);
   for (const int number : {SIGHUP, SIGINT, SIGUSR1, SIGUSR2}) signal(number, SIG_IGN);
   sigset_t none;
@@ -263,7 +259,7 @@ void limit(decltype(RLIMIT_CORE) what, rlim_t most) {
   limit(RLIMIT_CORE, 0);
   limit(RLIMIT_FSIZE, 0);
   limit(RLIMIT_NPROC, 0);
-  // LMDB allocates nothing by what the file says; this is in case it does.
+  // LMDB allocates nothing by what the file says; this limit is for the case that it does.
   FILE* statm = fopen("/proc/self/statm", "re");
   rlim_t pages = 0;
   if (statm != nullptr && fscanf(statm, "%*u %*u %*u %*u %*u %lu", &pages) == 1) {
@@ -273,9 +269,9 @@ void limit(decltype(RLIMIT_CORE) what, rlim_t most) {
   _exit(code >= 0 && code < kDamaged ? code : kDamaged);
 }
 
-// Gives the status of the child that checks the file.
+// The wait status of the child that checks the file.
 Result<int> run_check(const char* path) {
-  // Who ignores SIGCHLD would not be told how the child has ended.
+  // While SIGCHLD is ignored, waitpid() does not report how the child has ended.
   struct sigaction old {};
   sigaction(SIGCHLD, nullptr, &old);
   const bool ignored = old.sa_handler == SIG_IGN;
@@ -307,16 +303,10 @@ Result<void> check_in_child(const char* path) {
     if (code == 0) return {};
     return code == kDamaged ? damaged() : lmdb_error(code, "check LMDB file");
   }
-  switch (WTERMSIG(status)) {
-    case SIGSEGV:
-    case SIGBUS:
-    case SIGFPE:
-    case SIGABRT:
-    case SIGALRM:
-      return damaged();
-    default:
-      return Error{Fault::retry, 0, "ended by a signal, the check of"};
+  for (const int number : {SIGSEGV, SIGBUS, SIGFPE, SIGABRT, SIGALRM}) {
+    if (WTERMSIG(status) == number) return damaged();
   }
+  return Error{Fault::retry, 0, "a signal ended the check of"};
 }
 
 }  // namespace
@@ -376,9 +366,9 @@ Result<void> LmdbEnv::open_checked(const std::string& path) {
   const Fd file(
       ::open(path.c_str(), access | O_CLOEXEC | O_NONBLOCK | (makes ? O_CREAT : 0), kFileMode));
   if (!file.valid()) return errno_error("open");
-  // Nobody else makes a new file meanwhile, or writes to the one that is checked.
-  FileLock lock(file.get());
-  QV_TRY_VOID(lock.take(makes ? F_WRLCK : F_RDLCK));
+  // No other process may make a new file meanwhile, or write to the one that is checked.
+  const FileLock lock(file.get());
+  QV_TRY_VOID(lock.lock(makes ? F_WRLCK : F_RDLCK));
   struct stat st {};
   if (fstat(file.get(), &st) != 0) return errno_error("fstat");
   if (!S_ISREG(st.st_mode)) return Error{Fault::config, 0, "not a regular file:"};
@@ -431,7 +421,7 @@ Result<void> LmdbEnv::begin(bool writing, MDB_txn*& txn) {
   if (!writing && code != 0) reader_.reset();
   if (code != 0) return lmdb_error(code, "read LMDB file");
   if (!writing) reader_.reset(txn == reader_.get() ? reader_.release() : txn);
-  // The one table of the file; not opened, but made known to LMDB.
+  // The one table of the file.
   if (dbi_ == 0) code = mdb_dbi_open(txn, nullptr, 0, &dbi_);
   if (code == 0) return {};
   if (writing) mdb_txn_abort(txn);
@@ -440,8 +430,8 @@ Result<void> LmdbEnv::begin(bool writing, MDB_txn*& txn) {
 }
 
 Result<int> LmdbEnv::read(const Work& work) {
-  FileLock lock(fd());
-  QV_TRY_VOID(lock.take(F_RDLCK));
+  const FileLock lock(fd());
+  QV_TRY_VOID(lock.lock(F_RDLCK));
   MDB_txn* txn = nullptr;
   QV_TRY_VOID(begin(false, txn));
   const int code = work(txn, dbi_);
@@ -449,21 +439,19 @@ Result<int> LmdbEnv::read(const Work& work) {
   return code;
 }
 
-Result<int> LmdbEnv::change_once(const Work& work) {
-  MDB_txn* txn = nullptr;
-  QV_TRY_VOID(begin(true, txn));
-  const int code = work(txn, dbi_);
-  if (code == 0) return mdb_txn_commit(txn);
-  mdb_txn_abort(txn);
-  return code;
-}
-
 Result<int> LmdbEnv::change(const Work& work) {
   if (mode_ == LmdbMode::read) return Error{Fault::denied, 0, "opened only to read"};
-  FileLock lock(fd());
-  QV_TRY_VOID(lock.take(F_WRLCK));
+  const FileLock lock(fd());
+  QV_TRY_VOID(lock.lock(F_WRLCK));
   for (;;) {
-    QV_TRY(const int code, change_once(work));
+    MDB_txn* txn = nullptr;
+    QV_TRY_VOID(begin(true, txn));
+    int code = work(txn, dbi_);
+    if (code == 0) {
+      code = mdb_txn_commit(txn);
+    } else {
+      mdb_txn_abort(txn);
+    }
     if (code != MDB_MAP_FULL) return code;
     MDB_envinfo info{};
     mdb_env_info(env_.get(), &info);

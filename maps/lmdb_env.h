@@ -2,12 +2,12 @@
 // maps/lmdb_env.h - an LMDB file that several processes read and one at a time writes.
 //
 // As Postfix does it, so that its programs can share the file: one file, no lock file beside it;
-// each transaction holds an fcntl(2) lock on the file, shared to read and exclusive to write.  A
-// change is on disk when change() has returned, whole or not at all, whatever ends the process or
+// each transaction holds an fcntl(2) lock on the file, shared to read and exclusive to write.  When
+// change() has returned, the change is on disk, whole or not at all, whatever ends the process or
 // the power (LMDB syncs data before it writes the page that names them).
 //
-// LMDB trusts its file: a damaged one can end the process that reads it.  So open() lets a child
-// process read the whole file first, and each transaction looks whether it has become shorter: a
+// LMDB trusts its file: a damaged one can end the process that reads it.  So a child process reads
+// the whole file first in open(), and each transaction checks whether it has become shorter: a
 // damaged or truncated file is an Error, not a signal.
 //
 // Threads: none.  Blocking: for the lock, for the disk, and open() for the child, a minute at most.
@@ -43,15 +43,15 @@ class LmdbEnv {
   [[nodiscard]] static Result<LmdbEnv> open(const std::string& path, LmdbMode mode,
                                             std::string& detail);
 
-  // What is done inside a transaction: 0 or an LMDB error code.
+  // The body of a transaction; returns 0 or an LMDB error code.
   using Work = std::function<int(MDB_txn*, MDB_dbi)>;
 
-  // Runs `work` in a transaction that reads.  Gives what work gave; what it read from the map is
-  // good until it returns.  Errors: lock, damaged file.
+  // Runs `work` in a transaction that reads.  Returns what work returned; what it read from the map
+  // is good until it returns.  Errors: lock, damaged file.
   [[nodiscard]] Result<int> read(const Work& work);
 
-  // Runs `work` in a transaction that is committed where work gives 0 and abandoned otherwise.
-  // Gives what work gave, but MDB_MAP_FULL never: the map is grown and the work done again.
+  // Runs `work` in a transaction that is committed where work returns 0 and aborted otherwise.
+  // Returns what work returned, but never MDB_MAP_FULL: the map is grown and the work done again.
   // Fault::denied where the file was opened to read.
   [[nodiscard]] Result<int> change(const Work& work);
 
@@ -70,8 +70,7 @@ class LmdbEnv {
   explicit LmdbEnv(LmdbMode mode) : mode_(mode) {}
   [[nodiscard]] Result<void> open_checked(const std::string& path);
   [[nodiscard]] int fd() const;
-  [[nodiscard]] Result<int> change_once(const Work& work);
-  // Begins a transaction, in `txn`; takes the file's size where another process has grown it.
+  // Begins a transaction, in `txn`; adopts the file's size where another process has grown it.
   [[nodiscard]] Result<void> begin(bool writing, MDB_txn*& txn);
   [[nodiscard]] Result<void> check_size();
 

@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: 0BSD
 // maps/map.h - a lookup table: one key, at most one value.
 //
-// A Map answers from memory, a file or a server.  Absence is an answer; being unable to say is a
-// Fault, and the two never share a return value.  Keys and values are bytes, NUL included.
+// A Map answers from memory, a file or a server.  Absence is an answer; being undecided is a Fault,
+// and the two never share a return value.  Keys and values are bytes, NUL included.
 //
 // Threads: none.  One Map belongs to one event loop.
 // Blocking: lookup() may block up to the map's own time limit where Traits::networked says so.
@@ -28,7 +28,7 @@ class CdbFile;
 
 enum class Answer : std::uint8_t { found, absent };
 
-// Where a walk over a table stands; says whether the first or the next entry is wanted.
+// Of a walk over a table: whether the first or the next entry is wanted.
 enum class Step : std::uint8_t { first, next };
 
 class Map {
@@ -39,44 +39,44 @@ class Map {
   Map& operator=(const Map&) = delete;
 
   // found: `value` is the value.  absent: the table is whole and has no such key; `value` is
-  // untouched.  Error: cannot say (retry, config), or must not (denied).
+  // untouched.  Error: undecided (retry, config), or not allowed (denied).
   [[nodiscard]] virtual Result<Answer> lookup(std::string_view key, std::string& value) = 0;
 
-  // Tells what lookup() would say for each key, in order.  `value` is set where the answer is
+  // Called for each key, in order, with the result of lookup().  `value` is set where the answer is
   // found, and good until the call returns.
   using Told =
       std::function<void(std::size_t index, const Result<Answer>& answer, std::string_view value)>;
-  // Looks all the keys up, which may be much faster than one at a time.
+  // Looks up all the keys, which may be much faster than one at a time.
   virtual void lookup_many(std::span<const std::string_view> keys, const Told& told);
 
   // found: stored, a value was replaced.  absent: stored, the key is new.
   // Fault::denied unless the type can write and the map was opened for it.
   [[nodiscard]] virtual Result<Answer> update(std::string_view key, std::string_view value);
 
-  // found: it is gone.  absent: there was none.  Fault::denied as for update().
+  // found: erased.  absent: there was none.  Fault::denied as for update().
   [[nodiscard]] virtual Result<Answer> erase(std::string_view key);
 
   // Walks the table in no particular order.  absent: there is no further entry.
   // Fault::denied where the type cannot list.
   [[nodiscard]] virtual Result<Answer> sequence(Step step, std::string& key, std::string& value);
 
-  // True: keys are matched against patterns, or the table makes a search order of its own: only
-  // whole addresses are asked.  The trait of the type, unless the table is made of other tables.
+  // True: look only whole addresses up; keys are matched against patterns, or the table has a
+  // search order of its own.  The trait of the type, unless the table is made of other tables.
   [[nodiscard]] virtual bool is_pattern() const { return false; }
 
-  // True: the table can see that it holds no entry at all.  False where it holds some or cannot
-  // tell (a query to a server).
+  // True: the table is known to hold no entry at all.  False: it holds some, or that is unknown (a
+  // query to a server).
   [[nodiscard]] virtual bool is_empty() { return false; }
 
-  // The file in which lookup() searches for a key as it is, for whoever looks ahead; null where
-  // there is none.  Good until the next look-up.
+  // The file in which lookup() searches for an unchanged key, for prefetching; null where there is
+  // none.  Good until the next look-up.
   [[nodiscard]] virtual const CdbFile* cdb() const { return nullptr; }
 
-  // Adds the files this table was read from, as they were then; nothing for a table without files.
+  // Adds the files that this table was read from, as they were then.
   virtual void sources(std::vector<SourceStamp>& /*out*/) const {}
 
-  // What the operator needs to know about the last Error this table answered with, one line; empty
-  // where the Error says it all.
+  // What the operator needs to know about the last Error of this table, one line; empty where the
+  // Error says it all.
   [[nodiscard]] virtual std::string detail() const { return {}; }
 };
 
@@ -90,13 +90,12 @@ struct Traits {
   friend bool operator==(const Traits&, const Traits&) = default;
 };
 
-// How a table is to be opened; each can come with a request to a proxy.
+// How to open a table; each option can come with a request to a proxy.
 struct MapOptions {
   bool for_update = false;       // update() and erase() will be called
   bool no_substitution = false;  // $1 in a pattern table's result is a configuration error
-  bool fold_keys =
-      false;  // keys are lower-cased (A to Z) before look-ups in a table without patterns
-  bool refuse_empty = false;  // a table that is_empty() answers Fault::config, never absent
+  bool fold_keys = false;        // lower-case keys (A to Z), unless they are matched with patterns
+  bool refuse_empty = false;     // a table that is_empty() answers Fault::config, never absent
 
   friend bool operator==(const MapOptions&, const MapOptions&) = default;
 };
@@ -112,7 +111,7 @@ class AtomicFile;
 class TableBuilder;
 enum class Duplicates : std::uint8_t;
 
-// Told of each entry that was left out because its key was there; good until it returns.
+// Called for each entry that was left out because its key was there.
 using DuplicateNotice = std::function<void(std::string_view key)>;
 
 // Begins a table in `file`; see TableBuilder::begin().
@@ -125,12 +124,12 @@ struct MapType {
   std::string_view name;
   Traits traits;
   std::string_view help;  // one line for `qmail-map types`
-  // Opens the table.  On failure `detail` says what the operator needs to know: file, line, reason;
-  // on success it holds warnings, one per line, mostly none.
+  // Opens the table.  On failure `detail` tells the operator file, line and reason; on success it
+  // holds warnings, one per line, mostly none.
   Result<std::unique_ptr<Map>> (*open)(const MapSpec& spec, std::string& detail);
 
-  // For a type whose tables are built as a whole: the end of its files' names, ".cdb", and what
-  // writes one (maps/table_builder.h).
+  // For a type whose tables are built as a whole: the end of its files' names, ".cdb", and its
+  // builder (maps/table_builder.h).
   std::string_view suffix = {};
   BeginTable begin = nullptr;
 };

@@ -34,13 +34,12 @@ Result<Answer> answer_of(proxymap::Status status) {
   return nonsense();
 }
 
-RequestClient::Sense take(const Result<std::string_view>& message,
-                          const ProxyClient::Callback& callback) {
+RequestClient::Sense deliver(const Result<std::string_view>& message,
+                             const ProxyClient::Callback& callback) {
   if (!message.ok()) {
     const Error& error = message.error();
-    callback(error.fault == Fault::protocol ? nonsense()
-                                            : Error{error.fault, error.errnum, "table proxy"},
-             {});
+    const bool is_nonsense = error.fault == Fault::protocol;
+    callback(is_nonsense ? nonsense() : Error{error.fault, error.errnum, "table proxy"}, {});
     return RequestClient::Sense::nonsense;
   }
   AttributeDecoder decoder;
@@ -56,36 +55,31 @@ RequestClient::Sense take(const Result<std::string_view>& message,
 
 ProxyClient::ProxyClient(Loop& loop, StreamAddress address, const ProxyClientLimits& limits)
     : loop_(loop),
-      limits_(limits),
-      client_(loop, std::move(address),
-              {.connections = limits.connections, .queue = limits.queue, .idle_us = limits.idle_us},
-              AttributeFraming::of(proxymap::kGreeting)) {}
+      time_us_(limits.time_us),
+      client_(loop, std::move(address), limits, AttributeFraming::of(proxymap::kGreeting)) {}
 
 void ProxyClient::lookup(std::string_view table, const MapOptions& options, std::string_view key,
                          Callback callback) {
-  if (find_byte(key, '\0') != key.size()) return tell_absent(std::move(callback));
-  proxymap::Request request;
-  request.operation = proxymap::Operation::lookup;
-  request.table = proxymap::strip_proxy(table);
-  request.key = key;
+  // No table behind the protocol can hold a key with a NUL in it.
+  if (find_byte(key, '\0') != key.size()) {
+    absent_.push_back(std::move(callback));
+    if (turn_) return;
+    turn_ = loop_.after(0, [this] {
+      turn_.reset();
+      for (const Callback& each : std::exchange(absent_, {})) each(Answer::absent, {});
+    });
+    return;
+  }
+  proxymap::Request request{
+      .operation = proxymap::Operation::lookup, .table = proxymap::strip_proxy(table), .key = key};
   if (options.no_substitution) request.flags |= proxymap::flag::kNoSubstitution;
   if (options.fold_keys) request.flags |= proxymap::flag::kFoldFixed;
   std::string bytes;
   proxymap::append_request(bytes, request);
-  client_.ask(std::move(bytes), loop_.now_us() + limits_.time_us,
+  client_.ask(std::move(bytes), loop_.now_us() + time_us_,
               [callback = std::move(callback)](const Result<std::string_view>& message) {
-                return take(message, callback);
+                return deliver(message, callback);
               });
-}
-
-// No table behind the protocol can hold a key with a NUL in it.
-void ProxyClient::tell_absent(Callback callback) {
-  absent_.push_back(std::move(callback));
-  if (turn_) return;
-  turn_ = loop_.after(0, [this] {
-    turn_.reset();
-    for (const Callback& each : std::exchange(absent_, {})) each(Answer::absent, {});
-  });
 }
 
 }  // namespace qv

@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
 // maps/proxy_client.h - look-ups through the table proxy, without waiting for them.
 //
-// For daemons: lookup() returns at once, the answer comes from the loop.  How connections are kept
-// and what their loss means: event/request_client.h.  A proxy that is not there, or does not answer
-// in time, is Fault::retry.
+// For daemons: lookup() returns at once, the answer comes from the loop.  For how connections are
+// reused, and what their loss means, see event/request_client.h.  A proxy that is not there, or
+// does not answer in time, is Fault::retry.
 //
 // Threads: none; one Loop.  Blocking: none.
 // Tests: tests/maps/proxy_client_test.cc
@@ -23,11 +23,8 @@
 
 namespace qv {
 
-struct ProxyClientLimits {
-  std::size_t connections = 8;
-  std::size_t queue = 1000;           // look-ups that wait for a connection
-  std::int64_t time_us = 5'000'000;   // from lookup() to the answer
-  std::int64_t idle_us = 60'000'000;  // after which a connection is given up
+struct ProxyClientLimits : RequestClientLimits {
+  std::int64_t time_us = 5'000'000;  // from lookup() to the answer
 };
 
 class ProxyClient {
@@ -41,8 +38,8 @@ class ProxyClient {
 
   // Calls back once, from the loop, never from within lookup().  `table` is type:name, with or
   // without "proxy:".  Errors: the proxy is not there, no answer in time, queue full, the table
-  // cannot be asked now (retry); it needs the operator, or is not approved (config); the proxy
-  // talks nonsense (protocol).
+  // cannot be asked now (retry); it needs the operator, or is not approved (config); what the proxy
+  // sends is no reply (protocol).
   void lookup(std::string_view table, const MapOptions& options, std::string_view key,
               Callback callback);
 
@@ -51,12 +48,10 @@ class ProxyClient {
   [[nodiscard]] std::size_t connections() const { return client_.connections(); }
 
  private:
-  void tell_absent(Callback callback);
-
   Loop& loop_;
-  const ProxyClientLimits limits_;
+  const std::int64_t time_us_;
   RequestClient client_;
-  std::vector<Callback> absent_;  // told when the loop turns
+  std::vector<Callback> absent_;  // called when the loop turns
   Loop::Owned turn_;
 };
 

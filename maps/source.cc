@@ -8,14 +8,8 @@ namespace qv {
 
 std::string describe_error(const Error& error, std::string_view path) {
   std::string out(error.what);
-  if (!path.empty()) {
-    out += ' ';
-    out += path;
-  }
-  if (error.errnum != 0) {
-    out += ": ";
-    out += strerrordesc_np(error.errnum);
-  }
+  if (!path.empty()) out.append(" ").append(path);
+  if (error.errnum != 0) out.append(": ").append(strerrordesc_np(error.errnum));
   return out;
 }
 

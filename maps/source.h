@@ -24,7 +24,7 @@ inline constexpr std::size_t kMaxTextSource = std::size_t{1} << 31;  // bytes
 // "open /etc/x: No such file or directory".
 [[nodiscard]] std::string describe_error(const Error& error, std::string_view path);
 
-// A warning where others than owner and group may read a file that holds a password; else empty.
+// A warning where everybody may read a file that holds a password; else empty.
 [[nodiscard]] std::string warn_if_exposed(const SourceStamp& stamp);
 
 }  // namespace qv

@@ -82,9 +82,7 @@ bool split_assignment(std::string_view text, std::string_view& name, std::string
 }
 
 std::string with_suffix(std::string_view name, std::string_view suffix) {
-  std::string out(name);
-  if (!ends_with(name, suffix)) out += suffix;
-  return out;
+  return std::string(name).append(ends_with(name, suffix) ? "" : suffix);
 }
 
 AddressParts split_address(std::string_view address) {

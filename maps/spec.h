@@ -11,16 +11,16 @@
 
 namespace qv {
 
-// Splits `type:name`.  The type is one or more of [a-z0-9_]; the name is all the rest and may hold
-// anything.  False where there is no such type in front.
+// Splits `type:name`.  The type is one or more of [a-z0-9_]; the name is the rest and may hold any
+// byte.  False where there is no such type in front.
 [[nodiscard]] bool split_type(std::string_view text, std::string_view& type,
                               std::string_view& name);
 
-// The elements of a list separated by commas or white space; what stands between { and } is not
-// taken apart.  False where a brace lacks its partner.
+// The elements of a list separated by commas or white space; text between { and } is not split.
+// False where a brace lacks its partner.
 [[nodiscard]] bool split_list(std::string_view text, std::vector<std::string_view>& elements);
 
-// Without blanks and line ends at both ends.
+// Without white space at both ends.
 [[nodiscard]] std::string_view trim_white(std::string_view text);
 
 // `{ text }` without its braces and the white space inside them; other text as it is, white space

@@ -31,7 +31,7 @@ class TableBuilder {
   TableBuilder& operator=(const TableBuilder&) = delete;
 
   // Begins a table `type:name`, cdb or lmdb.  `duplicates`: which of several entries with one key
-  // stays; `notice` hears of each other one.  Errors: another type (config), and those of
+  // stays; `notice` is called for each of the others.  Errors: another type (config), and those of
   // AtomicFile::create(); `detail` says why, on success it may hold a warning.
   [[nodiscard]] static Result<std::unique_ptr<TableBuilder>> begin(
       std::string_view target, const std::optional<FileOwner>& source, Duplicates duplicates,
@@ -39,10 +39,10 @@ class TableBuilder {
 
   [[nodiscard]] virtual Result<void> add(std::string_view key, std::string_view value) = 0;
 
-  // Puts the table in its place.  After it, nothing may be done but destroying this.
+  // Puts the table in its place.  After it, no other call is allowed.
   [[nodiscard]] virtual Result<void> finish(std::string& detail) = 0;
 
-  // What is in the table, after finish().
+  // Entries in the table, after finish().
   [[nodiscard]] virtual std::uint64_t records() const = 0;
 };
 

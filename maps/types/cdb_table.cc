@@ -46,8 +46,7 @@ Result<CdbTable> open_checked(const std::string& path) {
   std::uint32_t end = 0;
   QV_TRY(const std::size_t size, read_full(file.get(), reinterpret_cast<char*>(&end), sizeof end));
   if (size != sizeof end) return damaged();
-  static const int guarded = (guard_against_truncation(), 1);
-  static_cast<void>(guarded);
+  guard_against_truncation();  // at each opening: a child of fork(2) may have reset its signals
   QV_TRY(CdbFile mapped, CdbFile::map(std::move(file)));
   if (mapped.size() <= kMaxChecked) QV_TRY_VOID(check_records(mapped, le32toh(end)));
   return CdbTable{std::move(mapped), std::move(stamp)};

@@ -5,7 +5,7 @@
 #include <string_view>
 
 #include "core/text.h"
-#include "maps/mailbox_record.h"
+#include "maps/owner_table.h"
 #include "rcpt/dotqmail_text.h"
 
 namespace {

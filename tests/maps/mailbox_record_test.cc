@@ -1,9 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/mailbox_record.h"
-
 #include <gtest/gtest.h>
 
 #include <string>
+
+#include "maps/owner_table.h"
 
 namespace qv {
 namespace {
