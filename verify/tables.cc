@@ -48,7 +48,7 @@ struct RecipientTables::Proxied {
         whole_only(kind_of(name).pattern),
         lane(lane_of(LaneKind::table, std::hash<std::string_view>{}(name))),
         answers(lookups, kMaxAnswers),
-        client(loop, std::move(address), {.queue = kMaxQuestions, .time_us = time_us}) {}
+        client(loop, std::move(address), {{.queue = kMaxQuestions}, time_us}) {}
 
   const std::string table;  // without "proxy:"
   const bool whole_only;

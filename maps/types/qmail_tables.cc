@@ -30,7 +30,7 @@
 
 #include "core/fault.h"
 #include "core/text.h"
-#include "maps/mailbox_record.h"
+#include "maps/owner_table.h"
 #include "maps/spec.h"
 #include "maps/types/cdb_table.h"
 #include "maps/types/text_table.h"
