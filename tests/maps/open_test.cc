@@ -2,6 +2,8 @@
 #include "maps/open.h"
 
 #include <gtest/gtest.h>
+#include <signal.h>
+#include <unistd.h>
 
 #include "tests/maps/cdb_maker.h"
 
@@ -25,6 +27,19 @@ TEST(Open, NamesTheTypesThereAre) {
   EXPECT_NE(detail.find("texthash"), std::string::npos);
   EXPECT_FALSE(open_map("/etc/passwd", {}, detail).ok());
   EXPECT_NE(detail.find("type:name"), std::string::npos);
+}
+
+// A child of a process that has opened a cdb already begins without the parent's signal handlers.
+TEST(Open, EachCdbIsGuardedAgainstTruncation) {
+  const Scratch scratch;
+  make_cdb(scratch.path("t.cdb"), {{"a", std::string(100000, 'x')}, {"b", "y"}});
+  std::string detail;
+  ASSERT_TRUE(open_map("cdb:" + scratch.path("t"), {}, detail).ok());
+  signal(SIGBUS, SIG_DFL);
+  const auto map = open_map("cdb:" + scratch.path("t"), {}, detail);
+  ASSERT_TRUE(map.ok());
+  ASSERT_EQ(truncate(scratch.path("t.cdb").c_str(), 4096), 0);
+  EXPECT_EQ(ask(*map.value(), "b").substr(0, 5), "fault");
 }
 
 TEST(Open, NestsUnionsAndPipes) {
