@@ -13,7 +13,6 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "helper/passwd.h"
-#include "helper/records.h"
 #include "helper/request.h"
 #include "maps/cdb_file.h"
 #include "process/channel.h"
@@ -34,18 +33,6 @@ Result<ServedAccount> served(uid_t uid, gid_t gid, std::string_view home) {
   return ServedAccount{{uid, group_for_looking(gid)}, std::string(home)};
 }
 
-char letter_of(OwnerSource source) {
-  switch (source) {
-    case OwnerSource::passwd:
-      return 'p';
-    case OwnerSource::exact:
-      return 'x';
-    case OwnerSource::wildcard:
-      return 'w';
-  }
-  return '?';
-}
-
 Result<ServedAccount> find_assigned(std::string key, const std::string& path) {
   QV_TRY(Fd file, open_read(path.c_str()));
   QV_TRY(const CdbFile cdb, CdbFile::map(std::move(file)));
@@ -59,24 +46,14 @@ Result<ServedAccount> find_assigned(std::string key, const std::string& path) {
   return served(record.uid, record.gid, record.home.view());
 }
 
-// The text of passwd(5), searched by name and by uid.
-struct PasswdFile {
-  std::string text;
-
-  [[nodiscard]] bool find(std::string_view name, PasswdEntry& found) const {
-    for (std::string_view rest = text; !rest.empty();) {
-      if (parse_passwd_line(take_until(rest, '\n'), found) && found.name == name) return true;
-    }
-    return false;
+// The first entry of a text of passwd(5) that is wanted.
+template <class IsWanted>
+bool find_entry(std::string_view text, PasswdEntry& entry, const IsWanted& is_wanted) {
+  while (!text.empty()) {
+    if (parse_passwd_line(take_until(text, '\n'), entry) && is_wanted(entry)) return true;
   }
-  [[nodiscard]] bool has_uid(uid_t uid) const {
-    PasswdEntry entry;
-    for (std::string_view rest = text; !rest.empty();) {
-      if (parse_passwd_line(take_until(rest, '\n'), entry) && entry.uid == uid) return true;
-    }
-    return false;
-  }
-};
+  return false;
+}
 
 // The modules of name services read what servers send.  Root does not run them: a process that
 // gives up its rights does, and answers with a Response.
@@ -98,22 +75,20 @@ Result<Response> ask_name_services(const std::string& name, const AccountFiles& 
   return validate_response(answer.value().body);
 }
 
-Result<ServedAccount> find_by_name_service(const std::string& name, const PasswdFile& passwd,
-                                           const AccountFiles& files) {
-  QV_TRY(const Response found, ask_name_services(name, files));
-  if (found.failed == 1) return Error{found.fault, found.errnum, "name service"};
-  if (found.outcome != Outcome::found) return no_such_account();
-  if (found.uid < kLowestServiceUid || passwd.has_uid(found.uid)) return no_such_account();
-  return served(found.uid, found.gid, found.home_view());
-}
-
 Result<ServedAccount> find_login(const std::string& name, const AccountFiles& files) {
   SourceStamp seen;
-  QV_TRY(std::string text, read_passwd(files.passwd.c_str(), seen));
-  const PasswdFile passwd{std::move(text)};
+  QV_TRY(const std::string passwd, read_passwd(files.passwd.c_str(), seen));
   PasswdEntry entry;
-  if (passwd.find(name, entry)) return served(entry.uid, entry.gid, entry.home);
-  return find_by_name_service(name, passwd, files);
+  if (find_entry(passwd, entry, [&](const PasswdEntry& each) { return each.name == name; })) {
+    return served(entry.uid, entry.gid, entry.home);
+  }
+  QV_TRY(const Response found, ask_name_services(name, files));
+  if (found.failed == 1) return Error{found.fault, found.errnum, "name service"};
+  if (found.outcome != Outcome::found || found.uid < kLowestServiceUid ||
+      find_entry(passwd, entry, [&](const PasswdEntry& each) { return each.uid == found.uid; })) {
+    return no_such_account();
+  }
+  return served(found.uid, found.gid, found.home_view());
 }
 
 }  // namespace
@@ -124,10 +99,8 @@ gid_t group_for_looking(gid_t gid) {
 }
 
 std::string account_name(OwnerSource source, std::string_view name) {
-  std::string account(1, letter_of(source));
-  account += ':';
-  account += name;
-  return account;
+  constexpr std::string_view kLetters = "pxw";  // by OwnerSource
+  return std::string(1, kLetters[static_cast<std::size_t>(source)]).append(":").append(name);
 }
 
 bool is_account_name(std::string_view account) {
@@ -140,14 +113,9 @@ bool is_account_name(std::string_view account) {
 Result<ServedAccount> find_served_account(std::string_view account, const AccountFiles& files) {
   if (!is_account_name(account)) return Error{Fault::denied, EINVAL, "account"};
   const std::string name(after_bytes(account, 2));
-  switch (account[0]) {
-    case 'x':
-      return find_assigned('!' + name + '\0', files.users_cdb);
-    case 'w':
-      return find_assigned('!' + name, files.users_cdb);
-    default:
-      return find_login(name, files);
-  }
+  if (account[0] == 'p') return find_login(name, files);
+  // The key of a whole local part ends in a NUL.
+  return find_assigned(account[0] == 'x' ? '!' + name + '\0' : '!' + name, files.users_cdb);
 }
 
 }  // namespace qv::helper

@@ -24,84 +24,57 @@ process::Message answer_with(Finding finding) {
   return answer;
 }
 
-// Login names, looked up as the daemon's account.
-Finding look_up_name(const Request& request, const std::string& passwd) {
+Finding look_up(const Request& request, const std::string& passwd) {
   switch (request.op) {
     case Op::passwd_index:
       return index_passwd(request, passwd.c_str());
     case Op::passwd_user:
       return find_passwd_user(request);
     case Op::home_index:
-    case Op::home_file:
-    case Op::home_table:
-      break;
-  }
-  return fault_finding(Error{Fault::denied, 0, ""});
-}
-
-Finding look_into_home(const Request& request) {
-  switch (request.op) {
-    case Op::home_index:
       return look_at_home(request, ListLimits{});
     case Op::home_file:
       return look_at_file(request);
     case Op::home_table:
       return look_into_table(request);
-    case Op::passwd_index:
-    case Op::passwd_user:
-      break;
   }
-  return fault_finding(Error{Fault::denied, 0, ""});
+  return Error{Fault::denied, 0, ""};
 }
 
-// An agent that has changed to an account.
-class AccountAgent {
- public:
-  AccountAgent(std::string account, Result<ServedAccount> served)
-      : account_(std::move(account)), served_(std::move(served)) {
-    if (!served_.ok()) return;
-    const Result<void> became = process::become_where_root(served_.value().identity);
-    if (!became.ok()) served_ = became.error();
+bool is_about(const Request& request, std::string_view account, const ServedAccount& served) {
+  return request.account_view() == account && request.uid == served.identity.uid &&
+         request.gid == served.identity.gid && request.home_view() == served.home;
+}
+
+// Changes to the account, and answers about its home.
+void serve_account(const std::string& account, const Fd& socket, const AccountFiles& files) {
+  Result<ServedAccount> served = find_served_account(account, files);
+  if (served.ok()) {
+    const Result<void> became = process::become_where_root(served.value().identity);
+    if (!became.ok()) served = became.error();
   }
-
-  // Nothing: a new agent may be able to answer.
-  std::optional<process::Message> answer(const Request& request) {
-    const bool is_first = !std::exchange(has_answered_, true);
-    if (served_.ok() && is_asked(request)) return answer_with(look_into_home(request));
-    // The account changed between the front's look-up and the agent's: a new agent may agree.
-    if (!is_first) return std::nullopt;
-    return answer_with(
-        fault_finding(served_.ok() ? Error{Fault::retry, ESTALE, ""} : served_.error()));
-  }
-
- private:
-  [[nodiscard]] bool is_asked(const Request& request) const {
-    const ServedAccount& served = served_.value();
-    return request.account_view() == account_ && request.uid == served.identity.uid &&
-           request.gid == served.identity.gid && request.home_view() == served.home;
-  }
-
-  const std::string account_;
-  Result<ServedAccount> served_;
-  bool has_answered_ = false;
-};
-
-void serve_account(const std::string& account, const Fd& socket, const AgentSettings& settings) {
-  AccountAgent agent(account, find_served_account(account, settings.files));
+  bool is_first = true;
   process::serve_requests(
-      socket, [&agent](const process::Message& message) -> std::optional<process::Message> {
+      socket, [&](const process::Message& message) -> std::optional<process::Message> {
         const Result<Request> request = validate(message.body);
-        if (!request.ok()) return answer_with(fault_finding(request.error()));
-        return agent.answer(request.value());
+        if (!request.ok()) return answer_with(request.error());
+        const bool was_first = std::exchange(is_first, false);
+        if (served.ok() && is_about(request.value(), account, served.value())) {
+          return answer_with(look_up(request.value(), files.passwd));
+        }
+        // The account changed between the front's look-up and the agent's: a new agent may agree.
+        if (!was_first) return std::nullopt;
+        return answer_with(served.ok() ? Error{Fault::retry, ESTALE, ""} : served.error());
       });
 }
 
-void serve_names(const Fd& socket, const AgentSettings& settings) {
-  if (!process::become_where_root(settings.files.resolver).ok()) return;
-  process::serve_requests(socket, [&settings](const process::Message& message) {
+// Looks up login names, as the daemon's account.
+void serve_names(const Fd& socket, const AccountFiles& files) {
+  if (!process::become_where_root(files.resolver).ok()) return;
+  process::serve_requests(socket, [&files](const process::Message& message) {
     const Result<Request> request = validate(message.body);
-    return answer_with(request.ok() ? look_up_name(request.value(), settings.files.passwd)
-                                    : fault_finding(request.error()));
+    if (!request.ok()) return answer_with(request.error());
+    if (request.value().account_length > 0) return answer_with(Error{Fault::denied, 0, ""});
+    return answer_with(look_up(request.value(), files.passwd));
   });
 }
 
@@ -113,8 +86,8 @@ process::SpawnerSettings agent_spawner(const AgentSettings& settings) {
   spawner.max_processes = settings.max_processes;
   spawner.run = [settings](const std::string& account, const Fd& socket) {
     guard_against_truncation();
-    if (account.empty()) return serve_names(socket, settings);
-    serve_account(account, socket, settings);
+    if (account.empty()) return serve_names(socket, settings.files);
+    serve_account(account, socket, settings.files);
   };
   return spawner;
 }

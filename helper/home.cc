@@ -4,6 +4,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <string.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -16,9 +17,9 @@
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "helper/records.h"
 #include "maps/cdb_file.h"
 #include "maps/owner_table.h"
+#include "process/channel.h"
 #include "process/memory_file.h"
 
 namespace qv::helper {
@@ -103,7 +104,7 @@ Result<Fd> copy_contents(const Fd& file) {
 }
 
 Finding found_with(Fd file, const FileStamp& stamp) {
-  Finding result = finding(Outcome::found);
+  Finding result(Outcome::found);
   result.response.stamp = stamp;
   result.response.has_file = file.valid() ? Attached::sealed_copy : Attached::nothing;
   result.file = std::move(file);
@@ -140,43 +141,41 @@ Result<TableFinding> find_in_file(const Request& request, Fd file) {
 
 }  // namespace
 
-Finding fault_finding(const Error& error) {
-  Finding result;
-  result.response.failed = 1;
-  result.response.fault = error.fault;
-  result.response.errnum = error.errnum;
-  return result;
+Finding::Finding(const Error& error) {
+  response.failed = 1;
+  response.fault = error.fault;
+  response.errnum = error.errnum;
 }
 
-Finding fault_finding(int errnum) {
-  return fault_finding(Error{fault_from_errno(errnum), errnum, ""});
+std::string encode_summary(const IndexSummary& summary) {
+  return std::string(process::as_bytes(summary));
 }
 
-Finding finding(Outcome outcome) {
-  Finding result;
-  result.response.outcome = outcome;
-  return result;
+Result<IndexSummary> decode_summary(std::string_view value) {
+  IndexSummary summary;
+  if (value.size() != sizeof summary) return Error{Fault::protocol, EPROTO, "summary"};
+  memcpy(&summary, value.data(), sizeof summary);
+  return summary;
 }
 
 Finding look_at_home(const Request& request, const ListLimits& limits) {
   const std::int64_t now_ns = wall_clock_ns();
-  Result<Fd> home = open_home(request);
-  if (!home.ok() && errno_means_absent(home.error().errnum)) return finding(Outcome::absent);
-  if (!home.ok()) return fault_finding(home.error());
+  const Result<Fd> home = open_home(request);
+  if (!home.ok() && errno_means_absent(home.error().errnum)) return Outcome::absent;
+  if (!home.ok()) return home.error();
   struct stat st {};
-  if (fstat(home.value().get(), &st) != 0) return fault_finding(errno);
+  if (fstat(home.value().get(), &st) != 0) return errno_error("fstat");
 
   // Before the listing, so that a change during it shows in the next stamp.
   const FileStamp stamp = stamp_of(st, now_ns);
   if (still_holds(request.have, stamp)) {
-    Finding same = finding(Outcome::unchanged);
+    Finding same(Outcome::unchanged);
     same.response.stamp = stamp;
     return same;
   }
-  Result<Fd> index = list_home(home.value(), limits);
-  if (!index.ok()) return fault_finding(index.error());
+  QV_TRY(Fd index, list_home(home.value(), limits));
   // Only the passwd rule needs the owner: users/cdb may assign any directory.
-  Finding result = found_with(std::move(index).value(), stamp);
+  Finding result = found_with(std::move(index), stamp);
   result.response.uid = st.st_uid;
   return result;
 }
@@ -184,16 +183,11 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
 Finding look_at_file(const Request& request) {
   const std::int64_t now_ns = wall_clock_ns();
   struct stat st {};
-  const Result<Fd> opened = open_regular(request, st);
-  if (!opened.ok()) return fault_finding(opened.error());
-  const Fd& file = opened.value();
-  if (!file.valid()) return finding(Outcome::absent);
-
+  QV_TRY(const Fd file, open_regular(request, st));
+  if (!file.valid()) return Outcome::absent;
   Fd contents;
   if (request.want_contents == 1) {
-    Result<Fd> copy = copy_contents(file);
-    if (!copy.ok()) return fault_finding(copy.error());
-    contents = std::move(copy).value();
+    QV_TRY(contents, copy_contents(file));
   }
   Finding result = found_with(std::move(contents), stamp_of(st, now_ns));
   result.response.size = static_cast<std::uint64_t>(st.st_size);
@@ -202,15 +196,13 @@ Finding look_at_file(const Request& request) {
 
 Finding look_into_table(const Request& request) {
   struct stat st {};
-  Result<Fd> file = open_regular(request, st);
-  if (!file.ok()) return fault_finding(file.error());
-  if (!file.value().valid()) return finding(Outcome::absent);
-  const Result<TableFinding> found = find_in_file(request, std::move(file).value());
-  if (!found.ok()) return fault_finding(found.error());
-  Finding result = finding(Outcome::found);
-  if (found.value().answer == Answer::found) {
-    result.response.key = static_cast<std::uint8_t>(found.value().key + 1);
-    result.response.mailbox = found.value().mailbox;
+  QV_TRY(Fd file, open_regular(request, st));
+  if (!file.valid()) return Outcome::absent;
+  QV_TRY(const TableFinding found, find_in_file(request, std::move(file)));
+  Finding result(Outcome::found);
+  if (found.answer == Answer::found) {
+    result.response.key = static_cast<std::uint8_t>(found.key + 1);
+    result.response.mailbox = found.mailbox;
   }
   return result;
 }

@@ -5,12 +5,14 @@
 // kills an overdue agent.  Only an owner's tables are interpreted, and the answer says no more of
 // them than which key is there.
 //
-// Threads: none.  Tests: tests/helper/home_test.cc
+// Threads: none.  Tests: tests/helper/home_test.cc, records_test.cc
 #ifndef QV_HELPER_HOME_H_
 #define QV_HELPER_HOME_H_
 
 #include <cstddef>
 #include <cstdint>
+#include <string>
+#include <string_view>
 
 #include "core/fd.h"
 #include "helper/request.h"
@@ -19,14 +21,25 @@ namespace qv::helper {
 
 // A response, and the memory file that goes with it.
 struct Finding {
+  // NOLINTBEGIN(google-explicit-constructor)
+  Finding(Outcome outcome = Outcome::absent) { response.outcome = outcome; }
+  Finding(const Error& error);
+  // NOLINTEND(google-explicit-constructor)
+
   Response response;
   Fd file;
 };
 
-// `errnum` as a fault.
-[[nodiscard]] Finding fault_finding(int errnum);
-[[nodiscard]] Finding fault_finding(const Error& error);
-[[nodiscard]] Finding finding(Outcome outcome);
+// What a home's index holds, so that most look-ups need not touch it.
+struct IndexSummary {
+  std::uint64_t count = 0;            // names
+  std::uint64_t longest = 0;          // bytes of the longest name
+  std::uint64_t longest_default = 0;  // bytes of the longest name that ends in "default"
+};
+
+// As it lies in memory.  Fault::protocol for a value of another size.
+[[nodiscard]] std::string encode_summary(const IndexSummary& summary);
+[[nodiscard]] Result<IndexSummary> decode_summary(std::string_view value);
 
 // Beyond these a directory counts as too large to list.
 struct ListLimits {
@@ -34,9 +47,10 @@ struct ListLimits {
   std::int64_t time_us = 500000;
 };
 
-// The directory request.home.  found: response.uid owns it, and the file holds its names that begin
-// with ".qmail" (records.h); no file where the directory cannot be listed or is beyond `limits`:
-// its entries can still be looked up one by one.  absent: there is no such directory.
+// The directory request.home.  found: response.uid owns it, and the file is a cdb of its names that
+// begin with ".qmail", without values, and of an IndexSummary under the empty key; no file where
+// the directory cannot be listed or is beyond `limits`: its entries can still be looked up one by
+// one.  absent: there is no such directory.
 [[nodiscard]] Finding look_at_home(const Request& request, const ListLimits& limits);
 
 // home/name, through symbolic links.  found: a regular file that the owner may read.  absent: no

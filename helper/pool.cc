@@ -13,55 +13,24 @@ namespace qv::helper {
 
 namespace {
 
-bool is_attached(Attached attached, const Fd& file) {
-  switch (attached) {
-    case Attached::nothing:
-      return !file.valid();
-    case Attached::sealed_copy:
-      return process::is_sealed(file);
-  }
-  return false;
-}
-
-// REQUIRES: validate() or the makers of requests passed it.
-Request request_in(std::string_view body) {
+// True: a response that fits the request, which validate() or the makers of requests passed.
+bool accepts(std::string_view asked, const process::Message& answer) {
+  const Result<Response> valid = validate_response(answer.body);
+  if (!valid.ok()) return false;
+  const Response& response = valid.value();
+  const bool has_file = response.has_file == Attached::sealed_copy;
+  if (has_file ? !process::is_sealed(answer.file) : answer.file.valid()) return false;
   Request request;
-  memcpy(&request, body.data(), sizeof request);
-  return request;
-}
-
-// False for a response that does not fit the request: a key that was not asked for, a file in place
-// of a table's answer.
-bool answers(const Response& response, const Request& request) {
+  memcpy(&request, asked.data(), sizeof request);
   if (request.op != Op::home_table) return response.key == 0;
   std::array<std::string_view, kMaxTableKeys> keys;
-  return response.key <= split_keys(request, keys) && response.has_file == Attached::nothing &&
+  return response.key <= split_keys(request, keys) && !has_file &&
          response.outcome != Outcome::unchanged;
-}
-
-bool accepts(std::string_view request, const process::Message& answer) {
-  const Result<Response> response = validate_response(answer.body);
-  return response.ok() && is_attached(response.value().has_file, answer.file) &&
-         answers(response.value(), request_in(request));
 }
 
 process::PoolSettings with_check(process::PoolSettings settings) {
   settings.accepts = accepts;
   return settings;
-}
-
-std::string lane_of(const Request& request) {
-  switch (request.op) {
-    case Op::passwd_index:
-      return "passwd";
-    case Op::passwd_user:
-      return "names";
-    case Op::home_index:
-    case Op::home_file:
-    case Op::home_table:
-      break;
-  }
-  return std::string(request.account_view());
 }
 
 // The subject of a request, by Op.
@@ -98,13 +67,16 @@ Pool::Pool(Loop& loop, process::Spawner spawner, process::PoolSettings settings,
 void Pool::ask(const Request& request, Callback callback) {
   process::Job job;
   job.subject = request.account_view();
-  job.lane = lane_of(request);
+  job.lane = request.op == Op::passwd_index  ? "passwd"
+             : request.op == Op::passwd_user ? "names"
+                                             : job.subject;
   job.body = process::as_bytes(request);
   process::Pool::ask(std::move(job), [op = request.op, callback = std::move(callback)](
                                          Result<process::Message>& answer) {
     if (!answer.ok()) return callback(answer.error());
-    const Result<Response> response = validate_response(answer.value().body);
-    callback(reply_from(op, response.value(), std::move(answer.value().file)));
+    Response response;  // accepts() has validated it
+    memcpy(&response, answer.value().body.data(), sizeof response);
+    callback(reply_from(op, response, std::move(answer.value().file)));
   });
 }
 

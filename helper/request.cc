@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include <algorithm>
+#include <iterator>
 
 #include "core/text.h"
 #include "helper/account.h"
@@ -70,11 +71,6 @@ bool is_terminated(const char (&text)[size], std::uint16_t length) {
   return length < size && memchr(text, '\0', size) == text + length;
 }
 
-template <std::size_t size>
-bool is_zero(const std::uint8_t (&bytes)[size]) {
-  return std::all_of(bytes, bytes + size, [](std::uint8_t byte) { return byte == 0; });
-}
-
 bool has_no_subject(const Request& r) {
   return r.uid == 0 && r.gid == 0 && r.home_length == 0 && r.account_length == 0;
 }
@@ -108,21 +104,27 @@ bool fields_fit_op(const Request& r) {
 
 // The grammar, for what is made here and for what comes from elsewhere.
 Result<Request> checked(const Request& r) {
-  if (is_zero(r.unused) && r.keys_length <= kMaxKeys && is_whole(r.have) &&
-      is_terminated(r.account, r.account_length) && is_terminated(r.home, r.home_length) &&
-      is_terminated(r.name, r.name_length) && fields_fit_op(r)) {
+  const auto is_zero = [](std::uint8_t byte) { return byte == 0; };
+  if (std::all_of(std::begin(r.unused), std::end(r.unused), is_zero) && r.keys_length <= kMaxKeys &&
+      is_whole(r.have) && is_terminated(r.account, r.account_length) &&
+      is_terminated(r.home, r.home_length) && is_terminated(r.name, r.name_length) &&
+      fields_fit_op(r)) {
     return r;
   }
   return refused();
 }
 
-// False where a text is too long for the request.
-bool put_subject(const HomeOwner& owner, std::string_view name, Request& request) {
+// Adds what all requests about a home have.
+Result<Request> about_home(Request& request, Op op, const HomeOwner& owner, std::string_view name) {
+  request.op = op;
   request.uid = owner.uid;
   request.gid = owner.gid;
-  return put(owner.account, request.account, request.account_length) &&
-         put(owner.home, request.home, request.home_length) &&
-         put(name, request.name, request.name_length);
+  if (!put(owner.account, request.account, request.account_length) ||
+      !put(owner.home, request.home, request.home_length) ||
+      !put(name, request.name, request.name_length)) {
+    return refused();
+  }
+  return checked(request);
 }
 
 // False for a key that is too long or has a NUL in it.
@@ -157,30 +159,24 @@ Result<Request> passwd_user_request(std::string_view name) {
 
 Result<Request> home_index_request(const HomeOwner& owner, const FileStamp& have) {
   Request request;
-  request.op = Op::home_index;
   request.have = have;
-  if (!put_subject(owner, {}, request)) return refused();
-  return checked(request);
+  return about_home(request, Op::home_index, owner, {});
 }
 
 Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
                                   Contents contents) {
   Request request;
-  request.op = Op::home_file;
   request.want_contents = contents == Contents::wanted ? 1 : 0;
-  if (!put_subject(owner, name, request)) return refused();
-  return checked(request);
+  return about_home(request, Op::home_file, owner, name);
 }
 
 Result<Request> home_table_request(const HomeOwner& owner, const TableQuestion& question) {
   Request request;
-  request.op = Op::home_table;
   request.table = question.kind;
-  if (!put_subject(owner, question.name, request)) return refused();
   for (const std::string_view key : question.keys) {
     if (!put_key(key, request)) return refused();
   }
-  return checked(request);
+  return about_home(request, Op::home_table, owner, question.name);
 }
 
 std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys) {

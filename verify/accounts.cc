@@ -10,6 +10,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "helper/account.h"
+#include "helper/passwd.h"
 
 namespace qv {
 

@@ -24,7 +24,7 @@
 #include <utility>
 
 #include "core/result.h"
-#include "helper/records.h"
+#include "helper/home.h"
 #include "maps/cdb_file.h"
 #include "rcpt/lookups.h"
 #include "verify/cached_lookup.h"

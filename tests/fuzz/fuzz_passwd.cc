@@ -6,7 +6,8 @@
 #include <string_view>
 
 #include "core/text.h"
-#include "helper/records.h"
+#include "helper/home.h"
+#include "helper/passwd.h"
 
 namespace {
 

@@ -8,7 +8,6 @@
 #include <sys/un.h>
 #include <sys/wait.h>
 
-#include "helper/records.h"
 #include "maps/cdb_file.h"
 #include "process/channel.h"
 #include "process/child.h"

@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <gtest/gtest.h>
 
-#include "helper/records.h"
 #include "maps/cdb_file.h"
 #include "process/memory_file.h"
 #include "tests/helper/home_tree.h"

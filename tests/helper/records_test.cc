@@ -1,7 +1,9 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/records.h"
-
+// The records of the tables that an agent sends to the front.
 #include <gtest/gtest.h>
+
+#include "helper/home.h"
+#include "helper/passwd.h"
 
 namespace qv::helper {
 namespace {
