@@ -1,7 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // qmail-probe - asks next hops about recipients and caches the answers.  Manual: qmail-probe(8).
 #include "probe/options.h"
-#include "probe/process.h"
 #include "process/program.h"
 
 int main(int argc, char** argv) {

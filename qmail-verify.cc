@@ -2,7 +2,6 @@
 // qmail-verify - the daemon that says whether a recipient exists.  Manual: qmail-verify(8).
 #include "process/program.h"
 #include "verify/options.h"
-#include "verify/process.h"
 
 namespace {
 

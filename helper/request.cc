@@ -8,7 +8,7 @@
 #include <iterator>
 
 #include "core/text.h"
-#include "helper/account.h"
+#include "helper/agent.h"
 
 namespace qv::helper {
 

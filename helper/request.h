@@ -5,7 +5,7 @@
 // one program, as they lie in memory.  Neither side trusts the other: validate() is the whole
 // grammar, and everything outside it is refused before it has any effect.
 //
-// An agent is one account irrevocably, in the home that root's files give it (helper/account.h).  A
+// An agent is one account irrevocably, in the home that root's files give it (helper/agent.h).  A
 // request names the account, and the uid, gid and home that the front expects; an agent that
 // differs does not answer.
 //
@@ -119,7 +119,7 @@ static_assert(std::has_unique_object_representations_v<Response>);
 
 // Whose home: the account's name for the agent, and the ids and home that the front expects.
 struct HomeOwner {
-  std::string_view account;  // account_name() (helper/account.h) made it
+  std::string_view account;  // account_name() (helper/agent.h) made it
   uid_t uid = 0;
   gid_t gid = 0;
   std::string_view home;

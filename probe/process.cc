@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: 0BSD
-#include "probe/process.h"
-
 #include <string.h>
 #include <sys/random.h>
 #include <sys/stat.h>
@@ -15,7 +13,7 @@
 #include "event/libevent_loop.h"
 #include "probe/client.h"
 #include "probe/control_files.h"
-#include "probe/own_addresses.h"
+#include "probe/options.h"
 #include "process/skeleton.h"
 
 namespace qv {

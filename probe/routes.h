@@ -1,23 +1,26 @@
 // SPDX-License-Identifier: 0BSD
-// probe/routes.h - which domains to probe, and whom to ask: control/verifyprobe.
+// probe/routes.h - which domains to probe, whom to ask (control/verifyprobe), and whom never to.
 //
 //   [.]DOMAIN:[HOP...] [OPTION...]    as verifyprobe(5) has it
 //
 // A domain without a line is never probed, and no line is for all domains.
 //
-// Pure.  Tests: tests/probe/routes_test.cc
+// Pure, but for the list of interfaces.  Tests: tests/probe/routes_test.cc, own_addresses_test.cc
 #ifndef QV_PROBE_ROUTES_H_
 #define QV_PROBE_ROUTES_H_
 
 #include <cstdint>
 #include <map>
 #include <optional>
+#include <set>
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "control/lines.h"
+#include "event/listen.h"
 #include "probe/callout.h"
 
 namespace qv {
@@ -66,6 +69,25 @@ class Routes {
 
 // One next hop as a line has it; nullopt: `why` says what is wrong.
 [[nodiscard]] std::optional<NextHop> parse_next_hop(std::string_view text, std::string& why);
+
+// Where this host's own SMTP server listens.  A probe to it would ask the server that is asking us.
+// The operator names its ports; its addresses are those of this host's interfaces, loopback and the
+// unspecified address.
+class OwnAddresses {
+ public:
+  explicit OwnAddresses(std::set<std::uint16_t> ports) : ports_(std::move(ports)) {}
+
+  // Reads the addresses of the interfaces again.
+  void refresh();
+  // For tests: uses these instead.  Addresses as text, without brackets.
+  void set_interfaces(std::set<std::string> addresses) { interfaces_ = std::move(addresses); }
+
+  [[nodiscard]] bool contains(const StreamAddress& address) const;
+
+ private:
+  std::set<std::uint16_t> ports_;
+  std::set<std::string> interfaces_;
+};
 
 }  // namespace qv
 

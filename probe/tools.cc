@@ -18,7 +18,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "probe/client.h"
-#include "probe/process.h"
+#include "probe/options.h"
 
 namespace qv {
 

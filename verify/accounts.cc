@@ -9,7 +9,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "helper/account.h"
+#include "helper/agent.h"
 #include "helper/passwd.h"
 
 namespace qv {

@@ -1,11 +1,13 @@
 // SPDX-License-Identifier: 0BSD
-// verify/options.h - what an operator can set of qmail-verify, read once at start.
+// verify/options.h - what an operator can set of qmail-verify, read once at start, and what main
+// runs with it.
 //
 // Manual: qmail-verify(8), SETTINGS.  Tests: tests/verify/next_hops_test.cc, tests/e2e/daemon.py
 #ifndef QV_VERIFY_OPTIONS_H_
 #define QV_VERIFY_OPTIONS_H_
 
 #include <cstdint>
+#include <span>
 #include <string>
 #include <vector>
 
@@ -39,6 +41,15 @@ struct Options : ProcessOptions {
 
 // --check-config: reads all files and opens all tables as the daemon would.
 void check_config(const Options& options, const Settings& settings, std::vector<Problem>& problems);
+
+// process.cc: answers queries until SIGTERM; the exit code.  REQUIRES: all outlive the call.
+[[nodiscard]] int serve(const Options& options, const Settings& settings);
+
+// Decides each address as the daemon would, by the same code and with the same rights, and prints
+// each step on standard output.  The exit code is 0 if all are valid, 100 if one is not, 111 if one
+// is undecided or the helpers are lost.
+[[nodiscard]] int explain(const Options& options, const Settings& settings,
+                          std::span<char* const> addresses);
 
 }  // namespace qv
 

@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: 0BSD
-#include "verify/process.h"
-
 #include <algorithm>
 #include <cstdio>
 #include <memory>
@@ -17,6 +15,7 @@
 #include "maps/cdb_file.h"
 #include "process/skeleton.h"
 #include "udpbits.h"
+#include "verify/options.h"
 #include "verify/service.h"
 #include "verify/stream_service.h"
 #include "verify/verifier.h"
@@ -29,7 +28,8 @@ namespace {
 constexpr std::uint64_t kOwnDescriptors = 1000;
 constexpr int kReceiveBuffer = 1 << 20;
 
-// What the daemon and --explain have in common: the helpers.
+// What the daemon and --explain have in common: the helpers.  The spawner is forked first, so that
+// it never holds a socket.
 class VerifyProcess : public Daemon {
  public:
   VerifyProcess(Loop& loop, const Options& options, const Settings& settings)

@@ -7,7 +7,7 @@
 #include <cstring>
 #include <string_view>
 
-#include "helper/account.h"
+#include "helper/agent.h"
 #include "helper/request.h"
 #include "process/channel.h"
 

@@ -8,7 +8,7 @@
 #include <string>
 #include <vector>
 
-#include "helper/account.h"
+#include "helper/agent.h"
 #include "process/channel.h"
 
 namespace qv::helper {

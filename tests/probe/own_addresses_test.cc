@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-#include "probe/own_addresses.h"
-
 #include <gtest/gtest.h>
+
+#include "probe/routes.h"
 
 namespace qv {
 namespace {
