@@ -25,7 +25,7 @@ class Reading {
   Reading(DecisionRun& run, const Delivery& delivery)
       : run_(run), delivery_(delivery), owner_(owner_of(delivery.owner)) {
     for (const std::string_view part : {delivery.owner.ext.view(), delivery.owner.rest}) {
-      for (const char c : part) static_cast<void>(ext_.append(ascii_lower(c)));
+      static_cast<void>(ext_.append_lower(part));
     }
   }
 

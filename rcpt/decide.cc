@@ -190,10 +190,9 @@ Next judge_relayed(DecisionRun& run, const Rewritten& rewritten) {
   if (!entry) return Next::stop;
   run.explain(verifyprobe.file, ":", entry->line, ": key ", Quoted{entry->key},
               ": the next hop is asked");
-  auto address = rewritten.address;
-  for (std::size_t i = rewritten.at; i < address.size(); ++i) {
-    address.set(i, ascii_lower(address.view()[i]));
-  }
+  decltype(rewritten.address) address;
+  QV_CHECK(address.append(rewritten.user_part()) && address.append('@') &&
+           address.append_lower(rewritten.domain()));
   NextHopAnswer answer;
   const Result<Look> look = run.in.lookups.ask_next_hop(address.view(), answer);
   const std::uint8_t position = run.decision.position;

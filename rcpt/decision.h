@@ -34,6 +34,13 @@ class FixedText {
   }
   [[nodiscard]] bool append(char c) { return append(std::string_view(&c, 1)); }
 
+  [[nodiscard]] bool append_lower(std::string_view s) {
+    const std::size_t before = size_;
+    if (!append(s)) return false;
+    for (std::size_t i = before; i < size_; ++i) bytes_[i] = ascii_lower(bytes_[i]);
+    return true;
+  }
+
   // Replaces what is there; false, with nothing there, where it would not fit.
   [[nodiscard]] bool assign(std::string_view s) {
     clear();

@@ -72,9 +72,7 @@ Next check_home(DecisionRun& run, const UserRecord& owner, Look& answer) {
 Next try_user(DecisionRun& run, std::string_view local, std::size_t size, UserRecord& owner,
               Look& answer) {
   FixedText<kUserLimit> name;
-  for (const char c : first_bytes(local, size)) {
-    if (!name.append(ascii_lower(c))) return Next::go_on;
-  }
+  if (!name.append_lower(first_bytes(local, size))) return Next::go_on;
   const std::string_view dash = size < local.size() ? "-" : "";
   const std::string_view rest = after_bytes(local, size + 1);
   if (look_up(run, name.view(), dash, rest, owner, answer) == Next::stop) return Next::stop;

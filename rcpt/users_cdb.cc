@@ -55,14 +55,6 @@ std::uint8_t parse_fields(std::string_view bytes, UserRecord& record) {
   return 0;
 }
 
-template <std::size_t N>
-bool append_lower(std::string_view s, FixedText<N>& text) {
-  for (const char c : s) {
-    if (!text.append(ascii_lower(c))) return false;
-  }
-  return true;
-}
-
 // `!`, the local part in lower case, NUL; and the hash of each beginning of it.
 class LocalKey {
  public:
@@ -215,8 +207,8 @@ AliasKeys::AliasKeys(std::string_view user, std::string_view host) {
   const std::string_view parts[][2] = {{user, host}, {{}, host}, {user, {}}};
   for (const auto& [of_user, of_host] : parts) {
     auto& key = texts_[count_];
-    if (key.assign(":") && append_lower(of_user, key) && key.append('@') &&
-        append_lower(of_host, key)) {
+    if (key.assign(":") && key.append_lower(of_user) && key.append('@') &&
+        key.append_lower(of_host)) {
       views_[count_++] = key.view();
     }
   }
