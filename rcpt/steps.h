@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // rcpt/steps.h - the steps of the decision, and what they share; for rcpt/ alone.
 //
-// decide.cc takes them in this order: recipient_tables.cc, owner.cc, dotqmail.cc, contents.cc.  All
+// decide.cc takes them in this order: recipient_tables.cc, owner.cc, dotqmail.cc.  All
 // are pure, and allocate nothing without an Explanation.
 // Tests: tests/rcpt/decide_test.cc, recipient_tables_test.cc, contents_test.cc
 #ifndef QV_RCPT_STEPS_H_
@@ -140,7 +140,7 @@ inline constexpr int kMaxNamesAsked = 256;
 // go_on: there is a file, and `found` says which.
 [[nodiscard]] Next search_dotqmail(DecisionRun& run, const UserRecord& owner, DotqmailFile& found);
 
-// ---- contents.cc: do the lines of the .qmail file take the address? -----------------------------
+// ---- dotqmail.cc: do the lines of the .qmail file take the address? -----------------------------
 //
 // The lines are followed as qmail-local follows them.  A command whose exit code follows from a
 // table or a text (rcpt/dotqmail_text.h) is judged.  Any other may exit with any code: from there
