@@ -68,12 +68,12 @@ bool find_entry(std::string_view text, PasswdEntry& entry, const IsWanted& is_wa
 
 // The modules of name services read what servers send.  Root does not run them: a process that
 // gives up its rights does, and answers with a Response.
-Result<Response> ask_name_services(const std::string& name, const AccountFiles& files) {
+Result<Response> ask_name_services(const std::string& name, const AgentSettings& settings) {
   QV_TRY(const Request request, passwd_user_request(name));
   process::Confinement confinement;
   confinement.name = "qv-resolver";
   QV_TRY(const process::Child resolver, process::start_child(confinement, [&](const Fd& socket) {
-           if (!process::become_where_root(files.resolver).ok()) return;
+           if (!process::become_where_root(settings.resolver).ok()) return;
            const Finding found = find_passwd_user(request);
            static_cast<void>(process::send_message(socket, 0, 0, process::as_bytes(found.response),
                                                    -1, process::Waiting::allowed)
@@ -86,14 +86,14 @@ Result<Response> ask_name_services(const std::string& name, const AccountFiles& 
   return validate_response(answer.value().body);
 }
 
-Result<ServedAccount> find_login(const std::string& name, const AccountFiles& files) {
+Result<ServedAccount> find_login(const std::string& name, const AgentSettings& settings) {
   SourceStamp seen;
-  QV_TRY(const std::string passwd, read_passwd(files.passwd.c_str(), seen));
+  QV_TRY(const std::string passwd, read_passwd(settings.passwd.c_str(), seen));
   PasswdEntry entry;
   if (find_entry(passwd, entry, [&](const PasswdEntry& each) { return each.name == name; })) {
     return served(entry.uid, entry.gid, entry.home);
   }
-  QV_TRY(const Response found, ask_name_services(name, files));
+  QV_TRY(const Response found, ask_name_services(name, settings));
   if (found.failed == 1) return Error{found.fault, found.errnum, "name service"};
   if (found.outcome != Outcome::found || found.uid < kLowestServiceUid ||
       find_entry(passwd, entry, [&](const PasswdEntry& each) { return each.uid == found.uid; })) {
@@ -104,12 +104,12 @@ Result<ServedAccount> find_login(const std::string& name, const AccountFiles& fi
 
 // uid and gid are never 0; the gid is group_for_looking()'s.  Fault::denied: there is no such
 // account, or it must not be served; Fault::retry: undecided.
-Result<ServedAccount> find_served_account(std::string_view account, const AccountFiles& files) {
+Result<ServedAccount> find_served_account(std::string_view account, const AgentSettings& settings) {
   if (!is_account_name(account)) return Error{Fault::denied, EINVAL, "account"};
   const std::string name(after_bytes(account, 2));
-  if (account[0] == 'p') return find_login(name, files);
+  if (account[0] == 'p') return find_login(name, settings);
   // The key of a whole local part ends in a NUL.
-  return find_assigned(account[0] == 'x' ? '!' + name + '\0' : '!' + name, files.users_cdb);
+  return find_assigned(account[0] == 'x' ? '!' + name + '\0' : '!' + name, settings.users_cdb);
 }
 
 // ---- the agent ----------------------------------------------------------------------------------
@@ -143,8 +143,8 @@ bool is_about(const Request& request, std::string_view account, const ServedAcco
 }
 
 // Changes to the account, and answers about its home.
-void serve_account(const std::string& account, const Fd& socket, const AccountFiles& files) {
-  Result<ServedAccount> served = find_served_account(account, files);
+void serve_account(const std::string& account, const Fd& socket, const AgentSettings& settings) {
+  Result<ServedAccount> served = find_served_account(account, settings);
   if (served.ok()) {
     const Result<void> became = process::become_where_root(served.value().identity);
     if (!became.ok()) served = became.error();
@@ -156,7 +156,7 @@ void serve_account(const std::string& account, const Fd& socket, const AccountFi
         if (!request.ok()) return answer_with(request.error());
         const bool was_first = std::exchange(is_first, false);
         if (served.ok() && is_about(request.value(), account, served.value())) {
-          return answer_with(look_up(request.value(), files.passwd));
+          return answer_with(look_up(request.value(), settings.passwd));
         }
         // The account changed between the front's look-up and the agent's: a new agent may agree.
         if (!was_first) return std::nullopt;
@@ -165,13 +165,13 @@ void serve_account(const std::string& account, const Fd& socket, const AccountFi
 }
 
 // Looks up login names, as the daemon's account.
-void serve_names(const Fd& socket, const AccountFiles& files) {
-  if (!process::become_where_root(files.resolver).ok()) return;
-  process::serve_requests(socket, [&files](const process::Message& message) {
+void serve_names(const Fd& socket, const AgentSettings& settings) {
+  if (!process::become_where_root(settings.resolver).ok()) return;
+  process::serve_requests(socket, [&settings](const process::Message& message) {
     const Result<Request> request = validate(message.body);
     if (!request.ok()) return answer_with(request.error());
     if (request.value().account_length > 0) return answer_with(Error{Fault::denied, 0, ""});
-    return answer_with(look_up(request.value(), files.passwd));
+    return answer_with(look_up(request.value(), settings.passwd));
   });
 }
 
@@ -200,8 +200,8 @@ process::SpawnerSettings agent_spawner(const AgentSettings& settings) {
   spawner.max_processes = settings.max_processes;
   spawner.run = [settings](const std::string& account, const Fd& socket) {
     guard_against_truncation();
-    if (account.empty()) return serve_names(socket, settings.files);
-    serve_account(account, socket, settings.files);
+    if (account.empty()) return serve_names(socket, settings);
+    serve_account(account, socket, settings);
   };
   return spawner;
 }

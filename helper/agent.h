@@ -33,15 +33,11 @@ namespace qv::helper {
 // An agent must not have root's group and does not need it: 65534 in its place.
 [[nodiscard]] gid_t group_for_looking(gid_t gid);
 
-struct AccountFiles {
+struct AgentSettings {
   std::string passwd = "/etc/passwd";
   std::string users_cdb;  // empty: there is none
   // The account of the process that asks the name services, where this one is root's.
   process::Identity resolver{65534, 65534};
-};
-
-struct AgentSettings {
-  AccountFiles files;
   std::uint32_t max_processes = 16;  // living agents, dying ones included
 };
 

@@ -106,7 +106,7 @@ Result<Fd> copy_contents(const Fd& file) {
 Finding found_with(Fd file, const FileStamp& stamp) {
   Finding result(Outcome::found);
   result.response.stamp = stamp;
-  result.response.has_file = file.valid() ? Attached::sealed_copy : Attached::nothing;
+  result.response.has_file = file.valid() ? 1 : 0;
   result.file = std::move(file);
   return result;
 }

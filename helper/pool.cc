@@ -18,7 +18,7 @@ bool accepts(std::string_view asked, const process::Message& answer) {
   const Result<Response> valid = validate_response(answer.body);
   if (!valid.ok()) return false;
   const Response& response = valid.value();
-  const bool has_file = response.has_file == Attached::sealed_copy;
+  const bool has_file = response.has_file == 1;
   if (has_file ? !process::is_sealed(answer.file) : answer.file.valid()) return false;
   Request request;
   memcpy(&request, asked.data(), sizeof request);

@@ -201,16 +201,14 @@ Result<Response> validate_response(std::string_view message) {
   if (response.key > kMaxTableKeys ||
       !is_one_of(response.mailbox, Mailbox::takes_mail, Mailbox::disabled) ||
       (response.key == 0 && response.mailbox != Mailbox{}) || response.unused != 0 ||
-      response.failed > 1 ||
-      !is_one_of(response.has_file, Attached::nothing, Attached::sealed_copy) ||
-      !is_whole(response.stamp) || !is_one_of(response.fault, Fault::retry, Fault::protocol) ||
+      response.failed > 1 || response.has_file > 1 || !is_whole(response.stamp) ||
+      !is_one_of(response.fault, Fault::retry, Fault::protocol) ||
       !is_one_of(response.outcome, Outcome::found, Outcome::unchanged) ||
       !is_terminated(response.home, response.home_length) ||
       !is_terminated(response.user, response.user_length)) {
     return nonsense;
   }
-  if (response.has_file != Attached::nothing &&
-      (response.failed == 1 || response.outcome != Outcome::found)) {
+  if (response.has_file == 1 && (response.failed == 1 || response.outcome != Outcome::found)) {
     return nonsense;
   }
   return response;

@@ -76,9 +76,6 @@ struct Request {
 
 enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 
-// The descriptor that comes with a response.  A copy is sealed and cannot change.
-enum class Attached : std::uint8_t { nothing = 0, sealed_copy };
-
 struct Response {
   FileStamp stamp;         // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: of the whole file
@@ -90,7 +87,7 @@ struct Response {
   std::uint8_t failed = 0;  // 1: `fault` holds, `outcome` does not
   Fault fault = Fault::retry;
   Outcome outcome = Outcome::absent;
-  Attached has_file = Attached::nothing;
+  std::uint8_t has_file = 0;              // 1: a memory file comes with it, sealed
   std::uint8_t key = 0;                   // home_table, found: which, from 1; 0: none is there
   Mailbox mailbox = Mailbox::takes_mail;  // of that key
   std::uint16_t unused = 0;

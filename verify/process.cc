@@ -38,8 +38,8 @@ class VerifyProcess : public Daemon {
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
     detail = "agents";
     helper::AgentSettings settings;
-    settings.files.users_cdb = options_.qmailhome + "/users/cdb";
-    if (geteuid() == 0) settings.files.resolver = {account_.uid, account_.gid};
+    settings.users_cdb = options_.qmailhome + "/users/cdb";
+    if (geteuid() == 0) settings.resolver = {account_.uid, account_.gid};
     // Helpers that hang and cannot be killed count: there must be room for others beside them.
     settings.max_processes = options_.helpers * 4;
     QV_TRY(spawner_, process::start_spawner(helper::agent_spawner(settings)));

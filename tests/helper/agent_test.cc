@@ -28,8 +28,8 @@ class AgentTest : public testing::Test {
  protected:
   AgentTest() {
     tree_.write("home/.qmail", "");
-    settings_.files.passwd = tree_.path("passwd");
-    settings_.files.users_cdb = tree_.path("users.cdb");
+    settings_.passwd = tree_.path("passwd");
+    settings_.users_cdb = tree_.path("users.cdb");
     write_passwd();
   }
   ~AgentTest() override { end(); }

@@ -153,7 +153,7 @@ TEST_F(HomeLook, ContentsComeSealedAndBounded) {
   ASSERT_TRUE(small.file.valid());
   EXPECT_TRUE(process::is_sealed(small.file));
   EXPECT_EQ(all_of(small.file), "|/bin/true\n");
-  EXPECT_EQ(small.response.has_file, Attached::sealed_copy);
+  EXPECT_EQ(small.response.has_file, 1);
 
   tree_.write("home/.qmail-big", std::string(kMaxContents + 5, 'x'));
   const Finding big = file(".qmail-big", Contents::wanted);
@@ -235,7 +235,7 @@ TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
     const Finding unlisted = index();
     expect_outcome(unlisted, Outcome::found);
     EXPECT_FALSE(unlisted.file.valid());
-    EXPECT_EQ(unlisted.response.has_file, Attached::nothing);
+    EXPECT_EQ(unlisted.response.has_file, 0);
     expect_outcome(file(".qmail-x"), Outcome::found);
     tree_.set_mode("home", 0755);
   }
@@ -267,7 +267,7 @@ class HomeTable : public HomeLook {
   static void expect_key(const Finding& found, int key, Mailbox mailbox = Mailbox::takes_mail) {
     expect_outcome(found, Outcome::found);
     EXPECT_FALSE(found.file.valid()) << "nothing of a table is handed over";
-    EXPECT_EQ(found.response.has_file, Attached::nothing);
+    EXPECT_EQ(found.response.has_file, 0);
     EXPECT_EQ(found.response.key, key);
     EXPECT_EQ(found.response.mailbox, mailbox);
   }

@@ -57,7 +57,7 @@ class LyingAgent : public testing::Test {
   std::unique_ptr<Pool> pool_;
 };
 
-Response found(Attached has_file) {
+Response found(std::uint8_t has_file) {
   Response response;
   response.outcome = Outcome::found;
   response.has_file = has_file;
@@ -74,7 +74,7 @@ Fd sealed_file() {
 TEST_F(LyingAgent, AnHonestOneIsBelieved) {
   ask();
   EXPECT_EQ(fake_.workers[0].subject, "p:joe");
-  respond(found(Attached::sealed_copy), sealed_file());
+  respond(found(1), sealed_file());
   ASSERT_TRUE(answer_.has_value());
   ASSERT_TRUE(answer_->ok());
   EXPECT_TRUE(answer_->value().file.valid());
@@ -102,19 +102,19 @@ TEST_F(LyingAgent, LoginNamesAreForAnAgentOfNobody) {
 // It could be cut short while the front has it mapped.
 TEST_F(LyingAgent, AFileThatIsNotSealed) {
   ask();
-  respond(found(Attached::sealed_copy), process::open_memory_file("t").value());
+  respond(found(1), process::open_memory_file("t").value());
   expect_killed();
 }
 
 TEST_F(LyingAgent, AFileThatIsNone) {
   ask();
-  respond(found(Attached::sealed_copy), open_read("/dev/null").value());
+  respond(found(1), open_read("/dev/null").value());
   expect_killed();
 }
 
 TEST_F(LyingAgent, AKeyNobodyAskedFor) {
   ask();
-  Response response = found(Attached::nothing);
+  Response response = found(0);
   response.key = 1;
   respond(response);
   expect_killed();
@@ -122,7 +122,7 @@ TEST_F(LyingAgent, AKeyNobodyAskedFor) {
 
 TEST_F(LyingAgent, MoreKeysThanWereAskedFor) {
   ask_table();
-  Response response = found(Attached::nothing);
+  Response response = found(0);
   response.key = 3;
   respond(response);
   expect_killed();
@@ -131,13 +131,13 @@ TEST_F(LyingAgent, MoreKeysThanWereAskedFor) {
 // The front wants nothing of a table but the answer.
 TEST_F(LyingAgent, ACopyInPlaceOfAnAnswer) {
   ask_table();
-  respond(found(Attached::sealed_copy), sealed_file());
+  respond(found(1), sealed_file());
   expect_killed();
 }
 
 TEST_F(LyingAgent, AKeyFromAnHonestOne) {
   ask_table();
-  Response response = found(Attached::nothing);
+  Response response = found(0);
   response.key = 2;
   response.mailbox = Mailbox::bounces;
   respond(response);
@@ -150,19 +150,19 @@ TEST_F(LyingAgent, AKeyFromAnHonestOne) {
 
 TEST_F(LyingAgent, AFileThatIsNotThere) {
   ask();
-  respond(found(Attached::sealed_copy));
+  respond(found(1));
   expect_killed();
 }
 
 TEST_F(LyingAgent, AFileNobodySpokeOf) {
   ask();
-  respond(found(Attached::nothing), sealed_file());
+  respond(found(0), sealed_file());
   expect_killed();
 }
 
 TEST_F(LyingAgent, Noise) {
   ask();
-  const Response response = found(Attached::nothing);
+  const Response response = found(0);
   fake_.answer(0, std::string(as_bytes(response)) + "x");
   expect_killed();
 }

@@ -255,7 +255,7 @@ TEST(Request, AnyOtherSizeIsNoRequest) {
 TEST(Response, AForgedFieldIsRefused) {
   Response good;
   good.outcome = Outcome::found;
-  good.has_file = Attached::sealed_copy;
+  good.has_file = 1;
   ASSERT_TRUE(validate_response(as_bytes(good)).ok());
   const std::pair<const char*, std::function<void(Response&)>> forgeries[] = {
       {"outcome", [](Response& r) { r.outcome = static_cast<Outcome>(0); }},
@@ -263,7 +263,7 @@ TEST(Response, AForgedFieldIsRefused) {
       {"failed", [](Response& r) { r.failed = 2; }},
       {"file with a fault", [](Response& r) { r.failed = 1; }},
       {"file with absent", [](Response& r) { r.outcome = Outcome::absent; }},
-      {"has_file", [](Response& r) { r.has_file = static_cast<Attached>(2); }},
+      {"has_file", [](Response& r) { r.has_file = 2; }},
       {"key", [](Response& r) { r.key = kMaxTableKeys + 1; }},
       {"mailbox", [](Response& r) { r.key = 1, r.mailbox = static_cast<Mailbox>(3); }},
       {"mailbox of no key", [](Response& r) { r.mailbox = Mailbox::bounces; }},

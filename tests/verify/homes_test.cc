@@ -60,7 +60,7 @@ class HomesTest : public testing::Test {
   // With this much time to live for what was found out.
   void start(std::int64_t ttl_us) {
     helper::AgentSettings settings;
-    settings.files.passwd = top_ + "/passwd";
+    settings.passwd = top_ + "/passwd";
     Result<process::Spawner> spawner = process::start_spawner(helper::agent_spawner(settings));
     ASSERT_TRUE(spawner.ok());
     pool_.emplace(loop_, std::move(spawner).value(), process::PoolSettings{}, nullptr);
