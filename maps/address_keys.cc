@@ -50,13 +50,6 @@ bool AddressKeys::next_prefix(std::string_view& key) {
   return true;
 }
 
-std::vector<std::string> address_keys(std::string_view address, std::string_view delimiters) {
-  std::vector<std::string> all;
-  AddressKeys keys(address, delimiters);
-  for (std::string_view key; keys.next(key);) all.emplace_back(key);
-  return all;
-}
-
 Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key,
                               std::string& value) {
   const bool whole_only = map.is_pattern();
@@ -65,13 +58,6 @@ Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key
     if (answer == Answer::found || whole_only) return answer;
   }
   return Answer::absent;
-}
-
-Result<Answer> lookup_address(Map& map, std::string_view address, std::string_view delimiters,
-                              std::string& value) {
-  AddressKeys keys(address, delimiters);
-  std::string_view key;
-  return lookup_address(map, keys, key, value);
 }
 
 }  // namespace qv

@@ -14,7 +14,6 @@
 #include <cstdint>
 #include <string>
 #include <string_view>
-#include <vector>
 
 #include "maps/map.h"
 
@@ -58,17 +57,10 @@ class AddressKeys {
   Stage stage_ = Stage::whole;
 };
 
-// All of them.
-[[nodiscard]] std::vector<std::string> address_keys(std::string_view address,
-                                                    std::string_view delimiters);
-
 // Looks the keys up, one after the other.  A table of patterns is asked only for the whole address.
-// found: `value` is of the first key found.  absent: none of them.  Error: that of the first key
-// that is undecided, where none before it was found; later keys are not looked up.
-[[nodiscard]] Result<Answer> lookup_address(Map& map, std::string_view address,
-                                            std::string_view delimiters, std::string& value);
-
-// The same for `keys` as constructed; `key` is the one that was found.
+// found: `value` is of the first key found, `key`.  absent: none of them.  Error: that of the first
+// key that is undecided, where none before it was found; later keys are not looked up.
+// REQUIRES: `keys` as constructed.
 [[nodiscard]] Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key,
                                             std::string& value);
 

@@ -10,9 +10,9 @@
 #include <string_view>
 #include <vector>
 
-#include "maps/address_keys.h"
 #include "rcpt/decide.h"
 #include "rcpt/lookups.h"
+#include "tests/fakes/address_keys.h"
 
 namespace qv {
 

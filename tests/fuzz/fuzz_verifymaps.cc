@@ -8,10 +8,10 @@
 #include <vector>
 
 #include "core/text.h"
-#include "maps/address_keys.h"
 #include "maps/spec.h"
 #include "maps/types/text_table.h"
 #include "rcpt/steps.h"
+#include "tests/fakes/address_keys.h"
 
 namespace {
 

@@ -5,6 +5,7 @@
 
 #include "core/fault.h"
 #include "maps/open.h"
+#include "tests/fakes/address_keys.h"
 
 namespace qv {
 namespace {
@@ -42,7 +43,9 @@ std::string look(const std::string& table, std::string_view address) {
   std::string detail;
   const auto map = open_map(table, {}, detail);
   std::string value;
-  const Result<Answer> answer = lookup_address(*map.value(), address, "+", value);
+  AddressKeys keys(address, "+");
+  std::string_view key;
+  const Result<Answer> answer = lookup_address(*map.value(), keys, key, value);
   constexpr const char* kFaults[] = {"retry", "config", "denied", "protocol"};
   if (!answer.ok()) return kFaults[static_cast<std::size_t>(answer.error().fault)];
   return answer.value() == Answer::found ? value : "absent";
