@@ -10,8 +10,6 @@
 #define QV_DELIVER_AGENT_H_
 
 #include <cstdint>
-#include <functional>
-#include <optional>
 #include <string>
 #include <string_view>
 

@@ -1,8 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 #include "deliver/job.h"
 
-#include <unistd.h>
-
 #include <algorithm>
 #include <limits>
 #include <tuple>

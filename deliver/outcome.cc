@@ -2,18 +2,23 @@
 #include "deliver/outcome.h"
 
 #include <errno.h>
-#include <string.h>
 
+#include "control/reloaded.h"
 #include "core/exit_code.h"
 
 namespace qv {
 
 namespace {
 
-std::string describe(const Error& error) {
-  if (error.errnum == 0) return error.what;
-  return std::string(error.what) + ": " + strerror(error.errnum);
-}
+// In the order of Delivery.
+struct Ending {
+  const char* name;
+  int exit_code;
+};
+constexpr Ending kEndings[] = {
+    {"done", kExitOk}, {"retry", kExitTemporary}, {"refuse", kExitPermanent}};
+
+const Ending& ending_of(Delivery delivery) { return kEndings[static_cast<std::size_t>(delivery)]; }
 
 }  // namespace
 
@@ -39,28 +44,8 @@ Outcome refuse(std::string_view code, std::string_view text) {
 
 Outcome cannot_spool(const Error& error) { return retry("4.3.1", describe(error)); }
 
-const char* delivery_name(Delivery delivery) {
-  switch (delivery) {
-    case Delivery::done:
-      return "done";
-    case Delivery::retry:
-      return "retry";
-    case Delivery::refuse:
-      return "refuse";
-  }
-  return "retry";
-}
+const char* delivery_name(Delivery delivery) { return ending_of(delivery).name; }
 
-int exit_code(Delivery delivery) {
-  switch (delivery) {
-    case Delivery::done:
-      return kExitOk;
-    case Delivery::retry:
-      return kExitTemporary;
-    case Delivery::refuse:
-      return kExitPermanent;
-  }
-  return kExitTemporary;
-}
+int exit_code(Delivery delivery) { return ending_of(delivery).exit_code; }
 
 }  // namespace qv

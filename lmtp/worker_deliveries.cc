@@ -4,7 +4,6 @@
 #include <errno.h>
 #include <fcntl.h>
 
-#include <algorithm>
 #include <utility>
 
 namespace qv::lmtp {
