@@ -169,8 +169,7 @@ Result<std::unique_ptr<Map>> open_cdb(const MapSpec& spec, std::string& detail) 
 
 }  // namespace
 
-extern const MapType map_type_cdb;
-const MapType map_type_cdb{
+extern const MapType map_type_cdb{
     "cdb",  {.listable = true}, "/path: the constant database /path.cdb", open_cdb,
     ".cdb", begin_cdb};
 

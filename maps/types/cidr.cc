@@ -86,10 +86,9 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
 
 }  // namespace
 
-extern const MapType map_type_cidr;
-const MapType map_type_cidr{"cidr",
-                            {.pattern = true},
-                            "/path: IP networks in CIDR notation",
-                            open_patterns<compile, false>};
+extern const MapType map_type_cidr{"cidr",
+                                   {.pattern = true},
+                                   "/path: IP networks in CIDR notation",
+                                   open_patterns<compile, false>};
 
 }  // namespace qv

@@ -194,8 +194,7 @@ class LdapMap final : public QueryMap {
 
 }  // namespace
 
-extern const MapType map_type_ldap;
-const MapType map_type_ldap{"ldap", kLoadableTraits, "/path.cf: a search in an LDAP directory",
-                            open_query_map<LdapMap>};
+extern const MapType map_type_ldap{
+    "ldap", kLoadableTraits, "/path.cf: a search in an LDAP directory", open_query_map<LdapMap>};
 
 }  // namespace qv

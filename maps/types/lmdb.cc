@@ -228,12 +228,11 @@ Result<std::unique_ptr<Map>> open_lmdb(const MapSpec& spec, std::string& detail)
 
 }  // namespace
 
-extern const MapType map_type_lmdb;
-const MapType map_type_lmdb{"lmdb",
-                            {.writable = true, .listable = true},
-                            "/path: the LMDB file /path.lmdb",
-                            open_lmdb,
-                            ".lmdb",
-                            begin_lmdb};
+extern const MapType map_type_lmdb{"lmdb",
+                                   {.writable = true, .listable = true},
+                                   "/path: the LMDB file /path.lmdb",
+                                   open_lmdb,
+                                   ".lmdb",
+                                   begin_lmdb};
 
 }  // namespace qv

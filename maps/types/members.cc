@@ -131,14 +131,13 @@ Result<std::unique_ptr<Map>> open(const MapSpec& spec, std::string& detail) {
 
 }  // namespace
 
-extern const MapType map_type_unionmap, map_type_pipemap;
-
-const MapType map_type_unionmap{
+extern const MapType map_type_unionmap{
     "unionmap", {}, "{ type:name, ... }: the values of all these tables, joined", open<UnionMap>};
 
-const MapType map_type_pipemap{"pipemap",
-                               {},
-                               "{ type:name, ... }: the value of each table is the key of the next",
-                               open<PipeMap>};
+extern const MapType map_type_pipemap{
+    "pipemap",
+    {},
+    "{ type:name, ... }: the value of each table is the key of the next",
+    open<PipeMap>};
 
 }  // namespace qv

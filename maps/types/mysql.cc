@@ -195,9 +195,8 @@ class MysqlMap final : public QueryMap {
 
 }  // namespace
 
-extern const MapType map_type_mysql;
-const MapType map_type_mysql{"mysql", kLoadableTraits,
-                             "/path.cf: a query to a MariaDB or MySQL server",
-                             open_query_map<MysqlMap>};
+extern const MapType map_type_mysql{"mysql", kLoadableTraits,
+                                    "/path.cf: a query to a MariaDB or MySQL server",
+                                    open_query_map<MysqlMap>};
 
 }  // namespace qv

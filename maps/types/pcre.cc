@@ -103,10 +103,9 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
 
 }  // namespace
 
-extern const MapType map_type_pcre;
-const MapType map_type_pcre{"pcre",
-                            {.pattern = true},
-                            "/path: Perl-compatible regular expressions",
-                            open_patterns<compile, true>};
+extern const MapType map_type_pcre{"pcre",
+                                   {.pattern = true},
+                                   "/path: Perl-compatible regular expressions",
+                                   open_patterns<compile, true>};
 
 }  // namespace qv

@@ -187,8 +187,7 @@ class PgsqlMap final : public QueryMap {
 
 }  // namespace
 
-extern const MapType map_type_pgsql;
-const MapType map_type_pgsql{"pgsql", kLoadableTraits, "/path.cf: a query to a PostgreSQL server",
-                             open_query_map<PgsqlMap>};
+extern const MapType map_type_pgsql{
+    "pgsql", kLoadableTraits, "/path.cf: a query to a PostgreSQL server", open_query_map<PgsqlMap>};
 
 }  // namespace qv

@@ -245,26 +245,23 @@ constexpr Traits kSearched{.pattern = true, .listable = true};
 
 }  // namespace
 
-extern const MapType map_type_fastforward, map_type_recipients, map_type_validrcptto,
-    map_type_vmailmgr, map_type_vpopmail;
+extern const MapType map_type_fastforward{"fastforward", kSearched,
+                                          "/path.cdb: setforward's aliases for fastforward",
+                                          open<kFastforward>};
 
-const MapType map_type_fastforward{"fastforward", kSearched,
-                                   "/path.cdb: setforward's aliases for fastforward",
-                                   open<kFastforward>};
+extern const MapType map_type_recipients{"recipients", kSearched, "/path.cdb: s/qmail's recipients",
+                                         open<kRecipients>};
 
-const MapType map_type_recipients{"recipients", kSearched, "/path.cdb: s/qmail's recipients",
-                                  open<kRecipients>};
+extern const MapType map_type_validrcptto{"validrcptto", kSearched,
+                                          "jms1:/path.cdb or sagredo:/path.cdb: validrcptto tables",
+                                          open_validrcptto};
 
-const MapType map_type_validrcptto{"validrcptto", kSearched,
-                                   "jms1:/path.cdb or sagredo:/path.cdb: validrcptto tables",
-                                   open_validrcptto};
+extern const MapType map_type_vmailmgr{
+    "vmailmgr", kSearched, "/home/user/passwd.cdb: vmailmgr's virtual users", open<kVmailmgr>};
 
-const MapType map_type_vmailmgr{"vmailmgr", kSearched,
-                                "/home/user/passwd.cdb: vmailmgr's virtual users", open<kVmailmgr>};
-
-const MapType map_type_vpopmail{"vpopmail",
-                                {.pattern = true},
-                                "/path/to/domain: the users of a vpopmail domain",
-                                open_vpopmail};
+extern const MapType map_type_vpopmail{"vpopmail",
+                                       {.pattern = true},
+                                       "/path/to/domain: the users of a vpopmail domain",
+                                       open_vpopmail};
 
 }  // namespace qv

@@ -140,8 +140,7 @@ class RedisMap final : public QueryMap {
 
 }  // namespace
 
-extern const MapType map_type_redis;
-const MapType map_type_redis{"redis", kLoadableTraits, "/path.cf: a command to a Redis server",
-                             open_query_map<RedisMap>};
+extern const MapType map_type_redis{
+    "redis", kLoadableTraits, "/path.cf: a command to a Redis server", open_query_map<RedisMap>};
 
 }  // namespace qv

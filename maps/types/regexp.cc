@@ -65,8 +65,7 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
 
 }  // namespace
 
-extern const MapType map_type_regexp;
-const MapType map_type_regexp{
+extern const MapType map_type_regexp{
     "regexp", {.pattern = true}, "/path: POSIX regular expressions", open_patterns<compile, true>};
 
 }  // namespace qv

@@ -125,9 +125,9 @@ class SqliteMap final : public QueryMap {
 
 }  // namespace
 
-extern const MapType map_type_sqlite;
 // A writer may hold the database for as long as it likes, and a look-up waits: as for a server.
-const MapType map_type_sqlite{"sqlite", kLoadableTraits, "/path.cf: a query to an SQLite database",
-                              open_query_map<SqliteMap>};
+extern const MapType map_type_sqlite{"sqlite", kLoadableTraits,
+                                     "/path.cf: a query to an SQLite database",
+                                     open_query_map<SqliteMap>};
 
 }  // namespace qv

@@ -158,17 +158,15 @@ Result<std::unique_ptr<Map>> open_unix(const MapSpec& spec, std::string& detail)
 
 }  // namespace
 
-extern const MapType map_type_static, map_type_fail, map_type_environ, map_type_unix;
+extern const MapType map_type_static{"static", {}, "VALUE: every key has this value", open_static};
 
-const MapType map_type_static{"static", {}, "VALUE: every key has this value", open_static};
-
-const MapType map_type_fail{
+extern const MapType map_type_fail{
     "fail", {.writable = true, .listable = true}, "REASON: every look-up fails", open_fail};
 
-const MapType map_type_environ{
+extern const MapType map_type_environ{
     "environ", {.listable = true}, ": the environment of the process", open_environ};
 
-const MapType map_type_unix{
+extern const MapType map_type_unix{
     "unix", {.networked = true}, "passwd.byname or group.byname: the system's accounts", open_unix};
 
 }  // namespace qv

@@ -371,18 +371,18 @@ Result<std::unique_ptr<Map>> open_proxy(const MapSpec& spec, std::string& detail
 
 }  // namespace
 
-extern const MapType map_type_tcp, map_type_socketmap, map_type_proxy;
+extern const MapType map_type_tcp{
+    "tcp", {.networked = true}, "host:port: a tcp_table server", open_tcp};
 
-const MapType map_type_tcp{"tcp", {.networked = true}, "host:port: a tcp_table server", open_tcp};
+extern const MapType map_type_socketmap{
+    "socketmap",
+    {.networked = true},
+    "unix:/path:name or inet:host:port:name: a socketmap server",
+    open_socketmap};
 
-const MapType map_type_socketmap{"socketmap",
-                                 {.networked = true},
-                                 "unix:/path:name or inet:host:port:name: a socketmap server",
-                                 open_socketmap};
-
-const MapType map_type_proxy{"proxy",
-                             {.networked = true, .writable = true, .listable = true},
-                             "type:name: that table, asked through qmail-proxymap",
-                             open_proxy};
+extern const MapType map_type_proxy{"proxy",
+                                    {.networked = true, .writable = true, .listable = true},
+                                    "type:name: that table, asked through qmail-proxymap",
+                                    open_proxy};
 
 }  // namespace qv

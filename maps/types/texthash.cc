@@ -108,12 +108,10 @@ Result<std::unique_ptr<Map>> open_inline(const MapSpec& spec, std::string& detai
 
 }  // namespace
 
-extern const MapType map_type_texthash, map_type_inline;
-
-const MapType map_type_texthash{
+extern const MapType map_type_texthash{
     "texthash", {.listable = true}, "/path: a text file, read into memory", open_texthash};
 
-const MapType map_type_inline{
+extern const MapType map_type_inline{
     "inline", {.listable = true}, "{ key=value, ... }: a table in its own name", open_inline};
 
 }  // namespace qv

@@ -67,7 +67,7 @@ def all_types():
     types = set()
     for path in glob.glob(os.path.join(lib.TOP, "maps", "**", "*.cc"), recursive=True):
         with open(path, encoding="utf-8") as f:
-            types |= set(re.findall(r"^const MapType map_type_(\w+)", f.read(), re.M))
+            types |= set(re.findall(r"^extern const MapType map_type_(\w+)", f.read(), re.M))
     return types
 
 
