@@ -8,31 +8,12 @@
 
 #include "core/text.h"
 #include "maps/attribute_framing.h"
-#include "wire/proxymap.h"
 
 namespace qv {
 
 namespace {
 
 Error nonsense() { return {Fault::protocol, EPROTO, "reply of the table proxy"}; }
-
-Result<Answer> answer_of(proxymap::Status status) {
-  switch (status) {
-    case proxymap::Status::ok:
-      return Answer::found;
-    case proxymap::Status::no_key:
-      return Answer::absent;
-    case proxymap::Status::retry:
-      return Error{Fault::retry, 0, "table behind the proxy"};
-    case proxymap::Status::config:
-      return Error{Fault::config, 0, "table behind the proxy"};
-    case proxymap::Status::deny:
-      return Error{Fault::config, 0, "not approved by the table proxy"};
-    case proxymap::Status::bad:
-      return nonsense();
-  }
-  return nonsense();
-}
 
 RequestClient::Sense deliver(const Result<std::string_view>& message,
                              const ProxyClient::Callback& callback) {
@@ -52,6 +33,25 @@ RequestClient::Sense deliver(const Result<std::string_view>& message,
 }
 
 }  // namespace
+
+Result<Answer> answer_of(proxymap::Status status) {
+  switch (status) {
+    case proxymap::Status::ok:
+      return Answer::found;
+    case proxymap::Status::no_key:
+      return Answer::absent;
+    case proxymap::Status::retry:
+      return Error{Fault::retry, 0, "the proxy cannot ask the table now"};
+    case proxymap::Status::config:
+      return Error{Fault::config, 0, "the proxy finds a configuration error"};
+    case proxymap::Status::deny:
+      // Not this request's fault: mail must wait until the operator has approved the table.
+      return Error{Fault::config, 0, "the proxy has not approved the table"};
+    case proxymap::Status::bad:
+      break;
+  }
+  return Error{Fault::protocol, 0, "the proxy does not understand the request"};
+}
 
 ProxyClient::ProxyClient(Loop& loop, StreamAddress address, const ProxyClientLimits& limits)
     : loop_(loop),

@@ -20,8 +20,12 @@
 #include "event/loop.h"
 #include "event/request_client.h"
 #include "maps/map.h"
+#include "wire/proxymap.h"
 
 namespace qv {
+
+// What a status of the proxy means for a look-up; of an Error the operator finds more in its log.
+[[nodiscard]] Result<Answer> answer_of(proxymap::Status status);
 
 struct ProxyClientLimits : RequestClientLimits {
   std::int64_t time_us = 5'000'000;  // from lookup() to the answer

@@ -23,6 +23,7 @@
 #include "core/text.h"
 #include "event/listen.h"
 #include "maps/open.h"
+#include "maps/proxy_client.h"
 #include "maps/types/server_map.h"
 #include "wire/proxymap.h"
 #include "wire/socketmap.h"
@@ -317,29 +318,9 @@ class ProxyMap final : public StreamMap {
       value_ = reply.value;
       return Frame::whole;
     }));
-    return answer_of(status);
-  }
-
-  Result<Answer> answer_of(Status status) {
-    const auto refused = [&](Fault fault, const char* why) {
-      return fail({fault, 0, "table behind the proxy"}, "table proxy: " + table_ + why);
-    };
-    switch (status) {
-      case Status::ok:
-        return Answer::found;
-      case Status::no_key:
-        return Answer::absent;
-      case Status::retry:
-        return refused(Fault::retry, " cannot be asked now; its log says why");
-      case Status::config:
-        return refused(Fault::config, " has a configuration error; its log says which");
-      case Status::deny:
-        // Not this request's fault: mail must wait until the operator has approved the table.
-        return refused(Fault::config, " is not approved; its log says where to approve it");
-      case Status::bad:
-        return refused(Fault::protocol, ": the proxy does not understand the request");
-    }
-    return Error{Fault::protocol, 0, "reply of the proxy"};
+    const Result<Answer> answer = answer_of(status);
+    if (answer.ok()) return answer;
+    return fail(answer.error(), table_ + ": " + answer.error().what + "; its log says more");
   }
 
   std::string table_;
