@@ -14,7 +14,6 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <utility>
 #include <vector>
 
 #include "core/fault.h"

@@ -51,14 +51,22 @@ class Map {
 
   // found: stored, a value was replaced.  absent: stored, the key is new.
   // Fault::denied unless the type can write and the map was opened for it.
-  [[nodiscard]] virtual Result<Answer> update(std::string_view key, std::string_view value);
+  [[nodiscard]] virtual Result<Answer> update(std::string_view /*key*/,
+                                              std::string_view /*value*/) {
+    return Error{Fault::denied, 0, "this table cannot be written"};
+  }
 
   // found: erased.  absent: there was none.  Fault::denied as for update().
-  [[nodiscard]] virtual Result<Answer> erase(std::string_view key);
+  [[nodiscard]] virtual Result<Answer> erase(std::string_view /*key*/) {
+    return Error{Fault::denied, 0, "this table cannot be written"};
+  }
 
   // Walks the table in no particular order.  absent: there is no further entry.
   // Fault::denied where the type cannot list.
-  [[nodiscard]] virtual Result<Answer> sequence(Step step, std::string& key, std::string& value);
+  [[nodiscard]] virtual Result<Answer> sequence(Step /*step*/, std::string& /*key*/,
+                                                std::string& /*value*/) {
+    return Error{Fault::denied, 0, "this table cannot be listed"};
+  }
 
   // True: look only whole addresses up; keys are matched against patterns, or the table has a
   // search order of its own.  The trait of the type, unless the table is made of other tables.
@@ -72,12 +80,16 @@ class Map {
   // none.  Good until the next look-up.
   [[nodiscard]] virtual const CdbFile* cdb() const { return nullptr; }
 
-  // Adds the files that this table was read from, as they were then.
-  virtual void sources(std::vector<SourceStamp>& /*out*/) const {}
+  // The files that this table was read from, as they were then.
+  [[nodiscard]] virtual const std::vector<SourceStamp>& sources() const { return sources_; }
 
   // What the operator needs to know about the last Error of this table, one line; empty where the
   // Error says it all.
-  [[nodiscard]] virtual std::string detail() const { return {}; }
+  [[nodiscard]] virtual std::string detail() const { return detail_; }
+
+ protected:
+  std::vector<SourceStamp> sources_;
+  std::string detail_;
 };
 
 // What kind of table a type is; fixed for the type, not for one table.

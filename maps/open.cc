@@ -49,7 +49,7 @@ class FrontMap : public Map {
   bool is_pattern() const override { return map_->is_pattern(); }
   bool is_empty() override { return map_->is_empty(); }
   const CdbFile* cdb() const override { return map_->cdb(); }
-  void sources(std::vector<SourceStamp>& out) const override { map_->sources(out); }
+  const std::vector<SourceStamp>& sources() const override { return map_->sources(); }
   std::string detail() const override { return map_->detail(); }
 
  protected:
@@ -113,7 +113,7 @@ class OptionsMap final : public FrontMap {
 
 class FailMap final : public Map {
  public:
-  FailMap(const Error& error, std::string reason) : error_(error), reason_(std::move(reason)) {}
+  FailMap(const Error& error, std::string reason) : error_(error) { detail_ = std::move(reason); }
 
   Result<Answer> lookup(std::string_view /*key*/, std::string& /*value*/) override {
     return error_;
@@ -125,11 +125,9 @@ class FailMap final : public Map {
   Result<Answer> sequence(Step /*step*/, std::string& /*key*/, std::string& /*value*/) override {
     return error_;
   }
-  std::string detail() const override { return reason_; }
 
  private:
   Error error_;
-  std::string reason_;
 };
 
 class WatchedMap final : public FrontMap {
@@ -171,7 +169,7 @@ class WatchedMap final : public FrontMap {
     const std::int64_t now_us = clock_ ? clock_() : monotonic_us();
     switch (table_.refresh(now_us, [&](std::vector<SourceStamp>& files) {
       Result<std::unique_ptr<Map>> opened = open_map(text_, options_, detail);
-      if (opened.ok()) opened.value()->sources(files);
+      if (opened.ok()) files = opened.value()->sources();
       return opened;
     })) {
       case Reload::none:
@@ -292,18 +290,6 @@ void Map::lookup_many(std::span<const std::string_view> keys, const Told& told) 
     const Result<Answer> answer = lookup(keys[i], value);
     told(i, answer, value);
   }
-}
-
-Result<Answer> Map::update(std::string_view /*key*/, std::string_view /*value*/) {
-  return Error{Fault::denied, 0, "this table cannot be written"};
-}
-
-Result<Answer> Map::erase(std::string_view /*key*/) {
-  return Error{Fault::denied, 0, "this table cannot be written"};
-}
-
-Result<Answer> Map::sequence(Step /*step*/, std::string& /*key*/, std::string& /*value*/) {
-  return Error{Fault::denied, 0, "this table cannot be listed"};
 }
 
 Result<std::unique_ptr<Map>> open_map(std::string_view text, const MapOptions& options,

@@ -41,9 +41,6 @@ class TableBuilder {
 
   // Puts the table in its place.  After it, no other call is allowed.
   [[nodiscard]] virtual Result<void> finish(std::string& detail) = 0;
-
-  // Entries in the table, after finish().
-  [[nodiscard]] virtual std::uint64_t records() const = 0;
 };
 
 }  // namespace qv

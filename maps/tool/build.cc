@@ -134,6 +134,7 @@ class Build {
   }
 
   Result<void> add(std::string_view key, std::string_view value) {
+    is_empty_ = false;
     // Most keys are lower case as they are, and need no copy.
     if (keep_case_ || !has_upper(key)) return builder_->add(key, value);
     return builder_->add(fold_key(key), value);
@@ -144,7 +145,7 @@ class Build {
     const Result<void> done = builder_->finish(detail);
     twice_.end("keys twice");
     if (!done.ok()) return fail(done.error(), detail, target());
-    if (builder_->records() == 0) complain(target() + ": the table is empty");
+    if (is_empty_) complain(target() + ": the table is empty");
     return kExitOk;
   }
 
@@ -152,6 +153,7 @@ class Build {
   Options options_;
   std::string_view synopsis_;
   bool keep_case_;
+  bool is_empty_ = true;
   std::unique_ptr<TableBuilder> builder_;
   Complaints twice_;
 };

@@ -61,6 +61,7 @@ Result<CdbTable> open_cdb_table(const std::string& path, std::string& detail) {
 }
 
 CdbBasedMap::CdbBasedMap(CdbTable table) : table_(std::move(table)) {
+  sources_ = {table_.stamp};
   std::uint32_t position = 0;
   std::string_view key;
   std::string_view value;
@@ -147,7 +148,6 @@ class CdbTableBuilder final : public TableBuilder {
     QV_TRY_VOID(writer_.finish(duplicates_, notice_));
     return file_.commit(detail);
   }
-  std::uint64_t records() const override { return writer_.records(); }
 
  private:
   AtomicFile file_;

@@ -4,7 +4,6 @@
 #define QV_MAPS_TYPES_CDB_TABLE_H_
 
 #include <string>
-#include <string_view>
 
 #include "maps/cdb_file.h"
 #include "maps/map.h"
@@ -29,7 +28,6 @@ class CdbBasedMap : public Map {
 
   Result<Answer> sequence(Step step, std::string& key, std::string& value) override;
   bool is_empty() override { return empty_; }
-  void sources(std::vector<SourceStamp>& out) const override { out.push_back(table_.stamp); }
 
  protected:
   [[nodiscard]] const CdbFile& file() const { return table_.file; }

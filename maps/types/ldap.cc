@@ -7,7 +7,6 @@
 // tls_require_cert, dereference, size_limit, timeout, and result_format, expansion_limit, domain.
 // The parts of a key are escaped, in the filter as RFC 4515 says, in search_base as RFC 4514.
 // Manual: qmail-map-ldap(5).
-#include <errno.h>
 #include <ldap.h>
 
 #include <algorithm>

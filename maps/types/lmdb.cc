@@ -39,7 +39,7 @@ int get(MDB_txn* txn, MDB_dbi dbi, std::string_view key, bool try_nul, std::stri
 
 class LmdbMap final : public Map {
  public:
-  explicit LmdbMap(LmdbEnv env) : env_(std::move(env)) {}
+  explicit LmdbMap(LmdbEnv env) : env_(std::move(env)) { sources_ = {env_.stamp()}; }
 
   Result<Answer> lookup(std::string_view key, std::string& value) override {
     QV_TRY(const int code, env_.read([&](MDB_txn* txn, MDB_dbi dbi) {
@@ -122,8 +122,6 @@ class LmdbMap final : public Map {
     return code.ok() && code.value() == 0 && stat.ms_entries == 0;
   }
 
-  void sources(std::vector<SourceStamp>& out) const override { out.push_back(env_.stamp()); }
-
  private:
   static Result<Answer> answer(int code) {
     if (code == MDB_NOTFOUND) return Answer::absent;
@@ -164,7 +162,6 @@ class LmdbTableBuilder final : public TableBuilder {
     QV_TRY_VOID(env_.sync());
     return file_.commit(detail);
   }
-  std::uint64_t records() const override { return records_; }
 
  private:
   static constexpr std::size_t kBatch = std::size_t{16} << 20;  // bytes
@@ -173,31 +170,27 @@ class LmdbTableBuilder final : public TableBuilder {
   Result<void> write_batch() {
     // A batch that did not fit is written again; its duplicates are reported once.
     std::vector<std::string> left_out;
-    std::uint64_t added = 0;
     QV_TRY(const int code, env_.change([&](MDB_txn* txn, MDB_dbi dbi) {
       left_out.clear();
-      added = 0;
       for (const Entry& entry : batch_) {
-        const int put = put_entry(txn, dbi, entry, left_out, added);
+        const int put = put_entry(txn, dbi, entry, left_out);
         if (put != 0) return put;
       }
       return 0;
     }));
     if (code != 0) return lmdb_error(code, "write LMDB file");
     for (const std::string& key : left_out) notice_(key);
-    records_ += added;
     batch_.clear();
     batch_size_ = 0;
     return {};
   }
 
-  int put_entry(MDB_txn* txn, MDB_dbi dbi, const Entry& entry, std::vector<std::string>& left_out,
-                std::uint64_t& added) const {
+  int put_entry(MDB_txn* txn, MDB_dbi dbi, const Entry& entry,
+                std::vector<std::string>& left_out) const {
     MDB_val k = to_lmdb(entry.first);
     MDB_val v = to_lmdb(entry.second);
     MDB_val there = v;
     const int code = mdb_put(txn, dbi, &k, &there, MDB_NOOVERWRITE);
-    if (code == 0) ++added;
     if (code != MDB_KEYEXIST) return code;
     left_out.push_back(entry.first);
     return last_ ? mdb_put(txn, dbi, &k, &v, 0) : 0;
@@ -209,7 +202,6 @@ class LmdbTableBuilder final : public TableBuilder {
   DuplicateNotice notice_;
   std::vector<Entry> batch_;
   std::size_t batch_size_ = 0;
-  std::uint64_t records_ = 0;
 };
 
 Result<std::unique_ptr<TableBuilder>> begin_lmdb(AtomicFile file, Duplicates duplicates,

@@ -57,12 +57,11 @@ Result<Members> open_members(const MapSpec& spec, std::string& detail) {
 
 class MembersMap : public Map {
  public:
-  explicit MembersMap(Members members) : members_(std::move(members)) {}
-
-  void sources(std::vector<SourceStamp>& out) const override {
-    for (const auto& map : members_) map->sources(out);
+  explicit MembersMap(Members members) : members_(std::move(members)) {
+    for (const auto& map : members_) {
+      for (const SourceStamp& source : map->sources()) sources_.push_back(source);
+    }
   }
-  std::string detail() const override { return detail_; }
 
  protected:
   Result<Answer> ask(Map& map, std::string_view key, std::string& value) {
@@ -72,7 +71,6 @@ class MembersMap : public Map {
   }
 
   Members members_;
-  std::string detail_;
 };
 
 class UnionMap final : public MembersMap {

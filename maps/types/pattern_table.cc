@@ -33,7 +33,8 @@ class PatternTable final : public Map {
   // Chooses for each pattern, of all grams that it requires, the one that the fewest others
   // require, too.
   PatternTable(std::vector<Rule> rules, std::vector<SourceStamp> sources)
-      : rules_(std::move(rules)), sources_(std::move(sources)) {
+      : rules_(std::move(rules)) {
+    sources_ = std::move(sources);
     std::vector<std::vector<Gram>> required;
     std::array<std::uint32_t, kGrams> uses{};
     for (const Rule& rule : rules_) {
@@ -75,9 +76,6 @@ class PatternTable final : public Map {
     return std::none_of(rules_.begin(), rules_.end(),
                         [](const Rule& rule) { return rule.pattern && rule.past == 0; });
   }
-  void sources(std::vector<SourceStamp>& out) const override {
-    out.insert(out.end(), sources_.begin(), sources_.end());
-  }
 
  private:
   static Result<Answer> expand(const Rule& rule, const Groups& groups, std::string& value) {
@@ -109,7 +107,6 @@ class PatternTable final : public Map {
 
   std::vector<Rule> rules_;
   std::vector<Gate> gates_;  // one for each rule: those are looked at for every key, close together
-  std::vector<SourceStamp> sources_;
 };
 
 // Consumes `1`, `{1}` or `(1)`; false on anything else.

@@ -10,7 +10,6 @@
 #include <pcre2.h>
 
 #include <algorithm>
-#include <utility>
 
 #include "core/check.h"
 #include "maps/types/pattern_table.h"

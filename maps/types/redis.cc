@@ -7,7 +7,6 @@
 // connect_timeout, timeout, result_format, expansion_limit, domain.  Each word of the command is
 // one argument, whatever the key holds.  Nil, an empty list and the number 0 mean absent.
 // Manual: qmail-map-redis(5).
-#include <errno.h>
 #include <hiredis.h>
 
 #include "core/text.h"

@@ -27,7 +27,6 @@ namespace qv {
 class ServerMap : public Map {
  public:
   Result<Answer> lookup(std::string_view key, std::string& value) override;
-  std::string detail() const override { return detail_; }
 
  protected:
   // From now on the process ignores SIGPIPE, unless it has a handler of its own.
@@ -53,7 +52,6 @@ class ServerMap : public Map {
   [[nodiscard]] Error lose(const Error& error, std::string detail);
 
   std::vector<std::string> hosts_;  // at least one, when the first look-up comes
-  std::string detail_;
 
  private:
   [[nodiscard]] Result<Answer> ask_once(const Ask& ask);
@@ -72,10 +70,11 @@ class QueryMap : public ServerMap {
   // Completes the construction.  Error, with `detail` set: the configuration has problems.  On
   // success `detail` may hold a warning.
   [[nodiscard]] virtual Result<void> open(std::string& detail);
-  void sources(std::vector<SourceStamp>& out) const override { out.push_back(config_.stamp()); }
 
  protected:
-  explicit QueryMap(QueryConfig config) : config_(std::move(config)) {}
+  explicit QueryMap(QueryConfig config) : config_(std::move(config)) {
+    sources_ = {config_.stamp()};
+  }
 
   // Asks for a key that is wanted and adds the values to `results`.
   [[nodiscard]] virtual Result<void> query(std::string_view key, Results& results) = 0;

@@ -47,18 +47,15 @@ class SqliteMap final : public QueryMap {
     if (!done.ok()) detail = detail_;
     return done;
   }
-  void sources(std::vector<SourceStamp>& out) const override {
-    QueryMap::sources(out);
-    out.push_back(database_);
-  }
 
  private:
   Result<void> connect(const std::string& path) override {
     // SQLite itself opens nothing before the first statement, and notices changes of the contents;
     // it does not notice that another file has taken the name.
-    database_ = SourceStamp{take_stamp(path.c_str()), path};
-    database_.identity_only = true;
-    if (const int code = database_.errnum) {
+    SourceStamp database{take_stamp(path.c_str()), path};
+    database.identity_only = true;
+    sources_ = {config_.stamp(), database};
+    if (const int code = database.errnum) {
       return fail({fault_from_errno(code), code, "open"}, strerrordesc_np(code));
     }
     sqlite3* db = nullptr;
@@ -117,7 +114,6 @@ class SqliteMap final : public QueryMap {
 
   const SqlQuery query_ = SqlQuery::read(config_, {});
   const int timeout_ms_ = config_.milliseconds("timeout", 10);
-  SourceStamp database_;
   std::int64_t deadline_us_ = 0;
   std::unique_ptr<sqlite3, FreeWith<sqlite3_close_v2>> db_;
   std::unique_ptr<sqlite3_stmt, FreeWith<sqlite3_finalize>> statement_;

@@ -19,7 +19,9 @@ namespace {
 class MemoryTable final : public Map {
  public:
   explicit MemoryTable(bool fold_keys, std::vector<SourceStamp> sources = {})
-      : fold_keys_(fold_keys), sources_(std::move(sources)) {}
+      : fold_keys_(fold_keys) {
+    sources_ = std::move(sources);
+  }
 
   // False: the key was there, and its value stays.
   bool add(std::string_view key, std::string_view value) {
@@ -41,9 +43,6 @@ class MemoryTable final : public Map {
     return Answer::found;
   }
   bool is_empty() override { return entries_.empty(); }
-  void sources(std::vector<SourceStamp>& out) const override {
-    out.insert(out.end(), sources_.begin(), sources_.end());
-  }
 
  private:
   struct Hash {
@@ -54,7 +53,6 @@ class MemoryTable final : public Map {
   bool fold_keys_;
   Entries entries_;
   Entries::const_iterator walk_ = entries_.end();
-  std::vector<SourceStamp> sources_;
 };
 
 Result<std::unique_ptr<Map>> open_texthash(const MapSpec& spec, std::string& detail) {
