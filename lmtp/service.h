@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: 0BSD
-// lmtp/service.h - the state that all sessions of the LMTP service share, and its counters.
+// lmtp/service.h - the state that all sessions of the LMTP service share, its counters, and the
+// calls that look recipients up and write mailboxes.
 #ifndef QV_LMTP_SERVICE_H_
 #define QV_LMTP_SERVICE_H_
 
@@ -7,8 +8,10 @@
 #include <functional>
 #include <string>
 
+#include "deliver/job.h"
+#include "deliver/lookup.h"
+#include "deliver/outcome.h"
 #include "deliver/settings.h"
-#include "lmtp/deliveries.h"
 #include "process/counters.h"
 #include "process/log.h"
 
@@ -24,6 +27,33 @@ struct Counters : CounterList {
        {*this, "retry", "deliveries that a later attempt may complete"},
        {*this, "refuse", "deliveries refused"}}};
   Counter bytes{*this, "bytes", "bytes written to mailboxes"};
+};
+
+// Everything about a delivery that may block, as asynchronous calls.  The implementation decides
+// which processes look recipients up and write mailboxes, and how many at a time.
+// Never blocks.  No callback is called from within a call.  Tests: tests/lmtp/session_test.cc has a
+// fake.
+class Deliveries {
+ public:
+  using Ticket = std::uint64_t;
+  using Found = std::function<void(const Outcome&, Mailbox)>;
+  using Ended = std::function<void(Outcome)>;
+
+  virtual ~Deliveries() = default;
+
+  // Where the mail for a recipient goes.  done: the mailbox is set.  refuse: there is no such
+  // recipient.  retry: undecided.
+  [[nodiscard]] virtual Ticket find(const std::string& recipient, Found found) = 0;
+
+  // Whether there is room in a mailbox for a message that has not arrived (deliver/job.h,
+  // find_room()).  0, and no callback, where no process is free to look.
+  [[nodiscard]] virtual Ticket find_room(Job job, Ended ended) = 0;
+
+  // Delivers.  `ended` is called in any case.  REQUIRES: `message` stays open until then.
+  virtual void deliver(Job job, int message, Ended ended) = 0;
+
+  // The callback of this ticket will not be called.
+  virtual void cancel(Ticket ticket) = 0;
 };
 
 struct Service {

@@ -13,7 +13,7 @@
 #include <string>
 
 #include "deliver/writer.h"
-#include "lmtp/deliveries.h"
+#include "lmtp/service.h"
 #include "process/pool.h"
 
 namespace qv::lmtp {
