@@ -1,12 +1,87 @@
 // SPDX-License-Identifier: 0BSD
 #include "lmtp/session.h"
 
+#include <functional>
+#include <optional>
 #include <string>
 #include <utility>
 
+#include "core/clock.h"
 #include "deliver/agent.h"
 
 namespace qv::lmtp {
+
+// One complete message, and its deliveries: one for each recipient.
+//
+// They run at the same time; the client gets their outcomes in the order of its recipients.  A
+// dispatch lives until its last delivery has ended, even when its client has gone.
+class Dispatch : public std::enable_shared_from_this<Dispatch> {
+ public:
+  // Called for each recipient, in order; perhaps from within start() or fail().
+  using Report = std::function<void(const Outcome& outcome, bool is_last)>;
+
+  // REQUIRES: `service` outlives the dispatch; one mailbox for each recipient, at least one.
+  Dispatch(Service& service, const std::string& sender, const std::vector<std::string>& recipients,
+           std::vector<Mailbox> mailboxes, Report report)
+      : service_(service), report_(std::move(report)), began_us_(monotonic_us()) {
+    ++service_.dispatches;
+    for (std::size_t i = 0; i < recipients.size(); ++i) {
+      Job job{{sender, recipients[i], recipients[i]}, std::move(mailboxes[i]), 0, 0};
+      deliveries_.push_back({std::move(job), std::nullopt});
+    }
+  }
+  ~Dispatch() {
+    --service_.dispatches;
+    service_.ended();
+  }
+  Dispatch(const Dispatch&) = delete;
+  Dispatch& operator=(const Dispatch&) = delete;
+
+  void start(Fd message) {
+    message_ = std::move(message);
+    for (std::size_t i = 0; i < deliveries_.size(); ++i) {
+      service_.deliveries->deliver(
+          deliveries_[i].job, message_.get(),
+          [self = shared_from_this(), i](Outcome outcome) { self->end(i, std::move(outcome)); });
+    }
+  }
+
+  // Ends every delivery with `why`: there is no message to deliver.
+  void fail(const Outcome& why) {
+    // The client may release this object with the last report.
+    const auto self = shared_from_this();
+    for (std::size_t i = 0; i < deliveries_.size(); ++i) end(i, why);
+  }
+
+  // The client has gone: nothing more is reported.
+  void leave() { report_ = nullptr; }
+
+ private:
+  struct Delivery {
+    Job job;
+    std::optional<Outcome> outcome;
+  };
+
+  void end(std::size_t index, Outcome outcome) {
+    ++service_.counters.deliveries[outcome.delivery];
+    if (outcome.delivery == qv::Delivery::done) service_.counters.bytes += outcome.bytes;
+    Delivery& ended = deliveries_[index];
+    service_.log(
+        delivery_line(ended.job.envelope, ended.job.mailbox, outcome, monotonic_us() - began_us_));
+    ended.outcome = std::move(outcome);
+    while (reported_ < deliveries_.size() && deliveries_[reported_].outcome) {
+      const Outcome& next = *deliveries_[reported_++].outcome;
+      if (report_) report_(next, reported_ == deliveries_.size());
+    }
+  }
+
+  Service& service_;
+  Report report_;
+  Fd message_;
+  std::vector<Delivery> deliveries_;
+  std::size_t reported_ = 0;
+  std::int64_t began_us_;
+};
 
 namespace {
 

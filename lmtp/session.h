@@ -22,11 +22,12 @@
 
 #include "deliver/spool.h"
 #include "event/stream_server.h"
-#include "lmtp/dispatch.h"
 #include "lmtp/service.h"
 #include "wire/lmtp.h"
 
 namespace qv::lmtp {
+
+class Dispatch;
 
 class ClientSession final : public StreamSession {
  public:
