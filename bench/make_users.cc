@@ -10,11 +10,11 @@
 #include <string>
 
 #include "core/fd.h"
-#include "maps/cdb_file.h"
+#include "maps/cdb_writer.h"
 
 namespace {
 
-using qv::CdbBuilder;
+using qv::CdbWriter;
 using qv::Fd;
 
 int fail(const qv::Error& error) {
@@ -27,10 +27,9 @@ int fail(const qv::Error& error) {
 int main(int argc, char** argv) {
   if (argc != 3) return 100;
   const Fd fd(open(argv[1], O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
-  auto builder = CdbBuilder::start(fd.get());
-  if (!builder.ok()) return fail(builder.error());
+  CdbWriter writer(fd.get());
   const unsigned long count = strtoul(argv[2], nullptr, 10);
-  if (auto done = builder.value().add("", "-"); !done.ok()) return fail(done.error());
+  if (auto done = writer.add("", "-"); !done.ok()) return fail(done.error());
   for (unsigned long i = 0; i < count; ++i) {
     const std::string user = "user" + std::to_string(i);
     std::string record = user;
@@ -44,8 +43,8 @@ int main(int argc, char** argv) {
     record += '\0';
     record += '\0';
     const std::string key = "!" + user + std::string(1, '\0');
-    if (auto done = builder.value().add(key, record); !done.ok()) return fail(done.error());
+    if (auto done = writer.add(key, record); !done.ok()) return fail(done.error());
   }
-  if (auto done = builder.value().finish(); !done.ok()) return fail(done.error());
+  if (auto done = writer.finish(); !done.ok()) return fail(done.error());
   return 0;
 }

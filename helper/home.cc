@@ -18,6 +18,7 @@
 #include "core/file.h"
 #include "core/text.h"
 #include "maps/cdb_file.h"
+#include "maps/cdb_writer.h"
 #include "maps/owner_table.h"
 #include "process/channel.h"
 #include "process/memory_file.h"
@@ -60,7 +61,7 @@ void count(std::string_view name, IndexSummary& summary) {
 }
 
 // absent: beyond `limits`.
-Result<Answer> write_index(DIR* directory, const ListLimits& limits, CdbBuilder& builder) {
+Result<Answer> write_index(DIR* directory, const ListLimits& limits, CdbWriter& writer) {
   const std::int64_t last_us = monotonic_us() + limits.time_us;
   IndexSummary summary;
   for (std::size_t seen = 1;; ++seen) {
@@ -72,11 +73,11 @@ Result<Answer> write_index(DIR* directory, const ListLimits& limits, CdbBuilder&
     const std::string_view name(entry->d_name);
     if (!starts_with(name, kPrefix)) continue;
     if (summary.count == limits.names) return Answer::absent;
-    QV_TRY_VOID(builder.add(name, {}));
+    QV_TRY_VOID(writer.add(name, {}));
     count(name, summary);
   }
-  QV_TRY_VOID(builder.add({}, encode_summary(summary)));
-  QV_TRY_VOID(builder.finish());
+  QV_TRY_VOID(writer.add({}, encode_summary(summary)));
+  QV_TRY_VOID(writer.finish());
   return Answer::found;
 }
 
@@ -86,8 +87,8 @@ Result<Fd> list_home(const Fd& home, const ListLimits& limits) {
   if (!directory.ok() && directory.error().errnum == EACCES) return Fd();
   if (!directory.ok()) return directory.error();
   QV_TRY(Fd file, process::open_memory_file("home-index"));
-  QV_TRY(CdbBuilder builder, CdbBuilder::start(file.get()));
-  QV_TRY(const Answer answer, write_index(directory.value().get(), limits, builder));
+  CdbWriter writer(file.get());
+  QV_TRY(const Answer answer, write_index(directory.value().get(), limits, writer));
   if (answer == Answer::absent) return Fd();
   QV_TRY_VOID(process::seal(file));
   return file;

@@ -12,6 +12,7 @@
 #include "core/fault.h"
 #include "core/text.h"
 #include "maps/cdb_file.h"
+#include "maps/cdb_writer.h"
 #include "process/memory_file.h"
 
 namespace qv::helper {
@@ -41,15 +42,15 @@ std::string_view without_leading_space(std::string_view s) {
 // add() keeps the order, and a reader finds the first: as getpwnam(3) does.
 Result<Fd> build_index(std::string_view text) {
   QV_TRY(Fd file, process::open_memory_file("passwd-index"));
-  QV_TRY(CdbBuilder builder, CdbBuilder::start(file.get()));
+  CdbWriter writer(file.get());
   std::string value;
   while (!text.empty()) {
     PasswdEntry entry;
     if (!parse_passwd_line(take_until(text, '\n'), entry)) continue;
     encode_passwd(entry, value);
-    QV_TRY_VOID(builder.add(entry.name, value));
+    QV_TRY_VOID(writer.add(entry.name, value));
   }
-  QV_TRY_VOID(builder.finish());
+  QV_TRY_VOID(writer.finish());
   QV_TRY_VOID(process::seal(file));
   return file;
 }

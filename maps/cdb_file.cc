@@ -207,41 +207,4 @@ Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,
 
 std::uint64_t CdbFile::size() const { return mapping_->c.cdb_fsize; }
 
-void CdbBuilder::Free::operator()(struct cdb_make* maker) const {
-  // Only cdb_make_finish() frees the index.
-  if (maker->cdb_fd >= 0) {
-    maker->cdb_fd = -1;
-    cdb_make_finish(maker);
-  }
-  delete maker;
-}
-
-Result<CdbBuilder> CdbBuilder::start(int fd) {
-  std::unique_ptr<struct cdb_make, Free> maker(new struct cdb_make);
-  maker->cdb_fd = -1;
-  if (cdb_make_start(maker.get(), fd) != 0) {
-    const Error error = errno_error("start cdb");
-    maker->cdb_fd = -1;
-    return error;
-  }
-  return CdbBuilder(std::move(maker));
-}
-
-Result<void> CdbBuilder::add(std::string_view key, std::string_view value) {
-  QV_CHECK(maker_->cdb_fd >= 0);
-  if (cdb_make_add(maker_.get(), key.data(), static_cast<unsigned>(key.size()), value.data(),
-                   static_cast<unsigned>(value.size())) != 0) {
-    return errno_error("write cdb");
-  }
-  return {};
-}
-
-Result<void> CdbBuilder::finish() {
-  QV_CHECK(maker_->cdb_fd >= 0);
-  const int done = cdb_make_finish(maker_.get());
-  maker_->cdb_fd = -1;
-  if (done != 0) return errno_error("finish cdb");
-  return {};
-}
-
 }  // namespace qv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// maps/cdb_file.h - a constant database, mapped into memory; and how one is written.
+// maps/cdb_file.h - a constant database, mapped into memory.
 //
 // Mapped pages are shared with the page cache: a table of any size costs the process no private
 // memory.  open() requires the 256 hash tables to end where the file ends, so it refuses a
@@ -20,8 +20,6 @@
 #include "core/fd.h"
 #include "core/result.h"
 #include "maps/map.h"
-
-struct cdb_make;
 
 namespace qv {
 
@@ -89,23 +87,6 @@ class CdbFile {
 // Installs the SIGBUS handler, once per process and before the first open().  Without it a mapped
 // file that is truncated in place ends the process.
 void guard_against_truncation();
-
-// Writes a cdb to an open, empty, seekable descriptor (a temporary file, a memfd).
-class CdbBuilder {
- public:
-  [[nodiscard]] static Result<CdbBuilder> start(int fd);
-  // Adds a record, without looking whether the key is there already.
-  [[nodiscard]] Result<void> add(std::string_view key, std::string_view value);
-  // Writes the hash tables.  Nothing may be added afterwards; the descriptor is not closed.
-  [[nodiscard]] Result<void> finish();
-
- private:
-  struct Free {
-    void operator()(struct cdb_make* maker) const;
-  };
-  explicit CdbBuilder(std::unique_ptr<struct cdb_make, Free> maker) : maker_(std::move(maker)) {}
-  std::unique_ptr<struct cdb_make, Free> maker_;
-};
 
 }  // namespace qv
 

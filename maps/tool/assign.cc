@@ -5,9 +5,9 @@
 #include "core/exit_code.h"
 #include "core/text.h"
 #include "maps/atomic_file.h"
+#include "maps/cdb_writer.h"
 #include "maps/source.h"
 #include "maps/tool/tool.h"
-#include "maps/types/cdb_writer.h"
 #include "maps/types/text_table.h"
 
 namespace qv::tool {

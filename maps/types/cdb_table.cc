@@ -13,8 +13,8 @@
 
 #include "core/file.h"
 #include "maps/atomic_file.h"
+#include "maps/cdb_writer.h"
 #include "maps/spec.h"
-#include "maps/types/cdb_writer.h"
 
 namespace qv {
 

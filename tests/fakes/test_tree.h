@@ -19,7 +19,7 @@
 
 #include "core/fd.h"
 #include "core/file.h"
-#include "maps/cdb_file.h"
+#include "maps/cdb_writer.h"
 
 namespace qv {
 
@@ -61,12 +61,9 @@ class TestTree {
   void write_cdb(const std::string& name, const Records& records) const {
     write(name + ".new", "");
     const Fd file(open(path(name + ".new").c_str(), O_RDWR | O_TRUNC | O_CLOEXEC));
-    auto builder = CdbBuilder::start(file.get());
-    ASSERT_TRUE(builder.ok());
-    for (const auto& [key, value] : records) {
-      ASSERT_TRUE(builder.value().add(key, value).ok());
-    }
-    ASSERT_TRUE(builder.value().finish().ok());
+    CdbWriter writer(file.get());
+    for (const auto& [key, value] : records) ASSERT_TRUE(writer.add(key, value).ok());
+    ASSERT_TRUE(writer.finish().ok());
     EXPECT_EQ(rename(path(name + ".new").c_str(), path(name).c_str()), 0);
   }
 

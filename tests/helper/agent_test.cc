@@ -14,7 +14,7 @@
 #include "core/clock.h"
 #include "event/libevent_loop.h"
 #include "helper/pool.h"
-#include "maps/cdb_file.h"
+#include "maps/cdb_writer.h"
 #include "process/channel.h"
 #include "process/child.h"
 #include "tests/fakes/test_tree.h"
@@ -41,9 +41,9 @@ class AgentTest : public testing::Test {
   void write_users(const std::vector<std::pair<std::string, std::string>>& entries) {
     tree_.write("users.cdb", "");
     const Fd file(open(tree_.path("users.cdb").c_str(), O_RDWR | O_CLOEXEC));
-    CdbBuilder builder = CdbBuilder::start(file.get()).value();
-    for (const auto& [key, value] : entries) ASSERT_TRUE(builder.add(key, value).ok());
-    ASSERT_TRUE(builder.finish().ok());
+    CdbWriter writer(file.get());
+    for (const auto& [key, value] : entries) ASSERT_TRUE(writer.add(key, value).ok());
+    ASSERT_TRUE(writer.finish().ok());
   }
 
   // An agent for the account; the test holds what a front holds of it.

@@ -9,6 +9,7 @@
 #include <sys/wait.h>
 
 #include "maps/cdb_file.h"
+#include "maps/cdb_writer.h"
 #include "process/channel.h"
 #include "process/child.h"
 #include "process/memory_file.h"
@@ -257,9 +258,9 @@ class HomeTable : public HomeLook {
   void write_cdb(const std::string& name, const std::string& value = "value") {
     tree_.write(name, "");
     const Fd file(open(tree_.path(name).c_str(), O_RDWR | O_CLOEXEC));
-    CdbBuilder builder = CdbBuilder::start(file.get()).value();
-    ASSERT_TRUE(builder.add("key", value).ok());
-    ASSERT_TRUE(builder.finish().ok());
+    CdbWriter writer(file.get());
+    ASSERT_TRUE(writer.add("key", value).ok());
+    ASSERT_TRUE(writer.finish().ok());
     tree_.set_mode(name, 0600);
     tree_.give(name, owner_uid());
   }

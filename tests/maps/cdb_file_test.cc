@@ -11,6 +11,7 @@
 #include <vector>
 
 #include "core/file.h"
+#include "maps/cdb_writer.h"
 
 namespace qv {
 namespace {
@@ -26,10 +27,9 @@ class CdbFileTest : public testing::Test {
   void build(const std::vector<std::pair<std::string, std::string>>& records) {
     const Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
     ASSERT_TRUE(fd.valid());
-    auto builder = CdbBuilder::start(fd.get());
-    ASSERT_TRUE(builder.ok());
-    for (const auto& [key, value] : records) ASSERT_TRUE(builder.value().add(key, value).ok());
-    ASSERT_TRUE(builder.value().finish().ok());
+    CdbWriter writer(fd.get());
+    for (const auto& [key, value] : records) ASSERT_TRUE(writer.add(key, value).ok());
+    ASSERT_TRUE(writer.finish().ok());
   }
   void build_many(int n) {
     std::vector<std::pair<std::string, std::string>> records;
@@ -152,12 +152,11 @@ TEST_F(CdbFileTest, KnowsThatItWasCutShortBehindWhatWasRead) {
   EXPECT_FALSE(file.value().still_whole().ok());
 }
 
-TEST_F(CdbFileTest, AnUnfinishedBuilderLeavesNothingBehind) {
+TEST_F(CdbFileTest, AnUnfinishedWriterLeavesNothingBehind) {
   const Fd fd(::open(path_.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0600));
   {
-    auto builder = CdbBuilder::start(fd.get());
-    ASSERT_TRUE(builder.ok());
-    ASSERT_TRUE(builder.value().add("k", "1").ok());
+    CdbWriter writer(fd.get());
+    ASSERT_TRUE(writer.add("k", "1").ok());
   }
   EXPECT_FALSE(CdbFile::open(path_.c_str()).ok());
 }

@@ -9,7 +9,7 @@
 #include <utility>
 #include <vector>
 
-#include "maps/types/cdb_writer.h"
+#include "maps/cdb_writer.h"
 #include "tests/maps/scratch.h"
 
 namespace qv {
@@ -20,7 +20,7 @@ inline void make_cdb(const std::string& path, const Records& records) {
   const Fd fd(::open(path.c_str(), O_RDWR | O_CREAT | O_TRUNC | O_CLOEXEC, 0644));
   CdbWriter writer(fd.get());
   for (const auto& [key, value] : records) EXPECT_TRUE(writer.add(key, value).ok());
-  EXPECT_TRUE(writer.finish(Duplicates::keep_all, {}).ok());
+  EXPECT_TRUE(writer.finish().ok());
 }
 
 }  // namespace qv

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/types/cdb_writer.h"
+#include "maps/cdb_writer.h"
 
 #include <gtest/gtest.h>
 

@@ -295,9 +295,9 @@ TEST_F(HomesTest, TablesOfAnOwner) {
   const auto write_table = [&](const std::string& key) {
     write_file("/bob/new.cdb", "");
     const Fd file(open((top_ + "/bob/new.cdb").c_str(), O_RDWR | O_CLOEXEC));
-    CdbBuilder builder = CdbBuilder::start(file.get()).value();
-    ASSERT_TRUE(builder.add(key, "").ok());
-    ASSERT_TRUE(builder.finish().ok());
+    CdbWriter writer(file.get());
+    ASSERT_TRUE(writer.add(key, "").ok());
+    ASSERT_TRUE(writer.finish().ok());
     ASSERT_EQ(chmod((top_ + "/bob/new.cdb").c_str(), 0600), 0);
     ASSERT_EQ(rename((top_ + "/bob/new.cdb").c_str(), (top_ + "/bob/t.cdb").c_str()), 0);
   };
@@ -331,9 +331,9 @@ TEST_F(HomesTest, AnswersOfTablesAreReusedForAWhile) {
   write_file("/bob/t.cdb", "");
   {
     const Fd file(open((top_ + "/bob/t.cdb").c_str(), O_RDWR | O_CLOEXEC));
-    CdbBuilder builder = CdbBuilder::start(file.get()).value();
-    ASSERT_TRUE(builder.add("no", "c:1:16:g:/d:q").ok());
-    ASSERT_TRUE(builder.finish().ok());
+    CdbWriter writer(file.get());
+    ASSERT_TRUE(writer.add("no", "c:1:16:g:/d:q").ok());
+    ASSERT_TRUE(writer.finish().ok());
   }
   start(kLongUs);
   TableFinding finding;

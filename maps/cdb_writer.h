@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// maps/types/cdb_writer.h - writes a cdb of any size, and finds keys that were added twice.
+// maps/cdb_writer.h - writes a cdb of any size, and finds keys that were added twice.
 //
 // libcdb's builder searches all records of a bucket for an earlier key each time, which takes hours
 // for millions of them.  Here duplicates are detected at no extra cost, when the hash tables are
@@ -9,8 +9,8 @@
 //
 // Memory: 8 bytes for each record, a hash table of one bucket, and a buffer.
 // Format: cdb(5); read by every cdb reader.  Threads: none.  Tests: tests/maps/cdb_writer_test.cc
-#ifndef QV_MAPS_TYPES_CDB_WRITER_H_
-#define QV_MAPS_TYPES_CDB_WRITER_H_
+#ifndef QV_MAPS_CDB_WRITER_H_
+#define QV_MAPS_CDB_WRITER_H_
 
 #include <array>
 #include <cstdint>
@@ -33,8 +33,10 @@ class CdbWriter {
   // Errors: write; more than 4 GiB, which is what a cdb can hold (config).
   [[nodiscard]] Result<void> add(std::string_view key, std::string_view value);
 
-  // Writes the hash tables.  Nothing may be added afterwards; nothing is synced.
-  [[nodiscard]] Result<void> finish(Duplicates duplicates, const DuplicateNotice& notice);
+  // Writes the hash tables.  Nothing may be added afterwards; nothing is synced.  `notice` is
+  // called for each entry that is dropped because of another one with its key.
+  [[nodiscard]] Result<void> finish(Duplicates duplicates = Duplicates::keep_all,
+                                    const DuplicateNotice& notice = {});
 
   [[nodiscard]] std::uint64_t records() const { return records_; }
 
@@ -70,4 +72,4 @@ class CdbWriter {
 
 }  // namespace qv
 
-#endif  // QV_MAPS_TYPES_CDB_WRITER_H_
+#endif  // QV_MAPS_CDB_WRITER_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "maps/types/cdb_writer.h"
+#include "maps/cdb_writer.h"
 
 #include <endian.h>
 #include <errno.h>
@@ -60,7 +60,7 @@ Result<void> write_at(int fd, std::string_view bytes, std::uint64_t offset) {
 }  // namespace
 
 CdbWriter::CdbWriter(int fd)
-    : fd_(fd), position_(kHeaderSize), buffer_(std::make_unique<char[]>(kBuffer)) {}
+    : fd_(fd), position_(kHeaderSize), buffer_(std::make_unique_for_overwrite<char[]>(kBuffer)) {}
 
 Result<void> CdbWriter::flush() {
   const std::size_t size = std::exchange(filled_, 0);
