@@ -39,15 +39,14 @@ class RequestClient::Connection final : public Stream::User {
   [[nodiscard]] std::int64_t idle_since_us() const { return stream_.idle_since_us(); }
 
   std::size_t on_input(Stream& /*stream*/, std::string_view input) override {
-    const Framing::Seen seen = framing_->look(input);
-    if (seen == Framing::Seen::partial) return 0;
-    if (seen == Framing::Seen::nonsense || !accept(first_bytes(input, framing_->size()))) {
+    const std::optional<std::size_t> size =
+        framing_(input, greeted_ ? Awaited::reply : Awaited::greeting);
+    if (size == 0) return 0;
+    if (!size || !accept(first_bytes(input, *size))) {
       client_.lost(*this, kNonsense);  // destroys this
       return 0;
     }
-    const std::size_t consumed = framing_->size();
-    framing_->reset();
-    return consumed;
+    return *size;
   }
   void on_end(Stream& stream, StreamEnd /*why*/) override {
     client_.lost(*this, broken(stream.errnum() != 0 ? stream.errnum() : ECONNRESET));
@@ -58,10 +57,7 @@ class RequestClient::Connection final : public Stream::User {
  private:
   // False: unexpected.
   bool accept(std::string_view message) {
-    if (!greeted_) {
-      greeted_ = framing_->is_greeting(message);
-      return greeted_;
-    }
+    if (!std::exchange(greeted_, true)) return true;
     if (!question) return false;
     const Question answered = std::move(*question);
     question.reset();
@@ -70,7 +66,7 @@ class RequestClient::Connection final : public Stream::User {
 
   RequestClient& client_;
   Stream stream_;
-  std::unique_ptr<Framing> framing_;
+  Framing framing_;
   bool greeted_ = false;
 };
 

@@ -38,24 +38,13 @@ struct RequestClientLimits {
 
 class RequestClient {
  public:
-  // Finds the messages of one connection.
-  class Framing {
-   public:
-    enum class Seen : std::uint8_t { partial, message, nonsense };
-    virtual ~Framing() = default;
-    Framing() = default;
-    Framing(const Framing&) = delete;
-    Framing& operator=(const Framing&) = delete;
-    // `input`: everything since the last message.
-    virtual Seen look(std::string_view input) = 0;
-    // Bytes of the message found.
-    [[nodiscard]] virtual std::size_t size() const = 0;
-    // True if the message found is the server's greeting.
-    [[nodiscard]] virtual bool is_greeting(std::string_view message) const = 0;
-    // The next look() begins a new message.
-    virtual void reset() = 0;
-  };
-  using NewFraming = std::function<std::unique_ptr<Framing>()>;
+  // Finds the message at the front of `input`, everything that has arrived since the last one: its
+  // size, 0 while it is incomplete, nullopt for nonsense.  `awaited`: the first message must be the
+  // server's greeting.  Called for one connection, with more bytes each time.
+  enum class Awaited : std::uint8_t { greeting, reply };
+  using Framing =
+      std::function<std::optional<std::size_t>(std::string_view input, Awaited awaited)>;
+  using NewFraming = std::function<Framing()>;
 
   // The client's judgement of a reply; nonsense ends the connection.
   enum class Sense : std::uint8_t { good, nonsense };

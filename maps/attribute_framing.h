@@ -5,7 +5,7 @@
 #ifndef QV_MAPS_ATTRIBUTE_FRAMING_H_
 #define QV_MAPS_ATTRIBUTE_FRAMING_H_
 
-#include <memory>
+#include <optional>
 #include <string_view>
 
 #include "event/request_client.h"
@@ -13,34 +13,25 @@
 
 namespace qv {
 
-class AttributeFraming final : public RequestClient::Framing {
- public:
-  // `protocol`: the server greets with "protocol=" and this.  REQUIRES: it outlives this object.
-  AttributeFraming(std::string_view protocol, const AttributeLimits& limits)
-      : protocol_(protocol), decoder_(limits) {}
-
-  // For RequestClient.
-  [[nodiscard]] static RequestClient::NewFraming of(std::string_view protocol,
-                                                    const AttributeLimits& limits = {}) {
-    return [protocol, limits] { return std::make_unique<AttributeFraming>(protocol, limits); };
-  }
-
-  Seen look(std::string_view input) override {
-    const Frame frame = decoder_.scan(input);
-    if (frame == Frame::partial) return Seen::partial;
-    return frame == Frame::whole ? Seen::message : Seen::nonsense;
-  }
-  [[nodiscard]] std::size_t size() const override { return decoder_.size(); }
-  [[nodiscard]] bool is_greeting(std::string_view message) const override {
-    AttributeReader reader(decoder_, message);
-    return reader.text("protocol") == protocol_ && reader.done();
-  }
-  void reset() override { decoder_.reset(); }
-
- private:
-  std::string_view protocol_;
-  AttributeDecoder decoder_;
-};
+// The server greets with "protocol=" and `protocol`.  REQUIRES: `protocol` is a literal.
+[[nodiscard]] inline RequestClient::NewFraming attribute_framing(
+    std::string_view protocol, const AttributeLimits& limits = {}) {
+  return [protocol, limits]() -> RequestClient::Framing {
+    return [protocol, decoder = AttributeDecoder(limits)](
+               std::string_view input,
+               RequestClient::Awaited awaited) mutable -> std::optional<std::size_t> {
+      const Frame frame = decoder.scan(input);
+      if (frame == Frame::partial) return 0;
+      if (frame == Frame::malformed) return std::nullopt;
+      const std::size_t size = decoder.size();
+      AttributeReader reader(decoder, input);
+      decoder.reset();
+      if (awaited == RequestClient::Awaited::reply) return size;
+      const bool is_greeting = reader.text("protocol") == protocol && reader.done();
+      return is_greeting ? std::optional(size) : std::nullopt;
+    };
+  };
+}
 
 }  // namespace qv
 

@@ -56,7 +56,7 @@ Result<Answer> answer_of(proxymap::Status status) {
 ProxyClient::ProxyClient(Loop& loop, StreamAddress address, const ProxyClientLimits& limits)
     : loop_(loop),
       time_us_(limits.time_us),
-      client_(loop, std::move(address), limits, AttributeFraming::of(proxymap::kGreeting)) {}
+      client_(loop, std::move(address), limits, attribute_framing(proxymap::kGreeting)) {}
 
 void ProxyClient::lookup(std::string_view table, const MapOptions& options, std::string_view key,
                          Callback callback) {

@@ -82,7 +82,7 @@ RequestClient NextHops::make_client(Loop& loop, const StreamAddress& address,
                                     std::size_t connections) {
   return RequestClient(loop, address,
                        {.connections = connections, .queue = kMaxQueued, .max_reply = kMaxReply},
-                       AttributeFraming::of(address_verify::kProtocol, {.message = kMaxReply}));
+                       attribute_framing(address_verify::kProtocol, {.message = kMaxReply}));
 }
 
 // A temporary result goes to the current waiters and is never remembered.

@@ -17,21 +17,13 @@ namespace {
 constexpr std::int64_t kSecond = 1000000;
 
 // A message is a line; the server greets with "hello".
-class Lines final : public RequestClient::Framing {
- public:
-  Seen look(std::string_view input) override {
-    size_ = find_byte(input, '\n') + 1;
-    return size_ > input.size() ? Seen::partial : Seen::message;
-  }
-  [[nodiscard]] std::size_t size() const override { return size_; }
-  [[nodiscard]] bool is_greeting(std::string_view message) const override {
-    return message == "hello\n";
-  }
-  void reset() override { size_ = 0; }
-
- private:
-  std::size_t size_ = 0;
-};
+std::optional<std::size_t> find_line(std::string_view input, RequestClient::Awaited awaited) {
+  const std::size_t size = find_byte(input, '\n') + 1;
+  if (size > input.size()) return 0;
+  const bool is_greeting = first_bytes(input, size) == "hello\n";
+  if (awaited == RequestClient::Awaited::greeting && !is_greeting) return std::nullopt;
+  return size;
+}
 
 class RequestClientTest : public testing::Test {
  protected:
@@ -41,7 +33,7 @@ class RequestClientTest : public testing::Test {
     const StreamAddress address = parse_stream_address("unix:" + directory_ + "/s").value();
     listener_ = listen_on(address, {}).value();
     client_ = std::make_unique<RequestClient>(loop_, address, RequestClientLimits{.max_reply = 100},
-                                              [] { return std::make_unique<Lines>(); });
+                                              [] { return find_line; });
   }
   ~RequestClientTest() override {
     client_.reset();
