@@ -22,11 +22,6 @@ namespace {
 constexpr std::size_t kMaxUnsent = 64u << 10;
 constexpr std::size_t kMaxUnread = 16u << 10;
 
-struct FreeContext {
-  void operator()(SSL_CTX* context) const { SSL_CTX_free(context); }
-};
-using Context = std::unique_ptr<SSL_CTX, FreeContext>;
-
 struct FreeEvent {
   void operator()(bufferevent* event) const { bufferevent_free(event); }
 };
@@ -119,29 +114,16 @@ class LibeventConnection final : public Connection {
   Loop::Owned soon_;
 };
 
-class LibeventConnector final : public Connector {
- public:
-  explicit LibeventConnector(LibeventLoop& loop)
-      : loop_(loop), context_(SSL_CTX_new(TLS_client_method())) {
-    QV_CHECK(context_ != nullptr);
-    SSL_CTX_set_verify(context_.get(), SSL_VERIFY_NONE, nullptr);
-    SSL_CTX_set_session_cache_mode(context_.get(), SSL_SESS_CACHE_OFF);
-  }
-
-  std::unique_ptr<Connection> connect(const StreamAddress& address,
-                                      Connection::User& user) override {
-    return std::make_unique<LibeventConnection>(loop_, context_.get(), address, user);
-  }
-
- private:
-  LibeventLoop& loop_;
-  Context context_;
-};
-
 }  // namespace
 
-std::unique_ptr<Connector> make_connector(LibeventLoop& loop) {
-  return std::make_unique<LibeventConnector>(loop);
+Connector make_connector(LibeventLoop& loop) {
+  const std::shared_ptr<SSL_CTX> context(SSL_CTX_new(TLS_client_method()), SSL_CTX_free);
+  QV_CHECK(context != nullptr);
+  SSL_CTX_set_verify(context.get(), SSL_VERIFY_NONE, nullptr);
+  SSL_CTX_set_session_cache_mode(context.get(), SSL_SESS_CACHE_OFF);
+  return [&loop, context](const StreamAddress& address, Connection::User& user) {
+    return std::make_unique<LibeventConnection>(loop, context.get(), address, user);
+  };
 }
 
 }  // namespace qv

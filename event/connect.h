@@ -9,6 +9,7 @@
 #ifndef QV_EVENT_CONNECT_H_
 #define QV_EVENT_CONNECT_H_
 
+#include <functional>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -49,17 +50,13 @@ class Connection {
   virtual void start_tls(const std::string& host) = 0;
 };
 
-class Connector {
- public:
-  virtual ~Connector() = default;
-  // Begins to connect.  Every failure is reported later, by on_closed().
-  // REQUIRES: `user` outlives the connection.
-  [[nodiscard]] virtual std::unique_ptr<Connection> connect(const StreamAddress& address,
-                                                            Connection::User& user) = 0;
-};
+// Begins to connect.  Every failure is reported later, by on_closed().
+// REQUIRES: `user` outlives the connection.
+using Connector = std::function<std::unique_ptr<Connection>(const StreamAddress& address,
+                                                            Connection::User& user)>;
 
 // REQUIRES: `loop` outlives the connector, and the connector its connections.
-[[nodiscard]] std::unique_ptr<Connector> make_connector(LibeventLoop& loop);
+[[nodiscard]] Connector make_connector(LibeventLoop& loop);
 
 }  // namespace qv
 

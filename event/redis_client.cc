@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "event/redis_client.h"
 
+#include <hiredis/adapters/libevent.h>
 #include <hiredis/async.h>
 #include <hiredis/hiredis.h>
 
@@ -68,14 +69,11 @@ struct RedisClient::Connection {
     std::int64_t since_us;
   };
 
-  Connection(Loop& the_loop, redisAsyncContext* context) : loop(the_loop), context_(context) {
+  Connection(LibeventLoop& the_loop, redisAsyncContext* context)
+      : loop(the_loop), context_(context) {
     context_->data = this;
-    context_->ev.data = this;
-    context_->ev.addRead = &Connection::add_read;
-    context_->ev.delRead = &Connection::del_read;
-    context_->ev.addWrite = &Connection::add_write;
-    context_->ev.delWrite = &Connection::del_write;
-    context_->ev.cleanup = &Connection::cleanup;
+    static_cast<void>(
+        redisLibeventAttach(context_, the_loop.base()));  // a new context: it succeeds
     redisAsyncSetConnectCallback(context_, &Connection::connected);
     redisAsyncSetDisconnectCallback(context_, &Connection::disconnected);
     sweep = loop.every(RedisClient::kLimit_us / 5, [this] { check_time(); });
@@ -85,11 +83,8 @@ struct RedisClient::Connection {
 
   void drop() {
     if (context_ == nullptr) return;
-    redisAsyncContext* context = std::exchange(context_, nullptr);
     // Calls back, with null, for all pending commands.
-    redisAsyncFree(context);
-    reading.reset();
-    writing.reset();
+    redisAsyncFree(std::exchange(context_, nullptr));
   }
 
   void send(const std::vector<std::string>& words, Done done) {
@@ -138,38 +133,16 @@ struct RedisClient::Connection {
     self->broken = true;
   }
 
-  static void add_read(void* data) noexcept {
-    auto* self = static_cast<Connection*>(data);
-    if (self->reading || self->context_ == nullptr) return;
-    self->reading = self->loop.when_readable(self->context_->c.fd, [self] {
-      if (self->context_ != nullptr) redisAsyncHandleRead(self->context_);
-    });
-  }
-  static void del_read(void* data) noexcept { static_cast<Connection*>(data)->reading.reset(); }
-  static void add_write(void* data) noexcept {
-    auto* self = static_cast<Connection*>(data);
-    if (self->writing || self->context_ == nullptr) return;
-    self->writing = self->loop.when_writable(self->context_->c.fd, [self] {
-      if (self->context_ != nullptr) redisAsyncHandleWrite(self->context_);
-    });
-  }
-  static void del_write(void* data) noexcept { static_cast<Connection*>(data)->writing.reset(); }
-  static void cleanup(void* data) noexcept {
-    del_read(data);
-    del_write(data);
-  }
-
   Loop& loop;
   redisAsyncContext* context_;
   bool broken = false;
   std::list<Call> calls;
-  Loop::Owned reading;
-  Loop::Owned writing;
   Loop::Owned sweep;
   Loop::Owned soon;
 };
 
-RedisClient::RedisClient(Loop& loop, std::string where) : loop_(loop), where_(std::move(where)) {}
+RedisClient::RedisClient(LibeventLoop& loop, std::string where)
+    : loop_(loop), where_(std::move(where)) {}
 
 RedisClient::~RedisClient() {
   // Pending callbacks must not run any more.

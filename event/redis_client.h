@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// event/redis_client.h - asynchronous commands to a Redis server, by hiredis on a Loop.
+// event/redis_client.h - asynchronous commands to a Redis server, by hiredis on libevent.
 //
 // When the server disconnects or exceeds the time limit, every command under way gets an Error.  A
 // later command connects again, at most once a second.
@@ -16,7 +16,7 @@
 #include <vector>
 
 #include "core/result.h"
-#include "event/loop.h"
+#include "event/libevent_loop.h"
 
 namespace qv {
 
@@ -35,7 +35,7 @@ class RedisClient {
 
   // `where`: "ADDRESS:PORT", "[IPv6]:PORT" or "/path".  Connects with the first command.
   // REQUIRES: `loop` outlives the client.
-  RedisClient(Loop& loop, std::string where);
+  RedisClient(LibeventLoop& loop, std::string where);
   ~RedisClient();
   RedisClient(const RedisClient&) = delete;
   RedisClient& operator=(const RedisClient&) = delete;
@@ -51,7 +51,7 @@ class RedisClient {
   struct Connection;
   [[nodiscard]] Connection* connection();
 
-  Loop& loop_;
+  LibeventLoop& loop_;
   std::string where_;
   std::int64_t try_again_us_ = 0;
   std::unique_ptr<Connection> connection_;

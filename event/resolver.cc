@@ -24,9 +24,8 @@ constexpr Error kUndecided{Fault::retry, 0, "dns"};
 // until then, the handle as long as its user wants.
 class AddressLookup final : public Loop::Handle {
  public:
-  using Done = std::function<void(Result<Resolver::Addresses>)>;
-
-  AddressLookup(Loop& loop, evdns_base* dns, const std::string& host, std::uint16_t port, Done done)
+  AddressLookup(Loop& loop, evdns_base* dns, const std::string& host, std::uint16_t port,
+                AddressesFound done)
       : loop_(loop), done_(std::move(done)), call_(new Call{this, nullptr}) {
     evutil_addrinfo hints{};
     hints.ai_family = AF_UNSPEC;
@@ -58,19 +57,19 @@ class AddressLookup final : public Loop::Handle {
 
   void on_answer(int result, const evutil_addrinfo* list) {
     call_ = nullptr;
-    Result<Resolver::Addresses> found = kUndecided;
+    Result<Addresses> found = kUndecided;
     if (result == 0) found = collect(list);
     // EAI_NODATA: the name exists, without such records.
-    if (result == EVUTIL_EAI_NONAME || result == EVUTIL_EAI_NODATA) found = Resolver::Addresses{};
+    if (result == EVUTIL_EAI_NONAME || result == EVUTIL_EAI_NODATA) found = Addresses{};
     soon_ = loop_.after(0, [this, found] {
       // The callback may destroy this object.
-      const Done done = std::move(done_);
+      const AddressesFound done = std::move(done_);
       done(found);
     });
   }
 
-  static Resolver::Addresses collect(const evutil_addrinfo* list) {
-    Resolver::Addresses addresses;
+  static Addresses collect(const evutil_addrinfo* list) {
+    Addresses addresses;
     for (; list != nullptr; list = list->ai_next) {
       Endpoint endpoint{};
       if (list->ai_addrlen > sizeof endpoint.address) continue;
@@ -84,42 +83,28 @@ class AddressLookup final : public Loop::Handle {
   }
 
   Loop& loop_;
-  Done done_;
+  AddressesFound done_;
   Call* call_;
   Loop::Owned soon_;
 };
 
-struct FreeDns {
-  void operator()(evdns_base* dns) const { evdns_base_free(dns, 0); }
-};
-
-class LibeventResolver final : public Resolver {
- public:
-  LibeventResolver(LibeventLoop& loop, const std::string& resolv_conf)
-      : loop_(loop), dns_(evdns_base_new(loop.base(), EVDNS_BASE_DISABLE_WHEN_INACTIVE)) {
-    QV_CHECK(dns_ != nullptr);
-    // No search list: the name of a next hop is complete, and must not become another one.
-    evdns_base_resolv_conf_parse(dns_.get(),
-                                 DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE,
-                                 resolv_conf.c_str());
-    evdns_base_set_option(dns_.get(), "timeout:", "3");
-    evdns_base_set_option(dns_.get(), "attempts:", "2");
-  }
-
-  Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
-                             std::function<void(Result<Addresses>)> done) override {
-    return std::make_unique<AddressLookup>(loop_, dns_.get(), host, port, std::move(done));
-  }
-
- private:
-  LibeventLoop& loop_;
-  std::unique_ptr<evdns_base, FreeDns> dns_;
-};
-
 }  // namespace
 
-std::unique_ptr<Resolver> make_resolver(LibeventLoop& loop, const std::string& resolv_conf) {
-  return std::make_unique<LibeventResolver>(loop, resolv_conf);
+Resolver make_resolver(LibeventLoop& loop, const std::string& resolv_conf) {
+  const std::shared_ptr<evdns_base> dns(
+      evdns_base_new(loop.base(), EVDNS_BASE_DISABLE_WHEN_INACTIVE),
+      [](evdns_base* base) { evdns_base_free(base, 0); });
+  QV_CHECK(dns != nullptr);
+  // No search list: the name of a next hop is complete, and must not become another one.
+  evdns_base_resolv_conf_parse(dns.get(),
+                               DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE,
+                               resolv_conf.c_str());
+  evdns_base_set_option(dns.get(), "timeout:", "3");
+  evdns_base_set_option(dns.get(), "attempts:", "2");
+  return [&loop, dns](const std::string& host, std::uint16_t port,
+                      AddressesFound done) -> Loop::Owned {
+    return std::make_unique<AddressLookup>(loop, dns.get(), host, port, std::move(done));
+  };
 }
 
 }  // namespace qv

@@ -20,23 +20,18 @@ namespace qv {
 
 class LibeventLoop;
 
-class Resolver {
- public:
-  using Addresses = std::vector<StreamAddress>;
+using Addresses = std::vector<StreamAddress>;
+using AddressesFound = std::function<void(Result<Addresses>)>;
 
-  virtual ~Resolver() = default;
-
-  // The addresses of `host` with `port`, IPv6 and IPv4 in the order of the system's rules; empty:
-  // the host does not exist or has none.  Error: undecided now.  `done` is called once, from the
-  // loop, unless the handle is destroyed before; it may destroy the handle.
-  [[nodiscard]] virtual Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
-                                                   std::function<void(Result<Addresses>)> done) = 0;
-};
+// Finds the addresses of `host` with `port`, IPv6 and IPv4 in the order of the system's rules;
+// empty: the host does not exist or has none.  Error: undecided now.  Calls `done` once, from the
+// loop, unless the handle is destroyed before; it may destroy the handle.
+using Resolver =
+    std::function<Loop::Owned(const std::string& host, std::uint16_t port, AddressesFound done)>;
 
 // libevent's resolver: /etc/hosts, then the servers of `resolv_conf` (resolv.conf(5)).
 // REQUIRES: `loop` outlives the resolver, and the resolver its handles.
-[[nodiscard]] std::unique_ptr<Resolver> make_resolver(LibeventLoop& loop,
-                                                      const std::string& resolv_conf);
+[[nodiscard]] Resolver make_resolver(LibeventLoop& loop, const std::string& resolv_conf);
 
 }  // namespace qv
 

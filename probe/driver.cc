@@ -45,7 +45,7 @@ class ProbeDriver::Hop {
   Hop(const Surroundings& around, HostMemory& memory, const ProbeLimits& limits,
       StreamAddress address, std::string name, CalloutOptions options)
       : loop_(around.loop),
-        connector_(around.connector),
+        connect_(around.connect),
         memory_(memory),
         limits_(limits),
         address_(std::move(address)),
@@ -87,9 +87,7 @@ class ProbeDriver::Hop {
   class Session final : private Connection::User {
    public:
     Session(Hop& hop, CalloutOptions options)
-        : hop_(hop),
-          callout_(std::move(options)),
-          connection_(hop.connector_.connect(hop.address_, *this)) {
+        : hop_(hop), callout_(std::move(options)), connection_(hop.connect_(hop.address_, *this)) {
       set_timer();
     }
 
@@ -276,7 +274,7 @@ class ProbeDriver::Hop {
   }
 
   Loop& loop_;
-  Connector& connector_;
+  const Connector& connect_;
   HostMemory& memory_;
   const ProbeLimits& limits_;
   const StreamAddress address_;
@@ -388,8 +386,8 @@ void ProbeDriver::next_hop(Probe& probe) {
     probe.addresses.push_back(std::move(address).value());
     return next_address(probe);
   }
-  probe.step = around_.resolver.find_addresses(
-      hop.host, hop.port, [this, &probe](const Result<Resolver::Addresses>& found) {
+  probe.step =
+      around_.find_addresses(hop.host, hop.port, [this, &probe](const Result<Addresses>& found) {
         if (!found.ok()) {
           probe.set_outcome(ProbeReason::unreachable, "the host cannot be looked up now");
           return next_hop(probe);

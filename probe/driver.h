@@ -55,8 +55,8 @@ class ProbeDriver {
 
   struct Surroundings {
     Loop& loop;
-    Connector& connector;
-    Resolver& resolver;
+    Connector connect;
+    Resolver find_addresses;
     ExchangerLookup find_exchangers;
     std::function<std::uint64_t()> random;                   // 64 random bits
     std::function<bool(const StreamAddress&)> is_ourselves;  // do we listen there?

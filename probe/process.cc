@@ -93,13 +93,12 @@ class ProbeDaemon final : public Daemon {
     static_cast<void>(control_.read(loop_.now_us(), problems));
     log_problems(problems);
     own_.refresh();
-    connector_ = make_connector(event_loop_);
-    resolver_ = make_resolver(event_loop_, options_.resolv_conf);
     const bool has_name = !options_.hello_name.empty();
     driver_.emplace(
         ProbeDriver::Surroundings{
-            loop_, *connector_, *resolver_, make_exchanger_lookup(loop_, options_.resolv_conf),
-            random_bits, [this](const StreamAddress& address) { return own_.contains(address); }},
+            loop_, make_connector(event_loop_), make_resolver(event_loop_, options_.resolv_conf),
+            make_exchanger_lookup(loop_, options_.resolv_conf), random_bits,
+            [this](const StreamAddress& address) { return own_.contains(address); }},
         options_.limits,
         CalloutOptions{.hello_name = has_name ? options_.hello_name : control_.me(),
                        .sender = options_.sender});
@@ -114,7 +113,7 @@ class ProbeDaemon final : public Daemon {
   [[nodiscard]] std::optional<Records::Fleet> open_fleet() {
     constexpr std::int64_t kMargin_s = 10;
     if (options_.redis.empty()) return std::nullopt;
-    redis_.emplace(loop_, options_.redis);
+    redis_.emplace(event_loop_, options_.redis);
     return Records::Fleet{*redis_, control_.me() + ":" + std::to_string(random_bits()),
                           options_.limits.whole_us / kSecond_us + kMargin_s};
   }
@@ -175,8 +174,6 @@ class ProbeDaemon final : public Daemon {
   std::unique_ptr<CacheStore> store_;
   std::optional<RedisClient> redis_;
   std::optional<Records> records_;
-  std::unique_ptr<Connector> connector_;
-  std::unique_ptr<Resolver> resolver_;
   std::optional<ProbeDriver> driver_;
   std::optional<ProbeService> service_;
   std::optional<CacheCleanup> cleanup_;

@@ -46,7 +46,7 @@ class Peer : public testing::Test, protected Connection::User {
     const ssize_t got = read(fd, buffer, sizeof buffer);
     return std::string(buffer, got > 0 ? static_cast<std::size_t>(got) : 0);
   }
-  void connect() { connection_ = connector_->connect(address_, *this); }
+  void connect() { connection_ = connector_(address_, *this); }
 
   void on_connected() override {
     events_ += "connected ";
@@ -71,7 +71,7 @@ class Peer : public testing::Test, protected Connection::User {
   }
 
   LibeventLoop loop_;
-  std::unique_ptr<Connector> connector_ = make_connector(loop_);
+  Connector connector_ = make_connector(loop_);
   Fd listener_;
   StreamAddress address_;
   std::unique_ptr<Connection> connection_;

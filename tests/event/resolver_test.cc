@@ -117,7 +117,7 @@ class NameServer : public testing::Test {
   std::string addresses(const std::string& host) {
     std::string out = "(nothing)";
     if (!resolver_) resolver_ = make_resolver(loop_, path_);
-    lookup_ = resolver_->find_addresses(host, 25, [&](const Result<Resolver::Addresses>& found) {
+    lookup_ = resolver_(host, 25, [&](const Result<Addresses>& found) {
       out = found.ok() ? "" : "(fault)";
       if (found.ok()) {
         for (const auto& one : found.value()) out += one.text + ";";
@@ -144,7 +144,7 @@ class NameServer : public testing::Test {
   Fd client_;
   Loop::Owned watch_client_;
   Loop::Owned limit_;
-  std::unique_ptr<Resolver> resolver_;
+  Resolver resolver_;
   ExchangerLookup exchangers_;
   Loop::Owned lookup_;
 };
@@ -226,7 +226,7 @@ TEST_F(NameServer, ALookUpMayBeForgotten) {
   const auto never = [](const auto&) { FAIL() << "nobody waits"; };
   exchangers_ = make_exchanger_lookup(loop_, path_);
   Loop::Owned mx = exchangers_("x.example", never);
-  Loop::Owned address = resolver_->find_addresses("x.example", 25, never);
+  Loop::Owned address = resolver_("x.example", 25, never);
   const auto forget = loop_.after(10000, [&] {
     mx.reset();
     address.reset();

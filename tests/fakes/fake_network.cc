@@ -89,10 +89,18 @@ class FakeConnection final : public Connection {
 
 }  // namespace
 
-std::unique_ptr<Connection> FakeNetwork::connect(const StreamAddress& address,
-                                                 Connection::User& user) {
-  const auto hop = hops.find(address.text);
-  return std::make_unique<FakeConnection>(loop_, hop == hops.end() ? nullptr : &hop->second, user);
+Connector FakeNetwork::connector() {
+  return [this](const StreamAddress& address, Connection::User& user) {
+    const auto hop = hops.find(address.text);
+    return std::make_unique<FakeConnection>(loop_, hop == hops.end() ? nullptr : &hop->second,
+                                            user);
+  };
+}
+
+Resolver FakeNetwork::resolver() {
+  return [this](const auto& host, auto port, const auto& done) {
+    return find_addresses(host, port, done);
+  };
 }
 
 Loop::Owned FakeNetwork::find_exchangers(const std::string& domain, const ExchangersFound& done) {
@@ -106,7 +114,7 @@ Loop::Owned FakeNetwork::find_exchangers(const std::string& domain, const Exchan
 }
 
 Loop::Owned FakeNetwork::find_addresses(const std::string& host, std::uint16_t port,
-                                        std::function<void(Result<Addresses>)> done) {
+                                        const AddressesFound& done) {
   ++lookups;
   const bool fails = std::find(broken.begin(), broken.end(), host) != broken.end();
   Addresses found;

@@ -32,7 +32,7 @@ struct FakeHop {
   std::vector<std::string> commands;
 };
 
-class FakeNetwork final : public Connector, public Resolver {
+class FakeNetwork {
  public:
   explicit FakeNetwork(Loop& loop) : loop_(loop) {}
 
@@ -44,16 +44,17 @@ class FakeNetwork final : public Connector, public Resolver {
   std::vector<std::string> broken;
   int lookups = 0;
 
-  std::unique_ptr<Connection> connect(const StreamAddress& address,
-                                      Connection::User& user) override;
+  [[nodiscard]] Connector connector();
+  [[nodiscard]] Resolver resolver();
   [[nodiscard]] Loop::Owned find_exchangers(const std::string& domain, const ExchangersFound& done);
   [[nodiscard]] ExchangerLookup exchanger_lookup() {
     return [this](const auto& domain, const auto& done) { return find_exchangers(domain, done); };
   }
-  Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
-                             std::function<void(Result<Addresses>)> done) override;
 
  private:
+  Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
+                             const AddressesFound& done);
+
   Loop& loop_;
 };
 

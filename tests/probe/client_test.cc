@@ -70,10 +70,11 @@ class Client : public testing::Test, private Stream::User {
   std::string said_;
   Report report_ = [this](LogLine& line) { said_ += line.text(); };
   Records records_{*store_, kBeginning, report_};
-  ProbeDriver driver_{{loop_, network_, network_, network_.exchanger_lookup(), [] { return 7u; },
-                       [](const StreamAddress&) { return false; }},
-                      ProbeLimits{},
-                      CalloutOptions{}};
+  ProbeDriver driver_{
+      {loop_, network_.connector(), network_.resolver(), network_.exchanger_lookup(),
+       [] { return 7u; }, [](const StreamAddress&) { return false; }},
+      ProbeLimits{},
+      CalloutOptions{}};
   ServiceSettings settings_{
       .times = {}, .accept_all = RecipientStatus::ok, .domain_check = ProbeDriver::DomainCheck::no};
   ProbeService service_{loop_, [] { return kBeginning; }, records_, driver_, settings_, report_};

@@ -21,7 +21,8 @@ class Driver : public testing::Test {
     options_.hello_name = "mx.example.org";
     driver_.emplace(
         ProbeDriver::Surroundings{
-            loop_, network_, network_, network_.exchanger_lookup(), [this] { return ++random_; },
+            loop_, network_.connector(), network_.resolver(), network_.exchanger_lookup(),
+            [this] { return ++random_; },
             [this](const StreamAddress& address) { return address.text == ourselves_; }},
         limits_, options_);
   }

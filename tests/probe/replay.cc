@@ -129,8 +129,8 @@ void Player::begin() {
   CalloutOptions options;
   options.hello_name = "mx.example.org";
   driver_ = std::make_unique<ProbeDriver>(
-      ProbeDriver::Surroundings{loop_, network_, network_, network_.exchanger_lookup(),
-                                [this] { return random_; },
+      ProbeDriver::Surroundings{loop_, network_.connector(), network_.resolver(),
+                                network_.exchanger_lookup(), [this] { return random_; },
                                 [](const StreamAddress&) { return false; }},
       limits_, options);
   records_ = std::make_unique<Records>(store_, now(), quiet);
