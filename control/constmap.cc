@@ -46,7 +46,6 @@ void Constmap::add(std::string_view key, std::string_view value, int line) {
   stored.key_at = static_cast<std::uint32_t>(text_.size());
   stored.key_size = static_cast<std::uint32_t>(key.size());
   text_ += key;
-  stored.value_at = static_cast<std::uint32_t>(text_.size());
   stored.value_size = static_cast<std::uint32_t>(value.size());
   text_ += value;
   stored.hash = hash_ignoring_case(key);
@@ -83,7 +82,9 @@ std::optional<Constmap::Entry> Constmap::find(std::string_view key) const {
   const std::uint32_t slot = slots_[find_slot(key, hash_ignoring_case(key))];
   if (slot == 0) return std::nullopt;
   const Stored& stored = entries_[slot - 1];
-  return Entry{key_of(stored), {text_.data() + stored.value_at, stored.value_size}, stored.line};
+  return Entry{key_of(stored),
+               {text_.data() + stored.key_at + stored.key_size, stored.value_size},
+               stored.line};
 }
 
 std::optional<Constmap::Entry> Constmap::find_domain(std::string_view domain) const {

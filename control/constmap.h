@@ -51,11 +51,10 @@ class Constmap {
   [[nodiscard]] std::size_t size() const { return entries_.size(); }
 
  private:
-  // Offsets into text_, and the hash of the lower-cased key.
+  // Offset into text_, where the value follows the key, and the hash of the lower-cased key.
   struct Stored {
     std::uint32_t key_at = 0;
     std::uint32_t key_size = 0;
-    std::uint32_t value_at = 0;
     std::uint32_t value_size = 0;
     std::uint32_t hash = 0;
     int line = 0;

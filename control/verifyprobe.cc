@@ -10,8 +10,7 @@ namespace qv {
 bool is_host_name(std::string_view s) {
   if (s.empty() || s.front() == '-' || s.front() == '.' || s.size() > 255) return false;
   return std::all_of(s.begin(), s.end(), [](char c) {
-    const char low = ascii_lower(c);
-    return is_digit(c) || (low >= 'a' && low <= 'z') || c == '-' || c == '.' || c == '_';
+    return is_letter_or_digit(c) || c == '-' || c == '.' || c == '_';
   });
 }
 

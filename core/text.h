@@ -21,6 +21,8 @@ constexpr char ascii_upper(char c) {
   return c >= 'a' && c <= 'z' ? static_cast<char>(c - 'a' + 'A') : c;
 }
 constexpr bool is_digit(char c) { return c >= '0' && c <= '9'; }
+constexpr bool is_letter(char c) { return ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z'; }
+constexpr bool is_letter_or_digit(char c) { return is_letter(c) || is_digit(c); }
 constexpr bool is_blank(char c) { return c == ' ' || c == '\t'; }
 // 0x20 to 0x7e.
 constexpr bool is_printable(char c) { return c >= ' ' && c <= '~'; }

@@ -17,9 +17,7 @@ namespace qv {
 
 namespace {
 
-bool is_name(char c) {
-  return is_digit(c) || c == '_' || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
-}
+bool is_name(char c) { return is_letter_or_digit(c) || c == '_'; }
 
 std::optional<std::string> expand(std::string_view word, const Environment& environment) {
   std::string out;

@@ -12,10 +12,6 @@ namespace {
 
 bool is_high(char c) { return static_cast<unsigned char>(c) > 0x7f; }
 
-bool is_letter_or_digit(char c) {
-  return is_digit(c) || (ascii_lower(c) >= 'a' && ascii_lower(c) <= 'z');
-}
-
 // RFC 5322 atext, and what RFC 6532 adds.
 bool is_atext(char c) {
   constexpr std::string_view kOthers = "!#$%&'*+-/=?^_`{|}~";

@@ -22,9 +22,7 @@ namespace {
 void unbind(LDAP* l) { ldap_unbind_ext_s(l, nullptr, nullptr); }
 
 bool is_plain(char c) {
-  const char lower = ascii_lower(c);
-  return (lower >= 'a' && lower <= 'z') || is_digit(c) || c == '.' || c == '@' || c == '-' ||
-         c == '_';
+  return is_letter_or_digit(c) || c == '.' || c == '@' || c == '-' || c == '_';
 }
 
 // \hh is valid both in a filter and in a DN.

@@ -242,9 +242,7 @@ Result<std::unique_ptr<Map>> parse_inline(const MapSpec& spec, const PatternSynt
 }
 
 bool is_delimiter(char c) {
-  const char lower = ascii_lower(c);
-  return is_printable(c) && c != ' ' && c != '\\' && !is_digit(c) &&
-         !(lower >= 'a' && lower <= 'z');
+  return is_printable(c) && c != ' ' && c != '\\' && !is_letter_or_digit(c);
 }
 
 }  // namespace

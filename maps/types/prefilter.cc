@@ -11,11 +11,6 @@ namespace {
 
 bool is_one_of(char c, std::string_view set) { return find_byte(set, c) != set.size(); }
 
-bool is_letter_or_digit(char c) {
-  const char lower = ascii_lower(c);
-  return is_digit(c) || (lower >= 'a' && lower <= 'z');
-}
-
 // Stands for itself outside classes.
 bool is_plain(char c) { return is_letter_or_digit(c) || is_one_of(c, " !\"#%&',-/:;<=>@_`~"); }
 
