@@ -88,23 +88,39 @@ class AddressLookup final : public Loop::Handle {
   Loop::Owned soon_;
 };
 
-}  // namespace
-
-Resolver make_resolver(LibeventLoop& loop, const std::string& resolv_conf) {
+std::shared_ptr<evdns_base> read_resolv_conf(LibeventLoop& loop, const std::string& path) {
   const std::shared_ptr<evdns_base> dns(
       evdns_base_new(loop.base(), EVDNS_BASE_DISABLE_WHEN_INACTIVE),
       [](evdns_base* base) { evdns_base_free(base, 0); });
   QV_CHECK(dns != nullptr);
   // No search list: the name of a next hop is complete, and must not become another one.
-  evdns_base_resolv_conf_parse(dns.get(),
-                               DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE,
-                               resolv_conf.c_str());
+  evdns_base_resolv_conf_parse(
+      dns.get(), DNS_OPTION_NAMESERVERS | DNS_OPTION_MISC | DNS_OPTION_HOSTSFILE, path.c_str());
+  return dns;
+}
+
+}  // namespace
+
+Resolver make_resolver(LibeventLoop& loop, const std::string& resolv_conf) {
+  const std::shared_ptr<evdns_base> dns = read_resolv_conf(loop, resolv_conf);
   evdns_base_set_option(dns.get(), "timeout:", "3");
   evdns_base_set_option(dns.get(), "attempts:", "2");
   return [&loop, dns](const std::string& host, std::uint16_t port,
                       AddressesFound done) -> Loop::Owned {
     return std::make_unique<AddressLookup>(loop, dns.get(), host, port, std::move(done));
   };
+}
+
+std::vector<StreamAddress> name_servers(LibeventLoop& loop, const std::string& resolv_conf) {
+  const std::shared_ptr<evdns_base> dns = read_resolv_conf(loop, resolv_conf);
+  std::vector<StreamAddress> servers(
+      static_cast<std::size_t>(evdns_base_count_nameservers(dns.get())));
+  for (std::size_t i = 0; i < servers.size(); ++i) {
+    auto* address = reinterpret_cast<sockaddr*>(&servers[i].storage);
+    servers[i].size = static_cast<socklen_t>(evdns_base_get_nameserver_addr(
+        dns.get(), static_cast<int>(i), address, sizeof servers[i].storage));
+  }
+  return servers;
 }
 
 }  // namespace qv

@@ -33,6 +33,11 @@ using Resolver =
 // REQUIRES: `loop` outlives the resolver, and the resolver its handles.
 [[nodiscard]] Resolver make_resolver(LibeventLoop& loop, const std::string& resolv_conf);
 
+// The name servers of `resolv_conf`, in its order, as libevent reads it; 127.0.0.1 where it names
+// none.
+[[nodiscard]] std::vector<StreamAddress> name_servers(LibeventLoop& loop,
+                                                      const std::string& resolv_conf);
+
 }  // namespace qv
 
 #endif  // QV_EVENT_RESOLVER_H_

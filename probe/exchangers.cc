@@ -7,13 +7,12 @@
 
 #include <array>
 #include <memory>
-#include <optional>
 #include <utility>
 
-#include "control/lines.h"
 #include "core/fd.h"
-#include "core/text.h"
+#include "event/libevent_loop.h"
 #include "event/listen.h"
+#include "event/resolver.h"
 #include "event/stream.h"
 
 namespace qv {
@@ -30,31 +29,6 @@ std::uint16_t random_id() {
     id = static_cast<std::uint16_t>(random());
   }
   return id;
-}
-
-// "addr", or "addr:port" and "[addr]:port", which libevent's resolver accepts too.
-std::optional<StreamAddress> parse_server(const std::string& text) {
-  for (const std::string& place : {text, text + ":53", "[" + text + "]:53"}) {
-    Result<StreamAddress> parsed = parse_stream_address("inet:" + place);
-    if (parsed.ok()) return std::move(parsed).value();
-  }
-  return std::nullopt;
-}
-
-std::vector<StreamAddress> read_servers(const std::string& resolv_conf) {
-  std::vector<StreamAddress> servers;
-  const auto lines = read_control_file(resolv_conf);
-  if (lines.ok() && lines.value()) {
-    for (const ControlLine& line : *lines.value()) {
-      std::string_view rest = line.text;
-      if (!starts_with(rest, "nameserver")) continue;
-      rest = trim_blanks(after_bytes(rest, 10));
-      const auto server = parse_server(std::string(take_until(rest, ' ')));
-      if (server && servers.size() < kMaxServers) servers.push_back(*server);
-    }
-  }
-  if (servers.empty()) servers.push_back(*parse_server("127.0.0.1"));
-  return servers;
 }
 
 // One question for MX records.  A new socket and id per try: a forger must guess both.
@@ -163,9 +137,10 @@ class MxLookup final : public Loop::Handle, private Stream::User {
 
 }  // namespace
 
-ExchangerLookup make_exchanger_lookup(Loop& loop, const std::string& resolv_conf) {
-  return [&loop, servers = read_servers(resolv_conf)](const std::string& domain,
-                                                      ExchangersFound done) -> Loop::Owned {
+ExchangerLookup make_exchanger_lookup(LibeventLoop& loop, const std::string& resolv_conf) {
+  std::vector<StreamAddress> servers = name_servers(loop, resolv_conf);
+  if (servers.size() > kMaxServers) servers.resize(kMaxServers);
+  return [&loop, servers](const std::string& domain, ExchangersFound done) -> Loop::Owned {
     return std::make_unique<MxLookup>(loop, servers, domain, std::move(done));
   };
 }

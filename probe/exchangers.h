@@ -18,6 +18,8 @@
 
 namespace qv {
 
+class LibeventLoop;
+
 using Exchangers = std::vector<dns::Mx>;
 using ExchangersFound = std::function<void(Result<Exchangers>)>;
 
@@ -28,7 +30,8 @@ using ExchangerLookup = std::function<Loop::Owned(const std::string& domain, Exc
 
 // Asks the servers of `resolv_conf` (resolv.conf(5)).  REQUIRES: `loop` outlives it and its
 // handles.
-[[nodiscard]] ExchangerLookup make_exchanger_lookup(Loop& loop, const std::string& resolv_conf);
+[[nodiscard]] ExchangerLookup make_exchanger_lookup(LibeventLoop& loop,
+                                                    const std::string& resolv_conf);
 
 }  // namespace qv
 

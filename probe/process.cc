@@ -97,7 +97,7 @@ class ProbeDaemon final : public Daemon {
     driver_.emplace(
         ProbeDriver::Surroundings{
             loop_, make_connector(event_loop_), make_resolver(event_loop_, options_.resolv_conf),
-            make_exchanger_lookup(loop_, options_.resolv_conf), random_bits,
+            make_exchanger_lookup(event_loop_, options_.resolv_conf), random_bits,
             [this](const StreamAddress& address) { return own_.contains(address); }},
         options_.limits,
         CalloutOptions{.hello_name = has_name ? options_.hello_name : control_.me(),

@@ -49,7 +49,7 @@ class NameServer : public testing::Test {
   }
   void TearDown() override {
     lookup_.reset();
-    resolver_.reset();
+    resolver_ = nullptr;
     exchangers_ = nullptr;
     unlink(path_.c_str());
   }
