@@ -54,11 +54,6 @@ Result<void> become_for_good(const Identity& who) {
   return {};
 }
 
-Result<void> change_root(const char* path) {
-  if (chdir(path) != 0 || chroot(path) != 0 || chdir("/") != 0) return errno_error("chroot");
-  return {};
-}
-
 Result<void> drop_groups() {
   if (geteuid() == 0 && setgroups(0, nullptr) != 0) return errno_error("setgroups");
   return {};

@@ -24,9 +24,6 @@ struct Identity {
 // those of the calls.  Exit after an error rather than continue with mixed credentials.
 [[nodiscard]] Result<void> become_for_good(const Identity& who);
 
-// Changes the root directory to `path` and goes there.  REQUIRES: root's rights.
-[[nodiscard]] Result<void> change_root(const char* path);
-
 // Gives up the supplementary groups of a process that keeps root's rights; does nothing in others.
 [[nodiscard]] Result<void> drop_groups();
 

@@ -94,22 +94,17 @@ Result<Account> account_to_become(std::string_view setting, std::string_view nam
   return account;
 }
 
-Result<void> enter_jail(const JailSettings& settings, std::string& detail) {
-  const bool root = geteuid() == 0;
-  if (!root && !settings.root.empty()) {
-    return config(detail, settings.root + ": chroot needs to be started as root");
-  }
-  if (root) {
-    if (settings.account.uid == 0 || settings.account.gid == 0) {
+Result<void> enter_jail(const Account& account, std::uint64_t open_files, std::string& detail) {
+  if (geteuid() == 0) {
+    if (account.uid == 0 || account.gid == 0) {
       return config(detail, "will not serve with root's uid or gid");
     }
-    detail = settings.root.empty() ? "cannot give up rights" : settings.root;
-    if (!settings.root.empty()) QV_TRY_VOID(process::change_root(settings.root.c_str()));
-    QV_TRY_VOID(process::become_for_good(settings.account));
+    detail = "cannot give up rights";
+    QV_TRY_VOID(process::become_for_good(account));
     detail.clear();
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(detail, "no_new_privs");
-  return limit(settings.open_files, detail);
+  return limit(open_files, detail);
 }
 
 }  // namespace qv

@@ -32,16 +32,12 @@ using Account = process::Identity;
 [[nodiscard]] Result<Account> account_to_become(std::string_view setting, std::string_view name,
                                                 std::string& detail);
 
-struct JailSettings {
-  Account account;               // not used where the process is not root
-  std::string root;              // chroot(2) to it; empty: none
-  std::uint64_t open_files = 0;  // RLIMIT_NOFILE, as far as the hard limit allows; 0: as it is
-};
-
-// chroot, setgroups, setresgid, setresuid, proof that none of them can be taken back, no-new-privs,
-// no core files, RLIMIT_NOFILE.  Fault::config: the account is root's, or a chroot is wanted
-// without root's rights.  Exit after any error.
-[[nodiscard]] Result<void> enter_jail(const JailSettings& settings, std::string& detail);
+// setgroups, setresgid, setresuid, proof that none of them can be taken back, no-new-privs, no core
+// files, RLIMIT_NOFILE.  `account` is not used where the process is not root's; `open_files` counts
+// as far as the hard limit allows, 0: as it is.  Fault::config: the account is root's.  Exit after
+// any error.
+[[nodiscard]] Result<void> enter_jail(const Account& account, std::uint64_t open_files,
+                                      std::string& detail);
 
 }  // namespace qv
 

@@ -29,7 +29,7 @@ Result<void> Daemon::start(std::string& detail) {
   if (chdir(process_.qmailhome.c_str()) != 0) return errno_error("chdir");
   detail.clear();
   QV_TRY_VOID(pre_jail(detail));
-  QV_TRY_VOID(enter_jail({.account = account_, .root = {}, .open_files = open_files()}, detail));
+  QV_TRY_VOID(enter_jail(account_, open_files(), detail));
   log_.emplace(loop_, STDERR_FILENO);
   detail.clear();
   return post_jail(detail);
