@@ -23,14 +23,4 @@ bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes, Reply&
   return true;
 }
 
-void append_reply(std::string& out, const Reply& reply) {
-  append_attribute(out, "status", reply.status);
-  if (reply.status == kStatusOk) {
-    append_attribute(out, "recipient_status", static_cast<std::uint32_t>(reply.recipient));
-    append_attribute(out, "reason", reply.reason);
-    append_attribute(out, "why", reply.why);
-  }
-  end_attributes(out);
-}
-
 }  // namespace qv::address_verify

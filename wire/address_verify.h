@@ -46,8 +46,6 @@ void append_query(std::string& out, std::string_view address, std::uint32_t wait
 [[nodiscard]] bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes,
                                Reply& reply);
 
-void append_reply(std::string& out, const Reply& reply);
-
 }  // namespace qv::address_verify
 
 #endif  // QV_WIRE_ADDRESS_VERIFY_H_

@@ -3,7 +3,7 @@
 #include <cstdint>
 #include <cstdlib>
 
-#include "wire/address_verify.h"
+#include "tests/fakes/verify_reply.h"
 
 namespace {
 

@@ -12,8 +12,8 @@
 
 #include "helper/pool.h"
 #include "tests/fakes/fake_loop.h"
+#include "tests/fakes/verify_reply.h"
 #include "verify/options.h"
-#include "wire/address_verify.h"
 
 namespace qv {
 namespace {

@@ -3,6 +3,8 @@
 
 #include <gtest/gtest.h>
 
+#include "tests/fakes/verify_reply.h"
+
 namespace qv::address_verify {
 namespace {
 
