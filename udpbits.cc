@@ -3,7 +3,6 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <netinet/in.h>
 
 #include "core/fault.h"
 
@@ -11,8 +10,8 @@ namespace qv {
 
 namespace {
 
-Result<Fd> open_socket(const Endpoint& endpoint, int flags) {
-  Fd fd(socket(endpoint.address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC | flags, 0));
+Result<Fd> open_socket(const Endpoint& endpoint) {
+  Fd fd(socket(endpoint.address.ss_family, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   if (!fd.valid()) return errno_error("socket");
   if (fd.get() > STDERR_FILENO) return fd;
   Fd moved(fcntl(fd.get(), F_DUPFD_CLOEXEC, STDERR_FILENO + 1));
@@ -37,20 +36,9 @@ Result<void> bind_to_own_name(int fd) {
 }  // namespace
 
 Result<Fd> connect_udp(const Endpoint& endpoint) {
-  QV_TRY(Fd fd, open_socket(endpoint, 0));
+  QV_TRY(Fd fd, open_socket(endpoint));
   if (is_unix(endpoint)) QV_TRY_VOID(bind_to_own_name(fd.get()));
   if (connect(fd.get(), endpoint.get(), endpoint.length) != 0) return errno_error("connect");
-  return fd;
-}
-
-Result<Fd> bind_udp(const Endpoint& endpoint) {
-  QV_TRY(Fd fd, open_socket(endpoint, SOCK_NONBLOCK));
-  const int on = 1;
-  if (endpoint.address.ss_family == AF_INET6 &&
-      setsockopt(fd.get(), IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) != 0) {
-    return errno_error("setsockopt");
-  }
-  if (bind(fd.get(), endpoint.get(), endpoint.length) != 0) return errno_error("bind");
   return fd;
 }
 

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// udpbits.h - datagram sockets of verifiers and their clients.
+// udpbits.h - datagram sockets of a verifier's clients.
 //
 // Every descriptor made here is close-on-exec and greater than 2: what is written to a standard
 // descriptor that the caller has closed cannot reach a verifier.
@@ -24,11 +24,6 @@ inline constexpr std::uint16_t kVerifyPort = 11113;
 // to reply to; on other systems that is Fault::config. Errors: those of socket, bind and connect
 // (ECONNREFUSED, ENOENT: no verifier there now).
 [[nodiscard]] Result<Fd> connect_udp(const Endpoint& endpoint);
-
-// A non-blocking datagram socket bound to the endpoint; an IPv6 one takes no IPv4 datagrams.
-// The file of a Unix socket must not exist: the caller decides whether an old one may be removed.
-// Errors: those of socket and bind (EADDRINUSE: in use, or the file exists).
-[[nodiscard]] Result<Fd> bind_udp(const Endpoint& endpoint);
 
 }  // namespace qv
 

@@ -68,12 +68,7 @@ class VerifyProcess : public Daemon {
 
 Result<Fd> bind_datagrams(const std::string& text, const SocketAccess& access) {
   QV_TRY(const Endpoint endpoint, parse_endpoint(text, kVerifyPort));
-  Fd bound;
-  if (is_unix(endpoint)) {
-    QV_TRY(bound, listen_on({endpoint.address, endpoint.length, text}, access, SOCK_DGRAM));
-  } else {
-    QV_TRY(bound, bind_udp(endpoint));
-  }
+  QV_TRY(Fd bound, listen_on({endpoint.address, endpoint.length, text}, access, SOCK_DGRAM));
   // As much as the system allows: a burst of queries waits here.
   setsockopt(bound.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   return bound;

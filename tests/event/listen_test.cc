@@ -2,6 +2,7 @@
 #include "event/listen.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <gtest/gtest.h>
 #include <netinet/in.h>
 #include <sys/stat.h>
@@ -125,6 +126,23 @@ TEST_F(ListenTest, SaysWhyItCannot) {
   const Result<Fd> fd = listen();
   ASSERT_FALSE(fd.ok());
   EXPECT_EQ(fd.error().errnum, ENOENT);
+}
+
+TEST(ListenInet, BindsForDatagramsOnce) {
+  for (const char* where : {"inet:127.0.0.1:0", "inet:[::1]:0"}) {
+    StreamAddress address = parse_stream_address(where).value();
+    const Result<Fd> first = listen_on(address, {}, SOCK_DGRAM);
+    ASSERT_TRUE(first.ok());
+    EXPECT_NE(fcntl(first.value().get(), F_GETFD) & FD_CLOEXEC, 0);
+    char byte = 0;
+    EXPECT_EQ(recv(first.value().get(), &byte, 1, 0), -1);
+    EXPECT_EQ(errno, EAGAIN);
+    auto* bound = reinterpret_cast<sockaddr*>(&address.storage);
+    ASSERT_EQ(getsockname(first.value().get(), bound, &address.size), 0);
+    const Result<Fd> second = listen_on(address, {}, SOCK_DGRAM);
+    ASSERT_FALSE(second.ok());
+    EXPECT_EQ(second.error().errnum, EADDRINUSE);
+  }
 }
 
 TEST(ListenInet, ListensOnAnEphemeralPort) {

@@ -41,7 +41,7 @@ Responder::~Responder() { stop(); }
 
 void Responder::start() {
   const Endpoint endpoint = parsed(where_);
-  socket_ = bind_udp(endpoint).value();
+  socket_ = bind_udp(endpoint);
   if (!is_unix(endpoint)) where_ = text_of(local_endpoint(socket_.get()));
   int wake[2];
   QV_CHECK(pipe(wake) == 0);
@@ -110,7 +110,7 @@ Script silence() {
 }
 
 std::string nobody() {
-  const Fd socket = bind_udp(parsed("127.0.0.1:0")).value();
+  const Fd socket = bind_udp(parsed("127.0.0.1:0"));
   return text_of(local_endpoint(socket.get()));
 }
 
