@@ -41,10 +41,11 @@ class Getter {
 
   // Looks the key up, and adds the answer to the output.
   void ask(std::string_view key, bool with_key) {
-    if (!address_) return add(key, map_.lookup(key, value_), value_, with_key);
     AddressKeys keys(key, delimiters_);
     std::string_view found;
-    add(key, lookup_address(map_, keys, found, value_), value_, with_key);
+    const Result<Answer> answer =
+        address_ ? lookup_address(map_, keys, found, value_) : map_.lookup(key, value_);
+    add(key, answer, value_, with_key);
   }
 
   void flush() {
