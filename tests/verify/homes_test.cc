@@ -13,6 +13,7 @@
 #include "core/file.h"
 #include "event/libevent_loop.h"
 #include "helper/agent.h"
+#include "maps/cdb_writer.h"
 #include "verify/accounts.h"
 
 namespace qv {
