@@ -21,7 +21,7 @@ B := build$(if $(filter-out release,$(MODE)),/$(MODE))
 O := $(B)/obj
 
 # Each room stands before the rooms it may include, which is the order a linker wants.
-ROOMS := proxymap lmtp deliver probe cache verify helper rcpt maps/tool maps/types maps process event control wire core
+ROOMS := proxymap lmtp deliver probe cache verify agent rcpt maps/tool maps/types maps process event control wire core
 # What a room may include besides itself (tests/gates/layers holds it; ARCHITECTURE says why), and is
 # linked with.
 MAY_core     :=
@@ -33,8 +33,8 @@ MAY_maps     := core control wire event
 MAY_maps/types := core wire event maps
 MAY_maps/tool  := core maps maps/types
 MAY_rcpt     := core control maps
-MAY_helper   := core control event process maps rcpt
-MAY_verify   := core wire control event process maps rcpt helper udpbits
+MAY_agent    := core control event process maps rcpt
+MAY_verify   := core wire control event process maps rcpt agent udpbits
 MAY_cache    := core control maps
 MAY_probe    := core wire control event process cache
 MAY_deliver  := core control event maps process

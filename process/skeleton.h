@@ -2,7 +2,7 @@
 // process/skeleton.h - the life of every daemon from start to end, with its rights in plain sight.
 //
 //   parse       settings (process/program.h); the account is found, qmailhome becomes the directory
-//   pre_jail    with the rights it was started with: helpers forked, sockets bound, files opened
+//   pre_jail    with the rights it was started with: agents forked, sockets bound, files opened
 //   (jail)      groups, gid, uid, proof, no-new-privs, limits: process/jail.h
 //   post_jail   what the low-privilege account may open; timers and watches on the loop
 //   (serve)     the loop runs; SIGHUP calls reload(), SIGUSR1 log_counters(), SIGTERM and SIGINT

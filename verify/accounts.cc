@@ -6,36 +6,36 @@
 #include <algorithm>
 #include <utility>
 
+#include "agent/agent.h"
+#include "agent/passwd.h"
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "helper/agent.h"
-#include "helper/passwd.h"
 
 namespace qv {
 
 namespace {
 
-using helper::Outcome;
-using helper::Reply;
+using agent::Outcome;
+using agent::Reply;
 
 // The account as agents know it, by name; a key of users/cdb is in lower case.
 std::string account_of(const Owner& owner) {
-  std::string account = helper::account_name(
+  std::string account = agent::account_name(
       owner.source, owner.source == OwnerSource::passwd ? owner.user : owner.matched);
   for (char& c : account) c = ascii_lower(c);
   return account;
 }
 
-helper::HomeOwner home_owner(const Owner& owner, std::string_view account) {
-  return {account, owner.uid, helper::group_for_looking(owner.gid), owner.home};
+agent::HomeOwner home_owner(const Owner& owner, std::string_view account) {
+  return {account, owner.uid, agent::group_for_looking(owner.gid), owner.home};
 }
 
 Lane lane_of(const Owner& owner) { return lane_of(LaneKind::owner, owner.uid); }
 
 Result<std::string> read_contents(const Fd& file) {
-  std::string bytes(helper::kMaxContents, '\0');
-  // The helper has left the offset at the end.
+  std::string bytes(agent::kMaxContents, '\0');
+  // The agent has left the offset at the end.
   if (lseek(file.get(), 0, SEEK_SET) != 0) return errno_error("contents");
   QV_TRY(const std::size_t size, read_full(file.get(), bytes.data(), bytes.size()));
   bytes.resize(size);
@@ -73,7 +73,7 @@ Result<void> Homes::store_home(Reply reply, Home& home) {
   std::string_view value;
   QV_TRY(const Answer answer, table.find({}, value));
   if (answer != Answer::found) return Error{Fault::retry, 0, "home index without a summary"};
-  QV_TRY(home.summary, helper::decode_summary(value));
+  QV_TRY(home.summary, agent::decode_summary(value));
   home.names = std::move(table);
   return {};
 }
@@ -81,10 +81,10 @@ Result<void> Homes::store_home(Reply reply, Home& home) {
 Result<const Homes::Home*> Homes::find_home(const Owner& owner) {
   const auto make = [&owner](const CachedLookup<Home>::Entry& known) {
     const bool has_index = known.value.names && !known.error;
-    return helper::home_index_request(home_owner(owner, account_of(owner)),
-                                      has_index ? known.value.stamp : FileStamp{});
+    return agent::home_index_request(home_owner(owner, account_of(owner)),
+                                     has_index ? known.value.stamp : FileStamp{});
   };
-  return homes_.find_by_helper(key_of(owner, {}), lane_of(owner), make, store_home);
+  return homes_.find_by_agent(key_of(owner, {}), lane_of(owner), make, store_home);
 }
 
 Result<Look> Homes::owns_home(const Owner& owner) {
@@ -111,23 +111,23 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
     if (listed == Answer::absent) return Look::no;
   }
   const auto make = [&](const auto&) {
-    return helper::home_file_request(home_owner(owner, account_of(owner)), name,
-                                     helper::Contents::not_wanted);
+    return agent::home_file_request(home_owner(owner, account_of(owner)), name,
+                                    agent::Contents::not_wanted);
   };
   const auto store = [](Reply reply, bool& exists) -> Result<void> {
     exists = reply.outcome == Outcome::found;
     return {};
   };
   QV_TRY(const bool* exists,
-         files_.find_by_helper(key_of(owner, {name}), lane_of(owner), make, store));
+         files_.find_by_agent(key_of(owner, {name}), lane_of(owner), make, store));
   if (exists == nullptr) return Look::pending;
   return *exists ? Look::yes : Look::no;
 }
 
 Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileText& text) {
   const auto make = [&](const auto&) {
-    return helper::home_file_request(home_owner(owner, account_of(owner)), name,
-                                     helper::Contents::wanted);
+    return agent::home_file_request(home_owner(owner, account_of(owner)), name,
+                                    agent::Contents::wanted);
   };
   const auto store = [](Reply reply, File& file) -> Result<void> {
     file = {reply.outcome == Outcome::found, true, {}};
@@ -137,7 +137,7 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
     return {};
   };
   QV_TRY(const File* file,
-         texts_.find_by_helper(key_of(owner, {name}), lane_of(owner), make, store));
+         texts_.find_by_agent(key_of(owner, {name}), lane_of(owner), make, store));
   if (file == nullptr) return Look::pending;
   text = {file->bytes, file->is_whole};
   return file->exists ? Look::yes : Look::no;
@@ -146,12 +146,12 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
 Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
                              TableFinding& finding) {
   const auto make = [&](const auto&) {
-    return helper::home_table_request(home_owner(owner, account_of(owner)), question);
+    return agent::home_table_request(home_owner(owner, account_of(owner)), question);
   };
   const char kind = static_cast<char>('0' + static_cast<int>(question.kind));
   key_of(owner, {question.name, std::string_view(&kind, 1)});
   for (const std::string_view key : question.keys) key_.append(1, '\0').append(key);
-  QV_TRY(const Reply* reply, keys_.find_by_helper(key_, lane_of(owner), make));
+  QV_TRY(const Reply* reply, keys_.find_by_agent(key_, lane_of(owner), make));
   if (reply == nullptr) return Look::pending;
   finding = reply->table;
   return reply->outcome == Outcome::found ? Look::yes : Look::no;
@@ -241,7 +241,7 @@ Result<Look> Passwd::refresh() {
     return Look::yes;
   }
   const FileStamp have = index_.table ? index_.stamp : FileStamp{};
-  lookups_.ask(index_, helper::passwd_index_request(have), [this](Reply reply) -> Result<void> {
+  lookups_.ask(index_, agent::passwd_index_request(have), [this](Reply reply) -> Result<void> {
     if (reply.outcome == Outcome::unchanged) return {};
     QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
     index_.table = std::move(table);
@@ -256,15 +256,15 @@ Result<Look> Passwd::find_in_index(std::string_view name, Owner& owner) const {
   std::string_view value;
   QV_TRY(const Answer answer, index_.table->find(name, value));
   if (answer == Answer::absent) return Look::no;
-  QV_TRY(const helper::PasswdEntry entry, helper::decode_passwd(value));
+  QV_TRY(const agent::PasswdEntry entry, agent::decode_passwd(value));
   owner = {name, entry.uid, entry.gid, entry.home};
   return Look::yes;
 }
 
 Result<Look> Passwd::find_by_name_service(std::string_view name, Owner& owner) {
-  if (!helper::can_be_login_name(name)) return Look::no;
-  const auto make = [name](const auto&) { return helper::passwd_user_request(name); };
-  QV_TRY(const Reply* known, names_.find_by_helper(name, lane_of(LaneKind::name_service, 0), make));
+  if (!agent::can_be_login_name(name)) return Look::no;
+  const auto make = [name](const auto&) { return agent::passwd_user_request(name); };
+  QV_TRY(const Reply* known, names_.find_by_agent(name, lane_of(LaneKind::name_service, 0), make));
   if (known == nullptr) return Look::pending;
   if (known->outcome != Outcome::found) return Look::no;
   owner = {known->user, known->uid, known->gid, known->home};

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 // verify/accounts.h - login names, and what is in users' homes; remembered for a while.
 //
-// Passwd has the whole of /etc/passwd as a table that a helper made (a sealed memfd), again
+// Passwd has the whole of /etc/passwd as a table that an agent made (a sealed memfd), again
 // whenever the file has changed.  nsswitch.conf says whether the name service is asked about other
 // names.
 //
@@ -9,7 +9,7 @@
 // again only when the directory has changed.  A name that is not listed needs no look-up; a listed
 // one is checked as the owner, because a symbolic link or a permission changes without its
 // directory.  What a .qmail file says, and which keys are in the owner's tables that it names, are
-// remembered as long as such a check.  The tables themselves stay with the helpers.
+// remembered as long as such a check.  The tables themselves stay with the agents.
 //
 // Threads: none.  Bounded: names, homes, files, contents, keys.
 // Tests: tests/verify/homes_test.cc, nsswitch_test.cc
@@ -23,8 +23,8 @@
 #include <string_view>
 #include <utility>
 
+#include "agent/home.h"
 #include "core/result.h"
-#include "helper/home.h"
 #include "maps/cdb_file.h"
 #include "rcpt/lookups.h"
 #include "verify/cached_lookup.h"
@@ -61,7 +61,7 @@ class Homes {
     uid_t owner = 0;
     FileStamp stamp;
     std::optional<CdbFile> names;  // none: the directory cannot be listed
-    helper::IndexSummary summary;
+    agent::IndexSummary summary;
   };
   struct File {
     bool exists = false;
@@ -71,12 +71,12 @@ class Homes {
   // "uid:gid:home", and after a NUL each item of it that is asked about; valid until the next call.
   std::string_view key_of(const Owner& owner, std::initializer_list<std::string_view> items);
   [[nodiscard]] Result<const Home*> find_home(const Owner& owner);
-  [[nodiscard]] static Result<void> store_home(helper::Reply reply, Home& home);
+  [[nodiscard]] static Result<void> store_home(agent::Reply reply, Home& home);
 
   CachedLookup<Home> homes_;
   CachedLookup<bool> files_;  // is there such a file?
   CachedLookup<File> texts_;  // and what does it say?
-  CachedLookup<helper::Reply> keys_;
+  CachedLookup<agent::Reply> keys_;
   std::string key_;
 };
 
@@ -128,7 +128,7 @@ class Passwd {
   Index index_;
   PendingLookup sources_;  // when source_ was read
   PasswdSource source_ = PasswdSource::name_service;
-  CachedLookup<helper::Reply> names_;
+  CachedLookup<agent::Reply> names_;
 };
 
 }  // namespace qv

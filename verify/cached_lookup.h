@@ -22,9 +22,9 @@
 #include <utility>
 #include <vector>
 
+#include "agent/pool.h"
 #include "core/result.h"
 #include "event/loop.h"
-#include "helper/pool.h"
 #include "rcpt/lookups.h"
 
 namespace qv {
@@ -110,18 +110,18 @@ struct PendingLookup {
   [[nodiscard]] bool is_busy() const { return asking || !waiting.empty(); }
 };
 
-// What all look-ups of one verifier share: the query that is being decided, and the helpers.
+// What all look-ups of one verifier share: the query that is being decided, and the agents.
 class PendingLookups {
  public:
   // A look-up that timed out is not repeated for this long: queries about a home that hangs are
-  // undecided at once, and the helpers stay free for others.
+  // undecided at once, and the agents stay free for others.
   static constexpr std::int64_t kHoldTimeoutUs = 5000000;
 
   // Called with the number of each decision that is to be run again.
   using Ready = std::function<void(std::uint32_t)>;
 
   // `ttl_us`: the time to live.  REQUIRES: `loop` and `pool` outlive this object.
-  PendingLookups(Loop& loop, helper::Pool& pool, std::int64_t ttl_us, Ready ready)
+  PendingLookups(Loop& loop, agent::Pool& pool, std::int64_t ttl_us, Ready ready)
       : loop_(loop), pool_(pool), ttl_us_(ttl_us), ready_(std::move(ready)) {}
 
   // Look-ups from here on are for a query that came in at this moment.
@@ -140,14 +140,14 @@ class PendingLookups {
   // What the current query waits for.  REQUIRES: a look-up for it has answered Look::pending.
   [[nodiscard]] PendingLookup* waits_for() const { return waits_for_; }
 
-  // Asks a helper unless that is under way.  `store` stores the reply beside `lookup`, or returns
+  // Asks an agent unless that is under way.  `store` stores the reply beside `lookup`, or returns
   // the Error to remember.  REQUIRES: `lookup` outlives the question (is_busy()).
   template <class Store>
-  void ask(PendingLookup& lookup, const helper::Request& request, Store store) {
+  void ask(PendingLookup& lookup, const agent::Request& request, Store store) {
     if (lookup.asking) return;
     lookup.asking = true;
     const std::int64_t now = loop_.now_us();
-    pool_.ask(request, [this, &lookup, now, store](Result<helper::Reply> reply) {
+    pool_.ask(request, [this, &lookup, now, store](Result<agent::Reply> reply) {
       settle(lookup, now, reply.ok() ? store(std::move(reply).value()) : reply.error());
     });
   }
@@ -167,7 +167,7 @@ class PendingLookups {
 
  private:
   Loop& loop_;
-  helper::Pool& pool_;
+  agent::Pool& pool_;
   std::int64_t ttl_us_;
   Ready ready_;
   std::int64_t asked_at_us_ = 0;
@@ -206,14 +206,14 @@ class CachedLookup {
     return &entry->value;
   }
 
-  // The same, asked of a helper: `make(entry)` returns the Result<helper::Request>; `store(reply,
+  // The same, asked of an agent: `make(entry)` returns the Result<agent::Request>; `store(reply,
   // value)` stores the reply, or returns the Error to remember.
   template <class Make, class Store>
-  [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Lane lane, Make make,
-                                                Store store) {
+  [[nodiscard]] Result<const V*> find_by_agent(std::string_view key, Lane lane, Make make,
+                                               Store store) {
     return find(key, lane, [&](Entry& entry) -> Result<void> {
-      QV_TRY(const helper::Request request, make(entry));
-      lookups_.ask(entry, request, [&entry, store](helper::Reply reply) {
+      QV_TRY(const agent::Request request, make(entry));
+      lookups_.ask(entry, request, [&entry, store](agent::Reply reply) {
         return store(std::move(reply), entry.value);
       });
       return {};
@@ -221,8 +221,8 @@ class CachedLookup {
   }
   // The reply is the value.
   template <class Make>
-  [[nodiscard]] Result<const V*> find_by_helper(std::string_view key, Lane lane, Make make) {
-    return find_by_helper(key, lane, make, [](helper::Reply reply, V& value) -> Result<void> {
+  [[nodiscard]] Result<const V*> find_by_agent(std::string_view key, Lane lane, Make make) {
+    return find_by_agent(key, lane, make, [](agent::Reply reply, V& value) -> Result<void> {
       value = std::move(reply);
       return {};
     });

@@ -5,7 +5,7 @@
 // once; if that is nothing yet, once more for what it finds out within PROBE_WAIT.  The second kind
 // of question has connections of its own, so that a silent next hop does not hold up known answers.
 //
-// A yes or no is remembered as long as the answers of helpers.  A temporary result goes to the
+// A yes or no is remembered as long as the answers of agents.  A temporary result goes to the
 // queries that wait for it and is never remembered, so that later ones get what qmail-probe finds
 // out.
 //

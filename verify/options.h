@@ -47,7 +47,7 @@ void check_config(const Options& options, const Settings& settings, std::vector<
 
 // Decides each address as the daemon would, by the same code and with the same rights, and prints
 // each step on standard output.  The exit code is 0 if all are valid, 100 if one is not, 111 if one
-// is undecided or the helpers are lost.
+// is undecided or the agents are lost.
 [[nodiscard]] int explain(const Options& options, const Settings& settings,
                           std::span<char* const> addresses);
 

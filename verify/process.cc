@@ -7,11 +7,11 @@
 #include <utility>
 #include <vector>
 
+#include "agent/agent.h"
+#include "agent/pool.h"
 #include "core/exit_code.h"
 #include "event/libevent_loop.h"
 #include "event/listen.h"
-#include "helper/agent.h"
-#include "helper/pool.h"
 #include "maps/cdb_file.h"
 #include "process/skeleton.h"
 #include "udpbits.h"
@@ -24,11 +24,11 @@ namespace qv {
 
 namespace {
 
-// For helpers, tables, log, listening sockets.
+// For agents, tables, log, listening sockets.
 constexpr std::uint64_t kOwnDescriptors = 1000;
 constexpr int kReceiveBuffer = 1 << 20;
 
-// What the daemon and --explain have in common: the helpers.  The spawner is forked first, so that
+// What the daemon and --explain have in common: the agents.  The spawner is forked first, so that
 // it never holds a socket.
 class VerifyProcess : public Daemon {
  public:
@@ -37,12 +37,12 @@ class VerifyProcess : public Daemon {
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
     detail = "agents";
-    helper::AgentSettings settings;
+    agent::AgentSettings settings;
     settings.users_cdb = options_.qmailhome + "/users/cdb";
     if (geteuid() == 0) settings.resolver = {account_.uid, account_.gid};
     // Helpers that hang and cannot be killed count: there must be room for others beside them.
     settings.max_processes = options_.helpers * 4;
-    QV_TRY(spawner_, process::start_spawner(helper::agent_spawner(settings)));
+    QV_TRY(spawner_, process::start_spawner(agent::agent_spawner(settings)));
     return {};
   }
 
@@ -60,7 +60,7 @@ class VerifyProcess : public Daemon {
  protected:
   const Options& options_;
   process::Spawner spawner_;
-  std::optional<helper::Pool> pool_;
+  std::optional<agent::Pool> pool_;
   std::optional<Verifier> verifier_;
 };
 

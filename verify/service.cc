@@ -234,7 +234,7 @@ void VerifyService::finish(const Peer& peer, const datagram::Query& query, const
   verifier_.record({query.address, query.client, {}, {}, {}, asked_at_us}, decision, told);
 }
 
-// One answer of a helper may complete many queries: their replies go out together when the loop
+// One answer of an agent may complete many queries: their replies go out together when the loop
 // turns.
 void VerifyService::flush_soon() {
   if (flush_) return;

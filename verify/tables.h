@@ -3,7 +3,7 @@
 //
 // A table in a file is opened and read here; it follows its file (maps/open.h).  For a `proxy:`
 // table qmail-proxymap is asked, while the decision is pending; the answers are remembered as long
-// as those of a helper.  Each such table has connections and a lane of its own, so that one
+// as those of an agent.  Each such table has connections and a lane of its own, so that one
 // database that hangs holds up no other.  Any other table that may block is a configuration error:
 // its recipients are undecided.
 //

@@ -42,7 +42,7 @@ VerifierReports reports_to_log(LogWriter& log) {
           }};
 }
 
-Verifier::Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log,
+Verifier::Verifier(Loop& loop, const Options& options, agent::Pool& pool, LogWriter& log,
                    VerifierReports reports, PasswdPaths paths)
     : loop_(loop),
       options_(options),

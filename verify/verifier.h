@@ -102,7 +102,7 @@ class Verifier final : private Lookups {
   static constexpr std::int64_t kMaxParkedUs = 4000000;
 
   // REQUIRES: all outlive this object.  Reads no file yet.
-  Verifier(Loop& loop, const Options& options, helper::Pool& pool, LogWriter& log,
+  Verifier(Loop& loop, const Options& options, agent::Pool& pool, LogWriter& log,
            VerifierReports reports, PasswdPaths paths = {});
 
   // For batches of queries: begins to fetch what decide() will read first.

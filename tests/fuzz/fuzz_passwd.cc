@@ -5,14 +5,14 @@
 #include <string>
 #include <string_view>
 
+#include "agent/home.h"
+#include "agent/passwd.h"
 #include "core/text.h"
-#include "helper/home.h"
-#include "helper/passwd.h"
 
 namespace {
 
 using namespace qv;
-using namespace qv::helper;
+using namespace qv::agent;
 
 void require(bool condition) {
   if (!condition) abort();

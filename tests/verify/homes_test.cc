@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// Look-ups by real helper processes, on a password file and homes of the test's own.
+// Look-ups by real agents, on a password file and homes of the test's own.
 #include <fcntl.h>
 #include <gtest/gtest.h>
 #include <sys/stat.h>
@@ -10,9 +10,9 @@
 #include <optional>
 #include <string>
 
+#include "agent/agent.h"
 #include "core/file.h"
 #include "event/libevent_loop.h"
-#include "helper/agent.h"
 #include "maps/cdb_writer.h"
 #include "verify/accounts.h"
 
@@ -60,9 +60,9 @@ class HomesTest : public testing::Test {
 
   // With this much time to live for what was found out.
   void start(std::int64_t ttl_us) {
-    helper::AgentSettings settings;
+    agent::AgentSettings settings;
     settings.passwd = top_ + "/passwd";
-    Result<process::Spawner> spawner = process::start_spawner(helper::agent_spawner(settings));
+    Result<process::Spawner> spawner = process::start_spawner(agent::agent_spawner(settings));
     ASSERT_TRUE(spawner.ok());
     pool_.emplace(loop_, std::move(spawner).value(), process::PoolSettings{}, nullptr);
     lookups_.emplace(loop_, *pool_, ttl_us, [this](std::uint32_t) { loop_.stop(); });
@@ -102,7 +102,7 @@ class HomesTest : public testing::Test {
   uid_t uid_ = 0;
   gid_t gid_ = 0;
   Owner owner_;
-  std::optional<helper::Pool> pool_;
+  std::optional<agent::Pool> pool_;
   std::optional<PendingLookups> lookups_;
   std::optional<Homes> homes_;
   std::optional<Passwd> passwd_;
@@ -323,7 +323,7 @@ TEST_F(HomesTest, TablesOfAnOwner) {
   EXPECT_EQ(find("missing.cdb", "a"), "no table");
   EXPECT_EQ(find("none.cdb", "a"), "fault");
   EXPECT_EQ(find("../bob/t.cdb", "a"), "fault");
-  EXPECT_EQ(find("t.cdb", std::string(helper::kMaxKeys, 'x')), "fault");
+  EXPECT_EQ(find("t.cdb", std::string(agent::kMaxKeys, 'x')), "fault");
   ASSERT_EQ(unlink((top_ + "/bob/t.cdb").c_str()), 0);
   EXPECT_EQ(find("t.cdb", "b"), "no table");
 }

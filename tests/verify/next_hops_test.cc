@@ -10,7 +10,7 @@
 #include <map>
 #include <optional>
 
-#include "helper/pool.h"
+#include "agent/pool.h"
 #include "tests/fakes/fake_loop.h"
 #include "tests/fakes/verify_reply.h"
 #include "verify/options.h"
@@ -108,7 +108,7 @@ class NextHopsTest : public testing::Test {
   }
 
   FakeLoop loop_;
-  helper::Pool pool_{loop_, process::Spawner(), process::PoolSettings{}, {}};
+  agent::Pool pool_{loop_, process::Spawner(), process::PoolSettings{}, {}};
   std::string directory_;
   NextHopSettings settings_;
   Fd listener_;

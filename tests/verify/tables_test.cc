@@ -82,7 +82,7 @@ class TablesTest : public testing::Test {
 
   Scratch scratch_;
   FakeLoop loop_;
-  helper::Pool pool_{loop_, process::Spawner{}, {}, {}};
+  agent::Pool pool_{loop_, process::Spawner{}, {}, {}};
   std::vector<std::uint32_t> ready_;
   PendingLookups lookups_{loop_, pool_, kSecond,
                           [this](std::uint32_t number) { ready_.push_back(number); }};

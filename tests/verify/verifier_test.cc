@@ -37,7 +37,7 @@ class VerifierTest : public testing::Test {
     process::PoolSettings settings;
     settings.workers = 2;
     settings.time_limit_us = kHelperUs;
-    pool_ = std::make_unique<helper::Pool>(loop_, fake_.spawner(), settings, nullptr);
+    pool_ = std::make_unique<agent::Pool>(loop_, fake_.spawner(), settings, nullptr);
     log_file_ = std::tmpfile();
     log_ = std::make_unique<LogWriter>(loop_, fileno(log_file_));
     verifier_ =
@@ -82,23 +82,23 @@ class VerifierTest : public testing::Test {
                             }});
   }
   // What the first agent that has a request is asked, and its answer.
-  helper::Request taken() {
+  agent::Request taken() {
     fake_.turn();
     for (asked_ = hung_; asked_ < fake_.workers.size(); ++asked_) {
       const process::Message message = fake_.request_at(asked_);
-      if (!message.body.empty()) return helper::validate(message.body).value();
+      if (!message.body.empty()) return agent::validate(message.body).value();
     }
     ADD_FAILURE() << "nobody is asked anything";
     return {};
   }
-  void respond(const helper::Response& response) {
+  void respond(const agent::Response& response) {
     fake_.answer(asked_, process::as_bytes(response));
   }
   // It says that there is no such home.
   void answer_absent() {
-    helper::Response response;
+    agent::Response response;
     static_cast<void>(taken());
-    response.outcome = helper::Outcome::absent;
+    response.outcome = agent::Outcome::absent;
     respond(response);
   }
   std::string log() {
@@ -117,7 +117,7 @@ class VerifierTest : public testing::Test {
   std::size_t asked_ = 0;  // the agent whose request was taken
   std::size_t hung_ = 0;   // as many agents do not answer
   std::FILE* log_file_ = nullptr;
-  std::unique_ptr<helper::Pool> pool_;
+  std::unique_ptr<agent::Pool> pool_;
   std::unique_ptr<LogWriter> log_;
   std::unique_ptr<Verifier> verifier_;
   std::vector<Told> told_;
@@ -187,7 +187,7 @@ TEST_F(VerifierTest, WhenAllPlacesAreTakenThereIsNoRoom) {
   loop_.advance_us(Verifier::kMaxParkedUs + kSecondUs);
   EXPECT_EQ(told_.size(), Verifier::kMaxParked);
   EXPECT_EQ(ask("late", "u5-x@l.example"), Verifier::Parked::no_room)
-      << "the places are taken until the helper has been heard of";
+      << "the places are taken until the agent has answered";
   fake_.turn();
   answer_absent();
   EXPECT_EQ(ask("late", "u5-y@l.example"), Verifier::Parked::yes);
@@ -221,13 +221,13 @@ TEST_F(VerifierTest, AnOwnerWhoseHomeHangsGetsAShareOfThePlaces) {
 TEST_F(VerifierTest, AQueryThatComesIntoAFullLaneIsUndecided) {
   ASSERT_EQ(ask("joe", "joe@l.example"), Verifier::Parked::yes);
   fake_.turn();
-  const helper::Request asked = taken();
-  ASSERT_EQ(asked.op, helper::Op::passwd_user);
+  const agent::Request asked = taken();
+  ASSERT_EQ(asked.op, agent::Op::passwd_user);
   for (std::size_t i = 0; i < Verifier::kMaxParkedPerLane; ++i) {
     ASSERT_EQ(ask("hung", "u1-x@l.example"), Verifier::Parked::yes) << i;
   }
-  helper::Response response;
-  response.outcome = helper::Outcome::found;
+  agent::Response response;
+  response.outcome = agent::Outcome::found;
   response.uid = 1001;
   response.gid = 1001;
   response.user_length = static_cast<std::uint16_t>(std::string("joe").copy(response.user, 3));

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-// helper/agent.h - the process that looks into one account's home, or up the system's login names.
+// agent/agent.h - the process that looks into one account's home, or up the system's login names.
 //
 // An agent started for an account changes to it irrevocably and answers requests about its home.
 // One started without an account changes to the daemon's and answers requests about login names.
@@ -11,9 +11,9 @@
 // its answer is accepted within bounds: an ordinary uid that the password file does not have.
 //
 // Threads: none.  Blocking: root's files, file systems and name services; the pool kills an overdue
-// agent.  Tests: tests/helper/agent_test.cc
-#ifndef QV_HELPER_AGENT_H_
-#define QV_HELPER_AGENT_H_
+// agent.  Tests: tests/agent/agent_test.cc
+#ifndef QV_AGENT_AGENT_H_
+#define QV_AGENT_AGENT_H_
 
 #include <cstdint>
 #include <string>
@@ -23,7 +23,7 @@
 #include "process/spawner.h"
 #include "rcpt/lookups.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 // The account's name in an order to the spawner: a login name, or a key of users/cdb.  And whether
 // a text is such a name.
@@ -44,6 +44,6 @@ struct AgentSettings {
 // How the spawner starts agents.  The subject of an order is an account's name, or empty.
 [[nodiscard]] process::SpawnerSettings agent_spawner(const AgentSettings& settings);
 
-}  // namespace qv::helper
+}  // namespace qv::agent
 
-#endif  // QV_HELPER_AGENT_H_
+#endif  // QV_AGENT_AGENT_H_

@@ -1,12 +1,12 @@
 // SPDX-License-Identifier: 0BSD
-// helper/pool.h - the pool of agents, for look-ups that may block.
+// agent/pool.h - the pool of agents, for look-ups that may block.
 //
 // A thin layer over process/pool.h: a request's account is the subject and the lane of its job, so
 // that a home that hangs delays nothing else; login names and the password file have a lane each.
 //
-// Threads: none; belongs to one event loop.  Blocking: none.  Tests: tests/helper/pool_test.cc
-#ifndef QV_HELPER_POOL_H_
-#define QV_HELPER_POOL_H_
+// Threads: none; belongs to one event loop.  Blocking: none.  Tests: tests/agent/pool_test.cc
+#ifndef QV_AGENT_POOL_H_
+#define QV_AGENT_POOL_H_
 
 #include <sys/types.h>
 
@@ -14,12 +14,12 @@
 #include <functional>
 #include <string>
 
+#include "agent/request.h"
 #include "core/fd.h"
 #include "core/result.h"
-#include "helper/request.h"
 #include "process/pool.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 // What an agent found.
 struct Reply {
@@ -50,6 +50,6 @@ class Pool : public process::Pool {
   void ask(const Request& request, Callback callback);
 };
 
-}  // namespace qv::helper
+}  // namespace qv::agent
 
-#endif  // QV_HELPER_POOL_H_
+#endif  // QV_AGENT_POOL_H_

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // The looks themselves, each in a process that has become the owner, where root runs the test.
-#include "helper/home.h"
+#include "agent/home.h"
 
 #include <errno.h>
 #include <gtest/gtest.h>
@@ -13,9 +13,9 @@
 #include "process/channel.h"
 #include "process/child.h"
 #include "process/memory_file.h"
-#include "tests/helper/home_tree.h"
+#include "tests/agent/home_tree.h"
 
-namespace qv::helper {
+namespace qv::agent {
 namespace {
 
 // What `look` finds for the request in a process of its owner's.
@@ -312,4 +312,4 @@ TEST_F(HomeTable, TheOwnerMustBeAbleToReadIt) {
 }
 
 }  // namespace
-}  // namespace qv::helper
+}  // namespace qv::agent

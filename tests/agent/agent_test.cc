@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // Agents as processes: what they become, and what a front that was taken over gets from them.
-#include "helper/agent.h"
+#include "agent/agent.h"
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
@@ -11,17 +11,17 @@
 #include <optional>
 #include <string>
 
+#include "agent/pool.h"
 #include "core/clock.h"
 #include "event/libevent_loop.h"
-#include "helper/pool.h"
 #include "maps/cdb_writer.h"
 #include "process/channel.h"
 #include "process/child.h"
+#include "tests/agent/home_tree.h"
 #include "tests/fakes/test_tree.h"
-#include "tests/helper/home_tree.h"
 #include "tests/process/processes.h"
 
-namespace qv::helper {
+namespace qv::agent {
 namespace {
 
 class AgentTest : public testing::Test {
@@ -280,4 +280,4 @@ TEST_F(AgentPoolTest, AnAccountThatHasMovedGetsANewAgent) {
 }
 
 }  // namespace
-}  // namespace qv::helper
+}  // namespace qv::agent

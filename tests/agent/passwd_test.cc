@@ -1,14 +1,14 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/passwd.h"
+#include "agent/passwd.h"
 
 #include <errno.h>
 #include <gtest/gtest.h>
 
 #include "maps/cdb_file.h"
 #include "process/memory_file.h"
-#include "tests/helper/home_tree.h"
+#include "tests/agent/home_tree.h"
 
-namespace qv::helper {
+namespace qv::agent {
 namespace {
 
 class PasswdIndex : public testing::Test {
@@ -96,4 +96,4 @@ TEST(PasswdUser, AsTheSystemKnowsThem) {
 }
 
 }  // namespace
-}  // namespace qv::helper
+}  // namespace qv::agent

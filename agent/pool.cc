@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/pool.h"
+#include "agent/pool.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@
 
 #include "process/memory_file.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 namespace {
 
@@ -80,4 +80,4 @@ void Pool::ask(const Request& request, Callback callback) {
   });
 }
 
-}  // namespace qv::helper
+}  // namespace qv::agent

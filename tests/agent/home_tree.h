@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
-// tests/helper/home_tree.h - a temporary directory with a user's home in it, and files to look at.
-#ifndef QV_TESTS_HELPER_HOME_TREE_H_
-#define QV_TESTS_HELPER_HOME_TREE_H_
+// tests/agent/home_tree.h - a temporary directory with a user's home in it, and files to look at.
+#ifndef QV_TESTS_AGENT_HOME_TREE_H_
+#define QV_TESTS_AGENT_HOME_TREE_H_
 
 #include <fcntl.h>
 #include <gtest/gtest.h>
@@ -15,7 +15,7 @@
 #include "core/fd.h"
 #include "core/file.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 inline bool is_root() { return geteuid() == 0; }
 
@@ -80,6 +80,6 @@ class HomeTree {
 #define QV_NEEDS_ROOT() \
   if (!is_root()) GTEST_SKIP() << "needs root: it becomes other users"
 
-}  // namespace qv::helper
+}  // namespace qv::agent
 
-#endif  // QV_TESTS_HELPER_HOME_TREE_H_
+#endif  // QV_TESTS_AGENT_HOME_TREE_H_

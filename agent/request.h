@@ -1,11 +1,11 @@
 // SPDX-License-Identifier: 0BSD
-// helper/request.h - what the front may ask an agent, and what an agent may answer.
+// agent/request.h - what the front may ask an agent, and what an agent may answer.
 //
 // Both have a fixed size and travel as bodies of messages (process/channel.h) between processes of
 // one program, as they lie in memory.  Neither side trusts the other: validate() is the whole
 // grammar, and everything outside it is refused before it has any effect.
 //
-// An agent is one account irrevocably, in the home that root's files give it (helper/agent.h).  A
+// An agent is one account irrevocably, in the home that root's files give it (agent/agent.h).  A
 // request names the account, and the uid, gid and home that the front expects; an agent that
 // differs does not answer.
 //
@@ -20,9 +20,9 @@
 //
 // Everything else is a fault with its errno, never absence.
 //
-// Threads: none.  Tests: tests/helper/request_test.cc, tests/fuzz/fuzz_helper_request.cc
-#ifndef QV_HELPER_REQUEST_H_
-#define QV_HELPER_REQUEST_H_
+// Threads: none.  Tests: tests/agent/request_test.cc, tests/fuzz/fuzz_agent_request.cc
+#ifndef QV_AGENT_REQUEST_H_
+#define QV_AGENT_REQUEST_H_
 
 #include <sys/types.h>
 
@@ -36,7 +36,7 @@
 #include "core/result.h"
 #include "maps/owner_table.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 // Longest home directory and longest name, in bytes, the NUL that ends them included.
 inline constexpr std::size_t kMaxPath = 1024;
@@ -116,7 +116,7 @@ static_assert(std::has_unique_object_representations_v<Response>);
 
 // Whose home: the account's name for the agent, and the ids and home that the front expects.
 struct HomeOwner {
-  std::string_view account;  // account_name() (helper/agent.h) made it
+  std::string_view account;  // account_name() (agent/agent.h) made it
   uid_t uid = 0;
   gid_t gid = 0;
   std::string_view home;
@@ -153,6 +153,6 @@ std::size_t split_keys(const Request& request, std::array<std::string_view, kMax
 // NUL-terminated.
 [[nodiscard]] Result<Response> validate_response(std::string_view message);
 
-}  // namespace qv::helper
+}  // namespace qv::agent
 
-#endif  // QV_HELPER_REQUEST_H_
+#endif  // QV_AGENT_REQUEST_H_

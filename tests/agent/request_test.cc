@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/request.h"
+#include "agent/request.h"
 
 #include <gtest/gtest.h>
 #include <string.h>
@@ -8,10 +8,10 @@
 #include <string>
 #include <vector>
 
-#include "helper/agent.h"
+#include "agent/agent.h"
 #include "process/channel.h"
 
-namespace qv::helper {
+namespace qv::agent {
 namespace {
 
 using namespace std::string_view_literals;
@@ -280,4 +280,4 @@ TEST(Response, AForgedFieldIsRefused) {
 }
 
 }  // namespace
-}  // namespace qv::helper
+}  // namespace qv::agent

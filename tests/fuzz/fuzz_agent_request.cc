@@ -7,14 +7,14 @@
 #include <cstring>
 #include <string_view>
 
-#include "helper/agent.h"
-#include "helper/request.h"
+#include "agent/agent.h"
+#include "agent/request.h"
 #include "process/channel.h"
 
 namespace {
 
 using namespace qv;
-using namespace qv::helper;
+using namespace qv::agent;
 using process::as_bytes;
 
 void require(bool condition) {

@@ -1,6 +1,6 @@
 // SPDX-License-Identifier: 0BSD
 // The pool of agents, with agents that the test plays, so that they can lie.
-#include "helper/pool.h"
+#include "agent/pool.h"
 
 #include <gtest/gtest.h>
 
@@ -13,7 +13,7 @@
 #include "process/memory_file.h"
 #include "tests/fakes/fake_spawner.h"
 
-namespace qv::helper {
+namespace qv::agent {
 namespace {
 
 using process::as_bytes;
@@ -187,4 +187,4 @@ TEST_F(LyingAgent, EachAccountIsALane) {
 }
 
 }  // namespace
-}  // namespace qv::helper
+}  // namespace qv::agent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/agent.h"
+#include "agent/agent.h"
 
 #include <errno.h>
 #include <string.h>
@@ -10,20 +10,20 @@
 #include <string>
 #include <utility>
 
+#include "agent/home.h"
+#include "agent/passwd.h"
+#include "agent/request.h"
 #include "control/file_stamp.h"
 #include "core/fault.h"
 #include "core/file.h"
 #include "core/text.h"
-#include "helper/home.h"
-#include "helper/passwd.h"
-#include "helper/request.h"
 #include "maps/cdb_file.h"
 #include "process/channel.h"
 #include "process/child.h"
 #include "process/worker.h"
 #include "rcpt/users_cdb.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 namespace {
 
@@ -206,4 +206,4 @@ process::SpawnerSettings agent_spawner(const AgentSettings& settings) {
   return spawner;
 }
 
-}  // namespace qv::helper
+}  // namespace qv::agent

@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: 0BSD
-// helper/passwd.h - the password file as a table, and single users by the system's NSS.
+// agent/passwd.h - the password file as a table, and single users by the system's NSS.
 //
 // Called in an agent, with the caller's rights.  Blocking: NSS may ask a server.
 //
-// Threads: none.  Tests: tests/helper/passwd_test.cc, records_test.cc, tests/fuzz/fuzz_passwd.cc
-#ifndef QV_HELPER_PASSWD_H_
-#define QV_HELPER_PASSWD_H_
+// Threads: none.  Tests: tests/agent/passwd_test.cc, records_test.cc, tests/fuzz/fuzz_passwd.cc
+#ifndef QV_AGENT_PASSWD_H_
+#define QV_AGENT_PASSWD_H_
 
 #include <sys/types.h>
 
 #include <string>
 #include <string_view>
 
+#include "agent/home.h"
+#include "agent/request.h"
 #include "control/file_stamp.h"
 #include "core/result.h"
-#include "helper/home.h"
-#include "helper/request.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 struct PasswdEntry {
   std::string_view name;
@@ -53,6 +53,6 @@ void encode_passwd(const PasswdEntry& entry, std::string& value);
 // getpwnam_r(3).  Fault: NSS fails.
 [[nodiscard]] Finding find_passwd_user(const Request& request);
 
-}  // namespace qv::helper
+}  // namespace qv::agent
 
-#endif  // QV_HELPER_PASSWD_H_
+#endif  // QV_AGENT_PASSWD_H_

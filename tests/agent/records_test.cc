@@ -2,10 +2,10 @@
 // The records of the tables that an agent sends to the front.
 #include <gtest/gtest.h>
 
-#include "helper/home.h"
-#include "helper/passwd.h"
+#include "agent/home.h"
+#include "agent/passwd.h"
 
-namespace qv::helper {
+namespace qv::agent {
 namespace {
 
 using namespace std::string_view_literals;
@@ -91,4 +91,4 @@ TEST(IndexSummary, ComesBackAndNothingElseDoes) {
 }
 
 }  // namespace
-}  // namespace qv::helper
+}  // namespace qv::agent

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/request.h"
+#include "agent/request.h"
 
 #include <errno.h>
 #include <string.h>
@@ -7,10 +7,10 @@
 #include <algorithm>
 #include <iterator>
 
+#include "agent/agent.h"
 #include "core/text.h"
-#include "helper/agent.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 namespace {
 
@@ -214,4 +214,4 @@ Result<Response> validate_response(std::string_view message) {
   return response;
 }
 
-}  // namespace qv::helper
+}  // namespace qv::agent

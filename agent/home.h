@@ -1,23 +1,23 @@
 // SPDX-License-Identifier: 0BSD
-// helper/home.h - look-ups in a home directory, with the caller's rights.
+// agent/home.h - look-ups in a home directory, with the caller's rights.
 //
-// Called in an agent (helper/agent.h), which is the owner.  Blocking: on the file system; the pool
+// Called in an agent (agent/agent.h), which is the owner.  Blocking: on the file system; the pool
 // kills an overdue agent.  Only an owner's tables are interpreted, and the answer says no more of
 // them than which key is there.
 //
-// Threads: none.  Tests: tests/helper/home_test.cc, records_test.cc
-#ifndef QV_HELPER_HOME_H_
-#define QV_HELPER_HOME_H_
+// Threads: none.  Tests: tests/agent/home_test.cc, records_test.cc
+#ifndef QV_AGENT_HOME_H_
+#define QV_AGENT_HOME_H_
 
 #include <cstddef>
 #include <cstdint>
 #include <string>
 #include <string_view>
 
+#include "agent/request.h"
 #include "core/fd.h"
-#include "helper/request.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 // A response, and the memory file that goes with it.
 struct Finding {
@@ -65,6 +65,6 @@ struct ListLimits {
 // may be half written), and as find_first_key() (maps/owner_table.h).
 [[nodiscard]] Finding look_into_table(const Request& request);
 
-}  // namespace qv::helper
+}  // namespace qv::agent
 
-#endif  // QV_HELPER_HOME_H_
+#endif  // QV_AGENT_HOME_H_

@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/passwd.h"
+#include "agent/passwd.h"
 
 #include <errno.h>
 #include <pwd.h>
@@ -15,7 +15,7 @@
 #include "maps/cdb_writer.h"
 #include "process/memory_file.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 namespace {
 
@@ -162,4 +162,4 @@ Finding find_passwd_user(const Request& request) {
   return fault(ERANGE);
 }
 
-}  // namespace qv::helper
+}  // namespace qv::agent

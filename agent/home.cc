@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: 0BSD
-#include "helper/home.h"
+#include "agent/home.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -23,7 +23,7 @@
 #include "process/channel.h"
 #include "process/memory_file.h"
 
-namespace qv::helper {
+namespace qv::agent {
 
 namespace {
 
@@ -208,4 +208,4 @@ Finding look_into_table(const Request& request) {
   return result;
 }
 
-}  // namespace qv::helper
+}  // namespace qv::agent
