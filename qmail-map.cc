@@ -10,16 +10,16 @@ namespace {
 
 struct Command {
   std::string_view synopsis;  // begins with the name
-  int (*run)(qv::tool::Arguments arguments, std::string_view synopsis);
+  int (*run)(qv::maps::tool::Arguments arguments, std::string_view synopsis);
 };
 
 constexpr Command kCommands[] = {
-    {"build [--replace|--ignore] [--keep-case] SOURCE TYPE:NAME", qv::tool::build},
-    {"get [--address] [--delimiters=CHARS] [--keep-case] TYPE:NAME KEY...|-", qv::tool::get},
-    {"list TYPE:NAME", qv::tool::list},
-    {"types", qv::tool::types},
-    {"convert [--replace|--ignore] [--keep-case] TYPE:NAME TYPE:NAME", qv::tool::convert},
-    {"assign [ASSIGN [CDB]]", qv::tool::assign}};
+    {"build [--replace|--ignore] [--keep-case] SOURCE TYPE:NAME", qv::maps::tool::build},
+    {"get [--address] [--delimiters=CHARS] [--keep-case] TYPE:NAME KEY...|-", qv::maps::tool::get},
+    {"list TYPE:NAME", qv::maps::tool::list},
+    {"types", qv::maps::tool::types},
+    {"convert [--replace|--ignore] [--keep-case] TYPE:NAME TYPE:NAME", qv::maps::tool::convert},
+    {"assign [ASSIGN [CDB]]", qv::maps::tool::assign}};
 
 std::string all_uses() {
   std::string uses;
@@ -34,18 +34,18 @@ std::string all_uses() {
 
 int main(int argc, char** argv) {
   const std::vector<std::string> words(argv + (argc > 0 ? 1 : 0), argv + argc);
-  if (words.empty()) return qv::tool::usage("", all_uses());
+  if (words.empty()) return qv::maps::tool::usage("", all_uses());
   if (words[0] == "--version" || words[0] == "--help") {
     const bool is_help = words[0] == "--help";
-    return qv::tool::print(is_help ? "usage: qmail-map " + all_uses() + "\n"
-                                   : "qmail-map " QV_VERSION "\n")
+    return qv::maps::tool::print(is_help ? "usage: qmail-map " + all_uses() + "\n"
+                                         : "qmail-map " QV_VERSION "\n")
                ? qv::kExitOk
                : qv::kExitTemporary;
   }
   for (const Command& command : kCommands) {
     if (words[0] == command.synopsis.substr(0, command.synopsis.find(' '))) {
-      return command.run(qv::tool::Arguments(words).subspan(1), command.synopsis);
+      return command.run(qv::maps::tool::Arguments(words).subspan(1), command.synopsis);
     }
   }
-  return qv::tool::usage("there is no command " + words[0], all_uses());
+  return qv::maps::tool::usage("there is no command " + words[0], all_uses());
 }

@@ -4,21 +4,21 @@
 #include "process/program.h"
 
 int main(int argc, char** argv) {
-  qv::ProbeOptions options;
+  qv::probe::ProbeOptions options;
   const std::string usage =
       std::string(
           "       qmail-probe                           answer queries, in the foreground\n") +
-      qv::probe_tool_usage();
-  qv::Program program{
+      qv::probe::probe_tool_usage();
+  qv::process::Program program{
       .name = "qmail-probe", .usage = usage, .manuals = "qmail-probe(8), verifyprobe(5)"};
   program.accepts = [](const auto&) { return true; };
-  program.settings = [&](const auto&) { return qv::probe_settings(options); };
+  program.settings = [&](const auto&) { return qv::probe::probe_settings(options); };
   program.check = [&](const auto&, const auto& settings, auto& problems) {
-    qv::check_probe_config(options, settings, problems);
+    qv::probe::check_probe_config(options, settings, problems);
   };
   program.run = [&](const auto& line, const auto& settings) {
-    if (!line.rest.empty()) return qv::run_probe_tool(line.rest, options);
-    return qv::run_probe_daemon(options, settings);
+    if (!line.rest.empty()) return qv::probe::run_probe_tool(line.rest, options);
+    return qv::probe::run_probe_daemon(options, settings);
   };
-  return qv::run_program(program, argc, argv);
+  return qv::process::run_program(program, argc, argv);
 }

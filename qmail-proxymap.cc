@@ -13,15 +13,18 @@ constexpr std::string_view kUsage =
 
 int main(int argc, char** argv) {
   using namespace qv::proxymap;
-  Options options;
-  qv::Program program{.name = "qmail-proxymap", .usage = kUsage, .manuals = "qmail-proxymap(8)"};
+  qv::proxymap::Options options;
+  qv::process::Program program{
+      .name = "qmail-proxymap", .usage = kUsage, .manuals = "qmail-proxymap(8)"};
   program.letters = "w";
-  program.settings = [&](const auto& line) { return proxymap_settings(options, line.has("w")); };
+  program.settings = [&](const auto& line) {
+    return qv::proxymap::proxymap_settings(options, line.has("w"));
+  };
   program.check = [&](const auto& line, const auto& settings, auto& problems) {
-    check_config(options, line.has("w"), settings, problems);
+    qv::proxymap::check_config(options, line.has("w"), settings, problems);
   };
   program.run = [&](const auto& line, const auto& settings) {
-    return run_proxymap(options, settings, line.has("w"));
+    return qv::proxymap::run_proxymap(options, settings, line.has("w"));
   };
-  return qv::run_program(program, argc, argv);
+  return qv::process::run_program(program, argc, argv);
 }

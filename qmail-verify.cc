@@ -12,18 +12,19 @@ constexpr std::string_view kUsage =
 }  // namespace
 
 int main(int argc, char** argv) {
-  qv::Options options;
-  qv::Program program{.name = "qmail-verify", .usage = kUsage, .manuals = "qmail-verify(8)"};
+  qv::verify::Options options;
+  qv::process::Program program{
+      .name = "qmail-verify", .usage = kUsage, .manuals = "qmail-verify(8)"};
   program.words = {"explain"};
   program.last = "explain";
   program.accepts = [](const auto& line) { return line.has("explain") != line.rest.empty(); };
-  program.settings = [&](const auto&) { return qv::verify_settings(options); };
+  program.settings = [&](const auto&) { return qv::verify::verify_settings(options); };
   program.check = [&](const auto&, const auto& settings, auto& problems) {
-    qv::check_config(options, settings, problems);
+    qv::verify::check_config(options, settings, problems);
   };
   program.run = [&](const auto& line, const auto& settings) {
-    return line.has("explain") ? qv::explain(options, settings, line.rest)
-                               : qv::serve(options, settings);
+    return line.has("explain") ? qv::verify::explain(options, settings, line.rest)
+                               : qv::verify::serve(options, settings);
   };
-  return qv::run_program(program, argc, argv);
+  return qv::process::run_program(program, argc, argv);
 }

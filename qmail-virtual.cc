@@ -52,32 +52,33 @@ bool run_lmtpd(int argc, char** argv) {
   const std::string path =
       std::string(first_bytes(own, find_last_byte(own, '/') + 1)) + "qmail-lmtpd";
   execv(path.c_str(), words.data());
-  say_problems(kName, {{path, 0, std::string("cannot be run: ") + strerror(errno)}});
+  process::say_problems(kName, {{path, 0, std::string("cannot be run: ") + strerror(errno)}});
   return true;
 }
 
 // A configuration error is a temporary failure to the caller.  The status code comes first, because
 // Postfix's pipe(8) would treat a bare exit code of 111 as a refusal.
-int misconfigured(const CommandLine& /*line*/) {
+int misconfigured(const process::CommandLine& /*line*/) {
   static_cast<void>(write_all(1, "4.3.5 mail system is misconfigured\n"));
   return kExitTemporary;
 }
 
-int fail(const CommandLine& line, const std::vector<Problem>& problems) {
+int fail(const process::CommandLine& line, const std::vector<control::Problem>& problems) {
   static_cast<void>(misconfigured(line));
-  say_problems(kName, problems);
+  process::say_problems(kName, problems);
   return kExitTemporary;
 }
 
-int deliver_one(const CommandLine& line, const DeliverSettings& settings) {
-  hold_log();
-  CommandEnvelope given{line.value("f"), line.value("d"), {line.rest.begin(), line.rest.end()}};
+int deliver_one(const process::CommandLine& line, const deliver::DeliverSettings& settings) {
+  deliver::hold_log();
+  deliver::CommandEnvelope given{
+      line.value("f"), line.value("d"), {line.rest.begin(), line.rest.end()}};
   std::string problem;
-  const std::optional<std::vector<Envelope>> envelopes =
-      envelopes_of(given, settings.recipient_words, from_environment, problem);
+  const std::optional<std::vector<deliver::Envelope>> envelopes =
+      deliver::envelopes_of(given, settings.recipient_words, control::from_environment, problem);
   if (!envelopes) return fail(line, {{"envelope", 0, problem}});
-  Agent agent(settings, host_name());
-  return deliver_command(agent, *envelopes, 0);
+  deliver::Agent agent(settings, deliver::host_name());
+  return deliver::deliver_command(agent, *envelopes, 0);
 }
 
 }  // namespace
@@ -89,19 +90,20 @@ int main(int argc, char** argv) {
   signal(SIGUSR1, SIG_IGN);
   if (run_lmtpd(argc, argv)) return kExitTemporary;
   std::string qmailhome;
-  DeliverSettings deliver;
-  Program program{.name = kName, .usage = kUsage, .manuals = "qmail-virtual(8)"};
+  deliver::DeliverSettings deliver;
+  process::Program program{.name = kName, .usage = kUsage, .manuals = "qmail-virtual(8)"};
   program.letters = "f:d:";
   program.accepts = [](const auto&) { return true; };
   program.settings = [&](const auto&) {
-    std::vector<Setting> rows = {{"qmailhome", setting::path(qmailhome), QV_QMAILHOME,
-                                  "qmail's directory, with control/ in it", "", kOfProcess}};
-    return deliver_settings(deliver, std::move(rows));
+    std::vector<control::Setting> rows = {{"qmailhome", control::setting::path(qmailhome),
+                                           QV_QMAILHOME, "qmail's directory, with control/ in it",
+                                           "", control::kOfProcess}};
+    return deliver::deliver_settings(deliver, std::move(rows));
   };
   program.check = [&](const auto&, const auto& settings, auto& problems) {
-    check_tables(deliver, settings, problems);
+    deliver::check_tables(deliver, settings, problems);
   };
   program.run = [&](const auto& line, const auto&) { return deliver_one(line, deliver); };
   program.misused = misconfigured;
-  return run_program(program, argc, argv);
+  return process::run_program(program, argc, argv);
 }

@@ -13,10 +13,10 @@ namespace qv {
 
 namespace {
 
-constexpr std::size_t kIdBytes = datagram::kMaxId / 2;
+constexpr std::size_t kIdBytes = wire::datagram::kMaxId / 2;
 
 // 128 random bits, as hexadecimal.
-bool make_id(std::span<char, datagram::kMaxId> id) {
+bool make_id(std::span<char, wire::datagram::kMaxId> id) {
   constexpr char kHex[] = "0123456789abcdef";
   unsigned char bytes[kIdBytes];
   if (getrandom(bytes, sizeof bytes, 0) != static_cast<ssize_t>(sizeof bytes)) return false;
@@ -75,9 +75,9 @@ class Round {
   // True ends the wait; `accepted_`: this is the answer.
   bool consume_datagram(int from, std::string_view bytes) {
     const std::size_t sender = server_of(from);
-    const datagram::ReplyForm form = datagram::parse_reply(bytes, inquiry_.reply);
-    if (form == datagram::ReplyForm::malformed) return false;
-    if (form == datagram::ReplyForm::extended) {
+    const wire::datagram::ReplyForm form = wire::datagram::parse_reply(bytes, inquiry_.reply);
+    if (form == wire::datagram::ReplyForm::malformed) return false;
+    if (form == wire::datagram::ReplyForm::extended) {
       // A server that knows this form is no old daemon, and did not send a reply without an id.
       extended_[sender] = true;
       accepted_ = inquiry_.reply.id == id_;
@@ -209,13 +209,13 @@ void close_sockets(ServerSockets& sockets) {
   }
 }
 
-Asked ask_servers(const VerifyValue& value, ServerSockets& sockets, datagram::Query query,
+Asked ask_servers(const VerifyValue& value, ServerSockets& sockets, wire::datagram::Query query,
                   Pace pace, Inquiry& inquiry) {
-  std::array<char, datagram::kMaxId> id;
-  std::array<char, datagram::kMaxDatagram> question;
+  std::array<char, wire::datagram::kMaxId> id;
+  std::array<char, wire::datagram::kMaxDatagram> question;
   if (!make_id(id)) return Asked::no_question;
   query.id = {id.data(), id.size()};
-  const std::size_t length = datagram::encode_query(query, question);
+  const std::size_t length = wire::datagram::encode_query(query, question);
   if (length == 0) return Asked::no_question;
 
   Round round(value, sockets, pace, query.id, {question.data(), length}, inquiry);

@@ -66,15 +66,15 @@ using ServerStates = std::array<ServerState, kMaxServers>;
 
 // The result of a question.  The views of `reply` point into `buffer`.
 struct Inquiry {
-  datagram::Reply reply;
+  wire::datagram::Reply reply;
   std::size_t server = 0;  // the one that answered, else sent a legacy reply, or was asked last
   ServerStates states{};   // of each server of the value, where none answered
-  std::array<char, datagram::kMaxDatagram + 1> buffer;
+  std::array<char, wire::datagram::kMaxDatagram + 1> buffer;
 };
 
 // Asks about query.address, with a new id.
 [[nodiscard]] Asked ask_servers(const VerifyValue& value, ServerSockets& sockets,
-                                datagram::Query query, Pace pace, Inquiry& inquiry);
+                                wire::datagram::Query query, Pace pace, Inquiry& inquiry);
 
 }  // namespace qv
 

@@ -18,12 +18,12 @@
 namespace qv {
 namespace {
 
-static_assert(VERIFYRCPT_VALID == static_cast<int>(datagram::Result::valid));
-static_assert(VERIFYRCPT_NOT_VALID == static_cast<int>(datagram::Result::not_valid));
-static_assert(VERIFYRCPT_UNDECIDED == static_cast<int>(datagram::Result::undecided));
-static_assert(VERIFYRCPT_USER_SIZE > datagram::kMaxUser);
-static_assert(VERIFYRCPT_WHY_SIZE > datagram::kMaxWhy);
-static_assert(VERIFYRCPT_REPLY_SIZE > datagram::kMaxText + sizeof "550 5.1.1 ");
+static_assert(VERIFYRCPT_VALID == static_cast<int>(wire::datagram::Result::valid));
+static_assert(VERIFYRCPT_NOT_VALID == static_cast<int>(wire::datagram::Result::not_valid));
+static_assert(VERIFYRCPT_UNDECIDED == static_cast<int>(wire::datagram::Result::undecided));
+static_assert(VERIFYRCPT_USER_SIZE > wire::datagram::kMaxUser);
+static_assert(VERIFYRCPT_WHY_SIZE > wire::datagram::kMaxWhy);
+static_assert(VERIFYRCPT_REPLY_SIZE > wire::datagram::kMaxText + sizeof "550 5.1.1 ");
 static_assert(VERIFYRCPT_SERVER_SIZE >= kEndpointText);
 
 // Something the client said, for later queries.
@@ -120,11 +120,11 @@ constexpr std::string_view kWhys[] = {"", "timeout", "legacy-reply", "unreachabl
 // for the client, if it has one.
 std::string_view ask(Session& session, std::string_view address, Inquiry& inquiry,
                      verifyrcpt_result& r) {
-  const datagram::Query query{.address = address,
-                              .id = {},
-                              .client = session.client.view(),
-                              .helo = session.helo.view(),
-                              .sender = session.sender.view()};
+  const wire::datagram::Query query{.address = address,
+                                    .id = {},
+                                    .client = session.client.view(),
+                                    .helo = session.helo.view(),
+                                    .sender = session.sender.view()};
   const Pace pace = session.fail_fast ? Pace::fail_fast : Pace::whole_time;
   const Asked asked = ask_servers(session.value, session.sockets, query, pace, inquiry);
   format_endpoint(session.value.server[inquiry.server], r.server, sizeof r.server);
@@ -159,7 +159,7 @@ int decide(Session& session, std::string_view text, verifyrcpt_result& r) {
 // The reason why an address that no datagram can carry is not valid, as the servers would put it;
 // or null.
 const char* reason_against(std::string_view address) {
-  if (address.size() > datagram::kMaxAddress) return "too-long";
+  if (address.size() > wire::datagram::kMaxAddress) return "too-long";
   return find_byte(address, '\0') != address.size() ? "syntax" : nullptr;
 }
 

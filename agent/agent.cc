@@ -46,12 +46,12 @@ Result<ServedAccount> served(uid_t uid, gid_t gid, std::string_view home) {
 
 Result<ServedAccount> find_assigned(std::string key, const std::string& path) {
   QV_TRY(Fd file, open_read(path.c_str()));
-  QV_TRY(const CdbFile cdb, CdbFile::map(std::move(file)));
+  QV_TRY(const maps::CdbFile cdb, maps::CdbFile::map(std::move(file)));
   std::string_view value;
-  QV_TRY(const Answer answer, cdb.find(key, value));
-  if (answer == Answer::absent) return no_such_account();
-  UserRecord record;
-  parse_user_record(value, record);
+  QV_TRY(const maps::Answer answer, cdb.find(key, value));
+  if (answer == maps::Answer::absent) return no_such_account();
+  rcpt::UserRecord record;
+  rcpt::parse_user_record(value, record);
   QV_TRY_VOID(cdb.still_whole());
   if (record.broken_at != 0) return Error{Fault::config, EINVAL, "users/cdb"};
   return served(record.uid, record.gid, record.home.view());
@@ -87,7 +87,7 @@ Result<Response> ask_name_services(const std::string& name, const AgentSettings&
 }
 
 Result<ServedAccount> find_login(const std::string& name, const AgentSettings& settings) {
-  SourceStamp seen;
+  control::SourceStamp seen;
   QV_TRY(const std::string passwd, read_passwd(settings.passwd.c_str(), seen));
   PasswdEntry entry;
   if (find_entry(passwd, entry, [&](const PasswdEntry& each) { return each.name == name; })) {
@@ -182,7 +182,7 @@ gid_t group_for_looking(gid_t gid) {
   return gid == 0 ? kNoGroup : gid;
 }
 
-std::string account_name(OwnerSource source, std::string_view name) {
+std::string account_name(rcpt::OwnerSource source, std::string_view name) {
   constexpr std::string_view kLetters = "pxw";  // by OwnerSource
   return std::string(1, kLetters[static_cast<std::size_t>(source)]).append(":").append(name);
 }
@@ -199,7 +199,7 @@ process::SpawnerSettings agent_spawner(const AgentSettings& settings) {
   spawner.confinement.name = "qv-agent";
   spawner.max_processes = settings.max_processes;
   spawner.run = [settings](const std::string& account, const Fd& socket) {
-    guard_against_truncation();
+    maps::guard_against_truncation();
     if (account.empty()) return serve_names(socket, settings);
     serve_account(account, socket, settings);
   };

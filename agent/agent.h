@@ -27,7 +27,7 @@ namespace qv::agent {
 
 // The account's name in an order to the spawner: a login name, or a key of users/cdb.  And whether
 // a text is such a name.
-[[nodiscard]] std::string account_name(OwnerSource source, std::string_view name);
+[[nodiscard]] std::string account_name(rcpt::OwnerSource source, std::string_view name);
 [[nodiscard]] bool is_account_name(std::string_view account);
 
 // An agent must not have root's group and does not need it: 65534 in its place.

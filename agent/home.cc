@@ -61,7 +61,8 @@ void count(std::string_view name, IndexSummary& summary) {
 }
 
 // absent: beyond `limits`.
-Result<Answer> write_index(DIR* directory, const ListLimits& limits, CdbWriter& writer) {
+Result<maps::Answer> write_index(DIR* directory, const ListLimits& limits,
+                                 maps::CdbWriter& writer) {
   const std::int64_t last_us = monotonic_us() + limits.time_us;
   IndexSummary summary;
   for (std::size_t seen = 1;; ++seen) {
@@ -69,16 +70,16 @@ Result<Answer> write_index(DIR* directory, const ListLimits& limits, CdbWriter& 
     const dirent* entry = readdir(directory);
     if (entry == nullptr && errno != 0) return errno_error("list home");
     if (entry == nullptr) break;
-    if (seen % 1024 == 0 && monotonic_us() > last_us) return Answer::absent;
+    if (seen % 1024 == 0 && monotonic_us() > last_us) return maps::Answer::absent;
     const std::string_view name(entry->d_name);
     if (!starts_with(name, kPrefix)) continue;
-    if (summary.count == limits.names) return Answer::absent;
+    if (summary.count == limits.names) return maps::Answer::absent;
     QV_TRY_VOID(writer.add(name, {}));
     count(name, summary);
   }
   QV_TRY_VOID(writer.add({}, encode_summary(summary)));
   QV_TRY_VOID(writer.finish());
-  return Answer::found;
+  return maps::Answer::found;
 }
 
 // The index, or no descriptor where there can be none.
@@ -87,9 +88,9 @@ Result<Fd> list_home(const Fd& home, const ListLimits& limits) {
   if (!directory.ok() && directory.error().errnum == EACCES) return Fd();
   if (!directory.ok()) return directory.error();
   QV_TRY(Fd file, process::open_memory_file("home-index"));
-  CdbWriter writer(file.get());
-  QV_TRY(const Answer answer, write_index(directory.value().get(), limits, writer));
-  if (answer == Answer::absent) return Fd();
+  maps::CdbWriter writer(file.get());
+  QV_TRY(const maps::Answer answer, write_index(directory.value().get(), limits, writer));
+  if (answer == maps::Answer::absent) return Fd();
   QV_TRY_VOID(process::seal(file));
   return file;
 }
@@ -104,7 +105,7 @@ Result<Fd> copy_contents(const Fd& file) {
   return copy;
 }
 
-Finding found_with(Fd file, const FileStamp& stamp) {
+Finding found_with(Fd file, const control::FileStamp& stamp) {
   Finding result(Outcome::found);
   result.response.stamp = stamp;
   result.response.has_file = file.valid() ? 1 : 0;
@@ -133,11 +134,11 @@ Result<Fd> open_regular(const Request& request, struct stat& st) {
   return file;
 }
 
-Result<TableFinding> find_in_file(const Request& request, Fd file) {
-  QV_TRY(const CdbFile table, CdbFile::map(std::move(file)));
-  std::array<std::string_view, kMaxTableKeys> keys;
+Result<maps::TableFinding> find_in_file(const Request& request, Fd file) {
+  QV_TRY(const maps::CdbFile table, maps::CdbFile::map(std::move(file)));
+  std::array<std::string_view, maps::kMaxTableKeys> keys;
   const std::size_t count = split_keys(request, keys);
-  return find_first_key(table, request.table, {keys.data(), count}, time(nullptr));
+  return maps::find_first_key(table, request.table, {keys.data(), count}, time(nullptr));
 }
 
 }  // namespace
@@ -160,7 +161,7 @@ Result<IndexSummary> decode_summary(std::string_view value) {
 }
 
 Finding look_at_home(const Request& request, const ListLimits& limits) {
-  const std::int64_t now_ns = wall_clock_ns();
+  const std::int64_t now_ns = control::wall_clock_ns();
   const Result<Fd> home = open_home(request);
   if (!home.ok() && errno_means_absent(home.error().errnum)) return Outcome::absent;
   if (!home.ok()) return home.error();
@@ -168,8 +169,8 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
   if (fstat(home.value().get(), &st) != 0) return errno_error("fstat");
 
   // Before the listing, so that a change during it shows in the next stamp.
-  const FileStamp stamp = stamp_of(st, now_ns);
-  if (still_holds(request.have, stamp)) {
+  const control::FileStamp stamp = control::stamp_of(st, now_ns);
+  if (control::still_holds(request.have, stamp)) {
     Finding same(Outcome::unchanged);
     same.response.stamp = stamp;
     return same;
@@ -182,7 +183,7 @@ Finding look_at_home(const Request& request, const ListLimits& limits) {
 }
 
 Finding look_at_file(const Request& request) {
-  const std::int64_t now_ns = wall_clock_ns();
+  const std::int64_t now_ns = control::wall_clock_ns();
   struct stat st {};
   QV_TRY(const Fd file, open_regular(request, st));
   if (!file.valid()) return Outcome::absent;
@@ -190,7 +191,7 @@ Finding look_at_file(const Request& request) {
   if (request.want_contents == 1) {
     QV_TRY(contents, copy_contents(file));
   }
-  Finding result = found_with(std::move(contents), stamp_of(st, now_ns));
+  Finding result = found_with(std::move(contents), control::stamp_of(st, now_ns));
   result.response.size = static_cast<std::uint64_t>(st.st_size);
   return result;
 }
@@ -199,9 +200,9 @@ Finding look_into_table(const Request& request) {
   struct stat st {};
   QV_TRY(Fd file, open_regular(request, st));
   if (!file.valid()) return Outcome::absent;
-  QV_TRY(const TableFinding found, find_in_file(request, std::move(file)));
+  QV_TRY(const maps::TableFinding found, find_in_file(request, std::move(file)));
   Finding result(Outcome::found);
-  if (found.answer == Answer::found) {
+  if (found.answer == maps::Answer::found) {
     result.response.key = static_cast<std::uint8_t>(found.key + 1);
     result.response.mailbox = found.mailbox;
   }

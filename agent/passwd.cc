@@ -42,7 +42,7 @@ std::string_view without_leading_space(std::string_view s) {
 // add() keeps the order, and a reader finds the first: as getpwnam(3) does.
 Result<Fd> build_index(std::string_view text) {
   QV_TRY(Fd file, process::open_memory_file("passwd-index"));
-  CdbWriter writer(file.get());
+  maps::CdbWriter writer(file.get());
   std::string value;
   while (!text.empty()) {
     PasswdEntry entry;
@@ -118,20 +118,21 @@ Result<PasswdEntry> decode_passwd(std::string_view value) {
   return entry;
 }
 
-Result<std::string> read_passwd(const char* path, SourceStamp& seen, WallClock clock) {
-  Result<std::string> text = read_regular_file(path, kMaxPasswd, seen, clock);
+Result<std::string> read_passwd(const char* path, control::SourceStamp& seen,
+                                control::WallClock clock) {
+  Result<std::string> text = control::read_regular_file(path, kMaxPasswd, seen, clock);
   for (int i = 1; i < kTries && !text.ok() && text.error().errnum == EAGAIN; ++i) {
-    text = read_regular_file(path, kMaxPasswd, seen, clock);
+    text = control::read_regular_file(path, kMaxPasswd, seen, clock);
   }
   return text;
 }
 
-Finding index_passwd(const Request& request, const char* path, WallClock clock) {
+Finding index_passwd(const Request& request, const char* path, control::WallClock clock) {
   Finding result(Outcome::unchanged);
-  result.response.stamp = take_stamp(path);
-  if (still_holds(request.have, result.response.stamp)) return result;
+  result.response.stamp = control::take_stamp(path);
+  if (control::still_holds(request.have, result.response.stamp)) return result;
 
-  SourceStamp seen;
+  control::SourceStamp seen;
   QV_TRY(const std::string text, read_passwd(path, seen, clock));
   if (seen.unfinished && seen.settled == 0) {
     // It may be half written.  The index that the front has serves until it is whole.

@@ -40,15 +40,15 @@ void encode_passwd(const PasswdEntry& entry, std::string& value);
 
 // The text of the file at `path`, read again at once if it changes while it is read.  Errors: those
 // of read_regular_file().
-[[nodiscard]] Result<std::string> read_passwd(const char* path, SourceStamp& seen,
-                                              WallClock clock = wall_clock_ns);
+[[nodiscard]] Result<std::string> read_passwd(const char* path, control::SourceStamp& seen,
+                                              control::WallClock clock = control::wall_clock_ns);
 
 // Every user of the file at `path`.  found: the file of the finding is a cdb of them by login name,
 // the first entry of a name first.  unchanged: request.have still holds, or the file is not
 // believed yet (control/reloaded.h).  Fault: it cannot be read, is missing, or is too large
 // (config), or is being written (retry).
 [[nodiscard]] Finding index_passwd(const Request& request, const char* path,
-                                   WallClock clock = wall_clock_ns);
+                                   control::WallClock clock = control::wall_clock_ns);
 
 // getpwnam_r(3).  Fault: NSS fails.
 [[nodiscard]] Finding find_passwd_user(const Request& request);

@@ -23,7 +23,7 @@ bool accepts(std::string_view asked, const process::Message& answer) {
   Request request;
   memcpy(&request, asked.data(), sizeof request);
   if (request.op != Op::home_table) return response.key == 0;
-  std::array<std::string_view, kMaxTableKeys> keys;
+  std::array<std::string_view, maps::kMaxTableKeys> keys;
   return response.key <= split_keys(request, keys) && !has_file &&
          response.outcome != Outcome::unchanged;
 }
@@ -49,7 +49,8 @@ Result<Reply> reply_from(Op asked, const Response& response, Fd file) {
   reply.stamp = response.stamp;
   reply.size = response.size;
   if (response.key > 0) {
-    reply.table = {Answer::found, static_cast<std::uint8_t>(response.key - 1), response.mailbox};
+    reply.table = {maps::Answer::found, static_cast<std::uint8_t>(response.key - 1),
+                   response.mailbox};
   }
   reply.uid = response.uid;
   reply.gid = response.gid;
@@ -60,7 +61,8 @@ Result<Reply> reply_from(Op asked, const Response& response, Fd file) {
 
 }  // namespace
 
-Pool::Pool(Loop& loop, process::Spawner spawner, process::PoolSettings settings, Observer observer)
+Pool::Pool(event::Loop& loop, process::Spawner spawner, process::PoolSettings settings,
+           Observer observer)
     : process::Pool(loop, std::move(spawner), with_check(std::move(settings)),
                     std::move(observer)) {}
 

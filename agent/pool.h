@@ -28,10 +28,10 @@ struct Reply {
   // be entered but not listed (no permission, or too many names): ask home_file for each name.
   // home_file: the contents, where wanted.  A sealed memory file, which cannot change.
   Fd file;
-  FileStamp stamp;         // of the password file, of the home directory, of the file
+  control::FileStamp stamp;  // of the password file, of the home directory, of the file
   std::uint64_t size = 0;  // home_file: bytes of the file, `file` holds at most kMaxContents of it
   // home_table, found: which of the keys, if any, is in the table.
-  TableFinding table;
+  maps::TableFinding table;
   uid_t uid = 0;  // passwd_user, found; home_index, found: who owns the directory
   gid_t gid = 0;
   std::string user;
@@ -43,7 +43,8 @@ class Pool : public process::Pool {
   using Callback = std::function<void(Result<Reply>)>;
 
   // As process::Pool; sets `settings.accepts`.
-  Pool(Loop& loop, process::Spawner spawner, process::PoolSettings settings, Observer observer);
+  Pool(event::Loop& loop, process::Spawner spawner, process::PoolSettings settings,
+       Observer observer);
 
   // Calls back once, from the loop: a Reply; the agent's own fault and errno; or the errors of
   // process::Pool.

@@ -44,17 +44,17 @@ bool is_one_of(Enum value, Enum first, Enum last) {
 }
 
 // A table of users is below the home; one of aliases may be any file that the owner may read.
-bool is_table_name(TableKind kind, std::string_view name) {
-  return kind == TableKind::aliases ? is_plain_name(name) : is_name_below_home(name);
+bool is_table_name(maps::TableKind kind, std::string_view name) {
+  return kind == maps::TableKind::aliases ? is_plain_name(name) : is_name_below_home(name);
 }
 
 // One key or more, each with a NUL behind it.
 bool are_keys(std::string_view keys) {
   if (keys.empty() || keys.back() != '\0') return false;
-  return std::count(keys.begin(), keys.end(), '\0') <= static_cast<int>(kMaxTableKeys);
+  return std::count(keys.begin(), keys.end(), '\0') <= static_cast<int>(maps::kMaxTableKeys);
 }
 
-bool is_whole(const FileStamp& stamp) { return stamp.settled <= 1; }
+bool is_whole(const control::FileStamp& stamp) { return stamp.settled <= 1; }
 
 // Copies `s`; false where it and its NUL do not fit.  The rest of `out` is zero already.
 template <std::size_t size>
@@ -80,7 +80,7 @@ bool has_subject(const Request& r) {
          is_account_name(r.account_view());
 }
 
-bool asks_no_table(const Request& r) { return r.keys_length == 0 && r.table == TableKind{}; }
+bool asks_no_table(const Request& r) { return r.keys_length == 0 && r.table == maps::TableKind{}; }
 
 bool fields_fit_op(const Request& r) {
   switch (r.op) {
@@ -96,7 +96,7 @@ bool fields_fit_op(const Request& r) {
              (r.want_contents == 0 || may_be_read(r.name_view())) && asks_no_table(r);
     case Op::home_table:
       return has_subject(r) && r.want_contents == 0 &&
-             is_one_of(r.table, TableKind::aliases, TableKind::vmailmgr) &&
+             is_one_of(r.table, maps::TableKind::aliases, maps::TableKind::vmailmgr) &&
              is_table_name(r.table, r.name_view()) && are_keys(r.keys_view());
   }
   return false;  // a byte that is no Op
@@ -138,7 +138,7 @@ bool put_key(std::string_view key, Request& request) {
 
 }  // namespace
 
-Request passwd_index_request(const FileStamp& have) {
+Request passwd_index_request(const control::FileStamp& have) {
   Request request;
   request.op = Op::passwd_index;
   request.have = have;
@@ -157,7 +157,7 @@ Result<Request> passwd_user_request(std::string_view name) {
   return checked(request);
 }
 
-Result<Request> home_index_request(const HomeOwner& owner, const FileStamp& have) {
+Result<Request> home_index_request(const HomeOwner& owner, const control::FileStamp& have) {
   Request request;
   request.have = have;
   return about_home(request, Op::home_index, owner, {});
@@ -170,7 +170,7 @@ Result<Request> home_file_request(const HomeOwner& owner, std::string_view name,
   return about_home(request, Op::home_file, owner, name);
 }
 
-Result<Request> home_table_request(const HomeOwner& owner, const TableQuestion& question) {
+Result<Request> home_table_request(const HomeOwner& owner, const maps::TableQuestion& question) {
   Request request;
   request.table = question.kind;
   for (const std::string_view key : question.keys) {
@@ -179,7 +179,8 @@ Result<Request> home_table_request(const HomeOwner& owner, const TableQuestion& 
   return about_home(request, Op::home_table, owner, question.name);
 }
 
-std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys) {
+std::size_t split_keys(const Request& request,
+                       std::array<std::string_view, maps::kMaxTableKeys>& keys) {
   std::string_view rest = request.keys_view();
   std::size_t count = 0;
   while (!rest.empty() && count < keys.size()) keys[count++] = take_until(rest, '\0');
@@ -198,9 +199,9 @@ Result<Response> validate_response(std::string_view message) {
   if (message.size() != sizeof(Response)) return nonsense;
   Response response;
   memcpy(&response, message.data(), sizeof response);
-  if (response.key > kMaxTableKeys ||
-      !is_one_of(response.mailbox, Mailbox::takes_mail, Mailbox::disabled) ||
-      (response.key == 0 && response.mailbox != Mailbox{}) || response.unused != 0 ||
+  if (response.key > maps::kMaxTableKeys ||
+      !is_one_of(response.mailbox, maps::Mailbox::takes_mail, maps::Mailbox::disabled) ||
+      (response.key == 0 && response.mailbox != maps::Mailbox{}) || response.unused != 0 ||
       response.failed > 1 || response.has_file > 1 || !is_whole(response.stamp) ||
       !is_one_of(response.fault, Fault::retry, Fault::protocol) ||
       !is_one_of(response.outcome, Outcome::found, Outcome::unchanged) ||

@@ -52,15 +52,15 @@ enum class Op : std::uint8_t { passwd_index = 1, passwd_user, home_index, home_f
 inline constexpr std::size_t kMaxAccount = 2112;
 
 struct Request {
-  FileStamp have;         // of what the front holds already; none: all zero
-  std::uint32_t uid = 0;  // the mailbox owner, for requests about a home; never 0 there
+  control::FileStamp have;  // of what the front holds already; none: all zero
+  std::uint32_t uid = 0;    // the mailbox owner, for requests about a home; never 0 there
   std::uint32_t gid = 0;
   std::uint16_t home_length = 0;  // without the NUL
   std::uint16_t name_length = 0;
   std::uint16_t keys_length = 0;  // home_table only: with the NUL behind each key
   Op op = Op::passwd_index;
-  std::uint8_t want_contents = 0;        // home_file only: 1 to get the contents
-  TableKind table = TableKind::aliases;  // home_table only
+  std::uint8_t want_contents = 0;                    // home_file only: 1 to get the contents
+  maps::TableKind table = maps::TableKind::aliases;  // home_table only
   std::uint8_t unused[5] = {};
   std::uint16_t account_length = 0;  // requests about a home only
   char account[kMaxAccount] = {};
@@ -77,9 +77,9 @@ struct Request {
 enum class Outcome : std::uint8_t { found = 1, absent, unchanged };
 
 struct Response {
-  FileStamp stamp;         // of the password file, of the home directory, of the file
-  std::uint64_t size = 0;  // home_file: of the whole file
-  std::uint32_t uid = 0;   // passwd_user: the user's; home_index, found: who owns the directory
+  control::FileStamp stamp;  // of the password file, of the home directory, of the file
+  std::uint64_t size = 0;    // home_file: of the whole file
+  std::uint32_t uid = 0;     // passwd_user: the user's; home_index, found: who owns the directory
   std::uint32_t gid = 0;
   std::int32_t errnum = 0;  // of a fault; 0 where there was none
   std::uint16_t home_length = 0;
@@ -87,9 +87,9 @@ struct Response {
   std::uint8_t failed = 0;  // 1: `fault` holds, `outcome` does not
   Fault fault = Fault::retry;
   Outcome outcome = Outcome::absent;
-  std::uint8_t has_file = 0;              // 1: a memory file comes with it, sealed
-  std::uint8_t key = 0;                   // home_table, found: which, from 1; 0: none is there
-  Mailbox mailbox = Mailbox::takes_mail;  // of that key
+  std::uint8_t has_file = 0;  // 1: a memory file comes with it, sealed
+  std::uint8_t key = 0;       // home_table, found: which, from 1; 0: none is there
+  maps::Mailbox mailbox = maps::Mailbox::takes_mail;  // of that key
   std::uint16_t unused = 0;
   char home[kMaxPath] = {};
   char user[kMaxPath] = {};
@@ -105,7 +105,7 @@ static_assert(std::has_unique_object_representations_v<Response>);
 // ---- making requests (the front) ----------------------------------------------------------------
 
 // The whole password file; `unchanged` where `have` still holds.
-[[nodiscard]] Request passwd_index_request(const FileStamp& have);
+[[nodiscard]] Request passwd_index_request(const control::FileStamp& have);
 
 // False for what no user can be called: empty, kMaxPath bytes or more, or with a NUL, ':', '/' or
 // newline in it.  Such a user is absent without a request.
@@ -124,7 +124,8 @@ struct HomeOwner {
 
 // The home directory.  Fault::denied for uid 0 or gid 0, for a home that is not absolute, too long
 // or has a NUL in it, and for an account that is none.
-[[nodiscard]] Result<Request> home_index_request(const HomeOwner& owner, const FileStamp& have);
+[[nodiscard]] Result<Request> home_index_request(const HomeOwner& owner,
+                                                 const control::FileStamp& have);
 
 enum class Contents : std::uint8_t { not_wanted, wanted };
 
@@ -138,10 +139,11 @@ enum class Contents : std::uint8_t { not_wanted, wanted };
 // table of aliases; and for no key, more than kMaxTableKeys, more than kMaxKeys bytes of them, or a
 // NUL in one.
 [[nodiscard]] Result<Request> home_table_request(const HomeOwner& owner,
-                                                 const TableQuestion& question);
+                                                 const maps::TableQuestion& question);
 
 // The keys of a request that passed validate(), and their number.  They point into `request`.
-std::size_t split_keys(const Request& request, std::array<std::string_view, kMaxTableKeys>& keys);
+std::size_t split_keys(const Request& request,
+                       std::array<std::string_view, maps::kMaxTableKeys>& keys);
 
 // ---- reading requests (the agent) and responses (the front) -------------------------------------
 

@@ -14,8 +14,8 @@
 
 namespace {
 
-using qv::CdbWriter;
 using qv::Fd;
+using qv::maps::CdbWriter;
 
 int fail(const qv::Error& error) {
   fprintf(stderr, "make_users: %s: errno %d\n", error.what, error.errnum);

@@ -36,13 +36,13 @@ class Load {
   Load(std::string path, std::string table, std::size_t keys, bool echo)
       : path_(std::move(path)), echo_(echo), epoll_(epoll_create1(0)) {
     for (std::size_t i = 0; i < keys; ++i) {
-      qv::proxymap::Request request;
+      qv::wire::proxymap::Request request;
       const std::string key = "user" + std::to_string(i) + "@bench.example";
-      request.operation = qv::proxymap::Operation::lookup;
+      request.operation = qv::wire::proxymap::Operation::lookup;
       request.table = table;
       request.key = key;
       requests_.emplace_back();
-      qv::proxymap::append_request(requests_.back(), request);
+      qv::wire::proxymap::append_request(requests_.back(), request);
     }
   }
 

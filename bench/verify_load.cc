@@ -27,8 +27,8 @@
 
 namespace {
 
-using qv::append_attribute;
-using qv::end_attributes;
+using qv::wire::append_attribute;
+using qv::wire::end_attributes;
 
 sockaddr_un address_of(const char* path) {
   sockaddr_un address{};
@@ -44,8 +44,8 @@ int fail(const char* what) {
 
 std::string greeting() {
   std::string out;
-  append_attribute(out, "protocol", "address_verification_prrotocol");
-  end_attributes(out);
+  qv::wire::append_attribute(out, "protocol", "address_verification_prrotocol");
+  qv::wire::end_attributes(out);
   return out;
 }
 
@@ -58,10 +58,10 @@ int echo(const char* path) {
     return fail("listen");
   }
   std::string reply;
-  append_attribute(reply, "status", "0");
-  append_attribute(reply, "recipient_status", "0");
-  append_attribute(reply, "reason", "host 127.0.0.1 said: 250 2.1.5 Ok");
-  end_attributes(reply);
+  qv::wire::append_attribute(reply, "status", "0");
+  qv::wire::append_attribute(reply, "recipient_status", "0");
+  qv::wire::append_attribute(reply, "reason", "host 127.0.0.1 said: 250 2.1.5 Ok");
+  qv::wire::end_attributes(reply);
   const std::string first = greeting();
   const int epoll = epoll_create1(0);
   epoll_event event{.events = EPOLLIN, .data = {.fd = listener}};
@@ -92,8 +92,8 @@ struct Client {
 
 // True once a whole message is in; it is dropped.
 bool take_message(std::string& in) {
-  qv::AttributeDecoder decoder;
-  if (decoder.scan(in) != qv::Frame::whole) return false;
+  qv::wire::AttributeDecoder decoder;
+  if (decoder.scan(in) != qv::wire::Frame::whole) return false;
   in.erase(0, decoder.size());
   return true;
 }
@@ -107,9 +107,10 @@ class Requests {
     state_ ^= state_ >> 7;
     state_ ^= state_ << 17;
     request_.clear();
-    append_attribute(request_, "request", "query");
-    append_attribute(request_, "address", "user" + std::to_string(state_ % count_) + "@x.example");
-    end_attributes(request_);
+    qv::wire::append_attribute(request_, "request", "query");
+    qv::wire::append_attribute(request_, "address",
+                               "user" + std::to_string(state_ % count_) + "@x.example");
+    qv::wire::end_attributes(request_);
     return request_;
   }
 

@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::cache {
 
 namespace {
 
@@ -175,4 +175,4 @@ EntryState state_of(std::string_view key, const CacheRecord& record, std::int64_
   return unknown ? EntryState::lost : EntryState::fresh;
 }
 
-}  // namespace qv
+}  // namespace qv::cache

@@ -25,7 +25,7 @@
 #include <string>
 #include <string_view>
 
-namespace qv {
+namespace qv::cache {
 
 // The numbers of the verify protocol and of records.
 enum class RecipientStatus : std::uint8_t {
@@ -147,6 +147,6 @@ enum class AcceptAll : std::uint8_t { unknown, no, yes };
 [[nodiscard]] EntryState state_of(std::string_view key, const CacheRecord& record, std::int64_t now,
                                   const CacheTimes& times);
 
-}  // namespace qv
+}  // namespace qv::cache
 
 #endif  // QV_CACHE_RECORD_H_

@@ -11,7 +11,7 @@
 #include "core/fault.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::cache {
 
 namespace {
 
@@ -23,24 +23,25 @@ std::string_view without_nul(std::string_view s) {
 }
 
 // Visits the entries after `after`, a thousand at a time, so that a slow visitor locks nobody out.
-Result<void> walk_env(LmdbEnv& env, std::string_view after, const CacheStore::Visitor& visitor) {
+Result<void> walk_env(maps::LmdbEnv& env, std::string_view after,
+                      const CacheStore::Visitor& visitor) {
   constexpr std::size_t kAtATime = 1000;
   std::vector<std::pair<std::string, std::string>> some;
   std::string last(after);
   do {
     some.clear();
     QV_TRY(const int code, env.read([&](MDB_txn* txn, MDB_dbi dbi) {
-      LmdbCursor cursor(txn, dbi);
+      maps::LmdbCursor cursor(txn, dbi);
       MDB_val key{};
       MDB_val value{};
       int found = cursor.get_after(last, key, value);
       for (; found == 0; found = cursor.get(key, value, MDB_NEXT)) {
-        some.emplace_back(from_lmdb(key), from_lmdb(value));
+        some.emplace_back(maps::from_lmdb(key), maps::from_lmdb(value));
         if (some.size() == kAtATime) break;
       }
       return found;
     }));
-    if (code != 0 && code != MDB_NOTFOUND) return lmdb_error(code, "read the cache");
+    if (code != 0 && code != MDB_NOTFOUND) return maps::lmdb_error(code, "read the cache");
     for (const auto& [key, value] : some) {
       if (visitor(key, value) == CacheStore::Walk::stop) return {};
     }
@@ -57,14 +58,14 @@ Result<std::unique_ptr<CacheStore>> CacheStore::open(const std::string& path,
   std::unique_ptr<CacheStore> store(new CacheStore(path, max_entries));
   const Result<void> opened = path.empty() ? Result<void>() : store->open_env();
   if (opened.ok()) return store;
-  if (!means_damage(opened.error())) return opened.error();
+  if (!maps::means_damage(opened.error())) return opened.error();
   QV_TRY_VOID(store->replace_file(opened.error()));
   return store;
 }
 
 Result<void> CacheStore::open_env() {
   std::string detail;
-  QV_TRY(LmdbEnv env, LmdbEnv::open(path_, LmdbMode::make, detail));
+  QV_TRY(maps::LmdbEnv env, maps::LmdbEnv::open(path_, maps::LmdbMode::make, detail));
   env_.emplace(std::move(env));
   return count_entries();
 }
@@ -73,7 +74,7 @@ Result<void> CacheStore::count_entries() {
   MDB_stat stat{};
   QV_TRY(const int code,
          env_->read([&](MDB_txn* txn, MDB_dbi dbi) { return mdb_stat(txn, dbi, &stat); }));
-  if (code != 0) return lmdb_error(code, "read the cache");
+  if (code != 0) return maps::lmdb_error(code, "read the cache");
   size_ = stat.ms_entries;
   return {};
 }
@@ -90,7 +91,7 @@ Result<void> CacheStore::replace_file(const Error& why) {
 }
 
 Result<void> CacheStore::checked(Result<void> done) {
-  if (done.ok() || !means_damage(done.error())) return done;
+  if (done.ok() || !maps::means_damage(done.error())) return done;
   QV_TRY_VOID(replace_file(done.error()));
   return Error{Fault::retry, 0, done.error().what};
 }
@@ -98,41 +99,42 @@ Result<void> CacheStore::checked(Result<void> done) {
 Result<void> CacheStore::checked(const Result<int>& code, const char* what) {
   if (!code.ok()) return checked(code.error());
   const bool done = code.value() == 0 || code.value() == MDB_NOTFOUND;
-  return done ? Result<void>() : checked(lmdb_error(code.value(), what));
+  return done ? Result<void>() : checked(maps::lmdb_error(code.value(), what));
 }
 
-Result<Answer> CacheStore::lookup(std::string_view key, std::string& value) {
+Result<maps::Answer> CacheStore::lookup(std::string_view key, std::string& value) {
   if (const auto change = changes_.find(key); change != changes_.end()) {
-    if (!change->second) return Answer::absent;
+    if (!change->second) return maps::Answer::absent;
     value = *change->second;
-    return Answer::found;
+    return maps::Answer::found;
   }
-  if (!has_file() || key.empty() || key.size() > LmdbEnv::kMaxKey) return Answer::absent;
+  if (!has_file() || key.empty() || key.size() > maps::LmdbEnv::kMaxKey)
+    return maps::Answer::absent;
   if (!env_) QV_TRY_VOID(open_env());
-  Answer answer = Answer::absent;
+  maps::Answer answer = maps::Answer::absent;
   const Result<int> code = env_->read([&](MDB_txn* txn, MDB_dbi dbi) {
-    MDB_val wanted = to_lmdb(key);
+    MDB_val wanted = maps::to_lmdb(key);
     MDB_val found{};
     const int got = mdb_get(txn, dbi, &wanted, &found);
     if (got != 0) return got;
-    value = from_lmdb(found);
-    answer = Answer::found;
+    value = maps::from_lmdb(found);
+    answer = maps::Answer::found;
     return 0;
   });
   QV_TRY_VOID(checked(code, "read the cache"));
   return answer;
 }
 
-Result<Answer> CacheStore::change(std::string_view key, std::optional<std::string> value) {
+Result<maps::Answer> CacheStore::change(std::string_view key, std::optional<std::string> value) {
   std::string old;
-  QV_TRY(const Answer was, lookup(key, old));
-  if (was == Answer::absent && !value) return was;
+  QV_TRY(const maps::Answer was, lookup(key, old));
+  if (was == maps::Answer::absent && !value) return was;
   auto change = changes_.find(key);
   if (change == changes_.end()) {
     if (has_file() && changes_.size() >= kMaxUnwritten) return Error{Fault::retry, ENOSPC, "cache"};
     change = changes_.emplace(key, std::nullopt).first;
   }
-  if (was == Answer::absent) ++size_;
+  if (was == maps::Answer::absent) ++size_;
   if (!value) --size_;
   const bool forgets = !has_file() && !value;
   change->second = std::move(value);
@@ -146,7 +148,7 @@ Result<void> CacheStore::put(std::string_view key, std::string_view value) {
   return has_file() ? Result<void>() : drop_surplus();
 }
 
-Result<Answer> CacheStore::erase(std::string_view key) { return change(key, std::nullopt); }
+Result<maps::Answer> CacheStore::erase(std::string_view key) { return change(key, std::nullopt); }
 
 Result<void> CacheStore::flush() {
   if (!has_file()) return {};
@@ -185,8 +187,8 @@ Result<void> CacheStore::write(const Changes& changes) {
   if (changes.empty()) return {};
   const Result<int> code = env_->change([&](MDB_txn* txn, MDB_dbi dbi) {
     for (const auto& [key, value] : changes) {
-      MDB_val k = to_lmdb(key);
-      MDB_val v = to_lmdb(value ? std::string_view(*value) : std::string_view());
+      MDB_val k = maps::to_lmdb(key);
+      MDB_val v = maps::to_lmdb(value ? std::string_view(*value) : std::string_view());
       const int done = value ? mdb_put(txn, dbi, &k, &v, 0) : mdb_del(txn, dbi, &k, nullptr);
       if (done != 0 && done != MDB_NOTFOUND) return done;
     }
@@ -210,7 +212,7 @@ Result<void> CacheStore::walk_flushed(std::string_view after, const Visitor& vis
 
 Result<void> walk_lmdb_file(const std::string& path, const CacheStore::Visitor& visitor) {
   std::string detail;
-  QV_TRY(LmdbEnv env, LmdbEnv::open(path, LmdbMode::read, detail));
+  QV_TRY(maps::LmdbEnv env, maps::LmdbEnv::open(path, maps::LmdbMode::read, detail));
   return walk_env(env, {}, [&](std::string_view key, std::string_view value) {
     return visitor(without_nul(key), without_nul(value));
   });
@@ -223,4 +225,4 @@ Worth worth_of(std::string_view bytes) {
   return {kWorth[static_cast<std::size_t>(record.status)], std::max(record.probed, record.updated)};
 }
 
-}  // namespace qv
+}  // namespace qv::cache

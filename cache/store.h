@@ -30,7 +30,7 @@
 #include "maps/lmdb_env.h"
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::cache {
 
 class CacheStore {
  public:
@@ -50,11 +50,11 @@ class CacheStore {
   // Virtual, so that a test can have a store that fails.
 
   // found: `value` is the record's bytes.  absent: `value` is untouched.  Error: undecided.
-  [[nodiscard]] virtual Result<Answer> lookup(std::string_view key, std::string& value);
+  [[nodiscard]] virtual Result<maps::Answer> lookup(std::string_view key, std::string& value);
   // Stores or replaces an entry.  REQUIRES: 1 <= key.size() <= kMaxCacheKey.
   [[nodiscard]] virtual Result<void> put(std::string_view key, std::string_view value);
   // found: it is gone.  absent: there was none.
-  [[nodiscard]] virtual Result<Answer> erase(std::string_view key);
+  [[nodiscard]] virtual Result<maps::Answer> erase(std::string_view key);
   // Visits the entries after `after` in the order of their keys, until the visitor says stop.
   // REQUIRES: the visitor does not change the store.
   [[nodiscard]] virtual Result<void> walk(std::string_view after, const Visitor& visitor);
@@ -82,7 +82,7 @@ class CacheStore {
   [[nodiscard]] Result<void> checked(Result<void> done);
   [[nodiscard]] Result<void> checked(const Result<int>& code, const char* what);
   // found: there was an entry.
-  [[nodiscard]] Result<Answer> change(std::string_view key, std::optional<std::string> value);
+  [[nodiscard]] Result<maps::Answer> change(std::string_view key, std::optional<std::string> value);
   [[nodiscard]] Result<void> drop_surplus();
   [[nodiscard]] Result<void> count_entries();
   [[nodiscard]] Result<void> write(const Changes& changes);
@@ -90,7 +90,7 @@ class CacheStore {
 
   std::string path_;
   std::size_t max_entries_;
-  std::optional<LmdbEnv> env_;
+  std::optional<maps::LmdbEnv> env_;
   // Invariant: the entries are those of env_ with these changes; without a file, these, and none of
   // them is to be erased.
   Changes changes_;
@@ -114,6 +114,6 @@ using Worth = std::pair<std::uint8_t, std::int64_t>;
   return entries <= max_entries ? 0 : entries - max_entries + max_entries / 20;
 }
 
-}  // namespace qv
+}  // namespace qv::cache
 
 #endif  // QV_CACHE_STORE_H_

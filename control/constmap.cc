@@ -4,7 +4,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::control {
 
 namespace {
 
@@ -95,4 +95,4 @@ std::optional<Constmap::Entry> Constmap::find_domain(std::string_view domain) co
   return entry;
 }
 
-}  // namespace qv
+}  // namespace qv::control

@@ -19,7 +19,7 @@
 
 #include "control/lines.h"
 
-namespace qv {
+namespace qv::control {
 
 class Constmap {
  public:
@@ -71,6 +71,6 @@ class Constmap {
   std::size_t longest_key_ = 0;
 };
 
-}  // namespace qv
+}  // namespace qv::control
 
 #endif  // QV_CONTROL_CONSTMAP_H_

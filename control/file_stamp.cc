@@ -10,7 +10,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 
-namespace qv {
+namespace qv::control {
 
 namespace {
 
@@ -107,4 +107,4 @@ Result<std::string> read_regular_file(const std::string& path, std::size_t limit
   return text;
 }
 
-}  // namespace qv
+}  // namespace qv::control

@@ -18,7 +18,7 @@
 
 #include "core/result.h"
 
-namespace qv {
+namespace qv::control {
 
 // Minimum age of the last change of a settled file: file systems with a two-second clock exist.
 inline constexpr std::int64_t kSettleNs = 2'000'000'000;
@@ -82,6 +82,6 @@ enum class SourceState : std::uint8_t { same, changed, unreadable };
                                                     SourceStamp& seen,
                                                     WallClock clock = wall_clock_ns);
 
-}  // namespace qv
+}  // namespace qv::control
 
 #endif  // QV_CONTROL_FILE_STAMP_H_

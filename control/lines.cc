@@ -6,7 +6,7 @@
 #include "core/fault.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::control {
 
 std::string to_string(const Problem& problem) {
   const std::string line = problem.line > 0 ? ":" + std::to_string(problem.line) : "";
@@ -42,4 +42,4 @@ Result<ControlLines> read_control_file(const std::string& path) {
   return read_control_file(path, seen);
 }
 
-}  // namespace qv
+}  // namespace qv::control

@@ -15,7 +15,7 @@
 #include "control/file_stamp.h"
 #include "core/result.h"
 
-namespace qv {
+namespace qv::control {
 
 struct ControlLine {
   std::string text;  // never empty, no NUL
@@ -46,6 +46,6 @@ using ControlLines = std::optional<std::vector<ControlLine>>;
 // The same of text in memory; false if it contains a NUL.
 [[nodiscard]] bool parse_control_text(std::string_view text, std::vector<ControlLine>& lines);
 
-}  // namespace qv
+}  // namespace qv::control
 
 #endif  // QV_CONTROL_LINES_H_

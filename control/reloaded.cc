@@ -5,7 +5,7 @@
 
 #include <algorithm>
 
-namespace qv {
+namespace qv::control {
 
 namespace {
 
@@ -63,4 +63,4 @@ bool FileWatch::accepts(std::vector<SourceStamp> files) {
   return accepted;
 }
 
-}  // namespace qv
+}  // namespace qv::control

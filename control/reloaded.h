@@ -29,7 +29,7 @@
 #include "control/file_stamp.h"
 #include "core/result.h"
 
-namespace qv {
+namespace qv::control {
 
 // none: nothing was read, or it is not accepted yet.  taken: there is a new value.  failed: there
 // is an error, and the old value if there was one.
@@ -127,6 +127,6 @@ class Reloaded {
   std::optional<Error> error_ = Error{Fault::retry, 0, "not read yet"};
 };
 
-}  // namespace qv
+}  // namespace qv::control
 
 #endif  // QV_CONTROL_RELOADED_H_

@@ -10,7 +10,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::control {
 
 namespace {
 
@@ -163,7 +163,7 @@ std::optional<std::int64_t> parse_duration(std::string_view text, char unit) {
 
 namespace setting {
 
-SettingValue text(std::string& member, Check check) {
+SettingValue text(std::string& member, setting::Check check) {
   return {[&member, check](std::string_view value) {
     std::string wrong = check == nullptr ? std::string() : check(value);
     if (wrong.empty()) member = value;
@@ -181,7 +181,7 @@ SettingValue path(std::string& member, bool or_none) {
   }};
 }
 
-SettingValue words(std::vector<std::string>& member, Check check, bool or_none) {
+SettingValue words(std::vector<std::string>& member, setting::Check check, bool or_none) {
   return {[&member, check, or_none](std::string_view value) -> std::string {
     std::vector<std::string> found;
     std::string wrong;
@@ -214,7 +214,7 @@ SettingValue mode(mode_t& member) {
 }
 
 SettingValue yes_no(bool& member) {
-  return choice("no yes", [&member](std::size_t index) { member = index == 1; });
+  return setting::choice("no yes", [&member](std::size_t index) { member = index == 1; });
 }
 
 SettingValue number(std::uint64_t min, std::uint64_t max,
@@ -258,4 +258,4 @@ SettingValue choice(std::string_view words, std::function<void(std::size_t)> sto
 
 }  // namespace setting
 
-}  // namespace qv
+}  // namespace qv::control

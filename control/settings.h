@@ -26,7 +26,7 @@
 
 #include "control/lines.h"
 
-namespace qv {
+namespace qv::control {
 
 // A type, bound to a member.
 struct SettingValue {
@@ -102,11 +102,11 @@ namespace setting {
 // The error in a word, or "".
 using Check = std::string (*)(std::string_view word);
 
-[[nodiscard]] SettingValue text(std::string& member, Check check = nullptr);
+[[nodiscard]] SettingValue text(std::string& member, setting::Check check = nullptr);
 // A text that begins with a slash; `or_none`: or an empty one.
 [[nodiscard]] SettingValue path(std::string& member, bool or_none = false);
 // Words separated by blanks, each checked; at least one, unless `or_none`.
-[[nodiscard]] SettingValue words(std::vector<std::string>& member, Check check,
+[[nodiscard]] SettingValue words(std::vector<std::string>& member, setting::Check check,
                                  bool or_none = false);
 // Up to four octal digits, at most 0777.
 [[nodiscard]] SettingValue mode(mode_t& member);
@@ -124,23 +124,24 @@ using Check = std::string (*)(std::string_view word);
 // The same, into members.  `scale`: the member's units per unit of the setting.
 template <class T>
 [[nodiscard]] SettingValue number(T& member, std::uint64_t min, std::uint64_t max, T scale = 1) {
-  return number(min, max,
-                [&member, scale](std::uint64_t n) { member = static_cast<T>(n) * scale; });
+  return setting::number(min, max,
+                         [&member, scale](std::uint64_t n) { member = static_cast<T>(n) * scale; });
 }
 template <class T>
 [[nodiscard]] SettingValue duration(T& member, char unit, std::int64_t min, std::int64_t max,
                                     T scale = 1) {
-  return duration(unit, min, max,
-                  [&member, scale](std::int64_t n) { member = static_cast<T>(n) * scale; });
+  return setting::duration(
+      unit, min, max, [&member, scale](std::int64_t n) { member = static_cast<T>(n) * scale; });
 }
 // The words are the values of `Enum` in their order.
 template <class Enum>
 [[nodiscard]] SettingValue choice(Enum& member, std::string_view words) {
-  return choice(words, [&member](std::size_t index) { member = static_cast<Enum>(index); });
+  return setting::choice(words,
+                         [&member](std::size_t index) { member = static_cast<Enum>(index); });
 }
 
 }  // namespace setting
 
-}  // namespace qv
+}  // namespace qv::control
 
 #endif  // QV_CONTROL_SETTINGS_H_

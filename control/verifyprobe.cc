@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::control {
 
 bool is_host_name(std::string_view s) {
   if (s.empty() || s.front() == '-' || s.front() == '.' || s.size() > 255) return false;
@@ -30,4 +30,4 @@ bool read_probed_domain(const ControlLine& line, std::string& domain, std::strin
   return false;
 }
 
-}  // namespace qv
+}  // namespace qv::control

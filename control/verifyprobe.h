@@ -13,7 +13,7 @@
 
 #include "control/lines.h"
 
-namespace qv {
+namespace qv::control {
 
 // Letters, digits, '-', '_' and '.', neither '-' nor '.' first, at most 255 bytes.
 [[nodiscard]] bool is_host_name(std::string_view s);
@@ -23,6 +23,6 @@ namespace qv {
 [[nodiscard]] bool read_probed_domain(const ControlLine& line, std::string& domain,
                                       std::string_view& rest, std::string& why);
 
-}  // namespace qv
+}  // namespace qv::control
 
 #endif  // QV_CONTROL_VERIFYPROBE_H_

@@ -15,7 +15,7 @@
 #include "process/child.h"
 #include "process/log.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -24,7 +24,7 @@ std::string held_lines;
 
 }  // namespace
 
-void log_line(LogLine line) {
+void log_line(process::LogLine line) {
   if (is_held) {
     held_lines += line.text();
   } else {
@@ -41,14 +41,14 @@ void release_log() {
 }
 
 void log_notice(std::string_view key, std::string_view value) {
-  LogLine line("virtual");
+  process::LogLine line("virtual");
   line.add(key, value);
   log_line(line);
 }
 
-LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox, const Outcome& outcome,
-                      std::int64_t microseconds) {
-  LogLine line("deliver");
+process::LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
+                               const Outcome& outcome, std::int64_t microseconds) {
+  process::LogLine line("deliver");
   line.add("status", delivery_name(outcome.delivery)).add("code", outcome.code);
   line.add("rcpt", envelope.recipient).add("sender", envelope.sender);
   // Held lines end up in a bounce; its reader need not know our paths.
@@ -76,10 +76,10 @@ Agent::Agent(const DeliverSettings& settings, std::string host)
 FoundMailbox Agent::find(std::string_view recipient) {
   std::string detail;
   Mailbox mailbox;
-  const Result<Answer> answer = find_mailbox(settings_, tables_, recipient, mailbox, detail);
-  if (answer.ok() && answer.value() == Answer::found) return {done(0), std::move(mailbox)};
+  const Result<maps::Answer> answer = find_mailbox(settings_, tables_, recipient, mailbox, detail);
+  if (answer.ok() && answer.value() == maps::Answer::found) return {done(0), std::move(mailbox)};
   if (answer.ok()) return {refuse("5.1.1", "no such mailbox"), {}};
-  LogLine line("virtual");
+  process::LogLine line("virtual");
   line.add("rcpt", recipient).add("fault", answer.error().what).add("table", detail);
   log_line(line);
   const bool is_config = answer.error().fault == Fault::config;
@@ -134,4 +134,4 @@ Outcome Agent::deliver(const Envelope& envelope, const MessageSource& message) {
   return found.outcome;
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

@@ -21,7 +21,7 @@
 #include "deliver/settings.h"
 #include "process/log.h"
 
-namespace qv {
+namespace qv::deliver {
 
 class Agent {
  public:
@@ -56,10 +56,10 @@ class Agent {
 
 // `deliver status=done code=2.0.0 rcpt=... sender=... mailbox=... bytes=... us=...`; of a failed
 // delivery `why` holds the text.
-[[nodiscard]] LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
-                                    const Outcome& outcome, std::int64_t microseconds);
+[[nodiscard]] process::LogLine delivery_line(const Envelope& envelope, const Mailbox& mailbox,
+                                             const Outcome& outcome, std::int64_t microseconds);
 
-void log_line(LogLine line);
+void log_line(process::LogLine line);
 // `virtual key=value`: a line that is about no single delivery.
 void log_notice(std::string_view key, std::string_view value);
 
@@ -67,6 +67,6 @@ void log_notice(std::string_view key, std::string_view value);
 void hold_log();
 void release_log();
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_AGENT_H_

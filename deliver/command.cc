@@ -13,7 +13,7 @@
 #include "deliver/retries.h"
 #include "deliver/spool.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -145,4 +145,4 @@ int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int in
   return code;
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

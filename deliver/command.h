@@ -17,7 +17,7 @@
 #include "deliver/agent.h"
 #include "deliver/message.h"
 
-namespace qv {
+namespace qv::deliver {
 
 // A variable of the environment, or nullopt.
 using Environment = std::function<std::optional<std::string>(std::string_view)>;
@@ -45,6 +45,6 @@ struct CommandEnvelope {
 // the bounce, Postfix's pipe(8) takes its code from the first one.  Ends with release_log().
 [[nodiscard]] int deliver_command(Agent& agent, const std::vector<Envelope>& envelopes, int input);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_COMMAND_H_

@@ -9,7 +9,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -187,4 +187,4 @@ std::string Files::unique_name() {
          std::to_string(getpid()) + "Q" + std::to_string(++count);
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

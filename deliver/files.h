@@ -25,7 +25,7 @@
 #include "core/fd.h"
 #include "core/result.h"
 
-namespace qv {
+namespace qv::deliver {
 
 enum class FileLock : std::uint8_t {
   fcntl_write,  // fcntl(2) F_SETLK, F_WRLCK, the whole file
@@ -107,6 +107,6 @@ template <class Call>
   return {};
 }
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_FILES_H_

@@ -10,7 +10,7 @@
 #include "deliver/maildir.h"
 #include "deliver/mbox.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -149,4 +149,4 @@ std::optional<FoundMailbox> decode_found(std::string_view bytes) {
   return found;
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

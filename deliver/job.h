@@ -18,7 +18,7 @@
 #include "deliver/outcome.h"
 #include "deliver/settings.h"
 
-namespace qv {
+namespace qv::deliver {
 
 struct Job {
   Envelope envelope;
@@ -52,6 +52,6 @@ struct FoundMailbox {
 [[nodiscard]] std::string encode_found(const FoundMailbox& found);
 [[nodiscard]] std::optional<FoundMailbox> decode_found(std::string_view bytes);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_JOB_H_

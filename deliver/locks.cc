@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -64,7 +64,7 @@ std::optional<WriteRecord> parse_lock_record(std::string_view text) {
 
 bool parse_lock_style(std::string_view text, LockStyle& style) {
   std::vector<std::string_view> words;
-  if (!split_list(text, words) || words.empty()) return false;
+  if (!maps::split_list(text, words) || words.empty()) return false;
   LockStyle parsed;
   for (const std::string_view word : words) {
     if (word != "fcntl" && word != "flock" && word != "dotlock") return false;
@@ -204,4 +204,4 @@ Result<void> DotLock::cut_torn_tail(int mailbox) {
   return {};
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

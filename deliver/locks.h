@@ -30,7 +30,7 @@
 #include "core/result.h"
 #include "deliver/files.h"
 
-namespace qv {
+namespace qv::deliver {
 
 // Which locks to take: dotlock first, then flock, then fcntl.
 struct LockStyle {
@@ -112,6 +112,6 @@ class DotLock {
   bool stays_ = false;               // the file outlives this object: it holds a record
 };
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_LOCKS_H_

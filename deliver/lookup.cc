@@ -10,7 +10,7 @@
 #include "maps/address_keys.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -27,8 +27,8 @@ constexpr TableSource kSources[] = {{&RecipientTables::mailbox, &DeliverSettings
                                     {&RecipientTables::gid, &DeliverSettings::gid_maps},
                                     {&RecipientTables::limit, &DeliverSettings::limit_maps}};
 
-MapOptions options_for(const TableSource& source) {
-  MapOptions options;
+maps::MapOptions options_for(const TableSource& source) {
+  maps::MapOptions options;
   options.no_substitution = true;
   options.refuse_empty = source.list == &RecipientTables::mailbox;
   return options;
@@ -36,9 +36,9 @@ MapOptions options_for(const TableSource& source) {
 
 // The elements of a list of tables, without `proxy:`.  False where a brace lacks its partner.
 bool split_tables(std::string_view text, std::vector<std::string_view>& elements) {
-  if (!split_list(text, elements)) return false;
+  if (!maps::split_list(text, elements)) return false;
   for (std::string_view& element : elements) {
-    while (is_proxied(element)) continue;
+    while (maps::is_proxied(element)) continue;
   }
   return true;
 }
@@ -73,8 +73,8 @@ Result<std::uint32_t> find_id(const DeliverSettings& settings, TableList& list,
                               std::string_view recipient, std::uint64_t least,
                               std::string& detail) {
   std::string value;
-  QV_TRY(const Answer answer, list.find(recipient, settings.delimiter, value, detail));
-  if (answer == Answer::absent) {
+  QV_TRY(const maps::Answer answer, list.find(recipient, settings.delimiter, value, detail));
+  if (answer == maps::Answer::absent) {
     return wrong(list, value, "recipient has a mailbox and no entry here", detail);
   }
   std::uint64_t id = 0;
@@ -88,9 +88,9 @@ Result<std::uint32_t> find_id(const DeliverSettings& settings, TableList& list,
 Result<Quota> find_quota(const DeliverSettings& settings, TableList& list,
                          std::string_view recipient, std::string& detail) {
   std::string value;
-  QV_TRY(const Answer answer, list.find(recipient, settings.delimiter, value, detail));
+  QV_TRY(const maps::Answer answer, list.find(recipient, settings.delimiter, value, detail));
   Quota quota;
-  if (answer == Answer::found && !parse_quota(value, quota)) {
+  if (answer == maps::Answer::found && !parse_quota(value, quota)) {
     return wrong(list, value, "quota is not one such as 1000000S,1000C", detail);
   }
   return quota;
@@ -98,39 +98,39 @@ Result<Quota> find_quota(const DeliverSettings& settings, TableList& list,
 
 }  // namespace
 
-Result<Answer> TableList::find(std::string_view recipient, std::string_view delimiter,
-                               std::string& value, std::string& detail) {
-  AddressKeys keys(recipient, delimiter);
+Result<maps::Answer> TableList::find(std::string_view recipient, std::string_view delimiter,
+                                     std::string& value, std::string& detail) {
+  maps::AddressKeys keys(recipient, delimiter);
   bool is_whole = true;
   for (std::string_view key; keys.next(key); is_whole = false) {
-    for (const std::unique_ptr<Map>& table : tables) {
+    for (const std::unique_ptr<maps::Map>& table : tables) {
       if (!is_whole && table->is_pattern()) continue;
-      const Result<Answer> answer = table->lookup(key, value);
+      const Result<maps::Answer> answer = table->lookup(key, value);
       if (!answer.ok()) detail = setting + ": " + table->detail();
-      if (!answer.ok() || answer.value() == Answer::found) return answer;
+      if (!answer.ok() || answer.value() == maps::Answer::found) return answer;
     }
   }
-  return Answer::absent;
+  return maps::Answer::absent;
 }
 
-RecipientTables open_tables(const DeliverSettings& settings, const MapNotice& notice) {
+RecipientTables open_tables(const DeliverSettings& settings, const maps::MapNotice& notice) {
   RecipientTables all;
   for (const TableSource& source : kSources) {
-    std::vector<std::unique_ptr<Map>>& tables = (all.*source.list).tables;
+    std::vector<std::unique_ptr<maps::Map>>& tables = (all.*source.list).tables;
     std::vector<std::string_view> elements;
     if (!split_tables(settings.*source.text, elements)) {
-      tables.push_back(make_fail_map({Fault::config, 0, "list of tables"}, kUnbalanced));
+      tables.push_back(maps::make_fail_map({Fault::config, 0, "list of tables"}, kUnbalanced));
       continue;
     }
     for (const std::string_view element : elements) {
-      tables.push_back(open_watched_map(element, options_for(source), notice));
+      tables.push_back(maps::open_watched_map(element, options_for(source), notice));
     }
   }
   return all;
 }
 
-void check_tables(const DeliverSettings& deliver, const Settings& settings,
-                  std::vector<Problem>& problems) {
+void check_tables(const DeliverSettings& deliver, const control::Settings& settings,
+                  std::vector<control::Problem>& problems) {
   RecipientTables names;
   for (const TableSource& source : kSources) {
     const std::string place = settings.place((names.*source.list).setting);
@@ -141,7 +141,8 @@ void check_tables(const DeliverSettings& deliver, const Settings& settings,
     }
     for (const std::string_view element : elements) {
       std::string detail;
-      const Result<std::unique_ptr<Map>> map = open_map(element, options_for(source), detail);
+      const Result<std::unique_ptr<maps::Map>> map =
+          maps::open_map(element, options_for(source), detail);
       if (map.ok() && detail.empty()) continue;
       const std::string what = map.ok() ? "" : std::string(map.error().what) + ": ";
       problems.push_back({place, 0, std::string(element) + ": " + what + detail});
@@ -149,15 +150,17 @@ void check_tables(const DeliverSettings& deliver, const Settings& settings,
   }
 }
 
-Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& tables,
-                            std::string_view recipient, Mailbox& mailbox, std::string& detail) {
+Result<maps::Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& tables,
+                                  std::string_view recipient, Mailbox& mailbox,
+                                  std::string& detail) {
   // No table has such a key; some types would misread it.
   if (recipient.empty() || recipient.size() > kMaxRecipient || !is_clean(recipient)) {
-    return Answer::absent;
+    return maps::Answer::absent;
   }
   std::string value;
-  QV_TRY(const Answer answer, tables.mailbox.find(recipient, settings.delimiter, value, detail));
-  if (answer == Answer::absent) return answer;
+  QV_TRY(const maps::Answer answer,
+         tables.mailbox.find(recipient, settings.delimiter, value, detail));
+  if (answer == maps::Answer::absent) return answer;
   const std::uint64_t least_uid = std::max<std::uint64_t>(settings.minimum_uid, 1);
   Mailbox found;
   QV_TRY(found.path, find_path(settings, tables.mailbox, value, detail));
@@ -168,7 +171,7 @@ Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& ta
     found.folder = extension_folder(extension_of(recipient, settings.delimiter));
   }
   mailbox = std::move(found);
-  return Answer::found;
+  return maps::Answer::found;
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

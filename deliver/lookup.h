@@ -30,18 +30,18 @@
 #include "maps/map.h"
 #include "maps/open.h"
 
-namespace qv {
+namespace qv::deliver {
 
 // The tables of one setting: the first one that has a key answers.
 struct TableList {
   // Looks up the keys of `recipient`, each in all tables.  found: `value` is set.  absent: all
   // tables are whole and none has any of the keys.  Error: a table could not be asked, whether or
   // not a later one could answer; `detail` says which.
-  [[nodiscard]] Result<Answer> find(std::string_view recipient, std::string_view delimiter,
-                                    std::string& value, std::string& detail);
+  [[nodiscard]] Result<maps::Answer> find(std::string_view recipient, std::string_view delimiter,
+                                          std::string& value, std::string& detail);
 
   std::string setting;  // its name
-  std::vector<std::unique_ptr<Map>> tables = {};
+  std::vector<std::unique_ptr<maps::Map>> tables = {};
 };
 
 struct RecipientTables {
@@ -53,12 +53,13 @@ struct RecipientTables {
 
 // Never fails: a table that cannot be opened answers with the Error, and is tried again.  Tables
 // follow their files; each change in what can be opened is given to `notice`.
-[[nodiscard]] RecipientTables open_tables(const DeliverSettings& settings, const MapNotice& notice);
+[[nodiscard]] RecipientTables open_tables(const DeliverSettings& settings,
+                                          const maps::MapNotice& notice);
 
 // Opens each table once and adds what is wrong with it to `problems`, with the place where
 // `settings` found its name.
-void check_tables(const DeliverSettings& deliver, const Settings& settings,
-                  std::vector<Problem>& problems);
+void check_tables(const DeliverSettings& deliver, const control::Settings& settings,
+                  std::vector<control::Problem>& problems);
 
 struct Mailbox {
   std::string path;    // absolute; ends in '/' for a maildir
@@ -71,10 +72,10 @@ struct Mailbox {
 
 // found: `mailbox` is set.  absent: no such recipient.  Error config: an entry is not acceptable,
 // `detail` says which; Error retry: a table cannot be asked.
-[[nodiscard]] Result<Answer> find_mailbox(const DeliverSettings& settings, RecipientTables& tables,
-                                          std::string_view recipient, Mailbox& mailbox,
-                                          std::string& detail);
+[[nodiscard]] Result<maps::Answer> find_mailbox(const DeliverSettings& settings,
+                                                RecipientTables& tables, std::string_view recipient,
+                                                Mailbox& mailbox, std::string& detail);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_LOOKUP_H_

@@ -8,7 +8,7 @@
 #include "core/fd.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -156,4 +156,4 @@ std::string extension_folder(std::string_view extension) {
   return "." + std::string(extension);
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

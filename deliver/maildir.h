@@ -19,7 +19,7 @@
 #include "deliver/outcome.h"
 #include "deliver/quota.h"
 
-namespace qv {
+namespace qv::deliver {
 
 struct MaildirTarget {
   std::string path;              // the maildir or a subfolder of it, ending in '/'
@@ -43,6 +43,6 @@ struct MaildirTarget {
 // that are not printable ASCII.
 [[nodiscard]] std::string extension_folder(std::string_view extension);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_MAILDIR_H_

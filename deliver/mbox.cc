@@ -9,7 +9,7 @@
 #include "core/fault.h"
 #include "core/fd.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -204,4 +204,4 @@ Outcome deliver_mbox(Files& files, const MboxTarget& target, const Envelope& env
   return Appending(files, target).run(envelope, message);
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

@@ -23,7 +23,7 @@
 #include "deliver/message.h"
 #include "deliver/outcome.h"
 
-namespace qv {
+namespace qv::deliver {
 
 struct MboxTarget {
   std::string path;  // does not end in '/'
@@ -37,6 +37,6 @@ struct MboxTarget {
 [[nodiscard]] Outcome deliver_mbox(Files& files, const MboxTarget& target, const Envelope& envelope,
                                    const MessageSource& message);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_MBOX_H_

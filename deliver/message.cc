@@ -9,7 +9,7 @@
 #include "core/fault.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -182,4 +182,4 @@ Result<void> copy_body(Files& files, const MessageSource& source, Quoting quotin
   return {};
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

@@ -17,7 +17,7 @@
 #include "core/result.h"
 #include "deliver/files.h"
 
-namespace qv {
+namespace qv::deliver {
 
 // Addresses without the quoting of RFC 5321: `a b@x`, not `"a b"@x`.
 struct Envelope {
@@ -82,6 +82,6 @@ enum class Quoting : std::uint8_t {
 [[nodiscard]] Result<void> copy_body(Files& files, const MessageSource& source, Quoting quoting,
                                      FileWriter& out);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_MESSAGE_H_

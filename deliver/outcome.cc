@@ -6,7 +6,7 @@
 #include "control/reloaded.h"
 #include "core/exit_code.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -26,9 +26,9 @@ Outcome::Outcome(const Error& error) {
   if (error.errnum == EDQUOT || error.errnum == EFBIG) {
     *this = refuse("5.2.2", "mailbox is full");
   } else if (error.errnum == ENOSPC) {
-    *this = retry("4.3.1", describe(error));
+    *this = retry("4.3.1", control::describe(error));
   } else {
-    *this = retry(error.fault == Fault::config ? "4.3.5" : "4.3.0", describe(error));
+    *this = retry(error.fault == Fault::config ? "4.3.5" : "4.3.0", control::describe(error));
   }
 }
 
@@ -42,10 +42,10 @@ Outcome refuse(std::string_view code, std::string_view text) {
   return {Delivery::refuse, code, text};
 }
 
-Outcome cannot_spool(const Error& error) { return retry("4.3.1", describe(error)); }
+Outcome cannot_spool(const Error& error) { return retry("4.3.1", control::describe(error)); }
 
 const char* delivery_name(Delivery delivery) { return ending_of(delivery).name; }
 
 int exit_code(Delivery delivery) { return ending_of(delivery).exit_code; }
 
-}  // namespace qv
+}  // namespace qv::deliver

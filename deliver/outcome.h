@@ -11,7 +11,7 @@
 
 #include "core/result.h"
 
-namespace qv {
+namespace qv::deliver {
 
 enum class Delivery : std::uint8_t {
   done,    // the message is whole, on disk and visible
@@ -48,6 +48,6 @@ struct Outcome {
 // answer would end the recipients that could still be delivered to.
 [[nodiscard]] int exit_code(Delivery delivery);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_OUTCOME_H_

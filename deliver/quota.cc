@@ -9,7 +9,7 @@
 #include "core/fd.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -216,4 +216,4 @@ void MaildirQuota::add(std::uint64_t size) {
   if (n != static_cast<ssize_t>(line.size())) files_.unlink(path);
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

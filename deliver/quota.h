@@ -28,7 +28,7 @@
 #include "core/result.h"
 #include "deliver/files.h"
 
-namespace qv {
+namespace qv::deliver {
 
 // 0 is no limit.
 struct Quota {
@@ -103,6 +103,6 @@ class MaildirQuota {
   timespec counted_at_{};                 // their latest change, before they were counted
 };
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_QUOTA_H_

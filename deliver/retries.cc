@@ -10,7 +10,7 @@
 #include "core/sha256.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -105,4 +105,4 @@ void Retries::remove_old() {
   }
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

@@ -20,7 +20,7 @@
 #include "deliver/files.h"
 #include "deliver/message.h"
 
-namespace qv {
+namespace qv::deliver {
 
 class Retries {
  public:
@@ -47,6 +47,6 @@ class Retries {
   std::set<std::string, std::less<>> recipients_;
 };
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_RETRIES_H_

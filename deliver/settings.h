@@ -13,7 +13,7 @@
 #include "deliver/locks.h"
 #include "deliver/quota.h"
 
-namespace qv {
+namespace qv::deliver {
 
 struct DeliverSettings {
   std::string mailbox_base;  // virtual_mailbox_base; absolute
@@ -40,9 +40,9 @@ struct DeliverSettings {
 
 // `rows`, followed by those that fill `settings`, which must outlive them.  With a mistake in one
 // of them nothing may be delivered.
-[[nodiscard]] std::vector<Setting> deliver_settings(DeliverSettings& settings,
-                                                    std::vector<Setting> rows);
+[[nodiscard]] std::vector<control::Setting> deliver_settings(DeliverSettings& settings,
+                                                             std::vector<control::Setting> rows);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_SETTINGS_H_

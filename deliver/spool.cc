@@ -13,7 +13,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -89,4 +89,4 @@ Result<Fd> Spool::finish() {
   return std::move(file_);
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

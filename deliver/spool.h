@@ -17,7 +17,7 @@
 #include "core/fd.h"
 #include "core/result.h"
 
-namespace qv {
+namespace qv::deliver {
 
 class Spool {
  public:
@@ -50,6 +50,6 @@ class Spool {
   Result<void> stored_;  // what became of the pieces so far
 };
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_SPOOL_H_

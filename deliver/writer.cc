@@ -9,7 +9,7 @@
 #include "deliver/files.h"
 #include "process/worker.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -154,4 +154,4 @@ void write_for(const DeliverSettings& settings, const std::string& host,
   });
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

@@ -25,7 +25,7 @@
 #include "deliver/settings.h"
 #include "process/spawner.h"
 
-namespace qv {
+namespace qv::deliver {
 
 // Reads the settings; nullopt, and the mistakes are logged, where they are wrong.
 using ReadSettings = std::function<std::optional<DeliverSettings>()>;
@@ -58,6 +58,6 @@ inline constexpr char kRoom = 'r';     // only whether there is room
 void write_for(const DeliverSettings& settings, const std::string& host,
                const process::Identity& who, const Fd& socket);
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_DELIVER_WRITER_H_

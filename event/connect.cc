@@ -15,7 +15,7 @@
 #include "core/check.h"
 #include "event/libevent_loop.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -126,4 +126,4 @@ Connector make_connector(LibeventLoop& loop) {
   };
 }
 
-}  // namespace qv
+}  // namespace qv::event

@@ -18,7 +18,7 @@
 
 struct event_base;
 
-namespace qv {
+namespace qv::event {
 
 class LibeventLoop;
 
@@ -58,6 +58,6 @@ using Connector = std::function<std::unique_ptr<Connection>(const StreamAddress&
 // REQUIRES: `loop` outlives the connector, and the connector its connections.
 [[nodiscard]] Connector make_connector(LibeventLoop& loop);
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_CONNECT_H_

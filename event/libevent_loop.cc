@@ -8,7 +8,7 @@
 #include "core/check.h"
 #include "core/clock.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -38,7 +38,7 @@ class EventHandle final : public Loop::Handle {
   }
 
   Loop::Callback callback_;
-  event* event_;
+  ::event* event_;
 };
 
 }  // namespace
@@ -76,4 +76,4 @@ void LibeventLoop::run() { event_base_loop(base_, EVLOOP_NO_EXIT_ON_EMPTY); }
 
 void LibeventLoop::stop() { event_base_loopbreak(base_); }
 
-}  // namespace qv
+}  // namespace qv::event

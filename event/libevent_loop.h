@@ -9,7 +9,7 @@
 
 struct event_base;
 
-namespace qv {
+namespace qv::event {
 
 class LibeventLoop final : public Loop {
  public:
@@ -32,6 +32,6 @@ class LibeventLoop final : public Loop {
   event_base* base_;
 };
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_LIBEVENT_LOOP_H_

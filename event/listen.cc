@@ -15,7 +15,7 @@
 #include "core/fault.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -136,4 +136,4 @@ Result<Fd> start_connect(const StreamAddress& address, bool& in_progress) {
   return Error{Fault::retry, errno, "connect"};
 }
 
-}  // namespace qv
+}  // namespace qv::event

@@ -19,7 +19,7 @@
 #include "core/fd.h"
 #include "core/result.h"
 
-namespace qv {
+namespace qv::event {
 
 struct StreamAddress {
   sockaddr_storage storage{};
@@ -54,6 +54,6 @@ struct SocketAccess {
 // immediate ones of connect, such as ENOENT and ECONNREFUSED of a Unix socket; always retry.
 [[nodiscard]] Result<Fd> start_connect(const StreamAddress& address, bool& in_progress);
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_LISTEN_H_

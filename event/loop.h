@@ -13,7 +13,7 @@
 #include <functional>
 #include <memory>
 
-namespace qv {
+namespace qv::event {
 
 class Loop {
  public:
@@ -54,6 +54,6 @@ class Loop {
   virtual void stop() = 0;
 };
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_LOOP_H_

@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "event/listen.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -187,4 +187,4 @@ void RedisClient::command(const std::vector<std::string>& words, Done done) {
   to->send(words, std::move(done));
 }
 
-}  // namespace qv
+}  // namespace qv::event

@@ -18,7 +18,7 @@
 #include "core/result.h"
 #include "event/libevent_loop.h"
 
-namespace qv {
+namespace qv::event {
 
 struct RedisReply {
   enum class Type : std::uint8_t { nil, text, number, list } type = Type::nil;
@@ -60,6 +60,6 @@ class RedisClient {
   Loop::Owned reaper_;
 };
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_REDIS_CLIENT_H_

@@ -8,7 +8,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -180,4 +180,4 @@ void RequestClient::sweep() {
   if (connections_.empty() && in_flight() == 0) sweep_.reset();
 }
 
-}  // namespace qv
+}  // namespace qv::event

@@ -27,7 +27,7 @@
 #include "event/loop.h"
 #include "event/stream.h"
 
-namespace qv {
+namespace qv::event {
 
 struct RequestClientLimits {
   std::size_t connections = 8;
@@ -99,6 +99,6 @@ class RequestClient {
   Loop::Owned turn_;
 };
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_REQUEST_CLIENT_H_

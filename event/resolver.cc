@@ -14,7 +14,7 @@
 #include "core/endpoint.h"
 #include "event/libevent_loop.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -123,4 +123,4 @@ std::vector<StreamAddress> name_servers(LibeventLoop& loop, const std::string& r
   return servers;
 }
 
-}  // namespace qv
+}  // namespace qv::event

@@ -16,7 +16,7 @@
 #include "event/listen.h"
 #include "event/loop.h"
 
-namespace qv {
+namespace qv::event {
 
 class LibeventLoop;
 
@@ -38,6 +38,6 @@ using Resolver =
 [[nodiscard]] std::vector<StreamAddress> name_servers(LibeventLoop& loop,
                                                       const std::string& resolv_conf);
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_RESOLVER_H_

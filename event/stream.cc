@@ -10,7 +10,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -319,4 +319,4 @@ Stream::Alive Stream::settle() {
   return Alive::no;
 }
 
-}  // namespace qv
+}  // namespace qv::event

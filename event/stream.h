@@ -20,7 +20,7 @@
 #include "core/fd.h"
 #include "event/loop.h"
 
-namespace qv {
+namespace qv::event {
 
 // Times in microseconds; 0: no limit.
 struct StreamLimits {
@@ -145,6 +145,6 @@ class Stream {
   bool ended_ = false;
 };
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_STREAM_H_

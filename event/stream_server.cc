@@ -11,7 +11,7 @@
 #include <iterator>
 #include <utility>
 
-namespace qv {
+namespace qv::event {
 
 namespace {
 
@@ -174,4 +174,4 @@ void StreamServer::on_client_end(Client& client, StreamEnd why) {
   clients_.erase(client.place);
 }
 
-}  // namespace qv
+}  // namespace qv::event

@@ -24,7 +24,7 @@
 #include "event/loop.h"
 #include "event/stream.h"
 
-namespace qv {
+namespace qv::event {
 
 // The conversation with one client.  Destroyed when its stream is over.
 class StreamSession {
@@ -124,6 +124,6 @@ class StreamServer {
   Loop::Owned listen_again_;
 };
 
-}  // namespace qv
+}  // namespace qv::event
 
 #endif  // QV_EVENT_STREAM_SERVER_H_

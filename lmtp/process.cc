@@ -28,10 +28,10 @@ constexpr std::int64_t kMax_s = 7 * 86400;
 constexpr std::size_t kPiece = 65536;
 constexpr std::size_t kOtherDescriptors = 256;  // workers, listeners, the loop
 
-StreamServerLimits server_limits(const DeliverSettings& settings) {
+event::StreamServerLimits server_limits(const deliver::DeliverSettings& settings) {
   const auto silence_us = static_cast<std::int64_t>(settings.timeout) * kSecondUs;
-  StreamServerLimits limits;
-  limits.max_clients = clients_that_fit(settings.connection_limit, kOtherDescriptors);
+  event::StreamServerLimits limits;
+  limits.max_clients = event::clients_that_fit(settings.connection_limit, kOtherDescriptors);
   limits.stream.idle_us = silence_us;
   limits.stream.drain_us = silence_us;
   return limits;
@@ -64,65 +64,67 @@ Result<pid_t> fork_copier(int from, int to, int not_needed) {
 
 }  // namespace
 
-std::vector<Setting> lmtp_settings(Options& o) {
-  DeliverSettings& d = o.deliver;
-  std::vector<Setting> rows = {
-      {"listen", setting::words(o.listen, check_stream_address, true), "",
-       "sockets to answer on, separated by blanks: unix:/PATH, inet:IP:PORT", "", kOfProcess},
-      {"socket_mode", setting::mode(o.socket_mode), "0660", "mode of Unix sockets, octal",
-       "SOCKETMODE LISTENMODE", kOfProcess},
-      {"account", setting::text(o.account), "qmaild",
+std::vector<control::Setting> lmtp_settings(Options& o) {
+  deliver::DeliverSettings& d = o.deliver;
+  std::vector<control::Setting> rows = {
+      {"listen", control::setting::words(o.listen, event::check_stream_address, true), "",
+       "sockets to answer on, separated by blanks: unix:/PATH, inet:IP:PORT", "",
+       control::kOfProcess},
+      {"socket_mode", control::setting::mode(o.socket_mode), "0660", "mode of Unix sockets, octal",
+       "SOCKETMODE LISTENMODE", control::kOfProcess},
+      {"account", control::setting::text(o.account), "qmaild",
        "account that serves LMTP clients when started by root, or :UID:GID", "VIRTUALUSER",
-       kOfProcess},
-      {"message_size_limit", setting::number(d.message_limit, 0, kMaxBytes), "51200000",
+       control::kOfProcess},
+      {"message_size_limit", control::setting::number(d.message_limit, 0, kMaxBytes), "51200000",
        "bytes of a message over LMTP; 0: no limit"},
-      {"virtual_recipient_limit", setting::number(d.recipient_limit, 1, 100000), "1000",
+      {"virtual_recipient_limit", control::setting::number(d.recipient_limit, 1, 100000), "1000",
        "recipients of a message over LMTP"},
-      {"virtual_connection_limit", setting::number(d.connection_limit, 1, 1000000), "10000",
-       "LMTP connections"},
-      {"virtual_writer_limit", setting::number(d.writer_limit, 1, 1000), "64",
+      {"virtual_connection_limit", control::setting::number(d.connection_limit, 1, 1000000),
+       "10000", "LMTP connections"},
+      {"virtual_writer_limit", control::setting::number(d.writer_limit, 1, 1000), "64",
        "concurrent deliveries; one account has at most half of them"},
-      {"virtual_destination_concurrency_limit", setting::number(d.mailbox_concurrency, 1, 1000),
-       "8", "concurrent deliveries to one mailbox"},
-      {"virtual_time_limit", setting::duration(d.time_limit, 's', 0, kMax_s), "120s",
+      {"virtual_destination_concurrency_limit",
+       control::setting::number(d.mailbox_concurrency, 1, 1000), "8",
+       "concurrent deliveries to one mailbox"},
+      {"virtual_time_limit", control::setting::duration(d.time_limit, 's', 0, kMax_s), "120s",
        "time an LMTP delivery may wait for its turn, and may then take"},
-      {"virtual_workers", setting::number(1, 256, [](std::uint64_t) {}), "1",
+      {"virtual_workers", control::setting::number(1, 256, [](std::uint64_t) {}), "1",
        "without effect: one process serves all LMTP clients"},
-      {"virtual_timeout", setting::duration(d.timeout, 's', 0, kMax_s), "300s",
+      {"virtual_timeout", control::setting::duration(d.timeout, 's', 0, kMax_s), "300s",
        "time an LMTP client may be idle"},
   };
-  return with_process_settings(o, deliver_settings(d, std::move(rows)));
+  return process::with_process_settings(o, deliver::deliver_settings(d, std::move(rows)));
 }
 
-LmtpDaemon::LmtpDaemon(Loop& loop, const Options& options, const Settings& settings,
-                       Endpoint endpoint, const SettingSources& sources)
-    : Daemon(loop, options, settings),
+LmtpDaemon::LmtpDaemon(event::Loop& loop, const Options& options, const control::Settings& settings,
+                       Endpoint endpoint, const control::SettingSources& sources)
+    : process::Daemon(loop, options, settings),
       endpoint_(endpoint),
-      read_settings_([&sources]() -> std::optional<DeliverSettings> {
+      read_settings_([&sources]() -> std::optional<deliver::DeliverSettings> {
         Options fresh;
-        std::vector<Problem> problems;
-        Settings(lmtp_settings(fresh)).read(sources, problems);
+        std::vector<control::Problem> problems;
+        control::Settings(lmtp_settings(fresh)).read(sources, problems);
         if (problems.empty()) return fresh.deliver;
-        say_problems("qmail-lmtpd", problems);
+        process::say_problems("qmail-lmtpd", problems);
         return std::nullopt;
       }),
-      host_(host_name()),
+      host_(deliver::host_name()),
       deliver_(options.deliver),
       options_(options) {}
 
 Result<void> LmtpDaemon::pre_jail(std::string& detail) {
   detail = "spawner";
-  QV_TRY(writers_, process::start_spawner(writer_spawner(writer_settings())));
+  QV_TRY(writers_, process::start_spawner(deliver::writer_spawner(writer_settings())));
   if (endpoint_ == Endpoint::standard_streams) return {};
   detail = settings_.place("listen");
   if (options_.listen.empty()) {
     return Error{Fault::config, 0, "is not set: unix:/path or inet:address:port"};
   }
-  QV_TRY(listeners_, open_listeners(options_, settings_, detail));
+  QV_TRY(listeners_, process::open_listeners(options_, settings_, detail));
   return {};
 }
 
-WriterSettings LmtpDaemon::writer_settings() const {
+deliver::WriterSettings LmtpDaemon::writer_settings() const {
   return {deliver_, host_, account_, read_settings_};
 }
 
@@ -130,9 +132,10 @@ Result<void> LmtpDaemon::post_jail(std::string& detail) {
   service_.reset(new Service{.settings = deliver_,
                              .deliveries = nullptr,
                              .host = host_,
-                             .log = [this](LogLine line) { log_->write(line); },
+                             .log = [this](process::LogLine line) { log_->write(line); },
                              .ended = [this] { on_ended(); }});
-  QV_TRY(process::Spawner tables, process::start_spawner(table_spawner(writer_settings())));
+  QV_TRY(process::Spawner tables,
+         process::start_spawner(deliver::table_spawner(writer_settings())));
   deliveries_.emplace(loop_, deliver_,
                       WorkerDeliveries::Spawners{std::move(tables), std::move(writers_)},
                       process::log_notices(*log_, [this] {
@@ -142,7 +145,7 @@ Result<void> LmtpDaemon::post_jail(std::string& detail) {
   server_.emplace(loop_, server_limits(deliver_));
   server_->on_trouble([this](std::string_view what) { say("error", what); });
   for (Fd& listener : listeners_) {
-    server_->serve(std::move(listener), [this](Stream& stream) {
+    server_->serve(std::move(listener), [this](event::Stream& stream) {
       return std::make_unique<ClientSession>(*service_, stream);
     });
   }
@@ -169,14 +172,14 @@ Result<void> LmtpDaemon::serve_standard_streams() {
     copiers_ = {output, input};
   }
   if (fcntl(client.get(), F_SETFL, O_RDWR | O_NONBLOCK) != 0) return errno_error("fcntl");
-  server_->add(std::move(client), [this](Stream& stream) {
+  server_->add(std::move(client), [this](event::Stream& stream) {
     return std::make_unique<ClientSession>(*service_, stream);
   });
   return {};
 }
 
 void LmtpDaemon::reload() {
-  std::optional<DeliverSettings> settings = read_settings_();
+  std::optional<deliver::DeliverSettings> settings = read_settings_();
   if (!settings) return say("reload", "refused, the old settings stay");
   deliver_ = *std::move(settings);
   deliveries_->renew();
@@ -185,12 +188,12 @@ void LmtpDaemon::reload() {
 }
 
 void LmtpDaemon::say(std::string_view key, std::string_view value) {
-  LogLine line("virtual");
+  process::LogLine line("virtual");
   line.add(key, value);
   log_->write(line);
 }
 
-void LmtpDaemon::add_counters(LogLine& line) {
+void LmtpDaemon::add_counters(process::LogLine& line) {
   service_->counters.add_to(line);
   const process::PoolCounters& writers = deliveries_->writers().counters();
   line.add("overdue", writers.overdue + deliveries_->tables().counters().overdue);
@@ -207,7 +210,7 @@ void LmtpDaemon::finish() {
   service_->is_stopping = true;
   server_->stop_listening();
   server_->each_session(
-      [](StreamSession& session) { static_cast<ClientSession&>(session).shut_down(); });
+      [](event::StreamSession& session) { static_cast<ClientSession&>(session).shut_down(); });
   if (service_->sessions + service_->dispatches != 0) loop_.run();
   if (endpoint_ == Endpoint::sockets) log_counters();
   log_->drain(kSecondUs);

@@ -35,18 +35,18 @@ enum class Endpoint : std::uint8_t {
   standard_streams,  // one client, on standard input and output
 };
 
-struct Options : ProcessOptions {
-  DeliverSettings deliver;
+struct Options : process::ProcessOptions {
+  deliver::DeliverSettings deliver;
 };
 
 // The rows that fill `options`, which must outlive them.
-[[nodiscard]] std::vector<Setting> lmtp_settings(Options& options);
+[[nodiscard]] std::vector<control::Setting> lmtp_settings(Options& options);
 
-class LmtpDaemon final : public Daemon {
+class LmtpDaemon final : public process::Daemon {
  public:
   // Settings are read again from `sources`.  REQUIRES: all outlive this object.
-  LmtpDaemon(Loop& loop, const Options& options, const Settings& settings, Endpoint endpoint,
-             const SettingSources& sources);
+  LmtpDaemon(event::Loop& loop, const Options& options, const control::Settings& settings,
+             Endpoint endpoint, const control::SettingSources& sources);
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override;
   [[nodiscard]] Result<void> post_jail(std::string& detail) override;
@@ -55,23 +55,23 @@ class LmtpDaemon final : public Daemon {
   void finish() override;
 
  private:
-  void add_counters(LogLine& line) override;
+  void add_counters(process::LogLine& line) override;
   [[nodiscard]] Result<void> serve_standard_streams();
   void say(std::string_view key, std::string_view value);
-  [[nodiscard]] WriterSettings writer_settings() const;
+  [[nodiscard]] deliver::WriterSettings writer_settings() const;
   void on_ended();
 
   const Endpoint endpoint_;
-  const ReadSettings read_settings_;
+  const deliver::ReadSettings read_settings_;
   const std::string host_;
-  DeliverSettings deliver_;  // the current settings
+  deliver::DeliverSettings deliver_;  // the current settings
   const Options& options_;
   process::Spawner writers_;
   std::vector<Fd> listeners_;
   std::vector<pid_t> copiers_;
   std::unique_ptr<Service> service_;  // outlives the deliveries under way
   std::optional<WorkerDeliveries> deliveries_;
-  std::optional<StreamServer> server_;
+  std::optional<event::StreamServer> server_;
 };
 
 }  // namespace qv::lmtp

@@ -17,16 +17,16 @@
 
 namespace qv::lmtp {
 
-struct Counters : CounterList {
-  Counter accepted{*this, "accepted", "clients"};
-  Counter recipients{*this, "recipients", "recipients in RCPT commands"};
-  Counter refused_recipients{*this, "refused_recipients", "of these: refused at RCPT"};
-  Counter messages{*this, "messages", "messages received completely"};
-  CounterArray<Delivery, 3> deliveries{
+struct Counters : process::CounterList {
+  process::Counter accepted{*this, "accepted", "clients"};
+  process::Counter recipients{*this, "recipients", "recipients in RCPT commands"};
+  process::Counter refused_recipients{*this, "refused_recipients", "of these: refused at RCPT"};
+  process::Counter messages{*this, "messages", "messages received completely"};
+  process::CounterArray<deliver::Delivery, 3> deliveries{
       {{*this, "done", "deliveries completed"},
        {*this, "retry", "deliveries that a later attempt may complete"},
        {*this, "refuse", "deliveries refused"}}};
-  Counter bytes{*this, "bytes", "bytes written to mailboxes"};
+  process::Counter bytes{*this, "bytes", "bytes written to mailboxes"};
 };
 
 // Everything about a delivery that may block, as asynchronous calls.  The implementation decides
@@ -36,8 +36,8 @@ struct Counters : CounterList {
 class Deliveries {
  public:
   using Ticket = std::uint64_t;
-  using Found = std::function<void(const Outcome&, Mailbox)>;
-  using Ended = std::function<void(Outcome)>;
+  using Found = std::function<void(const deliver::Outcome&, deliver::Mailbox)>;
+  using Ended = std::function<void(deliver::Outcome)>;
 
   virtual ~Deliveries() = default;
 
@@ -47,20 +47,20 @@ class Deliveries {
 
   // Whether there is room in a mailbox for a message that has not arrived (deliver/job.h,
   // find_room()).  0, and no callback, where no process is free to look.
-  [[nodiscard]] virtual Ticket find_room(Job job, Ended ended) = 0;
+  [[nodiscard]] virtual Ticket find_room(deliver::Job job, Ended ended) = 0;
 
   // Delivers.  `ended` is called in any case.  REQUIRES: `message` stays open until then.
-  virtual void deliver(Job job, int message, Ended ended) = 0;
+  virtual void deliver(deliver::Job job, int message, Ended ended) = 0;
 
   // The callback of this ticket will not be called.
   virtual void cancel(Ticket ticket) = 0;
 };
 
 struct Service {
-  const DeliverSettings& settings;  // the current ones
-  Deliveries* deliveries;           // never null while there are sessions
-  std::string host;                 // for greetings
-  std::function<void(LogLine)> log;
+  const deliver::DeliverSettings& settings;  // the current ones
+  Deliveries* deliveries;                    // never null while there are sessions
+  std::string host;                          // for greetings
+  std::function<void(process::LogLine)> log;
   std::function<void()> ended;  // called at the end of each session and dispatch
   Counters counters{};
   std::size_t sessions = 0;

@@ -29,14 +29,14 @@ namespace qv::lmtp {
 
 class Dispatch;
 
-class ClientSession final : public StreamSession {
+class ClientSession final : public event::StreamSession {
  public:
   // Queues the greeting.  REQUIRES: `service` and `stream` outlive the session.
-  ClientSession(Service& service, Stream& stream);
+  ClientSession(Service& service, event::Stream& stream);
   ~ClientSession() override;
 
-  std::size_t on_input(Stream& stream, std::string_view input) override;
-  [[nodiscard]] std::string_view last_words(StreamEnd why) const override;
+  std::size_t on_input(event::Stream& stream, std::string_view input) override;
+  [[nodiscard]] std::string_view last_words(event::StreamEnd why) const override;
   [[nodiscard]] bool is_busy() const override { return spool_ || dispatch_ || ticket_ != 0; }
 
   // The service stops: closes with 421, after the message that is under way.
@@ -45,21 +45,21 @@ class ClientSession final : public StreamSession {
  private:
   template <class Append>
   void write(Append append);
-  void answer(Event event);
+  void answer(wire::lmtp::Event event);
   void find_recipient();
-  void find_room(Mailbox mailbox);
-  void answer_recipient(const Outcome& outcome, Mailbox mailbox);
+  void find_room(deliver::Mailbox mailbox);
+  void answer_recipient(const deliver::Outcome& outcome, deliver::Mailbox mailbox);
   void begin_message();
   void end_message();
-  void report(const Outcome& outcome, bool is_last);
+  void report(const deliver::Outcome& outcome, bool is_last);
   void resume();
 
   Service& service_;
-  Stream& stream_;
-  lmtp::Session protocol_;
-  Deliveries::Ticket ticket_ = 0;   // of the lookup under way
-  std::vector<Mailbox> mailboxes_;  // one for each accepted recipient
-  std::unique_ptr<Spool> spool_;    // of the message that is arriving
+  event::Stream& stream_;
+  wire::lmtp::Session protocol_;
+  Deliveries::Ticket ticket_ = 0;            // of the lookup under way
+  std::vector<deliver::Mailbox> mailboxes_;  // one for each accepted recipient
+  std::unique_ptr<deliver::Spool> spool_;    // of the message that is arriving
   std::shared_ptr<Dispatch> dispatch_;
 };
 

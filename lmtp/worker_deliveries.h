@@ -27,12 +27,12 @@ class WorkerDeliveries final : public Deliveries {
   };
 
   // REQUIRES: `loop` and `settings` outlive this object.
-  WorkerDeliveries(Loop& loop, const DeliverSettings& settings, Spawners spawners,
+  WorkerDeliveries(event::Loop& loop, const deliver::DeliverSettings& settings, Spawners spawners,
                    const process::Pool::Observer& observer);
 
   [[nodiscard]] Ticket find(const std::string& recipient, Found found) override;
-  [[nodiscard]] Ticket find_room(Job job, Ended ended) override;
-  void deliver(Job job, int message, Ended ended) override;
+  [[nodiscard]] Ticket find_room(deliver::Job job, Ended ended) override;
+  void deliver(deliver::Job job, int message, Ended ended) override;
   void cancel(Ticket ticket) override;
 
   // `settings` have changed: workers with the old ones get no more work.
@@ -44,7 +44,7 @@ class WorkerDeliveries final : public Deliveries {
  private:
   process::Pool::Ticket ask_writer(process::Job order, Ended ended);
 
-  const DeliverSettings& settings_;
+  const deliver::DeliverSettings& settings_;
   process::Pool tables_;
   process::Pool writers_;
 };

@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 // NOLINTNEXTLINE(cppcoreguidelines-pro-type-member-init)
 AddressKeys::AddressKeys(std::string_view address, std::string_view delimiters)
@@ -60,4 +60,4 @@ Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key
   return Answer::absent;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -17,7 +17,7 @@
 
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 // Where the operator names none (control/recipient_delimiter), in every program.
 inline constexpr std::string_view kDefaultDelimiters = "-+";
@@ -64,6 +64,6 @@ class AddressKeys {
 [[nodiscard]] Result<Answer> lookup_address(Map& map, AddressKeys& keys, std::string_view& key,
                                             std::string& value);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_ADDRESS_KEYS_H_

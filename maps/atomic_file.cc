@@ -12,7 +12,7 @@
 #include "core/text.h"
 #include "maps/source.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -120,4 +120,4 @@ Result<void> AtomicFile::commit(std::string& detail) {
   return {};
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -19,7 +19,7 @@
 #include "core/fd.h"
 #include "core/result.h"
 
-namespace qv {
+namespace qv::maps {
 
 // Owner and mode of a new file, where none is there to take them from.
 struct FileOwner {
@@ -59,6 +59,6 @@ class AtomicFile {
   Fd directory_;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_ATOMIC_FILE_H_

@@ -11,28 +11,28 @@
 #include "event/request_client.h"
 #include "wire/attributes.h"
 
-namespace qv {
+namespace qv::maps {
 
 // The server greets with "protocol=" and `protocol`.  REQUIRES: `protocol` is a literal.
-[[nodiscard]] inline RequestClient::NewFraming attribute_framing(
-    std::string_view protocol, const AttributeLimits& limits = {}) {
-  return [protocol, limits]() -> RequestClient::Framing {
-    return [protocol, decoder = AttributeDecoder(limits)](
+[[nodiscard]] inline event::RequestClient::NewFraming attribute_framing(
+    std::string_view protocol, const wire::AttributeLimits& limits = {}) {
+  return [protocol, limits]() -> event::RequestClient::Framing {
+    return [protocol, decoder = wire::AttributeDecoder(limits)](
                std::string_view input,
-               RequestClient::Awaited awaited) mutable -> std::optional<std::size_t> {
-      const Frame frame = decoder.scan(input);
-      if (frame == Frame::partial) return 0;
-      if (frame == Frame::malformed) return std::nullopt;
+               event::RequestClient::Awaited awaited) mutable -> std::optional<std::size_t> {
+      const wire::Frame frame = decoder.scan(input);
+      if (frame == wire::Frame::partial) return 0;
+      if (frame == wire::Frame::malformed) return std::nullopt;
       const std::size_t size = decoder.size();
-      AttributeReader reader(decoder, input);
+      wire::AttributeReader reader(decoder, input);
       decoder.reset();
-      if (awaited == RequestClient::Awaited::reply) return size;
+      if (awaited == event::RequestClient::Awaited::reply) return size;
       const bool is_greeting = reader.text("protocol") == protocol && reader.done();
       return is_greeting ? std::optional(size) : std::nullopt;
     };
   };
 }
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_ATTRIBUTE_FRAMING_H_

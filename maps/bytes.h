@@ -9,7 +9,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace bytes {
 inline constexpr std::uint64_t kOnes = 0x0101010101010101u;
@@ -27,12 +27,12 @@ inline std::uint64_t load(const char* at) {
   using namespace bytes;
   std::size_t i = 0;
   for (; i + 8 <= s.size(); i += 8) {
-    const std::uint64_t word = load(s.data() + i);
-    const std::uint64_t low = word & ~kHigh;
+    const std::uint64_t word = bytes::load(s.data() + i);
+    const std::uint64_t low = word & ~bytes::kHigh;
     // The high bit of each byte: 'A' or more, and not more than 'Z', and ASCII.
-    const std::uint64_t from_a = low + kOnes * (0x80 - 'A');
-    const std::uint64_t past_z = low + kOnes * (0x80 - 'Z' - 1);
-    if ((from_a & ~past_z & ~word & kHigh) != 0) return true;
+    const std::uint64_t from_a = low + bytes::kOnes * (0x80 - 'A');
+    const std::uint64_t past_z = low + bytes::kOnes * (0x80 - 'Z' - 1);
+    if ((from_a & ~past_z & ~word & bytes::kHigh) != 0) return true;
   }
   for (; i < s.size(); ++i) {
     if (s[i] >= 'A' && s[i] <= 'Z') return true;
@@ -46,9 +46,9 @@ inline std::uint64_t load(const char* at) {
   using namespace bytes;
   std::size_t i = from;
   for (; i + 8 <= s.size(); i += 8) {
-    const std::uint64_t word = load(s.data() + i);
+    const std::uint64_t word = bytes::load(s.data() + i);
     // A borrow can only mark bytes behind one that is rightly marked: stop for both.
-    if (((word - kOnes * 0x21) & ~word & kHigh) != 0) break;
+    if (((word - bytes::kOnes * 0x21) & ~word & bytes::kHigh) != 0) break;
   }
   for (; i < s.size(); ++i) {
     if (static_cast<unsigned char>(s[i]) <= ' ') break;
@@ -56,6 +56,6 @@ inline std::uint64_t load(const char* at) {
   return i;
 }
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_BYTES_H_

@@ -15,7 +15,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -207,4 +207,4 @@ Result<Answer> CdbFile::next(std::uint32_t& position, std::string_view& key,
 
 std::uint64_t CdbFile::size() const { return mapping_->c.cdb_fsize; }
 
-}  // namespace qv
+}  // namespace qv::maps

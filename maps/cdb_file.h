@@ -21,7 +21,7 @@
 #include "core/result.h"
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 class CdbFile {
  public:
@@ -88,6 +88,6 @@ class CdbFile {
 // file that is truncated in place ends the process.
 void guard_against_truncation();
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_CDB_FILE_H_

@@ -13,7 +13,7 @@
 #include "core/text.h"
 #include "maps/cdb_file.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -209,4 +209,4 @@ Result<void> CdbWriter::finish(Duplicates duplicates, const DuplicateNotice& not
   return write_header();
 }
 
-}  // namespace qv
+}  // namespace qv::maps

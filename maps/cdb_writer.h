@@ -23,7 +23,7 @@
 #include "core/result.h"
 #include "maps/table_builder.h"
 
-namespace qv {
+namespace qv::maps {
 
 class CdbWriter {
  public:
@@ -70,6 +70,6 @@ class CdbWriter {
   std::vector<std::uint32_t> dead_;  // positions of records that no table leads to
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_CDB_WRITER_H_

@@ -19,7 +19,7 @@
 #include "core/fault.h"
 #include "core/fd.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -383,7 +383,7 @@ Result<void> LmdbEnv::open_checked(const std::string& path) {
                          (mode_ == LmdbMode::build ? unsigned{MDB_NOSYNC | MDB_NOMETASYNC} : 0u);
   const int code = mdb_env_open(raw, path.c_str(), flags, kFileMode);
   if (code != 0) return lmdb_error(code, "open LMDB file");
-  QV_TRY(stamp_, stamp_file(fd(), path));
+  QV_TRY(stamp_, control::stamp_file(fd(), path));
   stamp_.identity_only = true;
   size_ = static_cast<off_t>(stamp_.size);
   if (stamp_.device != st.st_dev || stamp_.inode != st.st_ino) {
@@ -465,4 +465,4 @@ Result<void> LmdbEnv::sync() {
   return {};
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -25,7 +25,7 @@
 #include "core/result.h"
 #include "maps/source.h"
 
-namespace qv {
+namespace qv::maps {
 
 enum class LmdbMode : std::uint8_t {
   read,
@@ -55,7 +55,7 @@ class LmdbEnv {
   // Fault::denied where the file was opened to read.
   [[nodiscard]] Result<int> change(const Work& work);
 
-  [[nodiscard]] const SourceStamp& stamp() const { return stamp_; }
+  [[nodiscard]] const control::SourceStamp& stamp() const { return stamp_; }
 
   // fsync() of everything written.
   [[nodiscard]] Result<void> sync();
@@ -79,7 +79,7 @@ class LmdbEnv {
   // Reset between look-ups and renewed, which costs no allocation.
   std::unique_ptr<MDB_txn, Abort> reader_;
   MDB_dbi dbi_ = 0;
-  SourceStamp stamp_;
+  control::SourceStamp stamp_;
   off_t size_ = 0;  // of the file, as it was seen last
 };
 
@@ -117,6 +117,6 @@ class LmdbCursor {
   return {static_cast<const char*>(v.mv_data), v.mv_size};
 }
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_LMDB_ENV_H_

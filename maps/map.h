@@ -22,7 +22,7 @@
 #include "core/result.h"
 #include "maps/source.h"
 
-namespace qv {
+namespace qv::maps {
 
 class CdbFile;
 
@@ -81,14 +81,16 @@ class Map {
   [[nodiscard]] virtual const CdbFile* cdb() const { return nullptr; }
 
   // The files that this table was read from, as they were then.
-  [[nodiscard]] virtual const std::vector<SourceStamp>& sources() const { return sources_; }
+  [[nodiscard]] virtual const std::vector<control::SourceStamp>& sources() const {
+    return sources_;
+  }
 
   // What the operator needs to know about the last Error of this table, one line; empty where the
   // Error says it all.
   [[nodiscard]] virtual std::string detail() const { return detail_; }
 
  protected:
-  std::vector<SourceStamp> sources_;
+  std::vector<control::SourceStamp> sources_;
   std::string detail_;
 };
 
@@ -146,6 +148,6 @@ struct MapType {
   BeginTable begin = nullptr;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_MAP_H_

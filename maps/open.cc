@@ -19,7 +19,7 @@
 #include "maps/spec.h"
 #include "wire/proxymap.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -49,7 +49,7 @@ class FrontMap : public Map {
   bool is_pattern() const override { return map_->is_pattern(); }
   bool is_empty() override { return map_->is_empty(); }
   const CdbFile* cdb() const override { return map_->cdb(); }
-  const std::vector<SourceStamp>& sources() const override { return map_->sources(); }
+  const std::vector<control::SourceStamp>& sources() const override { return map_->sources(); }
   std::string detail() const override { return map_->detail(); }
 
  protected:
@@ -152,14 +152,16 @@ class WatchedMap final : public FrontMap {
   // True: the table that serves is a file that has been written to since, and so neither the old
   // table nor a new one.
   bool is_torn() const {
-    return std::any_of(table_.files().begin(), table_.files().end(), [](const SourceStamp& file) {
-      return file.mapped && is_written_over(file);
-    });
+    return std::any_of(table_.files().begin(), table_.files().end(),
+                       [](const control::SourceStamp& file) {
+                         return file.mapped && control::is_written_over(file);
+                       });
   }
 
   std::string reason(const std::string& detail) const {
-    for (const SourceStamp& file : table_.files()) {
-      if (compare_source(file) == SourceState::unreadable) return file.path + " is gone";
+    for (const control::SourceStamp& file : table_.files()) {
+      if (control::compare_source(file) == control::SourceState::unreadable)
+        return file.path + " is gone";
     }
     return detail;
   }
@@ -167,14 +169,14 @@ class WatchedMap final : public FrontMap {
   void follow() {
     std::string detail;
     const std::int64_t now_us = clock_ ? clock_() : monotonic_us();
-    switch (table_.refresh(now_us, [&](std::vector<SourceStamp>& files) {
+    switch (table_.refresh(now_us, [&](std::vector<control::SourceStamp>& files) {
       Result<std::unique_ptr<Map>> opened = open_map(text_, options_, detail);
       if (opened.ok()) files = opened.value()->sources();
       return opened;
     })) {
-      case Reload::none:
+      case control::Reload::none:
         return;
-      case Reload::failed:
+      case control::Reload::failed:
         if (detail.empty()) detail = describe_error(*table_.error(), {});
         if (is_torn()) table_.drop();
         if (table_.value() != nullptr) {
@@ -185,7 +187,7 @@ class WatchedMap final : public FrontMap {
         failed_ = make_fail_map(*table_.error(), detail);
         map_ = failed_.get();
         return;
-      case Reload::taken:
+      case control::Reload::taken:
         map_ = table_.value()->get();
         report_new(detail);
         return;
@@ -207,7 +209,7 @@ class WatchedMap final : public FrontMap {
   MapOptions options_;
   MapNotice notice_;
   MapClock clock_;
-  Reloaded<std::unique_ptr<Map>> table_;
+  control::Reloaded<std::unique_ptr<Map>> table_;
   std::unique_ptr<Map> failed_;  // answers while no table has been read
   std::string last_report_;
 };
@@ -362,17 +364,17 @@ std::string map_type_names() {
 MapKind kind_of(std::string_view table) { return kind_within(table, 0); }
 
 std::string proxy_address(bool for_update) {
-  const auto given = from_environment(for_update ? "PROXYWRITE" : "PROXYMAP");
+  const auto given = control::from_environment(for_update ? "PROXYWRITE" : "PROXYMAP");
   if (given && !given->empty()) return *given;
-  const std::string home = from_environment("QMAILHOME").value_or(QV_QMAILHOME);
+  const std::string home = control::from_environment("QMAILHOME").value_or(QV_QMAILHOME);
   return "unix:" + home + (for_update ? "/proxymap/proxywrite" : "/proxymap/proxymap");
 }
 
 bool is_proxied(std::string_view& table) {
-  const std::string_view inner = proxymap::strip_proxy(table);
+  const std::string_view inner = wire::proxymap::strip_proxy(table);
   const bool proxied = inner.size() != table.size();
   table = inner;
   return proxied;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

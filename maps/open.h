@@ -21,7 +21,7 @@
 #include "core/result.h"
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 // The type of that name, loaded where it is a module; nullptr, and the reason in `why`, where this
 // build has none or its module is missing or of another version.
@@ -79,6 +79,6 @@ using MapClock = std::function<std::int64_t()>;
                                                     const MapOptions& options, MapNotice notice,
                                                     MapClock clock = {});
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_OPEN_H_

@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -159,4 +159,4 @@ Result<TableFinding> find_first_key(const CdbFile& table, TableKind kind,
   return TableFinding{};
 }
 
-}  // namespace qv
+}  // namespace qv::maps

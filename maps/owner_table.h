@@ -21,7 +21,7 @@
 #include "core/result.h"
 #include "maps/cdb_file.h"
 
-namespace qv {
+namespace qv::maps {
 
 // What an account does with mail.
 enum class Mailbox : std::uint8_t {
@@ -80,6 +80,6 @@ struct TableFinding {
 // Fault::config for a cdb without records.
 [[nodiscard]] Result<void> holds_something(const CdbFile& table);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_OWNER_TABLE_H_

@@ -22,12 +22,12 @@
 #include "maps/map.h"
 #include "wire/proxymap.h"
 
-namespace qv {
+namespace qv::maps {
 
 // What a status of the proxy means for a look-up; of an Error the operator finds more in its log.
-[[nodiscard]] Result<Answer> answer_of(proxymap::Status status);
+[[nodiscard]] Result<Answer> answer_of(wire::proxymap::Status status);
 
-struct ProxyClientLimits : RequestClientLimits {
+struct ProxyClientLimits : event::RequestClientLimits {
   std::int64_t time_us = 5'000'000;  // from lookup() to the answer
 };
 
@@ -38,7 +38,8 @@ class ProxyClient {
 
   // REQUIRES: `loop` outlives it.
   // Destroying it drops look-ups under way without calling back; not from within a callback.
-  ProxyClient(Loop& loop, StreamAddress address, const ProxyClientLimits& limits = {});
+  ProxyClient(event::Loop& loop, event::StreamAddress address,
+              const ProxyClientLimits& limits = {});
 
   // Calls back once, from the loop, never from within lookup().  `table` is type:name, with or
   // without "proxy:".  Errors: the proxy is not there, no answer in time, queue full, the table
@@ -52,13 +53,13 @@ class ProxyClient {
   [[nodiscard]] std::size_t connections() const { return client_.connections(); }
 
  private:
-  Loop& loop_;
+  event::Loop& loop_;
   const std::int64_t time_us_;
-  RequestClient client_;
+  event::RequestClient client_;
   std::vector<Callback> absent_;  // called when the loop turns
-  Loop::Owned turn_;
+  event::Loop::Owned turn_;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_PROXY_CLIENT_H_

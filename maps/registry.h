@@ -13,7 +13,7 @@
 
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 // The types that every program has, in alphabetical order.
 [[nodiscard]] std::span<const MapType* const> built_in_types();
@@ -38,6 +38,6 @@ inline constexpr char kMapModuleSymbol[] = "qv_map_module";
 // The traits of every module's type, known without loading it.
 inline constexpr Traits kLoadableTraits{.networked = true};
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_REGISTRY_H_

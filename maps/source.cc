@@ -4,7 +4,7 @@
 #include <string.h>
 #include <sys/stat.h>
 
-namespace qv {
+namespace qv::maps {
 
 std::string describe_error(const Error& error, std::string_view path) {
   std::string out(error.what);
@@ -13,16 +13,17 @@ std::string describe_error(const Error& error, std::string_view path) {
   return out;
 }
 
-Result<std::string> read_source(const std::string& path, SourceStamp& stamp, std::string& detail) {
-  Result<std::string> text = read_regular_file(path, kMaxTextSource, stamp);
+Result<std::string> read_source(const std::string& path, control::SourceStamp& stamp,
+                                std::string& detail) {
+  Result<std::string> text = control::read_regular_file(path, kMaxTextSource, stamp);
   if (!text.ok()) detail = describe_error(text.error(), path);
   return text;
 }
 
-std::string warn_if_exposed(const SourceStamp& stamp) {
+std::string warn_if_exposed(const control::SourceStamp& stamp) {
   struct stat st {};
   if (stat(stamp.path.c_str(), &st) != 0 || (st.st_mode & S_IROTH) == 0) return {};
   return stamp.path + ": holds a password and everybody may read it: chmod o-r";
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -3,7 +3,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -91,4 +91,4 @@ AddressParts split_address(std::string_view address) {
   return {first_bytes(address, at), after_bytes(address, at + 1), true};
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -9,7 +9,7 @@
 #include <string_view>
 #include <vector>
 
-namespace qv {
+namespace qv::maps {
 
 // Splits `type:name`.  The type is one or more of [a-z0-9_]; the name is the rest and may hold any
 // byte.  False where there is no such type in front.
@@ -46,6 +46,6 @@ struct AddressParts {
 
 [[nodiscard]] AddressParts split_address(std::string_view address);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_SPEC_H_

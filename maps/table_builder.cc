@@ -6,7 +6,7 @@
 #include "maps/registry.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::maps {
 
 Result<std::unique_ptr<TableBuilder>> TableBuilder::begin(std::string_view target,
                                                           const std::optional<FileOwner>& source,
@@ -34,4 +34,4 @@ Result<std::unique_ptr<TableBuilder>> TableBuilder::begin(std::string_view targe
   return type->begin(std::move(file), duplicates, std::move(notice), detail);
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -18,7 +18,7 @@
 #include "maps/atomic_file.h"
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 // Which of several entries with one key stays.
 enum class Duplicates : std::uint8_t { keep_first, keep_last, keep_all };
@@ -43,6 +43,6 @@ class TableBuilder {
   [[nodiscard]] virtual Result<void> finish(std::string& detail) = 0;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TABLE_BUILDER_H_

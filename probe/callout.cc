@@ -9,19 +9,20 @@
 #include "core/text.h"
 #include "wire/smtp_address.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
-constexpr EnhancedCode kNoSuchAddress[] = {{5, 1, 1}, {5, 1, 3}, {5, 1, 6}, {5, 1, 10}, {5, 2, 1}};
-constexpr EnhancedCode kUnspecific[] = {{5, 0, 0}, {5, 1, 0}};
+constexpr wire::EnhancedCode kNoSuchAddress[] = {
+    {5, 1, 1}, {5, 1, 3}, {5, 1, 6}, {5, 1, 10}, {5, 2, 1}};
+constexpr wire::EnhancedCode kUnspecific[] = {{5, 0, 0}, {5, 1, 0}};
 
-bool is_one_of(std::span<const EnhancedCode> codes, const EnhancedCode& code) {
+bool is_one_of(std::span<const wire::EnhancedCode> codes, const wire::EnhancedCode& code) {
   return std::find(codes.begin(), codes.end(), code) != codes.end();
 }
 
 // A keyword begins its line, in any case (RFC 5321 section 4.1.1.1).
-bool offers(const SmtpReply& reply, std::string_view keyword) {
+bool offers(const wire::SmtpReply& reply, std::string_view keyword) {
   return std::any_of(reply.lines.begin(), reply.lines.end(), [&](std::string_view line) {
     return equal_ignoring_case(take_until(line, ' '), keyword);
   });
@@ -29,15 +30,15 @@ bool offers(const SmtpReply& reply, std::string_view keyword) {
 
 }  // namespace
 
-RecipientStatus classify_rcpt(const SmtpReply& reply) {
-  if (reply.code >= 250 && reply.code <= 252) return RecipientStatus::ok;
-  if (reply.of_class() != 5) return RecipientStatus::defer;
+cache::RecipientStatus classify_rcpt(const wire::SmtpReply& reply) {
+  if (reply.code >= 250 && reply.code <= 252) return cache::RecipientStatus::ok;
+  if (reply.of_class() != 5) return cache::RecipientStatus::defer;
   if (reply.enhanced && !is_one_of(kUnspecific, *reply.enhanced)) {
-    return is_one_of(kNoSuchAddress, *reply.enhanced) ? RecipientStatus::bounce
-                                                      : RecipientStatus::defer;
+    return is_one_of(kNoSuchAddress, *reply.enhanced) ? cache::RecipientStatus::bounce
+                                                      : cache::RecipientStatus::defer;
   }
   const bool no_mailbox = reply.code == 550 || reply.code == 551 || reply.code == 553;
-  return no_mailbox ? RecipientStatus::bounce : RecipientStatus::defer;
+  return no_mailbox ? cache::RecipientStatus::bounce : cache::RecipientStatus::defer;
 }
 
 const ReasonTraits& traits_of(ProbeReason reason) {
@@ -89,9 +90,9 @@ void Callout::received(std::string_view bytes) {
   if (step_ == Step::connect || step_ == Step::tls) {
     return finish(ProbeReason::broken, "bytes out of turn");
   }
-  const Frame frame = decoder_.take(bytes);
-  if (frame == Frame::partial) return;
-  if (frame == Frame::malformed) return finish(ProbeReason::broken, "not an SMTP reply");
+  const wire::Frame frame = decoder_.take(bytes);
+  if (frame == wire::Frame::partial) return;
+  if (frame == wire::Frame::malformed) return finish(ProbeReason::broken, "not an SMTP reply");
   const bool surplus = !bytes.empty();
   if (surplus && !starts_with(bytes, "421")) {
     return finish(ProbeReason::broken, "more than one reply to a command");
@@ -103,27 +104,28 @@ void Callout::received(std::string_view bytes) {
   }
 }
 
-void Callout::on_reply(const SmtpReply& reply) {
+void Callout::on_reply(const wire::SmtpReply& reply) {
   switch (step_) {
     case Step::greeting:
       if (reply.code == 220) return say_hello(Step::hello);
-      return finish(ProbeReason::host_refused, reply_text(reply));
+      return finish(ProbeReason::host_refused, wire::reply_text(reply));
     case Step::hello:
     case Step::helo:
       return on_hello(reply);
     case Step::starttls:
       return on_starttls(reply);
     case Step::mail:
-      if (reply.of_class() == 5) return finish(ProbeReason::sender_refused, reply_text(reply));
-      if (reply.of_class() != 2) return finish(ProbeReason::host_refused, reply_text(reply));
+      if (reply.of_class() == 5)
+        return finish(ProbeReason::sender_refused, wire::reply_text(reply));
+      if (reply.of_class() != 2) return finish(ProbeReason::host_refused, wire::reply_text(reply));
       in_transaction_ = true;
       return send_rcpt();
     case Step::rcpt:
-      if (reply.code == 421) return finish(ProbeReason::host_refused, reply_text(reply));
-      settle(classify_rcpt(reply), ProbeReason::recipient, reply_text(reply));
+      if (reply.code == 421) return finish(ProbeReason::host_refused, wire::reply_text(reply));
+      settle(classify_rcpt(reply), ProbeReason::recipient, wire::reply_text(reply));
       return enter(Step::ready);
     case Step::reset:
-      if (reply.of_class() != 2) return finish(ProbeReason::broken, reply_text(reply));
+      if (reply.of_class() != 2) return finish(ProbeReason::broken, wire::reply_text(reply));
       in_transaction_ = false;
       return send_mail();
     case Step::ready:
@@ -139,10 +141,10 @@ void Callout::on_reply(const SmtpReply& reply) {
   QV_CHECK(false);
 }
 
-void Callout::on_hello(const SmtpReply& reply) {
+void Callout::on_hello(const wire::SmtpReply& reply) {
   const bool may_fall_back = step_ == Step::hello && !options_.lmtp && !secure_;
   if (reply.of_class() == 5 && may_fall_back) return say_hello(Step::helo);
-  if (reply.code != 250) return finish(ProbeReason::host_refused, reply_text(reply));
+  if (reply.code != 250) return finish(ProbeReason::host_refused, wire::reply_text(reply));
   offers_smtputf8_ = step_ == Step::hello && offers(reply, "SMTPUTF8");
   if (secure_ || options_.tls == TlsUse::never) return be_ready();
   const bool offered = step_ == Step::hello && offers(reply, "STARTTLS");
@@ -151,14 +153,14 @@ void Callout::on_hello(const SmtpReply& reply) {
   be_ready();
 }
 
-void Callout::on_starttls(const SmtpReply& reply) {
+void Callout::on_starttls(const wire::SmtpReply& reply) {
   if (reply.code == 220) {
     enter(Step::tls);
     wants_tls_ = true;
     return;
   }
-  if (reply.code == 421) return finish(ProbeReason::host_refused, reply_text(reply));
-  if (options_.tls == TlsUse::must) return finish(ProbeReason::tls_failed, reply_text(reply));
+  if (reply.code == 421) return finish(ProbeReason::host_refused, wire::reply_text(reply));
+  if (options_.tls == TlsUse::must) return finish(ProbeReason::tls_failed, wire::reply_text(reply));
   be_ready();
 }
 
@@ -187,13 +189,13 @@ void Callout::ask(std::string_view address) {
 }
 
 void Callout::begin_asking() {
-  if (!smtp_mailbox(pending_)) {
-    return settle(RecipientStatus::defer, ProbeReason::not_askable,
+  if (!wire::smtp_mailbox(pending_)) {
+    return settle(cache::RecipientStatus::defer, ProbeReason::not_askable,
                   "the address cannot be put into an SMTP command");
   }
-  const bool utf8 = needs_smtputf8(pending_);
+  const bool utf8 = wire::needs_smtputf8(pending_);
   if (utf8 && !offers_smtputf8_) {
-    return settle(RecipientStatus::defer, ProbeReason::not_askable,
+    return settle(cache::RecipientStatus::defer, ProbeReason::not_askable,
                   "the host does not offer SMTPUTF8");
   }
   if (!in_transaction_) return send_mail();
@@ -202,22 +204,22 @@ void Callout::begin_asking() {
 }
 
 void Callout::send_mail() {
-  transaction_utf8_ = needs_smtputf8(pending_);
+  transaction_utf8_ = wire::needs_smtputf8(pending_);
   std::string command = "MAIL FROM:<";
-  if (!options_.sender.empty()) command += smtp_mailbox(options_.sender).value_or("");
+  if (!options_.sender.empty()) command += wire::smtp_mailbox(options_.sender).value_or("");
   command += '>';
   if (transaction_utf8_) command += " SMTPUTF8";
   enter(Step::mail, command);
 }
 
 void Callout::send_rcpt() {
-  enter(Step::rcpt, "RCPT TO:<" + smtp_mailbox(pending_).value_or("") + ">");
+  enter(Step::rcpt, "RCPT TO:<" + wire::smtp_mailbox(pending_).value_or("") + ">");
 }
 
-void Callout::settle(RecipientStatus status, ProbeReason reason, std::string_view text) {
+void Callout::settle(cache::RecipientStatus status, ProbeReason reason, std::string_view text) {
   pending_.clear();
   ++asked_;
-  outcome_ = ProbeOutcome{status, reason, safe_text(text)};
+  outcome_ = ProbeOutcome{status, reason, cache::safe_text(text)};
 }
 
 void Callout::leave() {
@@ -234,10 +236,10 @@ void Callout::lost(ProbeReason reason, std::string_view text) {
 }
 
 void Callout::finish(ProbeReason reason, std::string text) {
-  text = safe_text(text);
-  if (!pending_.empty()) settle(RecipientStatus::defer, reason, text);
-  ending_ = {RecipientStatus::defer, reason, std::move(text)};
+  text = cache::safe_text(text);
+  if (!pending_.empty()) settle(cache::RecipientStatus::defer, reason, text);
+  ending_ = {cache::RecipientStatus::defer, reason, std::move(text)};
   enter(Step::end);
 }
 
-}  // namespace qv
+}  // namespace qv::probe

@@ -41,7 +41,7 @@
 #include "cache/record.h"
 #include "wire/smtp_reply.h"
 
-namespace qv {
+namespace qv::probe {
 
 // What the outcome is about.  Only `recipient` and `not_askable` are about the address.
 enum class ProbeReason : std::uint8_t {
@@ -70,7 +70,7 @@ struct ReasonTraits {
 [[nodiscard]] const ReasonTraits& traits_of(ProbeReason reason);
 
 struct ProbeOutcome {
-  RecipientStatus status = RecipientStatus::defer;  // never todo
+  cache::RecipientStatus status = cache::RecipientStatus::defer;  // never todo
   ProbeReason reason = ProbeReason::broken;
   std::string text;  // printable: what the host said or what happened
 
@@ -90,7 +90,7 @@ struct ProbeOutcome {
 //   4xx, 3xx, other 2xx                                              | defer
 //
 // Only a statement that the address does not exist may become a permanent refusal.
-[[nodiscard]] RecipientStatus classify_rcpt(const SmtpReply& reply);
+[[nodiscard]] cache::RecipientStatus classify_rcpt(const wire::SmtpReply& reply);
 
 enum class TlsUse : std::uint8_t {
   never,
@@ -156,15 +156,15 @@ class Callout {
  private:
   void enter(Step step, std::string_view command = {});
   void say_hello(Step step);
-  void on_reply(const SmtpReply& reply);
-  void on_hello(const SmtpReply& reply);
-  void on_starttls(const SmtpReply& reply);
+  void on_reply(const wire::SmtpReply& reply);
+  void on_hello(const wire::SmtpReply& reply);
+  void on_starttls(const wire::SmtpReply& reply);
   void be_ready();
   void begin_asking();
   void send_mail();
   void send_rcpt();
   void finish(ProbeReason reason, std::string text);
-  void settle(RecipientStatus status, ProbeReason reason, std::string_view text);
+  void settle(cache::RecipientStatus status, ProbeReason reason, std::string_view text);
 
   CalloutOptions options_;
   Step step_ = Step::connect;
@@ -176,15 +176,15 @@ class Callout {
   bool transaction_utf8_ = false;
   bool wants_tls_ = false;
   std::string pending_;  // the address of the open question; empty: none
-  SmtpReplyDecoder decoder_;
+  wire::SmtpReplyDecoder decoder_;
   std::string output_;
   std::optional<ProbeOutcome> outcome_;
-  ProbeOutcome ending_{RecipientStatus::defer, ProbeReason::recipient, {}};
+  ProbeOutcome ending_{cache::RecipientStatus::defer, ProbeReason::recipient, {}};
 };
 
 // "greeting", "RCPT", ...: for texts and logs.
 [[nodiscard]] std::string_view step_name(Callout::Step step);
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_CALLOUT_H_

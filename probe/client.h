@@ -25,7 +25,7 @@
 #include "probe/service.h"
 #include "wire/attributes.h"
 
-namespace qv {
+namespace qv::probe {
 
 inline constexpr std::uint32_t kVerifyOk = 0;
 inline constexpr std::uint32_t kVerifyFail = UINT32_MAX;     // not allowed or not possible
@@ -34,40 +34,40 @@ inline constexpr std::uint32_t kVerifyBad = UINT32_MAX - 1;  // not a request; e
 // Shared by all clients.
 struct VerifyClients {
   ProbeService& service;
-  CacheStore& store;
+  cache::CacheStore& store;
   Records& records;
   std::set<uid_t> may_update;
   Report report;
   std::string reply{};  // reused memory
 };
 
-class VerifyClient final : public StreamSession {
+class VerifyClient final : public event::StreamSession {
  public:
   static constexpr std::size_t kMaxMessage = 64u << 10;
   static constexpr std::size_t kMaxEntries = 500;  // of one list
 
   // Greets.  REQUIRES: `clients` outlives the session.
-  VerifyClient(VerifyClients& clients, Stream& stream);
+  VerifyClient(VerifyClients& clients, event::Stream& stream);
 
-  std::size_t on_input(Stream& stream, std::string_view input) override;
+  std::size_t on_input(event::Stream& stream, std::string_view input) override;
 
  private:
-  using Handler = void (VerifyClient::*)(AttributeReader&);
+  using Handler = void (VerifyClient::*)(wire::AttributeReader&);
 
-  void on_query(AttributeReader& reader);
-  void on_update(AttributeReader& reader);
-  void on_list(AttributeReader& reader);
-  void on_put(AttributeReader& reader);
-  void on_purge(AttributeReader& reader);
-  void reply(std::uint32_t status, std::initializer_list<Attribute> more = {});
+  void on_query(wire::AttributeReader& reader);
+  void on_update(wire::AttributeReader& reader);
+  void on_list(wire::AttributeReader& reader);
+  void on_put(wire::AttributeReader& reader);
+  void on_purge(wire::AttributeReader& reader);
+  void reply(std::uint32_t status, std::initializer_list<wire::Attribute> more = {});
   void reply_answer(const VerifyAnswer& answer, bool with_why);
   // False: the client may not, which is logged and replied.
   [[nodiscard]] bool may(std::string_view request);
   void reply_bad();
 
   VerifyClients& clients_;
-  Stream& stream_;
-  AttributeDecoder decoder_;
+  event::Stream& stream_;
+  wire::AttributeDecoder decoder_;
   uid_t uid_;
   std::string_view message_;  // during on_input()
   bool answered_ = false;
@@ -75,8 +75,8 @@ class VerifyClient final : public StreamSession {
 };
 
 // Erases an address, or a domain with its addresses, or everything.  The number of entries.
-[[nodiscard]] Result<std::uint32_t> purge_store(CacheStore& store, std::string_view what);
+[[nodiscard]] Result<std::uint32_t> purge_store(cache::CacheStore& store, std::string_view what);
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_CLIENT_H_

@@ -8,13 +8,13 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::probe {
 
-ControlFiles::ControlFiles(const std::string& directory, WallClock clock)
-    : verifyprobe_{directory + "/verifyprobe", Reloaded<ControlLines>(clock, 0)},
-      smtproutes_{directory + "/smtproutes", Reloaded<ControlLines>(clock, 0)},
-      users_{directory + "/probe_update_users", Reloaded<ControlLines>(clock, 0)},
-      me_file_{directory + "/me", Reloaded<ControlLines>(clock, 0)} {}
+ControlFiles::ControlFiles(const std::string& directory, control::WallClock clock)
+    : verifyprobe_{directory + "/verifyprobe", control::Reloaded<control::ControlLines>(clock, 0)},
+      smtproutes_{directory + "/smtproutes", control::Reloaded<control::ControlLines>(clock, 0)},
+      users_{directory + "/probe_update_users", control::Reloaded<control::ControlLines>(clock, 0)},
+      me_file_{directory + "/me", control::Reloaded<control::ControlLines>(clock, 0)} {}
 
 void ControlFiles::forget() {
   again_ = true;
@@ -22,21 +22,23 @@ void ControlFiles::forget() {
 }
 
 // True: use the lines.
-bool ControlFiles::refresh(File& file, std::int64_t now_us, std::vector<Problem>& problems) const {
-  const Reload reload = file.reloaded.refresh(
-      now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); });
-  if (reload == Reload::failed) {
+bool ControlFiles::refresh(File& file, std::int64_t now_us,
+                           std::vector<control::Problem>& problems) const {
+  const control::Reload reload = file.reloaded.refresh(now_us, [&](auto& files) {
+    return control::read_control_file(file.path, files.emplace_back());
+  });
+  if (reload == control::Reload::failed) {
     std::string trouble = file.reloaded.take_trouble();
     if (!trouble.empty()) problems.push_back({file.path, 0, std::move(trouble)});
   }
-  if (reload != Reload::taken) return again_;
-  auto lines = file.reloaded.value()->value_or(std::vector<ControlLine>{});
+  if (reload != control::Reload::taken) return again_;
+  auto lines = file.reloaded.value()->value_or(std::vector<control::ControlLine>{});
   if (lines == file.lines) return again_;
   file.lines = std::move(lines);
   return true;
 }
 
-Change ControlFiles::read(std::int64_t now_us, std::vector<Problem>& problems) {
+control::Change ControlFiles::read(std::int64_t now_us, std::vector<control::Problem>& problems) {
   const bool probed = refresh(verifyprobe_, now_us, problems);
   const bool routes = refresh(smtproutes_, now_us, problems);
   const bool users = refresh(users_, now_us, problems);
@@ -46,10 +48,10 @@ Change ControlFiles::read(std::int64_t now_us, std::vector<Problem>& problems) {
   if (me) use_me();
   started_ = true;
   again_ = false;
-  return probed || routes || users || me ? Change::changed : Change::none;
+  return probed || routes || users || me ? control::Change::changed : control::Change::none;
 }
 
-void ControlFiles::use_routes(std::vector<Problem>& problems) {
+void ControlFiles::use_routes(std::vector<control::Problem>& problems) {
   const std::size_t before = problems.size();
   Routes routes(verifyprobe_.lines, smtproutes_.lines, problems);
   // A mistake in an edit must not turn off probing for a domain.  At the start there is nothing
@@ -58,9 +60,9 @@ void ControlFiles::use_routes(std::vector<Problem>& problems) {
   routes_ = std::move(routes);
 }
 
-void ControlFiles::use_users(std::vector<Problem>& problems) {
+void ControlFiles::use_users(std::vector<control::Problem>& problems) {
   update_users_.clear();
-  for (const ControlLine& line : users_.lines) {
+  for (const control::ControlLine& line : users_.lines) {
     std::uint64_t number = 0;
     if (parse_decimal(line.text, UINT32_MAX - 1, number)) {
       update_users_.insert(static_cast<uid_t>(number));
@@ -81,4 +83,4 @@ void ControlFiles::use_me() {
   }
 }
 
-}  // namespace qv
+}  // namespace qv::probe

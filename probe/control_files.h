@@ -21,16 +21,17 @@
 #include "control/reloaded.h"
 #include "probe/routes.h"
 
-namespace qv {
+namespace qv::probe {
 
 class ControlFiles {
  public:
   // Reads nothing yet.  `directory`: control/.  `clock`: end_of_time_ns for a program that reads
   // once.
-  explicit ControlFiles(const std::string& directory, WallClock clock = wall_clock_ns);
+  explicit ControlFiles(const std::string& directory,
+                        control::WallClock clock = control::wall_clock_ns);
 
   // Reads what has changed; everything, the first time.  Adds mistakes to `problems`.
-  Change read(std::int64_t now_us, std::vector<Problem>& problems);
+  control::Change read(std::int64_t now_us, std::vector<control::Problem>& problems);
   // The next read() reads everything and reports all mistakes again.
   void forget();
 
@@ -42,13 +43,14 @@ class ControlFiles {
  private:
   struct File {
     std::string path;
-    Reloaded<ControlLines> reloaded;
-    std::vector<ControlLine> lines = {};  // as last read
+    control::Reloaded<control::ControlLines> reloaded;
+    std::vector<control::ControlLine> lines = {};  // as last read
   };
 
-  [[nodiscard]] bool refresh(File& file, std::int64_t now_us, std::vector<Problem>& problems) const;
-  void use_routes(std::vector<Problem>& problems);
-  void use_users(std::vector<Problem>& problems);
+  [[nodiscard]] bool refresh(File& file, std::int64_t now_us,
+                             std::vector<control::Problem>& problems) const;
+  void use_routes(std::vector<control::Problem>& problems);
+  void use_users(std::vector<control::Problem>& problems);
   void use_me();
 
   bool started_ = false;
@@ -62,6 +64,6 @@ class ControlFiles {
   std::string me_;
 };
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_CONTROL_FILES_H_

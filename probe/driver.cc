@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "wire/smtp_address.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
@@ -43,7 +43,7 @@ class ProbeDriver::Hop {
 
   // `name`: the host as the operator or the DNS names it.  REQUIRES: everything outlives this.
   Hop(const Surroundings& around, HostMemory& memory, const ProbeLimits& limits,
-      StreamAddress address, std::string name, CalloutOptions options)
+      event::StreamAddress address, std::string name, CalloutOptions options)
       : loop_(around.loop),
         connect_(around.connect),
         memory_(memory),
@@ -84,7 +84,7 @@ class ProbeDriver::Hop {
 
   // One connection with a Callout on it, and its time limits.  It calls its hop from the loop,
   // never from within a call by the hop.
-  class Session final : private Connection::User {
+  class Session final : private event::Connection::User {
    public:
     Session(Hop& hop, CalloutOptions options)
         : hop_(hop), callout_(std::move(options)), connection_(hop.connect_(hop.address_, *this)) {
@@ -181,9 +181,9 @@ class ProbeDriver::Hop {
 
     Hop& hop_;
     Callout callout_;
-    std::unique_ptr<Connection> connection_;
-    Loop::Owned timer_;
-    Loop::Owned soon_;
+    std::unique_ptr<event::Connection> connection_;
+    event::Loop::Owned timer_;
+    event::Loop::Owned soon_;
     unsigned timed_step_ = ~0u;
   };
 
@@ -206,7 +206,7 @@ class ProbeDriver::Hop {
   // Questions on a connection still get their answers; these may succeed at another hop.
   void refuse_waiting(HostMemory::State state) {
     const bool sender = state == HostMemory::State::sender_refused;
-    const ProbeOutcome outcome{RecipientStatus::defer,
+    const ProbeOutcome outcome{cache::RecipientStatus::defer,
                                sender ? ProbeReason::sender_refused : ProbeReason::backing_off,
                                sender ? std::string(memory_.sender_refusal(address_.text))
                                       : "the host has failed and is left alone for a while"};
@@ -273,17 +273,17 @@ class ProbeDriver::Hop {
     if (!waiting_.empty()) schedule();
   }
 
-  Loop& loop_;
-  const Connector& connect_;
+  event::Loop& loop_;
+  const event::Connector& connect_;
   HostMemory& memory_;
   const ProbeLimits& limits_;
-  const StreamAddress address_;
+  const event::StreamAddress address_;
   const std::string name_;
   const CalloutOptions options_;
   Ticket next_ticket_ = 1;
   std::deque<Question> waiting_;
   std::list<Session> sessions_;
-  Loop::Owned soon_;
+  event::Loop::Owned soon_;
 };
 
 struct ProbeDriver::Probe {
@@ -295,17 +295,18 @@ struct ProbeDriver::Probe {
   ProbeResult result{};
   std::vector<NextHop> hops{};  // in order; next_hop counts those that were begun
   std::size_t next_hop = 0;
-  std::vector<StreamAddress> addresses{};  // of the current hop; next_address counts likewise
+  std::vector<event::StreamAddress>
+      addresses{};  // of the current hop; next_address counts likewise
   std::size_t next_address = 0;
   bool seen_up = false;  // some hop has answered: not all are down
   Hop* hop = nullptr;    // the hop whose answer is awaited
   Hop::Ticket ticket = 0;
-  Loop::Owned step{};  // a look-up, or the loop's next turn
-  Loop::Owned deadline{};
+  event::Loop::Owned step{};  // a look-up, or the loop's next turn
+  event::Loop::Owned deadline{};
 
   [[nodiscard]] const NextHop& current() const { return hops[next_hop - 1]; }
   void set_outcome(ProbeReason reason, std::string text) {
-    result.outcome = {RecipientStatus::defer, reason, std::move(text)};
+    result.outcome = {cache::RecipientStatus::defer, reason, std::move(text)};
   }
 };
 
@@ -324,7 +325,7 @@ ProbeDriver::~ProbeDriver() = default;
 
 void ProbeDriver::probe(const std::string& address, const Route& route, DomainCheck check,
                         Done done) {
-  const std::string key = cache_key(address);
+  const std::string key = cache::cache_key(address);
   const bool full = probes_.size() >= limits_.pending;
   const auto [entry, is_new] = probes_.try_emplace(key);
   if (is_new) entry->second.reset(new Probe{key, address, route, check});
@@ -343,7 +344,7 @@ void ProbeDriver::probe(const std::string& address, const Route& route, DomainCh
     return fail(probe, ProbeReason::busy, "too many addresses of this domain are being verified");
   }
   ++counters_.started;
-  if (!smtp_mailbox(address)) {
+  if (!wire::smtp_mailbox(address)) {
     return fail(probe, ProbeReason::not_askable, "the address cannot be put into an SMTP command");
   }
   probe.deadline = around_.loop.after(limits_.whole_us, [this, &probe] { on_deadline(probe); });
@@ -355,13 +356,13 @@ void ProbeDriver::find_hops(Probe& probe) {
     probe.hops = probe.route.hops;
     return next_hop(probe);
   }
-  const std::string domain(domain_of(probe.address));
+  const std::string domain(cache::domain_of(probe.address));
   probe.step =
       around_.find_exchangers(domain, [this, &probe, domain](const Result<Exchangers>& found) {
         if (!found.ok()) {
           return fail(probe, ProbeReason::unreachable, "mail exchangers cannot be looked up now");
         }
-        for (const dns::Mx& exchanger : found.value()) {
+        for (const wire::dns::Mx& exchanger : found.value()) {
           if (exchanger.host.empty() || exchanger.host == ".") {
             return fail(probe, ProbeReason::no_route, "the domain takes no mail");
           }
@@ -381,13 +382,13 @@ void ProbeDriver::next_hop(Probe& probe) {
   probe.next_address = 0;
   const NextHop& hop = probe.current();
   if (hop.is_address) {
-    Result<StreamAddress> address = parse_stream_address(address_text(hop));
+    Result<event::StreamAddress> address = event::parse_stream_address(address_text(hop));
     QV_CHECK(address.ok());
     probe.addresses.push_back(std::move(address).value());
     return next_address(probe);
   }
-  probe.step =
-      around_.find_addresses(hop.host, hop.port, [this, &probe](const Result<Addresses>& found) {
+  probe.step = around_.find_addresses(
+      hop.host, hop.port, [this, &probe](const Result<event::Addresses>& found) {
         if (!found.ok()) {
           probe.set_outcome(ProbeReason::unreachable, "the host cannot be looked up now");
           return next_hop(probe);
@@ -405,7 +406,7 @@ void ProbeDriver::next_hop(Probe& probe) {
 
 void ProbeDriver::next_address(Probe& probe) {
   if (probe.next_address == probe.addresses.size()) return next_hop(probe);
-  const StreamAddress& address = probe.addresses[probe.next_address++];
+  const event::StreamAddress& address = probe.addresses[probe.next_address++];
   probe.result.host = probe.current().host;
   if (around_.is_ourselves(address)) {
     // The failure of a hop that was asked says more.
@@ -422,7 +423,7 @@ void ProbeDriver::next_address(Probe& probe) {
   ask(probe, hop, random_address(probe.address), &ProbeDriver::on_random);
 }
 
-ProbeDriver::Hop& ProbeDriver::hop_at(const Probe& probe, const StreamAddress& address) {
+ProbeDriver::Hop& ProbeDriver::hop_at(const Probe& probe, const event::StreamAddress& address) {
   const NextHop& next = probe.current();
   const std::string key = address.text + (next.lmtp ? " lmtp " : " smtp ") +
                           std::to_string(static_cast<int>(probe.route.tls));
@@ -446,8 +447,9 @@ void ProbeDriver::ask(Probe& probe, Hop& hop, const std::string& address, OnOutc
 
 void ProbeDriver::on_random(Probe& probe, const ProbeOutcome& outcome) {
   if (outcome.reason != ProbeReason::recipient) return on_answer(probe, outcome);
-  if (outcome.status == RecipientStatus::ok) probe.result.accept_all = AcceptAll::yes;
-  if (outcome.status == RecipientStatus::bounce) probe.result.accept_all = AcceptAll::no;
+  if (outcome.status == cache::RecipientStatus::ok) probe.result.accept_all = cache::AcceptAll::yes;
+  if (outcome.status == cache::RecipientStatus::bounce)
+    probe.result.accept_all = cache::AcceptAll::no;
   ask(probe, *probe.hop, probe.address, &ProbeDriver::on_answer);
 }
 
@@ -472,7 +474,7 @@ void ProbeDriver::fail(Probe& probe, ProbeReason reason, std::string text) {
 }
 
 void ProbeDriver::finish(Probe& probe) {
-  QV_CHECK(probe.result.outcome.status != RecipientStatus::todo);
+  QV_CHECK(probe.result.outcome.status != cache::RecipientStatus::todo);
   ++counters_.ended[probe.result.outcome.status];
   const bool down = traits_of(probe.result.outcome.reason).down && !probe.seen_up;
   if (down) probe.result.reach = ProbeResult::Reach::all_down;
@@ -489,7 +491,7 @@ std::string ProbeDriver::random_address(std::string_view address) {
     std::uint64_t bits = around_.random();
     for (int i = 0; i < 12; ++i, bits >>= 5) local += kLetters[bits & 31];
   }
-  return local + "@" + std::string(domain_of(address));
+  return local + "@" + std::string(cache::domain_of(address));
 }
 
-}  // namespace qv
+}  // namespace qv::probe

@@ -26,26 +26,26 @@
 #include "probe/routes.h"
 #include "process/counters.h"
 
-namespace qv {
+namespace qv::probe {
 
 struct ProbeResult {
   ProbeOutcome outcome;
-  std::string host;                           // that answered, or failed last; may be empty
-  AcceptAll accept_all = AcceptAll::unknown;  // of the domain
+  std::string host;  // that answered, or failed last; may be empty
+  cache::AcceptAll accept_all = cache::AcceptAll::unknown;  // of the domain
   // all_down: every next hop is down, or its name cannot be looked up.  A backup MX accepts then.
   enum class Reach : std::uint8_t { reached, all_down } reach = Reach::reached;
 };
 
 // Counted since the start.
-struct ProbeCounters : CounterList {
-  Counter started{*this, "probes", "conversations begun"};
-  Counter joined{*this, "probes_joined", "questions that joined a probe under way"};
-  CounterArray<RecipientStatus, 3> ended{
+struct ProbeCounters : process::CounterList {
+  process::Counter started{*this, "probes", "conversations begun"};
+  process::Counter joined{*this, "probes_joined", "questions that joined a probe under way"};
+  process::CounterArray<cache::RecipientStatus, 3> ended{
       {{*this, "probes_ok", "probes that found the address deliverable"},
        {*this, "probes_defer", "probes that were undecided"},
        {*this, "probes_bounce", "probes that found it undeliverable"}}};
-  Counter refused_pending{*this, "refused_pending", "not begun: too many under way"};
-  Counter refused_rate{*this, "refused_rate", "not begun: too many a minute"};
+  process::Counter refused_pending{*this, "refused_pending", "not begun: too many under way"};
+  process::Counter refused_rate{*this, "refused_rate", "not begun: too many a minute"};
 };
 
 class ProbeDriver {
@@ -54,12 +54,12 @@ class ProbeDriver {
   enum class DomainCheck : std::uint8_t { no, yes };
 
   struct Surroundings {
-    Loop& loop;
-    Connector connect;
-    Resolver find_addresses;
+    event::Loop& loop;
+    event::Connector connect;
+    event::Resolver find_addresses;
     ExchangerLookup find_exchangers;
-    std::function<std::uint64_t()> random;                   // 64 random bits
-    std::function<bool(const StreamAddress&)> is_ourselves;  // do we listen there?
+    std::function<std::uint64_t()> random;                          // 64 random bits
+    std::function<bool(const event::StreamAddress&)> is_ourselves;  // do we listen there?
   };
 
   // `options`: name and sender; protocol and TLS come with each route.
@@ -92,7 +92,7 @@ class ProbeDriver {
   void on_deadline(Probe& probe);
   void fail(Probe& probe, ProbeReason reason, std::string text);
   void finish(Probe& probe);
-  [[nodiscard]] Hop& hop_at(const Probe& probe, const StreamAddress& address);
+  [[nodiscard]] Hop& hop_at(const Probe& probe, const event::StreamAddress& address);
   [[nodiscard]] std::string random_address(std::string_view address);
 
   Surroundings around_;
@@ -103,9 +103,9 @@ class ProbeDriver {
   ProbeCounters counters_;
   std::map<std::string, std::unique_ptr<Hop>, std::less<>> hops_;
   std::map<std::string, std::unique_ptr<Probe>, std::less<>> probes_;
-  Loop::Owned sweep_;
+  event::Loop::Owned sweep_;
 };
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_DRIVER_H_

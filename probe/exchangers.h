@@ -16,23 +16,26 @@
 #include "event/loop.h"
 #include "wire/dns.h"
 
-namespace qv {
-
+namespace qv::event {
 class LibeventLoop;
+}
 
-using Exchangers = std::vector<dns::Mx>;
+namespace qv::probe {
+
+using Exchangers = std::vector<wire::dns::Mx>;
 using ExchangersFound = std::function<void(Result<Exchangers>)>;
 
 // Finds the MX records of `domain`, most preferred first; empty: the domain has none, or does not
 // exist.  Error: undecided.  Calls `done` once, from the loop, unless the handle is destroyed
 // before; it may destroy the handle.
-using ExchangerLookup = std::function<Loop::Owned(const std::string& domain, ExchangersFound done)>;
+using ExchangerLookup =
+    std::function<event::Loop::Owned(const std::string& domain, ExchangersFound done)>;
 
 // Asks the servers of `resolv_conf` (resolv.conf(5)).  REQUIRES: `loop` outlives it and its
 // handles.
-[[nodiscard]] ExchangerLookup make_exchanger_lookup(LibeventLoop& loop,
+[[nodiscard]] ExchangerLookup make_exchanger_lookup(event::LibeventLoop& loop,
                                                     const std::string& resolv_conf);
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_EXCHANGERS_H_

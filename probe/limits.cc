@@ -3,7 +3,7 @@
 
 #include <algorithm>
 
-namespace qv {
+namespace qv::probe {
 
 RateLimit::Pass RateLimit::take(std::string_view name, std::int64_t now_us) {
   constexpr std::int64_t kMinute_us = 60 * kSecond_us;
@@ -75,4 +75,4 @@ void HostMemory::record_sender_refused(std::string_view key, std::int64_t now_us
   host.refusal = text;
 }
 
-}  // namespace qv
+}  // namespace qv::probe

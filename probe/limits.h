@@ -12,7 +12,7 @@
 #include <string>
 #include <string_view>
 
-namespace qv {
+namespace qv::probe {
 
 inline constexpr std::int64_t kSecond_us = 1000000;
 
@@ -108,6 +108,6 @@ class HostMemory {
   std::map<std::string, Host, std::less<>> hosts_;
 };
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_LIMITS_H_

@@ -19,9 +19,9 @@
 #include "probe/service.h"
 #include "process/options.h"
 
-namespace qv {
+namespace qv::probe {
 
-struct ProbeOptions : ProcessOptions {
+struct ProbeOptions : process::ProcessOptions {
   std::string lmdb_path;  // the file itself; empty: a cache in memory
   std::string redis;      // HOST:PORT or /PATH of a shared cache; empty: none
   std::size_t cache_entries = 0;
@@ -32,22 +32,22 @@ struct ProbeOptions : ProcessOptions {
   std::string hello_name;  // empty: control/me
   std::set<std::uint16_t> own_ports;
   std::string resolv_conf;
-  StreamServerLimits server;
+  event::StreamServerLimits server;
 };
 
 // The rows that fill `options`, which must outlive them.
-[[nodiscard]] std::vector<Setting> probe_settings(ProbeOptions& options);
+[[nodiscard]] std::vector<control::Setting> probe_settings(ProbeOptions& options);
 
 // "/x.lmdb" for the tables "lmdb:/x" and "lmdb:/x.lmdb".  nullopt: not lmdb, or not absolute.
 [[nodiscard]] std::optional<std::string> lmdb_file_of(std::string_view table);
 
 // process.cc: runs the daemon until it is ended; the exit code.  `settings`: the sources of
 // `options`.
-[[nodiscard]] int run_probe_daemon(const ProbeOptions& options, const Settings& settings);
+[[nodiscard]] int run_probe_daemon(const ProbeOptions& options, const control::Settings& settings);
 
 // --check-config: the control files that are no settings.
-void check_probe_config(const ProbeOptions& options, const Settings& settings,
-                        std::vector<Problem>& problems);
+void check_probe_config(const ProbeOptions& options, const control::Settings& settings,
+                        std::vector<control::Problem>& problems);
 
 // tools.cc: runs a command with its arguments: list, show, purge, export, import.  Prints on
 // standard output, errors on standard error.  Asks the daemon over its socket; if none answers, it
@@ -58,6 +58,6 @@ void check_probe_config(const ProbeOptions& options, const Settings& settings,
 // The uses of the commands, for --help.
 [[nodiscard]] const char* probe_tool_usage();
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_OPTIONS_H_

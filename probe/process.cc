@@ -16,7 +16,7 @@
 #include "probe/options.h"
 #include "process/skeleton.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
@@ -35,11 +35,12 @@ std::uint64_t random_bits() {
   return bits;
 }
 
-class ProbeDaemon final : public Daemon {
+class ProbeDaemon final : public process::Daemon {
  public:
   // REQUIRES: all outlive this object.
-  ProbeDaemon(LibeventLoop& loop, const ProbeOptions& options, const Settings& settings)
-      : Daemon(loop, options, settings), event_loop_(loop), options_(options) {}
+  ProbeDaemon(event::LibeventLoop& loop, const ProbeOptions& options,
+              const control::Settings& settings)
+      : process::Daemon(loop, options, settings), event_loop_(loop), options_(options) {}
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
     // The default place of socket and cache; any other place is up to the operator.
@@ -49,7 +50,7 @@ class ProbeDaemon final : public Daemon {
         chown(directory.c_str(), account_.uid, account_.gid) != 0) {
       return errno_error("chown");
     }
-    QV_TRY(listeners_, open_listeners(options_, settings_, detail));
+    QV_TRY(listeners_, process::open_listeners(options_, settings_, detail));
     return {};
   }
 
@@ -58,12 +59,12 @@ class ProbeDaemon final : public Daemon {
   }
 
   [[nodiscard]] Result<void> post_jail(std::string& detail) override {
-    LogLine line = start_line();
+    process::LogLine line = start_line();
     line.add("cache", options_.lmdb_path.empty() ? "memory" : options_.lmdb_path);
     if (!options_.redis.empty()) line.add("redis", options_.redis);
     log_->write(line);
     detail = "address_verify_map " + options_.lmdb_path;
-    QV_TRY(store_, CacheStore::open(options_.lmdb_path, options_.cache_entries));
+    QV_TRY(store_, cache::CacheStore::open(options_.lmdb_path, options_.cache_entries));
     start_probing();
     start_serving();
     timers_.push_back(loop_.every(kFlush_us, [this] { flush(); }));
@@ -80,25 +81,26 @@ class ProbeDaemon final : public Daemon {
 
   void finish() override {
     flush();
-    Daemon::finish();
+    process::Daemon::finish();
   }
 
  private:
-  void add_counters(LogLine& line) override;
+  void add_counters(process::LogLine& line) override;
 
   void start_probing() {
-    const Report report = [this](LogLine& line) { log_->write(line); };
+    const Report report = [this](process::LogLine& line) { log_->write(line); };
     // control/me goes into the greeting.
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     static_cast<void>(control_.read(loop_.now_us(), problems));
     log_problems(problems);
     own_.refresh();
     const bool has_name = !options_.hello_name.empty();
     driver_.emplace(
         ProbeDriver::Surroundings{
-            loop_, make_connector(event_loop_), make_resolver(event_loop_, options_.resolv_conf),
+            loop_, event::make_connector(event_loop_),
+            event::make_resolver(event_loop_, options_.resolv_conf),
             make_exchanger_lookup(event_loop_, options_.resolv_conf), random_bits,
-            [this](const StreamAddress& address) { return own_.contains(address); }},
+            [this](const event::StreamAddress& address) { return own_.contains(address); }},
         options_.limits,
         CalloutOptions{.hello_name = has_name ? options_.hello_name : control_.me(),
                        .sender = options_.sender});
@@ -121,11 +123,11 @@ class ProbeDaemon final : public Daemon {
   void start_serving() {
     server_.emplace(loop_, options_.server);
     server_->on_trouble([this](std::string_view what) {
-      LogLine line("clients");
+      process::LogLine line("clients");
       log_->write(line.add("event", "trouble").add("problem", what));
     });
     for (Fd& listener : listeners_) {
-      server_->serve(std::move(listener), [this](Stream& stream) {
+      server_->serve(std::move(listener), [this](event::Stream& stream) {
         return std::make_unique<VerifyClient>(*clients_, stream);
       });
     }
@@ -133,10 +135,10 @@ class ProbeDaemon final : public Daemon {
   }
 
   void read_control_files() {
-    std::vector<Problem> problems;
-    const Change change = control_.read(loop_.now_us(), problems);
+    std::vector<control::Problem> problems;
+    const control::Change change = control_.read(loop_.now_us(), problems);
     log_problems(problems);
-    if (change == Change::changed) use_control_files();
+    if (change == control::Change::changed) use_control_files();
   }
 
   void use_control_files() {
@@ -144,9 +146,9 @@ class ProbeDaemon final : public Daemon {
     clients_->may_update = control_.update_users();
   }
 
-  void log_problems(const std::vector<Problem>& problems) {
-    for (const Problem& problem : problems) {
-      LogLine line("config");
+  void log_problems(const std::vector<control::Problem>& problems) {
+    for (const control::Problem& problem : problems) {
+      process::LogLine line("config");
       log_->write(line.add(problem));
     }
   }
@@ -155,36 +157,36 @@ class ProbeDaemon final : public Daemon {
     const Result<void> flushed = store_->flush();
     const std::string notice = store_->take_notice();
     if (!notice.empty()) {
-      LogLine line("ALERT");
+      process::LogLine line("ALERT");
       log_->write(line.add("cache", notice));
     }
     if (!flushed.ok() && !flush_failed_) {
-      LogLine line("store");
+      process::LogLine line("store");
       line.add("event", "cannot-write").add("detail", flushed.error().what);
       log_->write(line.add("error", strerror(flushed.error().errnum)));
     }
     flush_failed_ = !flushed.ok();
   }
 
-  LibeventLoop& event_loop_;
+  event::LibeventLoop& event_loop_;
   const ProbeOptions& options_;
   std::vector<Fd> listeners_;
   ControlFiles control_{"control"};
   OwnAddresses own_{options_.own_ports};
-  std::unique_ptr<CacheStore> store_;
-  std::optional<RedisClient> redis_;
+  std::unique_ptr<cache::CacheStore> store_;
+  std::optional<event::RedisClient> redis_;
   std::optional<Records> records_;
   std::optional<ProbeDriver> driver_;
   std::optional<ProbeService> service_;
   std::optional<CacheCleanup> cleanup_;
   std::optional<VerifyClients> clients_;
-  std::optional<StreamServer> server_;
-  std::vector<Loop::Owned> timers_;
+  std::optional<event::StreamServer> server_;
+  std::vector<event::Loop::Owned> timers_;
   bool flush_failed_ = false;
 };
 
-void ProbeDaemon::add_counters(LogLine& line) {
-  const StreamServerCounters& clients = server_->counters();
+void ProbeDaemon::add_counters(process::LogLine& line) {
+  const event::StreamServerCounters& clients = server_->counters();
   service_->counters().add_to(line);
   driver_->counters().add_to(line);
   line.add("pending", driver_->pending()).add("entries", store_->size());
@@ -196,17 +198,17 @@ void ProbeDaemon::add_counters(LogLine& line) {
 
 }  // namespace
 
-int run_probe_daemon(const ProbeOptions& options, const Settings& settings) {
-  LibeventLoop loop;
+int run_probe_daemon(const ProbeOptions& options, const control::Settings& settings) {
+  event::LibeventLoop loop;
   ProbeDaemon daemon(loop, options, settings);
-  return run_daemon("qmail-probe", daemon);
+  return process::run_daemon("qmail-probe", daemon);
 }
 
-void check_probe_config(const ProbeOptions& options, const Settings& settings,
-                        std::vector<Problem>& problems) {
-  if (!check_process_options("qmail-probe", options, settings, problems)) return;
-  ControlFiles files("control", end_of_time_ns);
+void check_probe_config(const ProbeOptions& options, const control::Settings& settings,
+                        std::vector<control::Problem>& problems) {
+  if (!process::check_process_options("qmail-probe", options, settings, problems)) return;
+  ControlFiles files("control", control::end_of_time_ns);
   static_cast<void>(files.read(0, problems));
 }
 
-}  // namespace qv
+}  // namespace qv::probe

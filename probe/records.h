@@ -26,9 +26,9 @@
 #include "event/redis_client.h"
 #include "process/log.h"
 
-namespace qv {
+namespace qv::probe {
 
-using Report = std::function<void(LogLine&)>;
+using Report = std::function<void(process::LogLine&)>;
 
 // Counted since the start.
 struct RecordCounters {
@@ -38,7 +38,7 @@ struct RecordCounters {
 
 class Records {
  public:
-  using Entry = std::optional<CacheRecord>;
+  using Entry = std::optional<cache::CacheRecord>;
   using Found = std::function<void(const Result<Entry>&)>;
   enum class Lease : std::uint8_t {
     granted,  // this process may probe
@@ -50,7 +50,7 @@ class Records {
 
   // The hosts that share their records.
   struct Fleet {
-    RedisClient& redis;
+    event::RedisClient& redis;
     std::string token;         // of this process
     std::int64_t lease_s = 0;  // longer than a probe takes
   };
@@ -58,12 +58,13 @@ class Records {
   // `started`: now, in seconds since 1970; probes that were sent before died with their process.
   // Without `fleet` there is only this host's store.  REQUIRES: `store` and the fleet's client
   // outlive this object.
-  Records(CacheStore& store, std::int64_t started, Report report, std::optional<Fleet> fleet = {})
+  Records(cache::CacheStore& store, std::int64_t started, Report report,
+          std::optional<Fleet> fleet = {})
       : store_(store), started_(started), report_(std::move(report)), fleet_(std::move(fleet)) {}
 
   // True: `record` is the record, which has an answer; its memory is reused.  False: ask find(),
   // which also reports and counts what is wrong.
-  [[nodiscard]] bool find_at_once(const std::string& key, CacheRecord& record);
+  [[nodiscard]] bool find_at_once(const std::string& key, cache::CacheRecord& record);
   // nullopt: there is none, or a damaged one (which is reported).
   void find(const std::string& key, const Found& found);
   // Asks for the right to probe for `key`.
@@ -71,7 +72,7 @@ class Records {
   // `done`: all hosts see every change made before, or Redis does not answer.
   void end_lease(const std::string& key, Then done);
   // Failures are reported, and the record is lost: it is a cache.  `seconds`: its lifetime.
-  void store(const std::string& key, const CacheRecord& record, std::int64_t seconds);
+  void store(const std::string& key, const cache::CacheRecord& record, std::int64_t seconds);
   void erase(const std::string& key);
   // Erases an address, a domain or (--all) everything in Redis; not in the store of this host.
   void purge(std::string_view what);
@@ -79,17 +80,17 @@ class Records {
   [[nodiscard]] const RecordCounters& counters() const { return counters_; }
 
  private:
-  using Replied = std::function<void(const RedisReply*)>;
+  using Replied = std::function<void(const event::RedisReply*)>;
 
   [[nodiscard]] Result<Entry> find_here(const std::string& key);
-  void store_here(const std::string& key, const CacheRecord& record);
+  void store_here(const std::string& key, const cache::CacheRecord& record);
   [[nodiscard]] Entry parse(const std::string& key, const std::string& bytes);
   void record_failure(const Error& error);
   // Null: no answer.
   void ask_redis(const std::vector<std::string>& words, Replied replied = {});
   void purge_matching(const std::string& pattern, const std::string& cursor);
 
-  CacheStore& store_;
+  cache::CacheStore& store_;
   std::int64_t started_;
   Report report_;
   std::optional<Fleet> fleet_;
@@ -105,8 +106,8 @@ class CacheCleanup {
 
   // Runs every `interval_s`; 0: only after begin().  `clock`: seconds since 1970.
   // REQUIRES: `loop` and `store` outlive this object.
-  CacheCleanup(Loop& loop, CacheStore& store, std::function<std::int64_t()> clock,
-               const CacheTimes& times, std::int64_t interval_s, Report report);
+  CacheCleanup(event::Loop& loop, cache::CacheStore& store, std::function<std::int64_t()> clock,
+               const cache::CacheTimes& times, std::int64_t interval_s, Report report);
 
   // Begins now, unless it is under way.
   void begin();
@@ -114,18 +115,18 @@ class CacheCleanup {
  private:
   void step();
 
-  Loop& loop_;
-  CacheStore& store_;
+  event::Loop& loop_;
+  cache::CacheStore& store_;
   std::function<std::int64_t()> clock_;
-  const CacheTimes times_;
+  const cache::CacheTimes times_;
   Report report_;
   std::string after_;
   std::uint64_t kept_ = 0;
   std::uint64_t dropped_ = 0;
-  Loop::Owned every_;
-  Loop::Owned step_;
+  event::Loop::Owned every_;
+  event::Loop::Owned step_;
 };
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_RECORDS_H_

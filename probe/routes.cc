@@ -10,7 +10,7 @@
 #include "control/verifyprobe.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
@@ -31,7 +31,7 @@ bool parse_host(std::string_view& rest, NextHop& hop, std::string& why) {
     hop.host = lower(first_bytes(rest, find_byte(rest, ':')));
     rest = after_bytes(rest, hop.host.size());
     hop.is_address = is_ip(AF_INET, hop.host);
-    if (is_host_name(hop.host)) return true;
+    if (control::is_host_name(hop.host)) return true;
     why = "not a host name; an IPv6 address stands in brackets";
     return false;
   }
@@ -114,7 +114,7 @@ std::optional<NextHop> parse_next_hop(std::string_view text, std::string& why) {
   if (hop.lmtp && starts_with(text, "unix:")) {
     hop.host = after_bytes(text, 5);
     hop.is_address = true;
-    if (parse_stream_address(text).ok()) return hop;
+    if (event::parse_stream_address(text).ok()) return hop;
     why = "lmtp:unix:/PATH expected";
     return std::nullopt;
   }
@@ -129,20 +129,21 @@ std::optional<NextHop> parse_next_hop(std::string_view text, std::string& why) {
   return hop;
 }
 
-Routes::Routes(std::span<const ControlLine> verifyprobe, std::span<const ControlLine> smtproutes,
-               std::vector<Problem>& problems) {
-  for (const ControlLine& line : verifyprobe) read_line(line, problems);
-  for (const ControlLine& line : smtproutes) read_smtproute(line, problems);
+Routes::Routes(std::span<const control::ControlLine> verifyprobe,
+               std::span<const control::ControlLine> smtproutes,
+               std::vector<control::Problem>& problems) {
+  for (const control::ControlLine& line : verifyprobe) read_line(line, problems);
+  for (const control::ControlLine& line : smtproutes) read_smtproute(line, problems);
 }
 
-void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) {
+void Routes::read_line(const control::ControlLine& line, std::vector<control::Problem>& problems) {
   const auto refuse = [&](std::string text) {
     problems.push_back({"control/verifyprobe", line.number, std::move(text)});
   };
   std::string domain;
   std::string_view rest;
   std::string mistake;
-  if (!read_probed_domain(line, domain, rest, mistake)) return refuse(mistake);
+  if (!control::read_probed_domain(line, domain, rest, mistake)) return refuse(mistake);
   Entry entry;
   entry.route.entry = domain;
   bool mx = false;
@@ -165,7 +166,8 @@ void Routes::read_line(const ControlLine& line, std::vector<Problem>& problems) 
 }
 
 // "domain:relay[:port]", as qmail-remote(8) reads it.  No relay: by MX.  No domain: all others.
-void Routes::read_smtproute(const ControlLine& line, std::vector<Problem>& problems) {
+void Routes::read_smtproute(const control::ControlLine& line,
+                            std::vector<control::Problem>& problems) {
   std::string_view rest = line.text;
   const std::string domain = lower(take_until(rest, ':'));
   // Some variants of qmail have `relay:port user password`.
@@ -204,11 +206,11 @@ void OwnAddresses::refresh() {
   freeifaddrs(list);
 }
 
-bool OwnAddresses::contains(const StreamAddress& address) const {
+bool OwnAddresses::contains(const event::StreamAddress& address) const {
   const auto [host, port] = place_of(address.get());
   if (host.empty() || !ports_.contains(port)) return false;
   return starts_with(host, "127.") || host == "::1" || host == "0.0.0.0" || host == "::" ||
          interfaces_.contains(host);
 }
 
-}  // namespace qv
+}  // namespace qv::probe

@@ -23,7 +23,7 @@
 #include "event/listen.h"
 #include "probe/callout.h"
 
-namespace qv {
+namespace qv::probe {
 
 inline constexpr std::uint16_t kSmtpPort = 25;
 inline constexpr std::uint16_t kLmtpPort = 24;
@@ -46,8 +46,8 @@ struct Route {
 class Routes {
  public:
   // Skips lines with a mistake, which are added to `problems`.
-  Routes(std::span<const ControlLine> verifyprobe, std::span<const ControlLine> smtproutes,
-         std::vector<Problem>& problems);
+  Routes(std::span<const control::ControlLine> verifyprobe,
+         std::span<const control::ControlLine> smtproutes, std::vector<control::Problem>& problems);
   Routes() = default;
 
   // How to probe a domain (any case); nullopt: not at all.
@@ -59,8 +59,8 @@ class Routes {
     Route route;
     bool by_smtproutes = false;  // if they have the domain
   };
-  void read_line(const ControlLine& line, std::vector<Problem>& problems);
-  void read_smtproute(const ControlLine& line, std::vector<Problem>& problems);
+  void read_line(const control::ControlLine& line, std::vector<control::Problem>& problems);
+  void read_smtproute(const control::ControlLine& line, std::vector<control::Problem>& problems);
 
   std::map<std::string, Entry, std::less<>> entries_;
   // By domain, "" for all others; a hop without host means the mail exchangers.
@@ -82,13 +82,13 @@ class OwnAddresses {
   // For tests: uses these instead.  Addresses as text, without brackets.
   void set_interfaces(std::set<std::string> addresses) { interfaces_ = std::move(addresses); }
 
-  [[nodiscard]] bool contains(const StreamAddress& address) const;
+  [[nodiscard]] bool contains(const event::StreamAddress& address) const;
 
  private:
   std::set<std::uint16_t> ports_;
   std::set<std::string> interfaces_;
 };
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_ROUTES_H_

@@ -7,7 +7,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
@@ -16,32 +16,33 @@ constexpr std::int64_t kPoll_us = kSecond_us / 5;  // between looks for another 
 
 bool is_address(std::string_view address) {
   const std::size_t at = find_last_byte(address, '@');
-  return at != 0 && at + 1 < address.size() && is_cache_key(address);
+  return at != 0 && at + 1 < address.size() && cache::is_cache_key(address);
 }
 
-const CacheRecord* get(const Records::Entry& entry) { return entry ? &*entry : nullptr; }
+const cache::CacheRecord* get(const Records::Entry& entry) { return entry ? &*entry : nullptr; }
 
 std::string describe(const ProbeResult& result) {
   const std::string& text = result.outcome.text;
-  if (result.host.empty()) return safe_text(text);
+  if (result.host.empty()) return cache::safe_text(text);
   const bool said = traits_of(result.outcome.reason).said;
-  return safe_text("host " + result.host + (said ? " said: " : ": ") + text);
+  return cache::safe_text("host " + result.host + (said ? " said: " : ": ") + text);
 }
 
 // By RecipientStatus.
 constexpr std::string_view kResultWords[] = {"valid", "undecided", "not-valid", "undecided"};
 
 VerifyAnswer no_store_answer() {
-  return {RecipientStatus::defer, "Address verification is not available now", "table-error"};
+  return {cache::RecipientStatus::defer, "Address verification is not available now",
+          "table-error"};
 }
 
 VerifyAnswer pending_answer() {
-  return {RecipientStatus::todo, "Address verification in progress", "probe-pending"};
+  return {cache::RecipientStatus::todo, "Address verification in progress", "probe-pending"};
 }
 
 }  // namespace
 
-ProbeService::ProbeService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
+ProbeService::ProbeService(event::Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
                            const ServiceSettings& settings, Report report)
     : loop_(loop),
       clock_(std::move(clock)),
@@ -54,8 +55,8 @@ ProbeService::ProbeService(Loop& loop, Clock clock, Records& records, ProbeDrive
           return entry.second.until_us <= now_us;
         });
       })) {
-  QV_CHECK(settings.accept_all == RecipientStatus::ok ||
-           settings.accept_all == RecipientStatus::defer);
+  QV_CHECK(settings.accept_all == cache::RecipientStatus::ok ||
+           settings.accept_all == cache::RecipientStatus::defer);
 }
 
 void ProbeService::finish(const Question& asked, const VerifyAnswer& answer) {
@@ -65,11 +66,12 @@ void ProbeService::finish(const Question& asked, const VerifyAnswer& answer) {
 
 const VerifyAnswer* ProbeService::find_known(std::string_view address) {
   if (!is_address(address)) return nullptr;
-  cache_key(address, key_);
+  cache::cache_key(address, key_);
   if (find_recent(key_) != nullptr) return nullptr;
   if (!records_.find_at_once(key_, record_)) return nullptr;
-  const Judgement judgement = judge(&record_, clock_(), settings_.times);
-  if (judgement.state != EntryState::fresh && judgement.state != EntryState::held) return nullptr;
+  const cache::Judgement judgement = cache::judge(&record_, clock_(), settings_.times);
+  if (judgement.state != cache::EntryState::fresh && judgement.state != cache::EntryState::held)
+    return nullptr;
   ++counters_.queries;
   ++counters_.answered[judgement.answer];
   known_.status = judgement.answer;
@@ -80,10 +82,10 @@ const VerifyAnswer* ProbeService::find_known(std::string_view address) {
 void ProbeService::query(std::string_view address, std::int64_t wait_us, Done done) {
   ++counters_.queries;
   const Asked asked = std::make_shared<Question>(
-      Question{cache_key(address), std::string(address), wait_us, std::move(done)});
+      Question{cache::cache_key(address), std::string(address), wait_us, std::move(done)});
   if (!is_address(address)) {
     return finish(*asked,
-                  {RecipientStatus::defer, "not an address that can be verified", "syntax"});
+                  {cache::RecipientStatus::defer, "not an address that can be verified", "syntax"});
   }
   if (const VerifyAnswer* recent = find_recent(asked->key)) {
     // The callback may drop it.
@@ -96,26 +98,27 @@ void ProbeService::query(std::string_view address, std::int64_t wait_us, Done do
 void ProbeService::judge_address(const Asked& asked, const Result<Records::Entry>& found) {
   if (!found.ok()) return finish(*asked, no_store_answer());
   asked->record = found.value();
-  const Judgement judgement = judge(get(asked->record), clock_(), settings_.times);
-  if (judgement.answer != RecipientStatus::todo) {
-    if (judgement.probe == Judgement::Probe::needed) refresh(asked);
+  const cache::Judgement judgement = cache::judge(get(asked->record), clock_(), settings_.times);
+  if (judgement.answer != cache::RecipientStatus::todo) {
+    if (judgement.probe == cache::Judgement::Probe::needed) refresh(asked);
     return finish(*asked, {judgement.answer, asked->record->text});
   }
-  const bool pending = judgement.state == EntryState::pending;
-  records_.find(domain_key(domain_of(asked->address)), [this, asked, pending](const auto& entry) {
-    const AcceptAll domain =
-        judge_domain(entry.ok() ? get(entry.value()) : nullptr, clock_(), settings_.times);
-    if (domain == AcceptAll::yes) return finish(*asked, accept_all_answer());
-    if (pending) return wait(asked);
-    begin_probe(asked, domain);
-  });
+  const bool pending = judgement.state == cache::EntryState::pending;
+  records_.find(cache::domain_key(cache::domain_of(asked->address)),
+                [this, asked, pending](const auto& entry) {
+                  const cache::AcceptAll domain = cache::judge_domain(
+                      entry.ok() ? get(entry.value()) : nullptr, clock_(), settings_.times);
+                  if (domain == cache::AcceptAll::yes) return finish(*asked, accept_all_answer());
+                  if (pending) return wait(asked);
+                  begin_probe(asked, domain);
+                });
 }
 
 // Nothing is known about the address, and its domain does not accept everything.
-void ProbeService::begin_probe(const Asked& asked, AcceptAll domain) {
-  const std::optional<Route> route = routes_.find(domain_of(asked->address));
+void ProbeService::begin_probe(const Asked& asked, cache::AcceptAll domain) {
+  const std::optional<Route> route = routes_.find(cache::domain_of(asked->address));
   if (!route) {
-    return finish(*asked, {RecipientStatus::defer,
+    return finish(*asked, {cache::RecipientStatus::defer,
                            "nothing is known about this address, and its domain is not probed",
                            "not-probed"});
   }
@@ -128,19 +131,19 @@ void ProbeService::begin_probe(const Asked& asked, AcceptAll domain) {
 
 // A probe behind an answer that is given.
 void ProbeService::refresh(const Asked& asked) {
-  const std::optional<Route> route = routes_.find(domain_of(asked->address));
+  const std::optional<Route> route = routes_.find(cache::domain_of(asked->address));
   if (!route) return;
   ++counters_.refreshes;
   records_.lease(asked->key, [this, asked, route = *route](Records::Lease lease) {
-    if (lease == Records::Lease::granted) start_probe(asked, route, AcceptAll::no);
+    if (lease == Records::Lease::granted) start_probe(asked, route, cache::AcceptAll::no);
   });
 }
 
-void ProbeService::start_probe(const Asked& asked, const Route& route, AcceptAll domain) {
-  const Records::Entry sent = record_probe(get(asked->record), clock_(), settings_.times);
+void ProbeService::start_probe(const Asked& asked, const Route& route, cache::AcceptAll domain) {
+  const Records::Entry sent = cache::record_probe(get(asked->record), clock_(), settings_.times);
   if (sent) store(asked->key, *sent);
   const auto check =
-      domain == AcceptAll::unknown ? settings_.domain_check : ProbeDriver::DomainCheck::no;
+      domain == cache::AcceptAll::unknown ? settings_.domain_check : ProbeDriver::DomainCheck::no;
   driver_.probe(asked->address, route, check, [this, asked, route](const ProbeResult& result) {
     on_result(*asked, route, result);
   });
@@ -153,20 +156,20 @@ VerifyAnswer ProbeService::accept_all_answer() {
 
 VerifyAnswer ProbeService::answer_of(const Route& route, const ProbeResult& result) {
   const bool about_address = result.outcome.reason == ProbeReason::recipient;
-  if (about_address && result.outcome.status == RecipientStatus::ok &&
-      result.accept_all == AcceptAll::yes) {
+  if (about_address && result.outcome.status == cache::RecipientStatus::ok &&
+      result.accept_all == cache::AcceptAll::yes) {
     return accept_all_answer();
   }
   if (route.backup_mx && result.reach == ProbeResult::Reach::all_down) {
     ++counters_.backup_mx;
-    return {RecipientStatus::ok, "the primary is down: " + describe(result), "backup-mx"};
+    return {cache::RecipientStatus::ok, "the primary is down: " + describe(result), "backup-mx"};
   }
   return {result.outcome.status, describe(result), traits_of(result.outcome.reason).why};
 }
 
 void ProbeService::on_result(const Question& asked, const Route& route, const ProbeResult& result) {
   const VerifyAnswer answer = answer_of(route, result);
-  LogLine line("probe");
+  process::LogLine line("probe");
   line.add("result", kResultWords[static_cast<std::size_t>(answer.status)]);
   line.add("why", answer.why).add("rcpt", asked.address);
   if (!result.host.empty()) line.add("host", result.host);
@@ -197,7 +200,7 @@ void ProbeService::use_outcome(const std::string& key, const VerifyAnswer& answe
                                const Records::Entry& old) {
   if (use == Use::store) {
     const Records::Entry record =
-        record_outcome(get(old), answer.status, answer.reason, clock_(), settings_.times);
+        cache::record_outcome(get(old), answer.status, answer.reason, clock_(), settings_.times);
     if (record) return store(key, *record);
     if (!settings_.times.negative_cache) retain(key, answer);
     return;
@@ -208,28 +211,29 @@ void ProbeService::use_outcome(const std::string& key, const VerifyAnswer& answe
   if (use == Use::retain) retain(key, answer);
 }
 
-void ProbeService::store_domain(const std::string& address, AcceptAll domain) {
-  if (domain == AcceptAll::unknown) return;
-  const bool all = domain == AcceptAll::yes;
-  const CacheRecord record{all ? RecipientStatus::ok : RecipientStatus::bounce, 0, clock_(),
-                           all ? "accepts every address" : "refuses unknown addresses"};
-  records_.store(domain_key(domain_of(address)), record, settings_.times.accept_all);
+void ProbeService::store_domain(const std::string& address, cache::AcceptAll domain) {
+  if (domain == cache::AcceptAll::unknown) return;
+  const bool all = domain == cache::AcceptAll::yes;
+  const cache::CacheRecord record{all ? cache::RecipientStatus::ok : cache::RecipientStatus::bounce,
+                                  0, clock_(),
+                                  all ? "accepts every address" : "refuses unknown addresses"};
+  records_.store(cache::domain_key(cache::domain_of(address)), record, settings_.times.accept_all);
 }
 
-void ProbeService::store(const std::string& key, const CacheRecord& record) {
-  const CacheTimes& times = settings_.times;
+void ProbeService::store(const std::string& key, const cache::CacheRecord& record) {
+  const cache::CacheTimes& times = settings_.times;
   // In the order of RecipientStatus.
   const std::int64_t lifetimes[] = {times.positive_expire, times.defer_hold, times.negative_expire,
                                     times.probe_lost};
   records_.store(key, record, lifetimes[static_cast<std::size_t>(record.status)]);
 }
 
-ProbeService::Updated ProbeService::update(std::string_view address, RecipientStatus status,
+ProbeService::Updated ProbeService::update(std::string_view address, cache::RecipientStatus status,
                                            std::string_view reason) {
   if (!is_address(address)) return Updated::not_an_address;
   ++counters_.updates;
-  const std::string key = cache_key(address);
-  const VerifyAnswer answer{status, safe_text(reason)};
+  const std::string key = cache::cache_key(address);
+  const VerifyAnswer answer{status, cache::safe_text(reason)};
   recent_.erase(key);
   settle(key, answer, Use::store, [this, key, answer] { answer_waiters(key, answer); });
   return Updated::done;
@@ -275,4 +279,4 @@ void ProbeService::answer_waiters(const std::string& key, const VerifyAnswer& an
   for (const Asked& asked : answered) finish(*asked, answer);
 }
 
-}  // namespace qv
+}  // namespace qv::probe

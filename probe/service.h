@@ -37,33 +37,35 @@
 #include "probe/routes.h"
 #include "process/counters.h"
 
-namespace qv {
+namespace qv::probe {
 
 struct VerifyAnswer {
-  RecipientStatus status = RecipientStatus::defer;
+  cache::RecipientStatus status = cache::RecipientStatus::defer;
   std::string reason;  // printable
   std::string_view why = "probe";
 };
 
 struct ServiceSettings {
-  CacheTimes times;
+  cache::CacheTimes times;
   // The answer about addresses of a domain that accepts every address: ok or defer.
-  RecipientStatus accept_all = RecipientStatus::ok;
+  cache::RecipientStatus accept_all = cache::RecipientStatus::ok;
   // Whether to ask about random recipients at all.
   ProbeDriver::DomainCheck domain_check = ProbeDriver::DomainCheck::yes;
 };
 
 // Counted since the start.
-struct ServiceCounters : CounterList {
-  Counter queries{*this, "queries", "questions asked"};
-  CounterArray<RecipientStatus, 4> answered{{{*this, "ok", "answered: deliverable"},
-                                             {*this, "defer", "answered: undecided"},
-                                             {*this, "bounce", "answered: undeliverable"},
-                                             {*this, "todo", "answered: being probed"}}};
-  Counter refreshes{*this, "refreshes", "old answers given while a new one was fetched"};
-  Counter updates{*this, "updates", "entries written by clients"};
-  Counter accept_all{*this, "accept_all", "answers from a next hop that accepts everything"};
-  Counter backup_mx{*this, "backup_mx", "accepted because the primary was down"};
+struct ServiceCounters : process::CounterList {
+  process::Counter queries{*this, "queries", "questions asked"};
+  process::CounterArray<cache::RecipientStatus, 4> answered{
+      {{*this, "ok", "answered: deliverable"},
+       {*this, "defer", "answered: undecided"},
+       {*this, "bounce", "answered: undeliverable"},
+       {*this, "todo", "answered: being probed"}}};
+  process::Counter refreshes{*this, "refreshes", "old answers given while a new one was fetched"};
+  process::Counter updates{*this, "updates", "entries written by clients"};
+  process::Counter accept_all{*this, "accept_all",
+                              "answers from a next hop that accepts everything"};
+  process::Counter backup_mx{*this, "backup_mx", "accepted because the primary was down"};
 };
 
 class ProbeService {
@@ -74,7 +76,7 @@ class ProbeService {
   using Clock = std::function<std::int64_t()>;  // seconds since 1970
 
   // REQUIRES: `loop`, `records` and `driver` outlive this object.
-  ProbeService(Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
+  ProbeService(event::Loop& loop, Clock clock, Records& records, ProbeDriver& driver,
                const ServiceSettings& settings, Report report);
 
   // Replaces the routes; probes under way keep theirs.
@@ -90,10 +92,10 @@ class ProbeService {
   // Stores an outcome that a client reports.  not_an_address: refused.
   // REQUIRES: status is not todo.
   enum class Updated : std::uint8_t { done, not_an_address };
-  Updated update(std::string_view address, RecipientStatus status, std::string_view reason);
+  Updated update(std::string_view address, cache::RecipientStatus status, std::string_view reason);
 
   // Stores a record with its lifetime, for all hosts.
-  void store(const std::string& key, const CacheRecord& record);
+  void store(const std::string& key, const cache::CacheRecord& record);
 
   // Drops what is not in the store: recent outcomes and failures of hosts.  For a purge.
   void forget_recent();
@@ -111,7 +113,7 @@ class ProbeService {
   using Asked = std::shared_ptr<Question>;
   struct Waiter {
     Asked asked;
-    Loop::Owned timer;
+    event::Loop::Owned timer;
   };
   struct Recent {
     VerifyAnswer answer;
@@ -121,14 +123,14 @@ class ProbeService {
   enum class Use : std::uint8_t { store, retain, drop };
 
   void judge_address(const Asked& asked, const Result<Records::Entry>& found);
-  void begin_probe(const Asked& asked, AcceptAll domain);
+  void begin_probe(const Asked& asked, cache::AcceptAll domain);
   void refresh(const Asked& asked);
-  void start_probe(const Asked& asked, const Route& route, AcceptAll domain);
+  void start_probe(const Asked& asked, const Route& route, cache::AcceptAll domain);
   void on_result(const Question& asked, const Route& route, const ProbeResult& result);
   void settle(const std::string& key, const VerifyAnswer& answer, Use use, Records::Then then);
   void use_outcome(const std::string& key, const VerifyAnswer& answer, Use use,
                    const Records::Entry& old);
-  void store_domain(const std::string& address, AcceptAll domain);
+  void store_domain(const std::string& address, cache::AcceptAll domain);
   [[nodiscard]] VerifyAnswer answer_of(const Route& route, const ProbeResult& result);
   [[nodiscard]] VerifyAnswer accept_all_answer();
   void retain(const std::string& key, const VerifyAnswer& answer);
@@ -137,7 +139,7 @@ class ProbeService {
   void answer_waiters(const std::string& key, const VerifyAnswer& answer);
   void finish(const Question& asked, const VerifyAnswer& answer);
 
-  Loop& loop_;
+  event::Loop& loop_;
   Clock clock_;
   Records& records_;
   ProbeDriver& driver_;
@@ -147,13 +149,13 @@ class ProbeService {
   ServiceCounters counters_;
   std::multimap<std::string, Waiter, std::less<>> waiters_;
   std::map<std::string, Recent, std::less<>> recent_;
-  Loop::Owned sweep_;
+  event::Loop::Owned sweep_;
   // Reused memory of find_known().
   std::string key_;
-  CacheRecord record_;
+  cache::CacheRecord record_;
   VerifyAnswer known_;
 };
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_PROBE_SERVICE_H_

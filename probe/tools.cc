@@ -20,7 +20,7 @@
 #include "probe/client.h"
 #include "probe/options.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
@@ -38,7 +38,7 @@ class Cache {
     const int errnum = connected.error().errnum;
     const bool no_daemon = errnum == ENOENT || errnum == ECONNREFUSED;
     if (!no_daemon || options.lmdb_path.empty()) return connected;
-    QV_TRY(file_, CacheStore::open(options.lmdb_path, options.cache_entries));
+    QV_TRY(file_, cache::CacheStore::open(options.lmdb_path, options.cache_entries));
     return {};
   }
 
@@ -47,13 +47,13 @@ class Cache {
     if (file_) {
       return file_->walk({}, [&](std::string_view key, std::string_view record) {
         visitor(key, record);
-        return CacheStore::Walk::go_on;
+        return cache::CacheStore::Walk::go_on;
       });
     }
     std::string after;
     for (;;) {
       const std::string limit = std::to_string(VerifyClient::kMaxEntries);
-      QV_TRY(AttributeReader reader,
+      QV_TRY(wire::AttributeReader reader,
              exchange({{"request", "list"}, {"after", after}, {"limit", limit}}));
       const std::uint32_t count = reader.number("count");
       std::string_view entries = reader.text("entries");
@@ -72,12 +72,13 @@ class Cache {
   [[nodiscard]] Result<void> put(std::string_view key, std::string_view record) {
     constexpr unsigned kFlushEvery = 1000;
     if (file_) {
-      CacheRecord parsed;
-      if (!is_cache_key(key) || parse_record(record, parsed) == RecordForm::damaged) {
+      cache::CacheRecord parsed;
+      if (!cache::is_cache_key(key) ||
+          cache::parse_record(record, parsed) == cache::RecordForm::damaged) {
         return Error{Fault::denied, 0, "not an entry"};
       }
       if (++puts_ % kFlushEvery == 0) QV_TRY_VOID(file_->flush());
-      return file_->put(cache_key(key), record);
+      return file_->put(cache::cache_key(key), record);
     }
     QV_TRY_VOID(exchange({{"request", "put"}, {"key", key}, {"record", record}}));
     return {};
@@ -86,7 +87,7 @@ class Cache {
   // As purge_store(): the number of entries.
   [[nodiscard]] Result<std::uint32_t> purge(std::string_view what) {
     if (file_) return purge_store(*file_, what);
-    QV_TRY(AttributeReader reader, exchange({{"request", "purge"}, {"what", what}}));
+    QV_TRY(wire::AttributeReader reader, exchange({{"request", "purge"}, {"what", what}}));
     const std::uint32_t count = reader.number("count");
     if (!reader.done()) return kProtocol;
     return count;
@@ -99,7 +100,7 @@ class Cache {
   // To the daemon that listens on "unix:/path"; it has ten seconds for each reply.
   Result<void> connect(const std::string& address) {
     constexpr timeval kLimit{.tv_sec = 10, .tv_usec = 0};
-    QV_TRY(const StreamAddress parsed, parse_stream_address(address));
+    QV_TRY(const event::StreamAddress parsed, event::parse_stream_address(address));
     fd_.reset(::socket(parsed.storage.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0));
     if (!fd_.valid()) return errno_error("socket");
     setsockopt(fd_.get(), SOL_SOCKET, SO_RCVTIMEO, &kLimit, sizeof kLimit);
@@ -109,13 +110,14 @@ class Cache {
   }
 
   // The reply behind its status, which is "done".
-  Result<AttributeReader> exchange(std::initializer_list<Attribute> attributes) {
+  Result<wire::AttributeReader> exchange(std::initializer_list<wire::Attribute> attributes) {
     std::string request;
-    for (const Attribute& each : attributes) append_attribute(request, each.name, each.value);
-    end_attributes(request);
+    for (const wire::Attribute& each : attributes)
+      wire::append_attribute(request, each.name, each.value);
+    wire::end_attributes(request);
     QV_TRY_VOID(write_all(fd_.get(), request));
     QV_TRY_VOID(receive());
-    AttributeReader reader(decoder_, in_);
+    wire::AttributeReader reader(decoder_, in_);
     const std::uint32_t status = reader.number("status");
     if (reader.failed()) return kProtocol;
     if (status == kVerifyOk) return reader;
@@ -132,21 +134,21 @@ class Cache {
       if (got < 0) return errno_error("read from the daemon");
       if (got == 0) return Error{Fault::retry, 0, "the daemon has closed the connection"};
       in_.append(buffer, static_cast<std::size_t>(got));
-      const Frame frame = decoder_.scan(in_);
-      if (frame == Frame::whole) return {};
-      if (frame == Frame::malformed) return kProtocol;
+      const wire::Frame frame = decoder_.scan(in_);
+      if (frame == wire::Frame::whole) return {};
+      if (frame == wire::Frame::malformed) return kProtocol;
     }
   }
 
-  std::unique_ptr<CacheStore> file_;  // null: through the daemon
+  std::unique_ptr<cache::CacheStore> file_;  // null: through the daemon
   unsigned puts_ = 0;
   Fd fd_;
-  AttributeDecoder decoder_{AttributeLimits{.message = kMaxReply, .name = 64}};
+  wire::AttributeDecoder decoder_{wire::AttributeLimits{.message = kMaxReply, .name = 64}};
   std::string in_;
 };
 
 int complain(const std::string& what, const Error& error) {
-  fprintf(stderr, "qmail-probe: %s: %s\n", what.c_str(), describe(error).c_str());
+  fprintf(stderr, "qmail-probe: %s: %s\n", what.c_str(), control::describe(error).c_str());
   return kExitTemporary;
 }
 
@@ -162,23 +164,23 @@ std::string utc(std::int64_t seconds) {
 }
 
 // Status, state, times and text, separated by tabs.
-std::string describe(std::string_view bytes, std::string_view key, const CacheTimes& times) {
+std::string describe(std::string_view bytes, std::string_view key, const cache::CacheTimes& times) {
   // In the order of EntryState.
   constexpr std::string_view kStates[] = {"ignored", "pending", "expired",
                                           "fresh",   "stale",   "held"};
-  CacheRecord record;
-  if (parse_record(bytes, record) == RecordForm::damaged) return "damaged";
-  const EntryState state = state_of(key, record, time(nullptr), times);
-  return std::string(status_name(record.status)) + "\t" +
+  cache::CacheRecord record;
+  if (cache::parse_record(bytes, record) == cache::RecordForm::damaged) return "damaged";
+  const cache::EntryState state = cache::state_of(key, record, time(nullptr), times);
+  return std::string(cache::status_name(record.status)) + "\t" +
          std::string(kStates[static_cast<std::size_t>(state)]) + "\t" + utc(record.updated) + "\t" +
          utc(record.probed) + "\t" + record.text;
 }
 
 // list, show and export.
 int print(Cache& cache, const std::string& verb, std::string_view address,
-          const CacheTimes& times) {
-  const std::string wanted = cache_key(address);
-  const std::string domain = domain_key(domain_of(address));
+          const cache::CacheTimes& times) {
+  const std::string wanted = cache::cache_key(address);
+  const std::string domain = cache::domain_key(cache::domain_of(address));
   bool found = verb != "show";
   const Result<void> listed = cache.list([&](std::string_view key, std::string_view record) {
     if (verb == "show" && key != wanted && key != domain) return;
@@ -216,8 +218,8 @@ int import_from(Cache& cache, const std::string& source) {
   };
   if (const auto path = lmdb_file_of(source)) {
     const Result<void> walked =
-        walk_lmdb_file(*path, [&](std::string_view key, std::string_view record) {
-          return add(key, record) ? CacheStore::Walk::go_on : CacheStore::Walk::stop;
+        cache::walk_lmdb_file(*path, [&](std::string_view key, std::string_view record) {
+          return add(key, record) ? cache::CacheStore::Walk::go_on : cache::CacheStore::Walk::stop;
         });
     if (!walked.ok()) return complain(*path, walked.error());
   } else {
@@ -273,4 +275,4 @@ int run_probe_tool(std::span<char* const> words, const ProbeOptions& options) {
   return print(cache, verb, argument == nullptr ? "" : argument, options.service.times);
 }
 
-}  // namespace qv
+}  // namespace qv::probe

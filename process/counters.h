@@ -15,7 +15,7 @@
 #include "core/check.h"
 #include "process/log.h"
 
-namespace qv {
+namespace qv::process {
 
 class Counter;
 
@@ -79,6 +79,6 @@ struct CounterArray {
   Counter each[kCount];
 };
 
-}  // namespace qv
+}  // namespace qv::process
 
 #endif  // QV_PROCESS_COUNTERS_H_

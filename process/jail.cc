@@ -14,7 +14,7 @@
 #include "core/text.h"
 #include "process/identity.h"
 
-namespace qv {
+namespace qv::process {
 
 namespace {
 
@@ -100,11 +100,11 @@ Result<void> enter_jail(const Account& account, std::uint64_t open_files, std::s
       return config(detail, "will not serve with root's uid or gid");
     }
     detail = "cannot give up rights";
-    QV_TRY_VOID(process::become_for_good(account));
+    QV_TRY_VOID(become_for_good(account));
     detail.clear();
   }
   if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0) != 0) return failed(detail, "no_new_privs");
   return limit(open_files, detail);
 }
 
-}  // namespace qv
+}  // namespace qv::process

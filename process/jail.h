@@ -17,10 +17,10 @@
 #include "core/result.h"
 #include "process/identity.h"
 
-namespace qv {
+namespace qv::process {
 
 // The account that a daemon changes to.
-using Account = process::Identity;
+using Account = Identity;
 
 // The account of a login name, or of ":uid:gid" in decimal, which needs no entry anywhere.
 // Fault::config where there is none and for uid 0 or gid 0, Fault::retry where NSS fails; `detail`
@@ -39,6 +39,6 @@ using Account = process::Identity;
 [[nodiscard]] Result<void> enter_jail(const Account& account, std::uint64_t open_files,
                                       std::string& detail);
 
-}  // namespace qv
+}  // namespace qv::process
 
 #endif  // QV_PROCESS_JAIL_H_

@@ -15,7 +15,7 @@
 #include "core/json.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::process {
 
 namespace {
 
@@ -61,7 +61,7 @@ LogLine& LogLine::add(std::string_view key, std::string_view value) {
   return *this;
 }
 
-LogLine& LogLine::add(const Problem& problem) {
+LogLine& LogLine::add(const control::Problem& problem) {
   add("file", problem.where);
   if (problem.line > 0) add("line", problem.line);
   return add("problem", problem.text);
@@ -85,7 +85,7 @@ LogWriter::Kind LogWriter::kind_of(int fd) {
   return S_ISSOCK(st.st_mode) ? Kind::socket : Kind::other;
 }
 
-LogWriter::LogWriter(Loop& loop, int fd)
+LogWriter::LogWriter(event::Loop& loop, int fd)
     : loop_(loop), fd_(fd), kind_(kind_of(fd)), buffer_(new char[kBufferSize]) {}
 
 LogWriter::~LogWriter() = default;
@@ -201,4 +201,4 @@ void LogWriter::wait_for_room() {
   });
 }
 
-}  // namespace qv
+}  // namespace qv::process

@@ -25,7 +25,7 @@
 #include "control/lines.h"
 #include "event/loop.h"
 
-namespace qv {
+namespace qv::process {
 
 class LogLine {
  public:
@@ -46,7 +46,7 @@ class LogLine {
   }
 
   // ` file= line= problem=`.
-  LogLine& add(const Problem& problem);
+  LogLine& add(const control::Problem& problem);
 
   // The line with its newline; valid as long as this object.
   [[nodiscard]] std::string_view text();
@@ -62,7 +62,7 @@ class LogWriter {
   static constexpr std::size_t kBufferSize = 262144;
 
   // Writes to `fd`, which is not closed.  REQUIRES: `loop` and `fd` outlive this object.
-  LogWriter(Loop& loop, int fd);
+  LogWriter(event::Loop& loop, int fd);
   ~LogWriter();
   LogWriter(const LogWriter&) = delete;
   LogWriter& operator=(const LogWriter&) = delete;
@@ -92,7 +92,7 @@ class LogWriter {
   [[nodiscard]] Step write_chunk();
   void wait_for_room();
 
-  Loop& loop_;
+  event::Loop& loop_;
   int fd_;
   Kind kind_;
   std::unique_ptr<char[]> buffer_;
@@ -100,10 +100,10 @@ class LogWriter {
   std::size_t end_ = 0;
   std::uint64_t dropped_ = 0;
   std::uint64_t said_dropped_ = 0;
-  Loop::Owned turn_;  // flushes when the loop turns
-  Loop::Owned room_;  // flushes when the reader has read
+  event::Loop::Owned turn_;  // flushes when the loop turns
+  event::Loop::Owned room_;  // flushes when the reader has read
 };
 
-}  // namespace qv
+}  // namespace qv::process
 
 #endif  // QV_PROCESS_LOG_H_

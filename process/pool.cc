@@ -43,7 +43,7 @@ struct Task {
 // answered_ alone until its waiters have been called.
 class Pool::Engine final : private WorkerSet::Events {
  public:
-  Engine(Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
+  Engine(event::Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
       : loop_(loop),
         settings_(std::move(settings)),
         workers_(loop, std::move(spawner), *this,
@@ -106,7 +106,7 @@ class Pool::Engine final : private WorkerSet::Events {
   void watch_idle();
   void count(Notice what);
 
-  Loop& loop_;
+  event::Loop& loop_;
   PoolSettings settings_;
   WorkerSet workers_;
   PoolCounters counters_;
@@ -122,9 +122,9 @@ class Pool::Engine final : private WorkerSet::Events {
   Ticket next_ticket_ = 1;
   std::uint64_t next_serial_ = 1;
   std::int64_t timer_due_us_ = INT64_MAX;
-  Loop::Owned timer_;
-  Loop::Owned idle_timer_;
-  Loop::Owned soon_;
+  event::Loop::Owned timer_;
+  event::Loop::Owned idle_timer_;
+  event::Loop::Owned soon_;
   // Expires with this object: a callback may destroy it.
   std::shared_ptr<char> here_ = std::make_shared<char>();
 };
@@ -441,7 +441,7 @@ void Pool::Engine::count(Notice what) {
   }
 }
 
-Pool::Pool(Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
+Pool::Pool(event::Loop& loop, Spawner spawner, PoolSettings settings, Observer observer)
     : engine_(std::make_unique<Engine>(loop, std::move(spawner), std::move(settings),
                                        std::move(observer))) {}
 Pool::~Pool() = default;

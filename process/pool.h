@@ -90,7 +90,7 @@ class Pool {
   using Observer = std::function<void(Notice notice, pid_t worker, int errnum)>;
 
   // `observer` may be empty; it must not call the pool.  REQUIRES: `loop` outlives the pool.
-  Pool(Loop& loop, Spawner spawner, PoolSettings settings, Observer observer);
+  Pool(event::Loop& loop, Spawner spawner, PoolSettings settings, Observer observer);
   ~Pool();
   Pool(const Pool&) = delete;
   Pool& operator=(const Pool&) = delete;

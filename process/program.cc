@@ -8,7 +8,7 @@
 #include "core/file.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::process {
 
 namespace {
 
@@ -46,11 +46,11 @@ bool parse(const Program& program, int argc, char** argv, CommandLine& line) {
   return program.accepts ? program.accepts(line) : line.rest.empty();
 }
 
-int check_config(const Program& program, const CommandLine& line, const Settings& settings,
-                 std::vector<Problem>& problems) {
+int check_config(const Program& program, const CommandLine& line, const control::Settings& settings,
+                 std::vector<control::Problem>& problems) {
   program.check(line, settings, problems);
   std::string text;
-  for (const Problem& problem : problems) text += to_string(problem) + "\n";
+  for (const control::Problem& problem : problems) text += control::to_string(problem) + "\n";
   return print(STDERR_FILENO, text, problems.empty() ? kExitOk : kExitTemporary);
 }
 
@@ -66,15 +66,15 @@ std::optional<std::string> CommandLine::value(std::string_view option) const {
 
 int run_program(const Program& program, int argc, char** argv) {
   CommandLine line;
-  line.sources.environment = from_environment;
+  line.sources.environment = control::from_environment;
   const bool is_understood = parse(program, argc, argv, line);
   const auto misused = [&] { return program.misused ? program.misused(line) : kExitPermanent; };
   if (!is_understood) return print(STDERR_FILENO, usage_of(program), misused());
   if (line.has("version")) {
     return print(STDOUT_FILENO, std::string(program.name) + " " QV_VERSION "\n", kExitOk);
   }
-  Settings settings(program.settings(line));
-  std::vector<Problem> problems;
+  control::Settings settings(program.settings(line));
+  std::vector<control::Problem> problems;
   settings.read(line.sources, problems);
   if (line.has("help")) {
     return print(STDOUT_FILENO,
@@ -90,12 +90,12 @@ int run_program(const Program& program, int argc, char** argv) {
   return kExitTemporary;
 }
 
-void say_problems(std::string_view program, const std::vector<Problem>& problems) {
+void say_problems(std::string_view program, const std::vector<control::Problem>& problems) {
   std::string text;
-  for (const Problem& problem : problems) {
-    text += std::string(program) + ": fatal: " + to_string(problem) + "\n";
+  for (const control::Problem& problem : problems) {
+    text += std::string(program) + ": fatal: " + control::to_string(problem) + "\n";
   }
   static_cast<void>(write_all(STDERR_FILENO, text).ok());
 }
 
-}  // namespace qv
+}  // namespace qv::process

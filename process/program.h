@@ -23,7 +23,7 @@
 
 #include "control/settings.h"
 
-namespace qv {
+namespace qv::process {
 
 class CommandLine {
  public:
@@ -33,7 +33,7 @@ class CommandLine {
   [[nodiscard]] std::optional<std::string> value(std::string_view option) const;
 
   std::map<std::string, std::string, std::less<>> options;
-  SettingSources sources;
+  control::SettingSources sources;
   std::span<char* const> rest;  // the operands
 };
 
@@ -46,11 +46,12 @@ struct Program {
   std::string_view last = {};           // ends the options: what follows are operands
 
   // The rows for this command line.
-  std::function<std::vector<Setting>(const CommandLine&)> settings = {};
+  std::function<std::vector<control::Setting>(const CommandLine&)> settings = {};
   // --check-config: adds problems other than those of the settings themselves.
-  std::function<void(const CommandLine&, const Settings&, std::vector<Problem>&)> check = {};
+  std::function<void(const CommandLine&, const control::Settings&, std::vector<control::Problem>&)>
+      check = {};
   // Runs the program; returns the exit code.
-  std::function<int(const CommandLine&, const Settings&)> run = {};
+  std::function<int(const CommandLine&, const control::Settings&)> run = {};
   // Whether the operands fit the options.  Empty: no operand is allowed.
   std::function<bool(const CommandLine&)> accepts = {};
   // Called before a wrong command line or setting is reported, by a program whose answer is more
@@ -61,8 +62,8 @@ struct Program {
 [[nodiscard]] int run_program(const Program& program, int argc, char** argv);
 
 // A line "PROGRAM: fatal: place: text" for each.
-void say_problems(std::string_view program, const std::vector<Problem>& problems);
+void say_problems(std::string_view program, const std::vector<control::Problem>& problems);
 
-}  // namespace qv
+}  // namespace qv::process
 
 #endif  // QV_PROCESS_PROGRAM_H_

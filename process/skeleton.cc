@@ -9,7 +9,7 @@
 #include "core/fault.h"
 #include "core/file.h"
 
-namespace qv {
+namespace qv::process {
 
 namespace {
 
@@ -36,8 +36,8 @@ Result<void> Daemon::start(std::string& detail) {
 }
 
 void Daemon::serve() {
-  const Loop::Owned term = loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
-  const Loop::Owned interrupt = loop_.on_signal(SIGINT, [this] { loop_.stop(); });
+  const event::Loop::Owned term = loop_.on_signal(SIGTERM, [this] { loop_.stop(); });
+  const event::Loop::Owned interrupt = loop_.on_signal(SIGINT, [this] { loop_.stop(); });
   loop_.run();
   finish();
 }
@@ -65,8 +65,9 @@ int Daemon::exit_code() const { return must_restart_ ? kExitTemporary : kExitOk;
 int run_daemon(std::string_view program, Daemon& daemon) {
   ignore_sigpipe();
   // From the beginning: a signal must not end a daemon that is still starting.
-  const Loop::Owned hangup = daemon.loop_.on_signal(SIGHUP, [&daemon] { daemon.reload(); });
-  const Loop::Owned usr1 = daemon.loop_.on_signal(SIGUSR1, [&daemon] { daemon.log_counters(); });
+  const event::Loop::Owned hangup = daemon.loop_.on_signal(SIGHUP, [&daemon] { daemon.reload(); });
+  const event::Loop::Owned usr1 =
+      daemon.loop_.on_signal(SIGUSR1, [&daemon] { daemon.log_counters(); });
   std::string detail;
   const Result<void> started = daemon.start(detail);
   if (!started.ok()) {
@@ -89,4 +90,4 @@ void say_fatal(std::string_view program, std::string_view detail, const Error& e
   static_cast<void>(write_all(STDERR_FILENO, line).ok());
 }
 
-}  // namespace qv
+}  // namespace qv::process

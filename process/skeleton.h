@@ -27,12 +27,12 @@
 #include "process/log.h"
 #include "process/options.h"
 
-namespace qv {
+namespace qv::process {
 
 class Daemon {
  public:
   // `settings` says where the values of `process` come from.  REQUIRES: all outlive this object.
-  Daemon(Loop& loop, const ProcessOptions& process, const Settings& settings)
+  Daemon(event::Loop& loop, const ProcessOptions& process, const control::Settings& settings)
       : loop_(loop), process_(process), settings_(settings) {}
   virtual ~Daemon() = default;
   Daemon(const Daemon&) = delete;
@@ -66,9 +66,9 @@ class Daemon {
   // A line `start` with version and addresses, for the daemon to complete and write.
   [[nodiscard]] LogLine start_line() const;
 
-  Loop& loop_;
+  event::Loop& loop_;
   const ProcessOptions& process_;
-  const Settings& settings_;
+  const control::Settings& settings_;
   Account account_;               // from pre_jail() on; not used where the process is not root's
   std::optional<LogWriter> log_;  // from post_jail() on
 
@@ -88,6 +88,6 @@ class Daemon {
 // "program: fatal: detail: what: strerror(errnum)" on standard error, in one write(2).
 void say_fatal(std::string_view program, std::string_view detail, const Error& error);
 
-}  // namespace qv
+}  // namespace qv::process
 
 #endif  // QV_PROCESS_SKELETON_H_

@@ -19,7 +19,7 @@ bool must_wait(const Error& error) { return error.errnum == EAGAIN || error.errn
 
 }  // namespace
 
-WorkerSet::WorkerSet(Loop& loop, Spawner spawner, Events& events, Pool::Observer observer)
+WorkerSet::WorkerSet(event::Loop& loop, Spawner spawner, Events& events, Pool::Observer observer)
     : loop_(loop), spawner_(std::move(spawner)), events_(events), observer_(std::move(observer)) {
   if (!is_alive()) return;
   watch_ = loop_.when_readable(spawner_.socket.get(), [this] { read_spawner(); });

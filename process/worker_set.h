@@ -32,7 +32,7 @@ class WorkerSet {
     std::string subject;
     pid_t pid = -1;  // -1: the spawner has not reported it yet
     Fd socket;
-    Loop::Owned watch;
+    event::Loop::Owned watch;
     bool has_ended = false;  // the spawner has reported its end
     bool is_stale = false;   // gets no further request
     std::int64_t idle_since_us = 0;
@@ -60,7 +60,7 @@ class WorkerSet {
     virtual void spawner_gone() = 0;
   };
 
-  WorkerSet(Loop& loop, Spawner spawner, Events& events, Pool::Observer observer);
+  WorkerSet(event::Loop& loop, Spawner spawner, Events& events, Pool::Observer observer);
   ~WorkerSet();
   WorkerSet(const WorkerSet&) = delete;
   WorkerSet& operator=(const WorkerSet&) = delete;
@@ -110,7 +110,7 @@ class WorkerSet {
   void lose_spawner();
   void notice(Notice what, pid_t pid, int errnum) const;
 
-  Loop& loop_;
+  event::Loop& loop_;
   Spawner spawner_;
   Events& events_;
   Pool::Observer observer_;
@@ -125,8 +125,8 @@ class WorkerSet {
   // Orders that did not fit into the spawner's socket.
   std::vector<std::uint64_t> kills_;
   bool must_reload_ = false;
-  Loop::Owned watch_;
-  Loop::Owned pause_;
+  event::Loop::Owned watch_;
+  event::Loop::Owned pause_;
 };
 
 }  // namespace qv::process

@@ -13,22 +13,23 @@ namespace {
 constexpr std::string_view kPrefix = "proxy:";
 }
 
-AllowList::AllowList(std::string path, Complain complain, WallClock clock)
+AllowList::AllowList(std::string path, Complain complain, control::WallClock clock)
     : path_(std::move(path)), complain_(std::move(complain)), lines_(clock, 0) {
   follow(0);
 }
 
 void AllowList::follow(std::int64_t now_us) {
-  const Reload reload = lines_.refresh(
-      now_us, [this](auto& files) { return read_control_file(path_, files.emplace_back()); });
-  if (reload == Reload::taken) return use(*lines_.value());
+  const control::Reload reload = lines_.refresh(now_us, [this](auto& files) {
+    return control::read_control_file(path_, files.emplace_back());
+  });
+  if (reload == control::Reload::taken) return use(*lines_.value());
   const std::string trouble = lines_.take_trouble();
   if (!trouble.empty()) complain_({path_, 0, trouble + "; the old list stays in force"});
 }
 
-bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
+bool AllowList::parse_line(const control::ControlLine& line, Tables& tables) const {
   std::vector<std::string_view> elements;
-  if (!split_list(line.text, elements)) {
+  if (!maps::split_list(line.text, elements)) {
     complain_({path_, line.number, "a { or } lacks its partner"});
     return false;
   }
@@ -44,7 +45,7 @@ bool AllowList::parse_line(const ControlLine& line, Tables& tables) const {
   return true;
 }
 
-void AllowList::use(const ControlLines& lines) {
+void AllowList::use(const control::ControlLines& lines) {
   const bool is_first = !used_;
   if (!is_first && lines == *used_) return;
   used_ = lines;
@@ -52,7 +53,7 @@ void AllowList::use(const ControlLines& lines) {
   bool whole = true;
   if (!lines && !tables_.empty()) complain_({path_, 0, "the file is gone"});
   if (lines) {
-    for (const ControlLine& line : *lines) whole = parse_line(line, tables) && whole;
+    for (const control::ControlLine& line : *lines) whole = parse_line(line, tables) && whole;
   }
   if (!whole && !is_first) {
     complain_({path_, 0, "not taken over; the old list stays in force"});
@@ -63,11 +64,11 @@ void AllowList::use(const ControlLines& lines) {
 }
 
 bool parse_proxied(std::string_view element, std::string_view& table) {
-  element = strip_braces(element);
-  table = strip_proxy(element);
+  element = maps::strip_braces(element);
+  table = wire::proxymap::strip_proxy(element);
   std::string_view type;
   std::string_view name;
-  return starts_with(element, kPrefix) && split_type(table, type, name);
+  return starts_with(element, kPrefix) && maps::split_type(table, type, name);
 }
 
 std::string approving_line(std::string_view table) {

@@ -26,10 +26,10 @@ namespace qv::proxymap {
 class AllowList {
  public:
   // Called for each mistake, and for a file that cannot be read; once per change.
-  using Complain = std::function<void(const Problem&)>;
+  using Complain = std::function<void(const control::Problem&)>;
 
   // Reads the file.  `clock`: end_of_time_ns for a program that reads once.
-  AllowList(std::string path, Complain complain, WallClock clock = wall_clock_ns);
+  AllowList(std::string path, Complain complain, control::WallClock clock = control::wall_clock_ns);
 
   // Reads the file again if it has changed.
   void follow(std::int64_t now_us);
@@ -44,14 +44,14 @@ class AllowList {
  private:
   using Tables = std::set<std::string, std::less<>>;
 
-  [[nodiscard]] bool parse_line(const ControlLine& line, Tables& tables) const;
-  void use(const ControlLines& lines);
+  [[nodiscard]] bool parse_line(const control::ControlLine& line, Tables& tables) const;
+  void use(const control::ControlLines& lines);
 
   std::string path_;
   Complain complain_;
   Tables tables_;
-  Reloaded<ControlLines> lines_;
-  std::optional<ControlLines> used_;  // as last read, good or not
+  control::Reloaded<control::ControlLines> lines_;
+  std::optional<control::ControlLines> used_;  // as last read, good or not
 };
 
 // The table, without "proxy:", of an entry `proxy:type:name`, in braces or not.  False where it is

@@ -27,7 +27,7 @@ std::optional<AnswerCache::Cached> AnswerCache::find(std::string_view key, std::
   return std::nullopt;
 }
 
-void AnswerCache::store(std::string_view key, Answer answer, std::string_view value,
+void AnswerCache::store(std::string_view key, maps::Answer answer, std::string_view value,
                         std::int64_t now_us) {
   forget(key);
   Entry entry{std::string(key), answer, std::string(value), now_us + limits_.time_us};
@@ -44,16 +44,16 @@ void AnswerCache::forget(std::string_view key) {
 }
 
 std::unordered_map<std::string, CacheLimits> parse_cache_lines(
-    const std::string& path, const std::vector<ControlLine>& lines,
-    std::vector<Problem>& problems) {
+    const std::string& path, const std::vector<control::ControlLine>& lines,
+    std::vector<control::Problem>& problems) {
   std::unordered_map<std::string, CacheLimits> out;
-  for (const ControlLine& line : lines) {
+  for (const control::ControlLine& line : lines) {
     std::vector<std::string_view> words;
     std::string_view table;
     std::uint64_t seconds = 0;
     std::uint64_t bytes = kDefaultBytes;
-    const bool good = split_list(line.text, words) && (words.size() == 2 || words.size() == 3) &&
-                      parse_proxied(words[0], table) &&
+    const bool good = maps::split_list(line.text, words) &&
+                      (words.size() == 2 || words.size() == 3) && parse_proxied(words[0], table) &&
                       parse_decimal(words[1], kMaxSeconds, seconds) &&
                       (words.size() == 2 || parse_decimal(words[2], kMaxBytes, bytes));
     if (!good) {

@@ -31,12 +31,13 @@ class AnswerCache {
   explicit AnswerCache(const CacheLimits& limits) : limits_(limits) {}
 
   struct Cached {
-    Answer answer = Answer::absent;
+    maps::Answer answer = maps::Answer::absent;
     std::string_view value;  // good until the next call
   };
   // Nothing where no answer is cached, or it is too old.
   [[nodiscard]] std::optional<Cached> find(std::string_view key, std::int64_t now_us);
-  void store(std::string_view key, Answer answer, std::string_view value, std::int64_t now_us);
+  void store(std::string_view key, maps::Answer answer, std::string_view value,
+             std::int64_t now_us);
   void forget(std::string_view key);
 
   [[nodiscard]] std::size_t bytes() const { return bytes_; }
@@ -44,7 +45,7 @@ class AnswerCache {
  private:
   struct Entry {
     std::string key;
-    Answer answer;
+    maps::Answer answer;
     std::string value;
     std::int64_t until_us;
 
@@ -63,7 +64,8 @@ class AnswerCache {
 // The lines of control/proxy_cache_maps: `proxy:type:name seconds [bytes]`, by table.  A line with
 // a mistake is left out and added to `problems`.
 [[nodiscard]] std::unordered_map<std::string, CacheLimits> parse_cache_lines(
-    const std::string& path, const std::vector<ControlLine>& lines, std::vector<Problem>& problems);
+    const std::string& path, const std::vector<control::ControlLine>& lines,
+    std::vector<control::Problem>& problems);
 
 }  // namespace qv::proxymap
 

@@ -25,28 +25,30 @@ const char* list_path(bool writes) {
   return writes ? "control/proxy_write_maps" : "control/proxy_read_maps";
 }
 
-std::unordered_map<std::string, CacheLimits> read_cache_file(std::vector<Problem>& problems) {
-  const auto lines = read_control_file(kCacheMaps);
+std::unordered_map<std::string, CacheLimits> read_cache_file(
+    std::vector<control::Problem>& problems) {
+  const auto lines = control::read_control_file(kCacheMaps);
   if (!lines.ok()) {
-    problems.push_back({kCacheMaps, 0, describe_error(lines.error(), {})});
+    problems.push_back({kCacheMaps, 0, maps::describe_error(lines.error(), {})});
     return {};
   }
   if (!lines.value()) return {};
   return parse_cache_lines(kCacheMaps, *lines.value(), problems);
 }
 
-void add_if_any(LogLine& line, std::string_view key, std::string_view value) {
+void add_if_any(process::LogLine& line, std::string_view key, std::string_view value) {
   if (!value.empty()) line.add(key, value);
 }
 
-class ProxymapDaemon final : public Daemon {
+class ProxymapDaemon final : public process::Daemon {
  public:
   // REQUIRES: all outlive this object.
-  ProxymapDaemon(Loop& loop, const Options& options, const Settings& settings, bool writes)
-      : Daemon(loop, options, settings), options_(options), writes_(writes) {}
+  ProxymapDaemon(event::Loop& loop, const Options& options, const control::Settings& settings,
+                 bool writes)
+      : process::Daemon(loop, options, settings), options_(options), writes_(writes) {}
 
   Result<void> pre_jail(std::string& detail) override {
-    QV_TRY(listeners_, open_listeners(options_, settings_, detail));
+    QV_TRY(listeners_, process::open_listeners(options_, settings_, detail));
     return {};
   }
   Result<void> post_jail(std::string& detail) override;
@@ -56,9 +58,9 @@ class ProxymapDaemon final : public Daemon {
   void reload() override { service_->reload(read_caches()); }
 
  private:
-  void add_counters(LogLine& line) override;
+  void add_counters(process::LogLine& line) override;
   void log_event(const Event& event);
-  void log_problem(const Problem& problem);
+  void log_problem(const control::Problem& problem);
   Result<void> start_workers();
   void start_serving();
   std::unordered_map<std::string, CacheLimits> read_caches();
@@ -71,22 +73,22 @@ class ProxymapDaemon final : public Daemon {
   std::optional<Tables> tables_;
   std::optional<process::Pool> pool_;
   std::optional<Service> service_;
-  std::optional<StreamServer> server_;
+  std::optional<event::StreamServer> server_;
 };
 
 Result<void> ProxymapDaemon::post_jail(std::string& /*detail*/) {
-  guard_against_truncation();
-  LogLine line = start_line();
+  maps::guard_against_truncation();
+  process::LogLine line = start_line();
   line.add("service", writes_ ? "proxywrite" : "proxymap");
   log_->write(line);
-  allow_list_.emplace(list_path(writes_), [this](const Problem& p) { log_problem(p); });
+  allow_list_.emplace(list_path(writes_), [this](const control::Problem& p) { log_problem(p); });
   if (allow_list_->size() == 0) {
     log_problem({list_path(writes_), 0, "no table is approved: every request will be refused"});
   }
   const auto notice = [this](std::string_view text) { service_->notice(text); };
   tables_.emplace(
-      [notice](std::string_view table, const MapOptions& options) {
-        return open_watched_map(table, options, notice);
+      [notice](std::string_view table, const maps::MapOptions& options) {
+        return maps::open_watched_map(table, options, notice);
       },
       writes_);
   QV_TRY_VOID(start_workers());
@@ -118,13 +120,14 @@ Result<void> ProxymapDaemon::start_workers() {
 
 void ProxymapDaemon::start_serving() {
   // A proxy whose clients use up all descriptors could open no table.
-  StreamServerLimits limits_of_server = options_.server;
-  limits_of_server.max_clients = clients_that_fit(limits_of_server.max_clients, kOtherDescriptors);
+  event::StreamServerLimits limits_of_server = options_.server;
+  limits_of_server.max_clients =
+      event::clients_that_fit(limits_of_server.max_clients, kOtherDescriptors);
   server_.emplace(loop_, limits_of_server);
   server_->on_trouble([this](std::string_view what) { log_event({.detail = what}); });
-  const AttributeLimits limits{.message = options_.max_message, .name = 64};
+  const wire::AttributeLimits limits{.message = options_.max_message, .name = 64};
   for (Fd& listener : listeners_) {
-    server_->serve(std::move(listener), [this, limits](Stream& stream) {
+    server_->serve(std::move(listener), [this, limits](event::Stream& stream) {
       return std::make_unique<Session>(*service_, stream, limits);
     });
   }
@@ -132,14 +135,14 @@ void ProxymapDaemon::start_serving() {
 }
 
 std::unordered_map<std::string, CacheLimits> ProxymapDaemon::read_caches() {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   auto caches = read_cache_file(problems);
-  for (const Problem& problem : problems) log_problem(problem);
+  for (const control::Problem& problem : problems) log_problem(problem);
   return caches;
 }
 
 void ProxymapDaemon::log_event(const Event& event) {
-  LogLine line("proxymap");
+  process::LogLine line("proxymap");
   line.add("event", kEventNames[static_cast<std::size_t>(event.kind)]);
   add_if_any(line, "request", event.operation);
   add_if_any(line, "table", event.table);
@@ -156,12 +159,12 @@ void ProxymapDaemon::log_event(const Event& event) {
   log_->write(line);
 }
 
-void ProxymapDaemon::log_problem(const Problem& problem) {
-  LogLine line("config");
+void ProxymapDaemon::log_problem(const control::Problem& problem) {
+  process::LogLine line("config");
   log_->write(line.add(problem));
 }
 
-void ProxymapDaemon::add_counters(LogLine& line) {
+void ProxymapDaemon::add_counters(process::LogLine& line) {
   counters_.add_to(line);
   line.add("clients", server_->clients()).add("accepted", server_->counters().accepted);
   line.add("tables", tables_->size()).add("workers", pool_->workers());
@@ -173,60 +176,65 @@ void ProxymapDaemon::add_counters(LogLine& line) {
 
 }  // namespace
 
-std::vector<Setting> proxymap_settings(Options& o, bool writes) {
-  using namespace setting;
-  StreamLimits& stream = o.server.stream;
-  return with_process_settings(
-      o, {{"listen", words(o.listen, check_stream_address),
+std::vector<control::Setting> proxymap_settings(Options& o, bool writes) {
+  using namespace control::setting;
+  event::StreamLimits& stream = o.server.stream;
+  return process::with_process_settings(
+      o, {{"listen", control::setting::words(o.listen, event::check_stream_address),
            writes ? "unix:$qmailhome/proxymap/proxywrite" : "unix:$qmailhome/proxymap/proxymap",
-           "sockets to answer on, separated by blanks: unix:/PATH, inet:IP:PORT", "", kOfProcess},
-          {"socket_mode", mode(o.socket_mode), "0666", "mode of Unix sockets, octal",
-           "SOCKETMODE LISTENMODE", kOfProcess},
-          {"account", text(o.account), "qmaild",
+           "sockets to answer on, separated by blanks: unix:/PATH, inet:IP:PORT", "",
+           control::kOfProcess},
+          {"socket_mode", control::setting::mode(o.socket_mode), "0666",
+           "mode of Unix sockets, octal", "SOCKETMODE LISTENMODE", control::kOfProcess},
+          {"account", control::setting::text(o.account), "qmaild",
            "account the daemon becomes when it is started by root, or :UID:GID", "PROXYMAPUSER",
-           kOfProcess},
-          {"max_use", number(o.pool.max_use, 0, 1000000000), "100000",
+           control::kOfProcess},
+          {"max_use", control::setting::number(o.pool.max_use, 0, 1000000000), "100000",
            "look-ups after which a worker process is replaced; 0: never"},
-          {"max_idle", duration(o.max_idle_us, 's', 1, 86400, kSecondUs), "100",
+          {"max_idle", control::setting::duration(o.max_idle_us, 's', 1, 86400, kSecondUs), "100",
            "time without use after which a table is closed"},
           {"ipc_timeout",
-           duration('s', 1, 86400,
-                    [&](std::int64_t s) { stream.message_us = stream.drain_us = s * kSecondUs; }),
+           control::setting::duration(
+               's', 1, 86400,
+               [&](std::int64_t s) { stream.message_us = stream.drain_us = s * kSecondUs; }),
            "100", "time a client may take for one request, and to read one reply"},
-          {"ipc_idle", duration(stream.idle_us, 's', 0, 86400, kSecondUs), "0",
+          {"ipc_idle", control::setting::duration(stream.idle_us, 's', 0, 86400, kSecondUs), "0",
            "time after which a client that asks nothing is dropped; 0: never"},
-          {"daemon_timeout", duration(o.pool.time_limit_us, 's', 1, 86400, kSecondUs), "100",
+          {"daemon_timeout",
+           control::setting::duration(o.pool.time_limit_us, 's', 1, 86400, kSecondUs), "100",
            "time a look-up in a networked table may take, waiting included"},
-          {"client_limit", number(o.server.max_clients, 1, 1000000), "15000",
+          {"client_limit", control::setting::number(o.server.max_clients, 1, 1000000), "15000",
            "clients at a time; one more takes the place of the one idle longest"},
           {"message_limit",
-           number(4096, 1073741824,
-                  [&](std::uint64_t bytes) {
-                    o.max_message = bytes;
-                    stream.max_input = bytes + 1;  // the decoder says it first
-                  }),
+           control::setting::number(4096, 1073741824,
+                                    [&](std::uint64_t bytes) {
+                                      o.max_message = bytes;
+                                      stream.max_input = bytes + 1;  // the decoder says it first
+                                    }),
            "1048576", "bytes of one request"},
-          {"worker_limit", number(o.pool.workers, 1, 1000), "16",
+          {"worker_limit", control::setting::number(o.pool.workers, 1, 1000), "16",
            "processes that ask networked tables"},
           {"table_concurrency",
-           number(1, 1000, [&o, writes](std::uint64_t n) { o.pool.per_lane = writes ? 1 : n; }),
+           control::setting::number(
+               1, 1000, [&o, writes](std::uint64_t n) { o.pool.per_lane = writes ? 1 : n; }),
            "4", "look-ups in one networked table at a time"},
-          {"table_queue_limit", number(o.pool.lane_queue, 0, 1000000), "1000",
+          {"table_queue_limit", control::setting::number(o.pool.lane_queue, 0, 1000000), "1000",
            "look-ups that wait for one networked table; more are told to try again"}});
 }
 
-int run_proxymap(const Options& options, const Settings& settings, bool writes) {
-  LibeventLoop loop;
+int run_proxymap(const Options& options, const control::Settings& settings, bool writes) {
+  event::LibeventLoop loop;
   ProxymapDaemon daemon(loop, options, settings, writes);
-  return run_daemon("qmail-proxymap", daemon);
+  return process::run_daemon("qmail-proxymap", daemon);
 }
 
-void check_config(const Options& options, bool writes, const Settings& settings,
-                  std::vector<Problem>& problems) {
-  if (!check_process_options("qmail-proxymap", options, settings, problems)) return;
+void check_config(const Options& options, bool writes, const control::Settings& settings,
+                  std::vector<control::Problem>& problems) {
+  if (!process::check_process_options("qmail-proxymap", options, settings, problems)) return;
   const AllowList list(
-      list_path(writes), [&problems](const Problem& problem) { problems.push_back(problem); },
-      end_of_time_ns);
+      list_path(writes),
+      [&problems](const control::Problem& problem) { problems.push_back(problem); },
+      control::end_of_time_ns);
   if (list.size() == 0) problems.push_back({list_path(writes), 0, "no table is approved"});
   static_cast<void>(read_cache_file(problems));
 }

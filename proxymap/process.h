@@ -22,23 +22,24 @@
 namespace qv::proxymap {
 
 // What an operator can set; qmail-proxymap(8), SETTINGS.
-struct Options : ProcessOptions {
+struct Options : process::ProcessOptions {
   std::size_t max_message = 0;
   std::int64_t max_idle_us = 0;
-  StreamServerLimits server;
+  event::StreamServerLimits server;
   process::PoolSettings pool;
 };
 
 // The rows that fill `options`, which must outlive them; `writes`: those of the read-write service,
 // which listens elsewhere and writes a table in one process, one write at a time.
-[[nodiscard]] std::vector<Setting> proxymap_settings(Options& options, bool writes);
+[[nodiscard]] std::vector<control::Setting> proxymap_settings(Options& options, bool writes);
 
 // Serves until SIGTERM; returns the exit code.  `writes`: as the read-write service.
-[[nodiscard]] int run_proxymap(const Options& options, const Settings& settings, bool writes);
+[[nodiscard]] int run_proxymap(const Options& options, const control::Settings& settings,
+                               bool writes);
 
 // --check-config: the control files that are no settings.
-void check_config(const Options& options, bool writes, const Settings& settings,
-                  std::vector<Problem>& problems);
+void check_config(const Options& options, bool writes, const control::Settings& settings,
+                  std::vector<control::Problem>& problems);
 
 }  // namespace qv::proxymap
 

@@ -15,20 +15,25 @@ constexpr std::size_t kMaxRefusals = 256;
 constexpr std::uint32_t kNoUnauthenticated = 1u << 13;
 
 // All that the client asks for: when it opened the table, and with this request.
-std::uint32_t asked_flags(const Request& request) { return request.flags | request.instance_flags; }
+std::uint32_t asked_flags(const wire::proxymap::Request& request) {
+  return request.flags | request.instance_flags;
+}
 
-std::uint32_t reply_flags(const Request& request, KeyEnding ending, Status status) {
-  if (request.dialect == Dialect::plain) return 0;
-  return settle(request.flags, status == Status::ok ? ending : KeyEnding::unknown);
+std::uint32_t reply_flags(const wire::proxymap::Request& request, KeyEnding ending,
+                          wire::proxymap::Status status) {
+  if (request.dialect == wire::proxymap::Dialect::plain) return 0;
+  return settle(request.flags, status == wire::proxymap::Status::ok ? ending : KeyEnding::unknown);
 }
 
 bool has_nul(std::string_view s) { return find_byte(s, '\0') != s.size(); }
 
-bool is_answer(Status status) { return status == Status::ok || status == Status::no_key; }
+bool is_answer(wire::proxymap::Status status) {
+  return status == wire::proxymap::Status::ok || status == wire::proxymap::Status::no_key;
+}
 
 }  // namespace
 
-Service::Service(Loop& loop, ServiceSettings settings, AllowList& allow_list, Tables& tables,
+Service::Service(event::Loop& loop, ServiceSettings settings, AllowList& allow_list, Tables& tables,
                  process::Pool& pool, Counters& counters, Report report)
     : loop_(loop),
       settings_(std::move(settings)),
@@ -39,9 +44,11 @@ Service::Service(Loop& loop, ServiceSettings settings, AllowList& allow_list, Ta
       report_(std::move(report)),
       second_(loop.every(kSecondUs, [this] { every_second(); })) {}
 
-std::optional<Reply> Service::ask(const Request& request, Client& client) {
+std::optional<wire::proxymap::Reply> Service::ask(const wire::proxymap::Request& request,
+                                                  Client& client) {
   ++counters_.requests[request.operation];
-  std::optional<Reply> reply = Reply{.status = Status::deny};
+  std::optional<wire::proxymap::Reply> reply =
+      wire::proxymap::Reply{.status = wire::proxymap::Status::deny};
   if (is_approved(request, client.fd)) {
     Table& table = tables_.add(request.table);
     if (is_allowed(request, table, client.fd)) reply = answer(request, table, client);
@@ -51,13 +58,13 @@ std::optional<Reply> Service::ask(const Request& request, Client& client) {
 }
 
 // Nothing about a table is looked at or stored before the list approves it.
-bool Service::is_approved(const Request& request, int client) {
+bool Service::is_approved(const wire::proxymap::Request& request, int client) {
   if (allow_list_.approves(request.table)) return true;
   tables_.drop(request.table);
   if (reported_lately(std::string(request.table))) return false;
   const std::string line = approving_line(request.table);
   report_({.kind = EventKind::refused,
-           .operation = operation_name(request.operation),
+           .operation = wire::proxymap::operation_name(request.operation),
            .table = request.table,
            .file = allow_list_.path(),
            .line = line,
@@ -66,19 +73,19 @@ bool Service::is_approved(const Request& request, int client) {
 }
 
 // Some requests are refused although their table is approved.
-bool Service::is_allowed(const Request& request, const Table& table, int client) {
+bool Service::is_allowed(const wire::proxymap::Request& request, const Table& table, int client) {
   const char* why = nullptr;
-  const bool writing =
-      request.operation == Operation::update || request.operation == Operation::erase;
+  const bool writing = request.operation == wire::proxymap::Operation::update ||
+                       request.operation == wire::proxymap::Operation::erase;
   if (writing && !settings_.writes) why = "this service is read-only";
-  if (request.operation == Operation::sequence && table.kind.networked) {
+  if (request.operation == wire::proxymap::Operation::sequence && table.kind.networked) {
     why = "tables behind another server are not listed";
   }
   if ((asked_flags(request) & kNoUnauthenticated) != 0 && table.type() == "tcp") {
     why = "its answers are not authenticated";
   }
   if (why == nullptr) return true;
-  const std::string_view operation = operation_name(request.operation);
+  const std::string_view operation = wire::proxymap::operation_name(request.operation);
   if (reported_lately(std::string(operation) + " " + table.name)) return false;
   report_({.kind = EventKind::not_allowed,
            .operation = operation,
@@ -94,15 +101,18 @@ bool Service::reported_lately(std::string what) {
   return !refusals_.try_emplace(std::move(what), loop_.now_us()).second;
 }
 
-std::optional<Reply> Service::answer(Request request, Table& table, Client& client) {
+std::optional<wire::proxymap::Reply> Service::answer(wire::proxymap::Request request, Table& table,
+                                                     Client& client) {
   table.last_used_us = loop_.now_us();
-  if (request.operation != Operation::open || !table.last_request) {
-    table.last_request = request.flags & flag::kRequestMask;
+  if (request.operation != wire::proxymap::Operation::open || !table.last_request) {
+    table.last_request = request.flags & wire::proxymap::flag::kRequestMask;
   }
-  if (request.operation == Operation::open) return open(request, table);
-  if (request.operation == Operation::sequence) return walk(request, table, client.walk);
-  const bool pattern = (table.own() & flag::kPattern) != 0;
-  if ((asked_flags(request) & (pattern ? flag::kFoldPattern : flag::kFoldFixed)) != 0) {
+  if (request.operation == wire::proxymap::Operation::open) return open(request, table);
+  if (request.operation == wire::proxymap::Operation::sequence)
+    return walk(request, table, client.walk);
+  const bool pattern = (table.own() & wire::proxymap::flag::kPattern) != 0;
+  if ((asked_flags(request) &
+       (pattern ? wire::proxymap::flag::kFoldPattern : wire::proxymap::flag::kFoldFixed)) != 0) {
     folded_.assign(request.key);
     for (char& c : folded_) c = ascii_lower(c);
     request.key = folded_;
@@ -111,25 +121,28 @@ std::optional<Reply> Service::answer(Request request, Table& table, Client& clie
   return ask_local(request, table);
 }
 
-Reply Service::open(const Request& request, Table& table) {
+wire::proxymap::Reply Service::open(const wire::proxymap::Request& request, Table& table) {
   // A table that cannot be opened now can be asked later: clients take no other answer here.
-  Reply reply{.status = Status::ok};
+  wire::proxymap::Reply reply{.status = wire::proxymap::Status::ok};
   if (!table.kind.networked) {
-    static_cast<void>(tables_.map(table, (request.instance_flags & flag::kNoSubstitution) != 0));
+    static_cast<void>(
+        tables_.map(table, (request.instance_flags & wire::proxymap::flag::kNoSubstitution) != 0));
   }
-  if (request.dialect == Dialect::with_flags) {
+  if (request.dialect == wire::proxymap::Dialect::with_flags) {
     reply.flags = opened_flags(table.own(), request.instance_flags);
     return reply;
   }
-  const std::uint32_t asked = request.flags & ~flag::kRequestMask;
+  const std::uint32_t asked = request.flags & ~wire::proxymap::flag::kRequestMask;
   reply.flags = settle(opened_flags(table.own(), asked) | *table.last_request, table.ending);
   return reply;
 }
 
-Reply Service::ask_local(const Request& request, Table& table) {
-  Map& map = tables_.map(table, (asked_flags(request) & flag::kNoSubstitution) != 0);
+wire::proxymap::Reply Service::ask_local(const wire::proxymap::Request& request, Table& table) {
+  maps::Map& map =
+      tables_.map(table, (asked_flags(request) & wire::proxymap::flag::kNoSubstitution) != 0);
   perform(map, request, answer_);
-  if (answer_.status == Status::ok && request.operation != Operation::erase) {
+  if (answer_.status == wire::proxymap::Status::ok &&
+      request.operation != wire::proxymap::Operation::erase) {
     settle_ending(table, map, request.key);
   }
   record_outcome(table.name, request.operation, answer_.status, answer_.detail);
@@ -140,35 +153,38 @@ Reply Service::ask_local(const Request& request, Table& table) {
 
 // A map looks for a key in both forms and does not say which it found.  A key that is found with a
 // NUL behind it is there in that form.
-void Service::settle_ending(Table& table, Map& map, std::string_view key) {
-  if (table.ending != KeyEnding::unknown || (table.own() & flag::kTryWithNul) == 0) return;
+void Service::settle_ending(Table& table, maps::Map& map, std::string_view key) {
+  if (table.ending != KeyEnding::unknown || (table.own() & wire::proxymap::flag::kTryWithNul) == 0)
+    return;
   std::string ignored;
-  const Result<Answer> ended = map.lookup(std::string(key) + '\0', ignored);
+  const Result<maps::Answer> ended = map.lookup(std::string(key) + '\0', ignored);
   if (!ended.ok()) return;
-  table.ending = ended.value() == Answer::found ? KeyEnding::with_nul : KeyEnding::without_nul;
+  table.ending =
+      ended.value() == maps::Answer::found ? KeyEnding::with_nul : KeyEnding::without_nul;
 }
 
-Reply Service::walk(const Request& request, const Table& table, Client::Walk& walk) {
+wire::proxymap::Reply Service::walk(const wire::proxymap::Request& request, const Table& table,
+                                    Client::Walk& walk) {
   const bool going_on = request.next && walk.map && walk.table == table.name;
   if (!going_on) walk = {};
   if (!going_on && walks_.use_count() <= static_cast<long>(settings_.max_walks)) {
     walk = {table.name, tables_.private_map(table), walks_};
   }
-  Reply reply;  // Status::retry where there is no place for another walk
+  wire::proxymap::Reply reply;  // Status::retry where there is no place for another walk
   if (walk.map) {
     key_.clear();
     answer_.value.clear();
-    const Result<Answer> result =
-        walk.map->sequence(going_on ? Step::next : Step::first, key_, answer_.value);
+    const Result<maps::Answer> result =
+        walk.map->sequence(going_on ? maps::Step::next : maps::Step::first, key_, answer_.value);
     reply.status = status_of(result);
     if (!result.ok()) {
       record_outcome(table.name, request.operation, reply.status,
                      failure_of(*walk.map, result.error()));
     } else if (has_nul(key_) || has_nul(answer_.value)) {
-      reply.status = Status::config;
+      reply.status = wire::proxymap::Status::config;
     }
   }
-  if (reply.status == Status::ok) {
+  if (reply.status == wire::proxymap::Status::ok) {
     reply.key = key_;
     reply.value = answer_.value;
   } else {
@@ -184,37 +200,41 @@ AnswerCache* Service::cache_of(const std::string& table) {
   return &caches_.try_emplace(table, limits->second).first->second;
 }
 
-std::optional<Reply> Service::ask_worker(const Request& request, const Table& table,
-                                         Client& client) {
-  const bool looking = request.operation == Operation::lookup;
+std::optional<wire::proxymap::Reply> Service::ask_worker(const wire::proxymap::Request& request,
+                                                         const Table& table, Client& client) {
+  const bool looking = request.operation == wire::proxymap::Operation::lookup;
   // An answer that depends on the options of the request is not stored for others.
-  const bool cached = looking && (asked_flags(request) & flag::kNoSubstitution) == 0;
-  const std::uint32_t flags = reply_flags(request, KeyEnding::unknown, Status::ok);
+  const bool cached =
+      looking && (asked_flags(request) & wire::proxymap::flag::kNoSubstitution) == 0;
+  const std::uint32_t flags = reply_flags(request, KeyEnding::unknown, wire::proxymap::Status::ok);
   AnswerCache* const cache = cache_of(table.name);
   if (cache != nullptr && !looking) cache->forget(request.key);
   if (cache != nullptr && cached) {
     if (const auto stored = cache->find(request.key, loop_.now_us())) {
       ++counters_.cache_hits;
-      return Reply{.status = status_of(stored->answer), .flags = flags, .value = stored->value};
+      return wire::proxymap::Reply{
+          .status = status_of(stored->answer), .flags = flags, .value = stored->value};
     }
   }
   ++counters_.to_workers;
-  client.ticket = pool_.ask(
-      job_of(request),
-      [this, &client, flags, cached, name = table.name, operation = request.operation,
-       key = std::string(request.key)](const Result<process::Message>& answered) {
-        const WorkerAnswer answer = answer_of(answered);
-        // A cache that is gone was emptied meanwhile: this answer may be older than that.
-        const auto store = caches_.find(name);
-        if (cached && store != caches_.end() && is_answer(answer.status)) {
-          const Answer found = answer.status == Status::ok ? Answer::found : Answer::absent;
-          store->second.store(key, found, answer.value, loop_.now_us());
-        }
-        record_outcome(name, operation, answer.status, answer.detail);
-        ++counters_.replies[answer.status];
-        client.ticket = 0;
-        client.on_reply({.status = answer.status, .flags = flags, .value = answer.value});
-      });
+  client.ticket =
+      pool_.ask(job_of(request),
+                [this, &client, flags, cached, name = table.name, operation = request.operation,
+                 key = std::string(request.key)](const Result<process::Message>& answered) {
+                  const WorkerAnswer answer = answer_of(answered);
+                  // A cache that is gone was emptied meanwhile: this answer may be older than that.
+                  const auto store = caches_.find(name);
+                  if (cached && store != caches_.end() && is_answer(answer.status)) {
+                    const maps::Answer found = answer.status == wire::proxymap::Status::ok
+                                                   ? maps::Answer::found
+                                                   : maps::Answer::absent;
+                    store->second.store(key, found, answer.value, loop_.now_us());
+                  }
+                  record_outcome(name, operation, answer.status, answer.detail);
+                  ++counters_.replies[answer.status];
+                  client.ticket = 0;
+                  client.on_reply({.status = answer.status, .flags = flags, .value = answer.value});
+                });
   return std::nullopt;
 }
 
@@ -224,8 +244,8 @@ void Service::notice(std::string_view text) {
 }
 
 // One line when a table stops answering and one when it answers again, and one a minute between.
-void Service::record_outcome(const std::string& table, Operation operation, Status status,
-                             std::string_view detail) {
+void Service::record_outcome(const std::string& table, wire::proxymap::Operation operation,
+                             wire::proxymap::Status status, std::string_view detail) {
   const auto at = troubles_.find(table);
   if (is_answer(status)) {
     if (!detail.empty()) report_({.table = table, .detail = detail});
@@ -243,9 +263,9 @@ void Service::record_outcome(const std::string& table, Operation operation, Stat
   trouble = {std::string(detail), now, trouble.reported || !noticed};
   if (noticed) return;
   report_({.kind = EventKind::trouble,
-           .operation = operation_name(operation),
+           .operation = wire::proxymap::operation_name(operation),
            .table = table,
-           .status = status_name(status),
+           .status = wire::proxymap::status_name(status),
            .detail = detail});
 }
 

@@ -28,21 +28,22 @@
 
 namespace qv::proxymap {
 
-struct Counters : CounterList {
-  CounterArray<Operation, 5> requests{{{*this, "opens", "open requests"},
-                                       {*this, "lookups", "lookup requests"},
-                                       {*this, "updates", "update requests"},
-                                       {*this, "deletes", "delete requests"},
-                                       {*this, "sequences", "sequence requests"}}};
-  CounterArray<Status, 6> replies{
+struct Counters : process::CounterList {
+  process::CounterArray<wire::proxymap::Operation, 5> requests{
+      {{*this, "opens", "open requests"},
+       {*this, "lookups", "lookup requests"},
+       {*this, "updates", "update requests"},
+       {*this, "deletes", "delete requests"},
+       {*this, "sequences", "sequence requests"}}};
+  process::CounterArray<wire::proxymap::Status, 6> replies{
       {{*this, "ok", "requests answered: done, or found"},
        {*this, "no_key", "requests answered: no such key"},
        {*this, "retry", "requests answered: undecided now"},
        {*this, "bad", "messages that made no sense"},
        {*this, "deny", "requests answered: not approved"},
        {*this, "config", "requests answered: undecided until the operator has acted"}}};
-  Counter cache_hits{*this, "cache_hits", "look-ups answered from the cache"};
-  Counter to_workers{*this, "to_workers", "requests given to a worker"};
+  process::Counter cache_hits{*this, "cache_hits", "look-ups answered from the cache"};
+  process::Counter to_workers{*this, "to_workers", "requests given to a worker"};
 };
 
 enum class EventKind : std::uint8_t {
@@ -85,26 +86,27 @@ struct Client {
   // A walk over a table (sequence requests).
   struct Walk {
     std::string table;
-    std::unique_ptr<Map> map;
+    std::unique_ptr<maps::Map> map;
     std::shared_ptr<const void> place;  // among max_walks
   };
 
-  int fd = -1;                                 // named in events
-  std::function<void(const Reply&)> on_reply;  // receives a reply that comes later
-  process::Pool::Ticket ticket = 0;            // of the request that a worker has; 0: none
+  int fd = -1;                                                 // named in events
+  std::function<void(const wire::proxymap::Reply&)> on_reply;  // receives a reply that comes later
+  process::Pool::Ticket ticket = 0;  // of the request that a worker has; 0: none
   Walk walk = {};
 };
 
 class Service {
  public:
   // REQUIRES: everything outlives the service.
-  Service(Loop& loop, ServiceSettings settings, AllowList& allow_list, Tables& tables,
+  Service(event::Loop& loop, ServiceSettings settings, AllowList& allow_list, Tables& tables,
           process::Pool& pool, Counters& counters, Report report);
 
   // The reply, its views good until the next call; or nothing: client.on_reply() will be called
   // once, from the loop, unless abandon() comes first.  REQUIRES: no request of the client is with
   // a worker; the client stays where it is until the reply or abandon().
-  [[nodiscard]] std::optional<Reply> ask(const Request& request, Client& client);
+  [[nodiscard]] std::optional<wire::proxymap::Reply> ask(const wire::proxymap::Request& request,
+                                                         Client& client);
   // The client is going away.
   void abandon(const Client& client) { pool_.cancel(client.ticket); }
 
@@ -124,22 +126,26 @@ class Service {
     bool reported = false;  // by report_failure(); else a notice had said it already
   };
 
-  [[nodiscard]] std::optional<Reply> answer(Request request, Table& table, Client& client);
-  [[nodiscard]] bool is_approved(const Request& request, int client);
-  [[nodiscard]] bool is_allowed(const Request& request, const Table& table, int client);
+  [[nodiscard]] std::optional<wire::proxymap::Reply> answer(wire::proxymap::Request request,
+                                                            Table& table, Client& client);
+  [[nodiscard]] bool is_approved(const wire::proxymap::Request& request, int client);
+  [[nodiscard]] bool is_allowed(const wire::proxymap::Request& request, const Table& table,
+                                int client);
   [[nodiscard]] bool reported_lately(std::string what);
-  [[nodiscard]] Reply open(const Request& request, Table& table);
-  [[nodiscard]] Reply ask_local(const Request& request, Table& table);
-  [[nodiscard]] Reply walk(const Request& request, const Table& table, Client::Walk& walk);
-  [[nodiscard]] std::optional<Reply> ask_worker(const Request& request, const Table& table,
-                                                Client& client);
+  [[nodiscard]] wire::proxymap::Reply open(const wire::proxymap::Request& request, Table& table);
+  [[nodiscard]] wire::proxymap::Reply ask_local(const wire::proxymap::Request& request,
+                                                Table& table);
+  [[nodiscard]] wire::proxymap::Reply walk(const wire::proxymap::Request& request,
+                                           const Table& table, Client::Walk& walk);
+  [[nodiscard]] std::optional<wire::proxymap::Reply> ask_worker(
+      const wire::proxymap::Request& request, const Table& table, Client& client);
   [[nodiscard]] AnswerCache* cache_of(const std::string& table);
-  void settle_ending(Table& table, Map& map, std::string_view key);
-  void record_outcome(const std::string& table, Operation operation, Status status,
-                      std::string_view detail);
+  void settle_ending(Table& table, maps::Map& map, std::string_view key);
+  void record_outcome(const std::string& table, wire::proxymap::Operation operation,
+                      wire::proxymap::Status status, std::string_view detail);
   void every_second();
 
-  Loop& loop_;
+  event::Loop& loop_;
   ServiceSettings settings_;
   AllowList& allow_list_;
   Tables& tables_;
@@ -154,7 +160,7 @@ class Service {
   std::string folded_;  // what the last reply's views point into
   std::string key_;
   WorkerAnswer answer_;
-  Loop::Owned second_;
+  event::Loop::Owned second_;
 };
 
 }  // namespace qv::proxymap

@@ -7,17 +7,17 @@ namespace qv::proxymap {
 
 namespace {
 
-std::string_view name_of(StreamEnd why) {
+std::string_view name_of(event::StreamEnd why) {
   switch (why) {
-    case StreamEnd::peer_closed:
-    case StreamEnd::closed:
-    case StreamEnd::idle:
+    case event::StreamEnd::peer_closed:
+    case event::StreamEnd::closed:
+    case event::StreamEnd::idle:
       return {};
-    case StreamEnd::failed:
+    case event::StreamEnd::failed:
       return "connection lost";
-    case StreamEnd::too_much_input:
+    case event::StreamEnd::too_much_input:
       return "message too long";
-    case StreamEnd::too_slow:
+    case event::StreamEnd::too_slow:
       return "too slow";
   }
   return {};
@@ -25,45 +25,46 @@ std::string_view name_of(StreamEnd why) {
 
 }  // namespace
 
-Session::Session(Service& service, Stream& stream, const AttributeLimits& limits)
+Session::Session(Service& service, event::Stream& stream, const wire::AttributeLimits& limits)
     : service_(service), stream_(stream), decoder_(limits) {
   client_.fd = stream.fd();
-  client_.on_reply = [this](const Reply& reply) {
+  client_.on_reply = [this](const wire::proxymap::Reply& reply) {
     send(reply);
     stream_.resume();
   };
   std::string greeting;
-  append_greeting(greeting);
+  wire::proxymap::append_greeting(greeting);
   stream_.write(greeting);
 }
 
-std::size_t Session::on_input(Stream& /*stream*/, std::string_view input) {
+std::size_t Session::on_input(event::Stream& /*stream*/, std::string_view input) {
   std::string bad;
-  const Frame frame = decoder_.scan(input);
-  if (frame == Frame::partial) return 0;
-  if (frame == Frame::malformed) {
-    append_status(bad, Status::bad);
+  const wire::Frame frame = decoder_.scan(input);
+  if (frame == wire::Frame::partial) return 0;
+  if (frame == wire::Frame::malformed) {
+    wire::proxymap::append_status(bad, wire::proxymap::Status::bad);
     refuse(bad, "not a message");
     return input.size();
   }
-  Request request;
-  const Parsed parsed = parse_request(decoder_, input, request);
+  wire::proxymap::Request request;
+  const wire::proxymap::Parsed parsed = wire::proxymap::parse_request(decoder_, input, request);
   operation_ = request.operation;
   dialect_ = request.dialect;
   switch (parsed) {
-    case Parsed::request:
+    case wire::proxymap::Parsed::request:
       if (const auto reply = service_.ask(request, client_)) {
         send(*reply);
       } else {
         stream_.pause();
       }
       break;
-    case Parsed::unknown:
-      append_status(bad, Status::bad);
+    case wire::proxymap::Parsed::unknown:
+      wire::proxymap::append_status(bad, wire::proxymap::Status::bad);
       refuse(bad, "unknown request");
       break;
-    case Parsed::malformed:
-      append_reply(bad, operation_, dialect_, {.status = Status::bad});
+    case wire::proxymap::Parsed::malformed:
+      wire::proxymap::append_reply(bad, operation_, dialect_,
+                                   {.status = wire::proxymap::Status::bad});
       refuse(bad, "malformed request");
       break;
   }
@@ -72,9 +73,9 @@ std::size_t Session::on_input(Stream& /*stream*/, std::string_view input) {
   return size;
 }
 
-void Session::send(const Reply& reply) {
+void Session::send(const wire::proxymap::Reply& reply) {
   std::string out;
-  append_reply(out, operation_, dialect_, reply);
+  wire::proxymap::append_reply(out, operation_, dialect_, reply);
   stream_.write(out);
 }
 
@@ -85,15 +86,15 @@ void Session::refuse(std::string_view reply, std::string_view what) {
 }
 
 void Session::report_bad(std::string_view what) {
-  ++service_.counters().replies[Status::bad];
+  ++service_.counters().replies[wire::proxymap::Status::bad];
   service_.report({.kind = EventKind::bad_request, .detail = what, .client = client_.fd});
 }
 
-void Session::on_last_input(Stream& /*stream*/, std::string_view rest) {
+void Session::on_last_input(event::Stream& /*stream*/, std::string_view rest) {
   if (!rest.empty()) report_bad("unterminated message");
 }
 
-void Session::on_end(Stream& /*stream*/, StreamEnd why) {
+void Session::on_end(event::Stream& /*stream*/, event::StreamEnd why) {
   const std::string_view name = name_of(why);
   if (!name.empty()) service_.report({.kind = EventKind::dropped, .detail = name});
 }

@@ -18,27 +18,27 @@
 
 namespace qv::proxymap {
 
-class Session final : public StreamSession {
+class Session final : public event::StreamSession {
  public:
   // Queues the greeting.  REQUIRES: `service` and `stream` outlive the session.
-  Session(Service& service, Stream& stream, const AttributeLimits& limits);
+  Session(Service& service, event::Stream& stream, const wire::AttributeLimits& limits);
   ~Session() override { service_.abandon(client_); }
 
-  std::size_t on_input(Stream& stream, std::string_view input) override;
-  void on_last_input(Stream& stream, std::string_view rest) override;
-  void on_end(Stream& stream, StreamEnd why) override;
+  std::size_t on_input(event::Stream& stream, std::string_view input) override;
+  void on_last_input(event::Stream& stream, std::string_view rest) override;
+  void on_end(event::Stream& stream, event::StreamEnd why) override;
 
  private:
-  void send(const Reply& reply);
+  void send(const wire::proxymap::Reply& reply);
   void refuse(std::string_view reply, std::string_view what);
   void report_bad(std::string_view what);
 
   Service& service_;
-  Stream& stream_;
-  AttributeDecoder decoder_;
+  event::Stream& stream_;
+  wire::AttributeDecoder decoder_;
   Client client_;
-  Operation operation_ = Operation::open;  // of the last request
-  Dialect dialect_ = Dialect::plain;
+  wire::proxymap::Operation operation_ = wire::proxymap::Operation::open;  // of the last request
+  wire::proxymap::Dialect dialect_ = wire::proxymap::Dialect::plain;
 };
 
 }  // namespace qv::proxymap

@@ -48,12 +48,12 @@ enum class KeyEnding : std::uint8_t { unknown, without_nul, with_nul };
 
 struct Table {
   std::string name;  // type:name
-  MapKind kind;
+  maps::MapKind kind;
   KeyEnding ending = KeyEnding::unknown;
   // The flags of the last request in the plain dialect that can differ from request to request.
   std::optional<std::uint32_t> last_request = {};
   std::int64_t last_used_us = 0;
-  std::array<std::unique_ptr<Map>, 2> maps = {};  // with substitution, and without
+  std::array<std::unique_ptr<maps::Map>, 2> maps = {};  // with substitution, and without
 
   [[nodiscard]] std::string_view type() const {
     return std::string_view(name).substr(0, name.find(':'));
@@ -65,7 +65,8 @@ struct Table {
 class Tables {
  public:
   // Opens a map: open_watched_map(), or a test's.
-  using Open = std::function<std::unique_ptr<Map>(std::string_view table, const MapOptions&)>;
+  using Open =
+      std::function<std::unique_ptr<maps::Map>(std::string_view table, const maps::MapOptions&)>;
 
   // `for_update`: tables of types that can be written are opened so.
   Tables(Open open, bool for_update) : open_(std::move(open)), for_update_(for_update) {}
@@ -78,10 +79,10 @@ class Tables {
   void close_idle(std::int64_t before_us);
 
   // The table's map, opened if it is not; a map that could not be opened answers with the reason.
-  [[nodiscard]] Map& map(Table& table, bool no_substitution);
+  [[nodiscard]] maps::Map& map(Table& table, bool no_substitution);
 
   // A map of its own for one walk over the table.
-  [[nodiscard]] std::unique_ptr<Map> private_map(const Table& table) const {
+  [[nodiscard]] std::unique_ptr<maps::Map> private_map(const Table& table) const {
     return open_(table.name, {});
   }
 

@@ -19,23 +19,24 @@ namespace {
 // A worker may need a connection, a file and a library for each database.
 constexpr std::uint64_t kMaxFiles = 1024;
 // Longest message either way, in bytes: a value that a database gives may be large.
-constexpr AttributeLimits kJobLimits{.message = 16u << 20, .name = 64};
+constexpr wire::AttributeLimits kJobLimits{.message = 16u << 20, .name = 64};
 
 // False unless `bytes` are exactly one message.
-bool scan_whole(AttributeDecoder& decoder, std::string_view bytes) {
-  return decoder.scan(bytes) == Frame::whole && decoder.size() == bytes.size();
+bool scan_whole(wire::AttributeDecoder& decoder, std::string_view bytes) {
+  return decoder.scan(bytes) == wire::Frame::whole && decoder.size() == bytes.size();
 }
 
-Result<Answer> run(Map& map, const Request& request, std::string& value) {
+Result<maps::Answer> run(maps::Map& map, const wire::proxymap::Request& request,
+                         std::string& value) {
   switch (request.operation) {
-    case Operation::lookup:
+    case wire::proxymap::Operation::lookup:
       return map.lookup(request.key, value);
-    case Operation::update:
+    case wire::proxymap::Operation::update:
       return map.update(request.key, request.value);
-    case Operation::erase:
+    case wire::proxymap::Operation::erase:
       return map.erase(request.key);
-    case Operation::open:
-    case Operation::sequence:
+    case wire::proxymap::Operation::open:
+    case wire::proxymap::Operation::sequence:
       break;
   }
   return Error{Fault::denied, 0, "not for a worker"};
@@ -46,21 +47,22 @@ class Worker {
   explicit Worker(const WorkerSettings& settings)
       : max_idle_us_(settings.max_idle_us),
         tables_(
-            [this](std::string_view table, const MapOptions& options) {
-              return open_watched_map(table, options,
-                                      [this](std::string_view line) { add_notice(line); });
+            [this](std::string_view table, const maps::MapOptions& options) {
+              return maps::open_watched_map(table, options,
+                                            [this](std::string_view line) { add_notice(line); });
             },
             settings.for_update) {}
 
   process::Message answer(const process::Message& message) {
-    AttributeDecoder decoder(kJobLimits);
-    Request request;
-    WorkerAnswer out{Status::config, {}, "not a job"};
+    wire::AttributeDecoder decoder(kJobLimits);
+    wire::proxymap::Request request;
+    WorkerAnswer out{wire::proxymap::Status::config, {}, "not a job"};
     if (scan_whole(decoder, message.body) &&
-        parse_request(decoder, message.body, request) == Parsed::request) {
+        wire::proxymap::parse_request(decoder, message.body, request) ==
+            wire::proxymap::Parsed::request) {
       Table& table = tables_.add(request.table);
       table.last_used_us = monotonic_us();
-      const bool no_substitution = (request.flags & flag::kNoSubstitution) != 0;
+      const bool no_substitution = (request.flags & wire::proxymap::flag::kNoSubstitution) != 0;
       perform(tables_.map(table, no_substitution), request, out);
     }
     if (!notices_.empty()) out.detail = std::exchange(notices_, {});
@@ -85,35 +87,36 @@ class Worker {
 
 std::string encode_answer(const WorkerAnswer& answer) {
   std::string out;
-  append_attribute(out, "status", static_cast<std::uint32_t>(answer.status));
-  append_attribute(out, "value", answer.value);
-  append_attribute(out, "detail", answer.detail);
-  end_attributes(out);
+  wire::append_attribute(out, "status", static_cast<std::uint32_t>(answer.status));
+  wire::append_attribute(out, "value", answer.value);
+  wire::append_attribute(out, "detail", answer.detail);
+  wire::end_attributes(out);
   return out;
 }
 
 bool parse_answer(std::string_view bytes, WorkerAnswer& answer) {
-  AttributeDecoder decoder(kJobLimits);
+  wire::AttributeDecoder decoder(kJobLimits);
   if (!scan_whole(decoder, bytes)) return false;
-  AttributeReader reader(decoder, bytes);
+  wire::AttributeReader reader(decoder, bytes);
   const std::uint32_t status = reader.number("status");
   answer.value = reader.text("value");
   answer.detail = reader.text("detail");
-  if (!reader.done() || status > static_cast<std::uint32_t>(Status::config)) return false;
-  answer.status = static_cast<Status>(status);
-  return answer.status != Status::bad;
+  if (!reader.done() || status > static_cast<std::uint32_t>(wire::proxymap::Status::config))
+    return false;
+  answer.status = static_cast<wire::proxymap::Status>(status);
+  return answer.status != wire::proxymap::Status::bad;
 }
 
-process::Job job_of(const Request& request) {
-  Request plain = request;
-  plain.dialect = Dialect::plain;
+process::Job job_of(const wire::proxymap::Request& request) {
+  wire::proxymap::Request plain = request;
+  plain.dialect = wire::proxymap::Dialect::plain;
   // Of the flags only this one matters to an open table; others must not keep equal look-ups apart.
-  plain.flags = (request.flags | request.instance_flags) & flag::kNoSubstitution;
+  plain.flags = (request.flags | request.instance_flags) & wire::proxymap::flag::kNoSubstitution;
   process::Job job;
   job.lane = request.table;
-  append_request(job.body, plain);
+  wire::proxymap::append_request(job.body, plain);
   // When a worker dies, it is unknown whether it had written.
-  job.is_repeatable = request.operation == Operation::lookup;
+  job.is_repeatable = request.operation == wire::proxymap::Operation::lookup;
   if (job.is_repeatable) job.identity = job.body;
   return job;
 }
@@ -123,51 +126,53 @@ WorkerAnswer answer_of(const Result<process::Message>& answered) {
   if (answered.ok() && parse_answer(answered.value().body, answer)) return answer;
   switch (answered.ok() ? EPROTO : answered.error().errnum) {
     case ETIMEDOUT:
-      return {Status::retry, {}, "it took too long"};
+      return {wire::proxymap::Status::retry, {}, "it took too long"};
     case EAGAIN:
-      return {Status::retry, {}, "too many look-ups wait for it"};
+      return {wire::proxymap::Status::retry, {}, "too many look-ups wait for it"};
     default:
-      return {Status::retry, {}, "the worker died"};
+      return {wire::proxymap::Status::retry, {}, "the worker died"};
   }
 }
 
-Status status_of(const Error& error) {
+wire::proxymap::Status status_of(const Error& error) {
   switch (error.fault) {
     case Fault::retry:
     case Fault::protocol:  // of the table's server; no reason to drop the client
-      return Status::retry;
+      return wire::proxymap::Status::retry;
     case Fault::config:
-      return Status::config;
+      return wire::proxymap::Status::config;
     case Fault::denied:
-      return error.errnum != 0 ? Status::config : Status::deny;
+      return error.errnum != 0 ? wire::proxymap::Status::config : wire::proxymap::Status::deny;
   }
-  return Status::retry;
+  return wire::proxymap::Status::retry;
 }
 
-Status status_of(const Result<Answer>& result) {
+wire::proxymap::Status status_of(const Result<maps::Answer>& result) {
   if (!result.ok()) return status_of(result.error());
-  return result.value() == Answer::found ? Status::ok : Status::no_key;
+  return result.value() == maps::Answer::found ? wire::proxymap::Status::ok
+                                               : wire::proxymap::Status::no_key;
 }
 
-std::string failure_of(const Map& map, const Error& error) {
+std::string failure_of(const maps::Map& map, const Error& error) {
   std::string detail = map.detail();
-  return detail.empty() ? describe_error(error, {}) : detail;
+  return detail.empty() ? maps::describe_error(error, {}) : detail;
 }
 
-void perform(Map& map, const Request& request, WorkerAnswer& answer) {
+void perform(maps::Map& map, const wire::proxymap::Request& request, WorkerAnswer& answer) {
   answer.value.clear();
   answer.detail.clear();
-  const Result<Answer> result = run(map, request, answer.value);
+  const Result<maps::Answer> result = run(map, request, answer.value);
   answer.status = status_of(result);
   // An update succeeds whether or not the key was there.
-  if (request.operation == Operation::update && answer.status == Status::no_key) {
-    answer.status = Status::ok;
+  if (request.operation == wire::proxymap::Operation::update &&
+      answer.status == wire::proxymap::Status::no_key) {
+    answer.status = wire::proxymap::Status::ok;
   }
   if (!result.ok()) {
     answer.value.clear();
     answer.detail = failure_of(map, result.error());
   } else if (find_byte(answer.value, '\0') != answer.value.size()) {
-    answer = {Status::config, {}, "the value holds a NUL"};
+    answer = {wire::proxymap::Status::config, {}, "the value holds a NUL"};
   }
 }
 
@@ -177,7 +182,7 @@ process::SpawnerSettings worker_spawner(const WorkerSettings& settings) {
   spawner.confinement.max_files = kMaxFiles;
   spawner.max_processes = settings.max_processes;
   spawner.run = [settings](const std::string& /*subject*/, const Fd& socket) {
-    guard_against_truncation();
+    maps::guard_against_truncation();
     Worker worker(settings);
     process::serve_requests(
         socket, [&worker](const process::Message& request) { return worker.answer(request); },

@@ -24,8 +24,9 @@
 namespace qv::proxymap {
 
 struct WorkerAnswer {
-  Status status = Status::retry;  // ok, no_key, retry, deny or config
-  std::string value;              // of a key that was found
+  wire::proxymap::Status status =
+      wire::proxymap::Status::retry;  // ok, no_key, retry, deny or config
+  std::string value;                  // of a key that was found
   std::string detail;
 };
 
@@ -35,22 +36,22 @@ struct WorkerAnswer {
 
 // The request as the pool takes it.  Its lane is the table; equal look-ups share one answer; a
 // write is never repeated.
-[[nodiscard]] process::Job job_of(const Request& request);
+[[nodiscard]] process::Job job_of(const wire::proxymap::Request& request);
 // Status::retry, with the reason as detail, where no worker could answer.
 [[nodiscard]] WorkerAnswer answer_of(const Result<process::Message>& answered);
 
 // The status that a client gets for a table's answer, and for its failure.  Fault::denied with an
 // errno means a key or value that the table cannot hold.  That is Status::config: a refusal would
 // end Postfix's clients.
-[[nodiscard]] Status status_of(const Result<Answer>& result);
-[[nodiscard]] Status status_of(const Error& error);
+[[nodiscard]] wire::proxymap::Status status_of(const Result<maps::Answer>& result);
+[[nodiscard]] wire::proxymap::Status status_of(const Error& error);
 
 // What went wrong with the last call to `map`: its own words, or those of `error`.
-[[nodiscard]] std::string failure_of(const Map& map, const Error& error);
+[[nodiscard]] std::string failure_of(const maps::Map& map, const Error& error);
 
 // Performs a lookup, update or delete on an open map.  A value that holds a NUL cannot be sent and
 // is Status::config.
-void perform(Map& map, const Request& request, WorkerAnswer& answer);
+void perform(maps::Map& map, const wire::proxymap::Request& request, WorkerAnswer& answer);
 
 struct WorkerSettings {
   bool for_update = false;

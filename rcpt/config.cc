@@ -10,7 +10,7 @@
 #include "maps/address_keys.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -28,7 +28,7 @@ bool is_odd_in_name(char c) {
 
 // What is wrong with the lines of a file that holds one name; empty where nothing is.
 // qmail takes the first line as it is, so a comment or an empty line there is a mistake.
-std::string complaint_about_name(const std::vector<ControlLine>& lines) {
+std::string complaint_about_name(const std::vector<control::ControlLine>& lines) {
   if (lines.empty() || lines.front().number != 1) {
     return "the first line is empty or a comment: a host name must stand there";
   }
@@ -44,7 +44,7 @@ std::string_view parse_table(std::string_view domain, bool has_colon, std::strin
                              std::string& wrong) {
   std::string_view type;
   std::string_view name;
-  if (!has_colon || !(table.empty() || split_type(strip_braces(table), type, name))) {
+  if (!has_colon || !(table.empty() || maps::split_type(maps::strip_braces(table), type, name))) {
     wrong =
         "no table: its recipients are undecided; write DOMAIN:TYPE:NAME, or DOMAIN: for qmail's "
         "own rules";
@@ -58,23 +58,23 @@ std::string_view parse_table(std::string_view domain, bool has_colon, std::strin
 
 }  // namespace
 
-VerifyMaps parse_verifymaps(const std::vector<ControlLine>& lines, std::string_view file,
-                            std::vector<Problem>& problems) {
+VerifyMaps parse_verifymaps(const std::vector<control::ControlLine>& lines, std::string_view file,
+                            std::vector<control::Problem>& problems) {
   VerifyMaps out;
-  std::vector<ControlLine> pairs;
+  std::vector<control::ControlLine> pairs;
   pairs.reserve(lines.size());
-  for (const ControlLine& line : lines) {
+  for (const control::ControlLine& line : lines) {
     std::string_view rest = line.text;
     const bool has_colon = find_byte(rest, ':') < rest.size();
-    const std::string_view domain = trim_white(take_until(rest, ':'));
+    const std::string_view domain = maps::trim_white(take_until(rest, ':'));
     std::string wrong;
-    const std::string table(parse_table(domain, has_colon, trim_white(rest), wrong));
+    const std::string table(parse_table(domain, has_colon, maps::trim_white(rest), wrong));
     if (!wrong.empty()) problems.push_back({std::string(file), line.number, std::move(wrong)});
     pairs.push_back({std::string(domain) + ":" + table, line.number});
     if (!table.empty() && table != VerifyMaps::kMistaken) out.named.push_back({table, line.number});
   }
-  out.entries = Constmap(pairs, Constmap::Form::pairs);
-  for (const ControlLine& pair : pairs) {
+  out.entries = control::Constmap(pairs, control::Constmap::Form::pairs);
+  for (const control::ControlLine& pair : pairs) {
     const auto counts = out.entries.find(first_bytes(pair.text, find_byte(pair.text, ':')));
     if (!counts || counts->line == pair.number) continue;
     problems.push_back({std::string(file), pair.number,
@@ -86,11 +86,11 @@ VerifyMaps parse_verifymaps(const std::vector<ControlLine>& lines, std::string_v
   return out;
 }
 
-ConfigWatch::ConfigWatch(const std::string& qmailhome, WallClock clock) {
-  using Form = Constmap::Form;
+ConfigWatch::ConfigWatch(const std::string& qmailhome, control::WallClock clock) {
+  using Form = control::Constmap::Form;
   const auto add = [&](std::string_view name, auto use) {
-    files_.push_back(
-        {name, qmailhome + "/" + std::string(name), Reloaded<ControlLines>(clock), std::move(use)});
+    files_.push_back({name, qmailhome + "/" + std::string(name),
+                      control::Reloaded<control::ControlLines>(clock), std::move(use)});
   };
   const auto add_table = [&](std::string_view name, Form form, ControlTable& table) {
     add(name, [form, &table](auto& file, auto& lines) { use_table(file, lines, form, table); });
@@ -108,7 +108,7 @@ ConfigWatch::ConfigWatch(const std::string& qmailhome, WallClock clock) {
   });
   add("control/recipient_delimiter", [this](auto& file, auto& lines) {
     config_.delimiters = {true, file.name, lines.empty() ? std::string() : lines.front().text};
-    if (file.standing == Standing::absent) config_.delimiters.name = kDefaultDelimiters;
+    if (file.standing == Standing::absent) config_.delimiters.name = maps::kDefaultDelimiters;
   });
   add("control/verifyprobe", [this](auto& file, auto& lines) { use_verifyprobe(file, lines); });
 }
@@ -118,22 +118,23 @@ void ConfigWatch::force() {
   for (File& file : files_) file.lines.force();
 }
 
-Change ConfigWatch::read(File& file, std::int64_t now_us) {
-  switch (file.lines.refresh(
-      now_us, [&](auto& files) { return read_control_file(file.path, files.emplace_back()); })) {
-    case Reload::none:
-      return Change::none;
-    case Reload::failed:
+control::Change ConfigWatch::read(File& file, std::int64_t now_us) {
+  switch (file.lines.refresh(now_us, [&](auto& files) {
+    return control::read_control_file(file.path, files.emplace_back());
+  })) {
+    case control::Reload::none:
+      return control::Change::none;
+    case control::Reload::failed:
       file.standing = Standing::bad;
       file.problems = {
-          {std::string(file.name), 0, "cannot be read: " + describe(*file.lines.error())}};
-      return Change::changed;
-    case Reload::taken:
+          {std::string(file.name), 0, "cannot be read: " + control::describe(*file.lines.error())}};
+      return control::Change::changed;
+    case control::Reload::taken:
       file.standing = *file.lines.value() ? Standing::good : Standing::absent;
       file.problems.clear();
-      return Change::changed;
+      return control::Change::changed;
   }
-  return Change::none;
+  return control::Change::none;
 }
 
 void ConfigWatch::use_name(File& file, const Lines& lines, std::string& name) {
@@ -147,11 +148,11 @@ void ConfigWatch::use_name(File& file, const Lines& lines, std::string& name) {
   name = lines.front().text;
 }
 
-void ConfigWatch::use_table(File& file, const Lines& lines, Constmap::Form form,
+void ConfigWatch::use_table(File& file, const Lines& lines, control::Constmap::Form form,
                             ControlTable& table) {
   std::vector<int> malformed;
-  table = {true, file.name, Constmap(lines, form, &malformed)};
-  for (const ControlLine& line : lines) {
+  table = {true, file.name, control::Constmap(lines, form, &malformed)};
+  for (const control::ControlLine& line : lines) {
     if (line.text.back() != '\r') continue;
     file.problems.push_back({std::string(file.name), line.number,
                              "ends in a carriage return, which qmail takes for part of the name: "
@@ -167,18 +168,19 @@ void ConfigWatch::use_table(File& file, const Lines& lines, Constmap::Form form,
 // in force, as with qmail-probe.  At the start there are none, and the good lines count.
 void ConfigWatch::use_verifyprobe(File& file, const Lines& lines) {
   Lines domains;
-  for (const ControlLine& line : lines) {
+  for (const control::ControlLine& line : lines) {
     std::string domain;
     std::string_view rest;
     std::string mistake;
-    if (read_probed_domain(line, domain, rest, mistake)) {
+    if (control::read_probed_domain(line, domain, rest, mistake)) {
       domains.push_back({std::move(domain), line.number});
     } else {
       file.problems.push_back({std::string(file.name), line.number, std::move(mistake)});
     }
   }
   if (config_.verifyprobe.usable && !file.problems.empty()) return;
-  config_.verifyprobe = {true, file.name, Constmap(domains, Constmap::Form::keys)};
+  config_.verifyprobe = {true, file.name,
+                         control::Constmap(domains, control::Constmap::Form::keys)};
 }
 
 // control/me stands for locals and envnoathost.  Where it is wanted and cannot give a name, what
@@ -196,19 +198,19 @@ void ConfigWatch::settle_defaults() {
                                      ", which does not either: write this host's name there"});
   }
   if (locals.standing == Standing::absent && me_is_good) {
-    config_.locals = {true, me.name, Constmap({{me_, 1}}, Constmap::Form::keys)};
+    config_.locals = {true, me.name, control::Constmap({{me_, 1}}, control::Constmap::Form::keys)};
   }
   if (host.standing == Standing::good) config_.envnoathost = {true, host.name, envnoathost_};
   if (host.standing == Standing::absent && me_is_good) config_.envnoathost = {true, me.name, me_};
 }
 
-void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
-  std::vector<Problem> standing = default_problems_;
+void ConfigWatch::report(std::vector<control::Problem>& problems, bool all) {
+  std::vector<control::Problem> standing = default_problems_;
   for (const File& file : files_) {
     standing.insert(standing.end(), file.problems.begin(), file.problems.end());
   }
   std::copy_if(standing.begin(), standing.end(), std::back_inserter(problems),
-               [&](const Problem& problem) {
+               [&](const control::Problem& problem) {
                  return all || std::none_of(reported_.begin(), reported_.end(), [&](auto& p) {
                           return p.where == problem.where && p.line == problem.line &&
                                  p.text == problem.text;
@@ -217,26 +219,26 @@ void ConfigWatch::report(std::vector<Problem>& problems, bool all) {
   reported_ = std::move(standing);
 }
 
-Change ConfigWatch::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
-  Change change = Change::none;
+control::Change ConfigWatch::refresh(std::int64_t now_us, std::vector<control::Problem>& problems) {
+  control::Change change = control::Change::none;
   for (File& file : files_) {
-    if (read(file, now_us) == Change::none) continue;
-    change = Change::changed;
+    if (read(file, now_us) == control::Change::none) continue;
+    change = control::Change::changed;
     if (file.standing == Standing::bad) continue;
-    ControlLines& lines = *file.lines.value();
+    control::ControlLines& lines = *file.lines.value();
     file.use(file, lines ? *lines : Lines());
     if (lines) lines.emplace();
   }
-  if (change == Change::none && !forced_) return change;
+  if (change == control::Change::none && !forced_) return change;
   settle_defaults();
   report(problems, std::exchange(forced_, false));
   return change;
 }
 
-QmailConfig load_config(const std::string& qmailhome, std::vector<Problem>& problems) {
-  ConfigWatch watch(qmailhome, end_of_time_ns);
+QmailConfig load_config(const std::string& qmailhome, std::vector<control::Problem>& problems) {
+  ConfigWatch watch(qmailhome, control::end_of_time_ns);
   static_cast<void>(watch.refresh(0, problems));
   return watch.config();
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -30,7 +30,7 @@
 #include "control/lines.h"
 #include "control/reloaded.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 // One name, on the first line of its file.
 struct ControlName {
@@ -42,7 +42,7 @@ struct ControlName {
 struct ControlTable {
   bool usable = false;
   std::string_view file;
-  Constmap entries = {};
+  control::Constmap entries = {};
 };
 
 // control/verifymaps: which domains' recipients are looked up in which tables.
@@ -65,16 +65,17 @@ struct VerifyMaps {
 
   bool usable = false;
   std::string_view file;
-  Constmap entries = {};          // domain to table; no table: qmail's own rules
-  std::vector<Named> named = {};  // every line that names a table, in the order of the file
+  control::Constmap entries = {};  // domain to table; no table: qmail's own rules
+  std::vector<Named> named = {};   // every line that names a table, in the order of the file
 
   // True: certainly no domain is decided by a table.
   [[nodiscard]] bool is_unused() const { return usable && entries.size() == 0; }
 };
 
 // Blanks around domain and table do not count.  Adds what is wrong with the lines to `problems`.
-[[nodiscard]] VerifyMaps parse_verifymaps(const std::vector<ControlLine>& lines,
-                                          std::string_view file, std::vector<Problem>& problems);
+[[nodiscard]] VerifyMaps parse_verifymaps(const std::vector<control::ControlLine>& lines,
+                                          std::string_view file,
+                                          std::vector<control::Problem>& problems);
 
 // What is in force.  Before anything is loaded, nothing is usable.
 struct QmailConfig {
@@ -92,14 +93,15 @@ struct QmailConfig {
 class ConfigWatch {
  public:
   // Reads nothing yet.  `clock`: end_of_time_ns for a program that reads once.
-  explicit ConfigWatch(const std::string& qmailhome, WallClock clock = wall_clock_ns);
+  explicit ConfigWatch(const std::string& qmailhome,
+                       control::WallClock clock = control::wall_clock_ns);
   ConfigWatch(const ConfigWatch&) = delete;
   ConfigWatch& operator=(const ConfigWatch&) = delete;
 
   // Reads the files that have changed; looks for changes at most once a second.  Adds to `problems`
   // what is wrong and was not reported before; after force(), all that is wrong.
   // Returns changed where a file was read: earlier decisions may no longer hold.
-  Change refresh(std::int64_t now_us, std::vector<Problem>& problems);
+  control::Change refresh(std::int64_t now_us, std::vector<control::Problem>& problems);
 
   // The next refresh() reads everything, whatever the time (SIGHUP).
   void force();
@@ -108,40 +110,43 @@ class ConfigWatch {
   [[nodiscard]] const QmailConfig& config() const { return config_; }
 
  private:
-  using Lines = std::vector<ControlLine>;
+  using Lines = std::vector<control::ControlLine>;
   // The first of files_: control/me stands for the other two where they do not exist.
   enum : std::size_t { kMe, kEnvnoathost, kLocals };
   enum class Standing : std::uint8_t { absent, good, bad };
   struct File {
     std::string_view name;  // "control/me"
     std::string path;
-    Reloaded<ControlLines> lines;  // as read last; dropped once it has been parsed
+    control::Reloaded<control::ControlLines>
+        lines;  // as read last; dropped once it has been parsed
     // What to do with the lines of a file that is good, or absent and then has none.
     std::function<void(File&, const Lines&)> use;
     Standing standing = Standing::absent;
-    std::vector<Problem> problems = {};  // of the last reading
+    std::vector<control::Problem> problems = {};  // of the last reading
   };
 
   // none: nothing was read.  changed: file.standing says what came of it.
-  static Change read(File& file, std::int64_t now_us);
+  static control::Change read(File& file, std::int64_t now_us);
   static void use_name(File& file, const Lines& lines, std::string& name);
-  static void use_table(File& file, const Lines& lines, Constmap::Form form, ControlTable& table);
+  static void use_table(File& file, const Lines& lines, control::Constmap::Form form,
+                        ControlTable& table);
   void use_verifyprobe(File& file, const Lines& lines);
   void settle_defaults();
-  void report(std::vector<Problem>& problems, bool all);
+  void report(std::vector<control::Problem>& problems, bool all);
 
   std::vector<File> files_;
   std::string me_;           // as last read well; empty: never
   std::string envnoathost_;  // likewise, without the default
-  std::vector<Problem> default_problems_;
-  std::vector<Problem> reported_;
+  std::vector<control::Problem> default_problems_;
+  std::vector<control::Problem> reported_;
   bool forced_ = true;
   QmailConfig config_;
 };
 
 // Reads everything once.
-[[nodiscard]] QmailConfig load_config(const std::string& qmailhome, std::vector<Problem>& problems);
+[[nodiscard]] QmailConfig load_config(const std::string& qmailhome,
+                                      std::vector<control::Problem>& problems);
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_CONFIG_H_

@@ -9,7 +9,7 @@
 #include "core/text.h"
 #include "rcpt/steps.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 Next DecisionRun::failed(const Error& error, Why otherwise, std::uint8_t position) {
   return decided(error.errnum == ETIMEDOUT ? Why::timeout : otherwise, position);
@@ -67,7 +67,7 @@ Next undo_percents(DecisionRun& run, Rewritten& out) {
     const std::size_t percent = find_last_byte(out.user_part(), '%');
     if (percent == out.at) return Next::go_on;
     if (!table.usable) return run.not_usable(table.file);
-    const std::optional<Constmap::Entry> entry = table.entries.find(out.domain());
+    const std::optional<control::Constmap::Entry> entry = table.entries.find(out.domain());
     if (!entry) return Next::go_on;
     out.address.truncate(out.at);
     out.address.set(percent, '@');
@@ -76,7 +76,7 @@ Next undo_percents(DecisionRun& run, Rewritten& out) {
   }
 }
 
-Next found_virtual(DecisionRun& run, const Constmap::Entry& entry, Rewritten& out) {
+Next found_virtual(DecisionRun& run, const control::Constmap::Entry& entry, Rewritten& out) {
   const std::string_view file = run.in.config.virtualdomains.file;
   if (entry.value.empty()) {
     run.explain(file, ":", entry.line, ": key ", Quoted{entry.key},
@@ -138,12 +138,13 @@ Next rewrite(DecisionRun& run, Rewritten& out) {
 
 // Where the alias user's catch-all forwards by a table, the table decides.
 Next ask_fastforward(DecisionRun& run, const Rewritten& rewritten) {
-  const Result<Answer> answer = run.in.fastforward->find(rewritten.user_part(), rewritten.domain());
+  const Result<maps::Answer> answer =
+      run.in.fastforward->find(rewritten.user_part(), rewritten.domain());
   if (!answer.ok()) {
     run.explain("fastforward: ", answer.error().what);
     return run.failed(answer.error(), Why::table_error, 12);
   }
-  const bool found = answer.value() == Answer::found;
+  const bool found = answer.value() == maps::Answer::found;
   run.explain("fastforward: ", Quoted{rewritten.address.view()},
               found ? " is in the table" : " is not in the table");
   return run.decided(found ? Why::alias : Why::unknown_user, 12);
@@ -225,4 +226,4 @@ Decision decide(std::string_view address, const DecisionInputs& inputs, Explanat
   return decision;
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

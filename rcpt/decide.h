@@ -24,7 +24,7 @@
 #include "rcpt/lookups.h"
 #include "rcpt/users_cdb.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 // How much of .qmail files counts.
 struct DotqmailPolicy {
@@ -51,6 +51,6 @@ using Explanation = std::vector<std::string>;
 [[nodiscard]] Decision decide(std::string_view address, const DecisionInputs& inputs,
                               Explanation* explanation = nullptr);
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_DECIDE_H_

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "rcpt/decision.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -84,4 +84,4 @@ std::string_view smtp_text(Why why) {
   return "this address cannot be checked now, please try again later";
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -16,7 +16,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 // Text in a buffer of fixed size: decisions do not allocate.
 template <std::size_t N>
@@ -135,7 +135,7 @@ enum class Why : std::uint8_t {
 inline constexpr std::size_t kMaxReplyText = 400;  // bytes of text for an SMTP reply
 inline constexpr std::size_t kMaxShownUser = 32;   // bytes of controlling user in a reply
 
-struct PendingLookup;  // defined by the implementation of Lookups (rcpt/lookups.h)
+struct PendingLookup {};  // the implementation of Lookups (rcpt/lookups.h) derives its own
 
 struct Decision {
   // A look-up is under way: decide again when it has answered.  The implementation of Lookups sets
@@ -160,6 +160,6 @@ struct Decision {
   }
 };
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_DECISION_H_

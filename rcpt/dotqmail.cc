@@ -6,7 +6,7 @@
 #include "rcpt/dotqmail_text.h"
 #include "rcpt/steps.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -103,13 +103,14 @@ class Reading {
     // vpopmail also tries the part before the first '-'.
     const std::string_view keys[] = {user, first_bytes(user, find_byte(user, '-'))};
     const bool tries_both = run_.in.policy.users_have_extensions && keys[1].size() < user.size();
-    std::optional<TableFinding> users;
-    const TableQuestion question{
-        "vpasswd.cdb", TableKind::vpasswd, {keys, tries_both ? std::size_t{2} : 1}};
+    std::optional<maps::TableFinding> users;
+    const maps::TableQuestion question{
+        "vpasswd.cdb", maps::TableKind::vpasswd, {keys, tries_both ? std::size_t{2} : 1}};
     if (find_key(question, users) == Next::stop) return Exit::decided;
     if (!users) return without_vpasswd();
     explain_keys("vdelivermail: ", question, *users);
-    return users->answer == Answer::found ? judge_mailbox(users->mailbox) : unknown_user(otherwise);
+    return users->answer == maps::Answer::found ? judge_mailbox(users->mailbox)
+                                                : unknown_user(otherwise);
   }
 
   [[nodiscard]] Exit unknown_user(Otherwise otherwise) {
@@ -129,9 +130,10 @@ class Reading {
 
   // Where vpopmail stores its users in SQL, there is neither the table nor the text it is made of.
   [[nodiscard]] Exit without_vpasswd() {
-    std::optional<TableFinding> text;
+    std::optional<maps::TableFinding> text;
     const std::string_view keys[] = {ext_.view()};
-    if (find_key({"vpasswd", TableKind::vpasswd, keys}, text) == Next::stop) return Exit::decided;
+    if (find_key({"vpasswd", maps::TableKind::vpasswd, keys}, text) == Next::stop)
+      return Exit::decided;
     if (text) return undecided("vpasswd is a cdb, not a text");
     explain("vdelivermail: no vpasswd.cdb: the users are stored elsewhere");
     return Exit::last;
@@ -139,25 +141,25 @@ class Reading {
 
   [[nodiscard]] Exit vdeliver() {
     const std::string_view keys[] = {ext_.view(), "+"};
-    std::optional<TableFinding> users;
-    const TableQuestion question{"passwd.cdb", TableKind::vmailmgr, keys};
+    std::optional<maps::TableFinding> users;
+    const maps::TableQuestion question{"passwd.cdb", maps::TableKind::vmailmgr, keys};
     if (find_key(question, users) == Next::stop) return Exit::decided;
     if (!users) return undecided("there is no passwd.cdb");
     explain_keys("vdeliver: ", question, *users);
-    if (users->answer == Answer::absent) return refuse(Why::unknown_user);
+    if (users->answer == maps::Answer::absent) return refuse(Why::unknown_user);
     return judge_mailbox(users->mailbox, keys[users->key] != "+");
   }
 
   // `is_own`: the record is the user's, not the one for all users without a record.
-  [[nodiscard]] Exit judge_mailbox(Mailbox mailbox, bool is_own = true) {
+  [[nodiscard]] Exit judge_mailbox(maps::Mailbox mailbox, bool is_own = true) {
     switch (mailbox) {
-      case Mailbox::takes_mail:
+      case maps::Mailbox::takes_mail:
         if (is_own) taken_by_ = Why::local;
         return Exit::ok;
-      case Mailbox::bounces:
+      case maps::Mailbox::bounces:
         explain("vdelivermail: the user has BOUNCE_MAIL set");
         return refuse(Why::bounced);
-      case Mailbox::disabled:
+      case maps::Mailbox::disabled:
         explain("vdeliver: the user is expired or switched off");
         return refuse(Why::disabled);
     }
@@ -167,11 +169,11 @@ class Reading {
   [[nodiscard]] Exit fastforward(const DotqmailCommand& command) {
     const std::string_view user = command.use_default ? default_part() : delivery_.local;
     const AliasKeys keys(user, delivery_.host);
-    std::optional<TableFinding> aliases;
-    const TableQuestion question{command.table.view(), TableKind::aliases, keys.view()};
+    std::optional<maps::TableFinding> aliases;
+    const maps::TableQuestion question{command.table.view(), maps::TableKind::aliases, keys.view()};
     if (find_key(question, aliases) == Next::stop) return Exit::decided;
     if (!aliases) return undecided("fastforward's table does not exist");
-    const bool found = aliases->answer == Answer::found;
+    const bool found = aliases->answer == maps::Answer::found;
     explain("fastforward: ", Quoted{user}, "@", Quoted{delivery_.host},
             found ? " is in " : " is not in ", Quoted{command.table.view()});
     if (found) taken_by_ = Why::alias;
@@ -187,8 +189,9 @@ class Reading {
   }
 
   // go_on: `finding`, none where there is no such table.
-  [[nodiscard]] Next find_key(const TableQuestion& question, std::optional<TableFinding>& finding) {
-    TableFinding found;
+  [[nodiscard]] Next find_key(const maps::TableQuestion& question,
+                              std::optional<maps::TableFinding>& finding) {
+    maps::TableFinding found;
     const Result<Look> look = run_.in.lookups.find_key(owner_, question, found);
     if (run_.answered(look, Why::table_error, fault_position(), "home: ", Quoted{owner_.home}, ": ",
                       Quoted{delivery_.file.name.view()}, ", line ", line_.number, ": ",
@@ -200,10 +203,10 @@ class Reading {
   }
 
   // Explains the keys up to the one that is there.
-  void explain_keys(std::string_view program, const TableQuestion& question,
-                    const TableFinding& finding) {
+  void explain_keys(std::string_view program, const maps::TableQuestion& question,
+                    const maps::TableFinding& finding) {
     for (std::size_t i = 0; i < question.keys.size(); ++i) {
-      const bool found = finding.answer == Answer::found && finding.key == i;
+      const bool found = finding.answer == maps::Answer::found && finding.key == i;
       explain(program, Quoted{question.keys[i]}, found ? " is in " : " is not in ", question.name);
       if (found) return;
     }
@@ -285,4 +288,4 @@ Next judge_contents(DecisionRun& run, const Delivery& delivery) {
   return Reading(run, delivery).run();
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -172,4 +172,4 @@ DotqmailCommand parse_dotqmail_command(std::string_view text) {
   return command;
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

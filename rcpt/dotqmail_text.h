@@ -18,7 +18,7 @@
 
 #include "rcpt/decision.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 struct DotqmailLine {
   enum class Kind : std::uint8_t {
@@ -72,6 +72,6 @@ struct DotqmailCommand {
 // The program that a line calls.
 [[nodiscard]] DotqmailCommand parse_dotqmail_command(std::string_view command);
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_DOTQMAIL_TEXT_H_

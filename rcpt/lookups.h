@@ -20,7 +20,7 @@
 #include "maps/owner_table.h"
 #include "rcpt/decision.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 inline constexpr std::size_t kMaxFileName = 255;  // bytes of one component of a path
 
@@ -90,8 +90,9 @@ class Lookups {
   // Which of the keys is in the cdb question.name, below the home or absolute?  Looked up as the
   // owner; only `finding`, which is set on yes, leaves the owner's process.  no: there is no such
   // file.  Error: there may be one, and it cannot be used, for example because it is no whole cdb.
-  [[nodiscard]] virtual Result<Look> find_key(const Owner& owner, const TableQuestion& question,
-                                              TableFinding& finding) = 0;
+  [[nodiscard]] virtual Result<Look> find_key(const Owner& owner,
+                                              const maps::TableQuestion& question,
+                                              maps::TableFinding& finding) = 0;
 
   // Does the table `type:name` have this recipient?  It is asked for the keys of
   // maps/address_keys.h.  `hit` is set on yes, and but for its value on no.  Error: the table
@@ -111,6 +112,6 @@ class Lookups {
   [[nodiscard]] virtual std::size_t longest_name(const Owner& owner) = 0;
 };
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_LOOKUPS_H_

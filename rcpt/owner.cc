@@ -2,7 +2,7 @@
 #include "core/text.h"
 #include "rcpt/steps.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -111,16 +111,16 @@ Next find_in_passwd(DecisionRun& run, std::string_view local, UserRecord& owner)
 }  // namespace
 
 Next find_owner(DecisionRun& run, std::string_view local, UserRecord& owner) {
-  const Result<Answer> assigned = run.in.users.find(local, owner);
+  const Result<maps::Answer> assigned = run.in.users.find(local, owner);
   if (!assigned.ok()) {
     run.explain("users/cdb: ", assigned.error().what);
     return run.failed(assigned.error(), Why::table_error, 0);
   }
-  if (assigned.value() == Answer::found) return check_record(run, owner);
+  if (assigned.value() == maps::Answer::found) return check_record(run, owner);
   run.explain("users/cdb: no entry for ", Quoted{local});
   if (find_in_passwd(run, local, owner) == Next::stop) return Next::stop;
   run.decision.user.assign_cut(owner.user.view());
   return Next::go_on;
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

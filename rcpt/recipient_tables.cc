@@ -6,7 +6,7 @@
 #include "maps/address_keys.h"
 #include "rcpt/steps.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -37,13 +37,13 @@ std::string_view parse_word(std::string_view& rest) {
   return word;
 }
 
-using Entry = Constmap::Entry;
+using Entry = control::Constmap::Entry;
 
 // Explains each key that was looked up and is not there.
 void explain_misses(const DecisionRun& run, std::string_view address, const TableHit& hit,
                     std::string_view table) {
   if (run.explanation == nullptr) return;
-  AddressKeys keys(address, run.in.config.delimiters.name);
+  maps::AddressKeys keys(address, run.in.config.delimiters.name);
   for (std::string_view key; keys.next(key) && key != hit.key;) {
     run.explain(table, ": ", Quoted{key}, " is not there");
     if (hit.whole_only) return;
@@ -111,4 +111,4 @@ Next ask_table(DecisionRun& run, const Rewritten& rewritten, TableOf of) {
   return Next::go_on;
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

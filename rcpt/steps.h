@@ -16,7 +16,7 @@
 #include "rcpt/decide.h"
 #include "rcpt/users_cdb.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 // What follows a step: the next one, or nothing, because the address is decided or the decision is
 // pending.
@@ -163,6 +163,6 @@ struct Delivery {
 // go_on: no line refuses the address.  REQUIRES: in.policy.read.
 [[nodiscard]] Next judge_contents(DecisionRun& run, const Delivery& delivery);
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_STEPS_H_

@@ -7,7 +7,7 @@
 #include "core/fault.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 namespace {
 
@@ -17,10 +17,11 @@ constexpr std::uint64_t kLargeTable = 1u << 20;
 // 2^32 - 1 means "no change" to the calls that set ids.
 constexpr std::uint64_t kMaxUserId = 0xfffffffeu;
 
-Result<void> has_empty_key(const CdbFile& cdb) {
+Result<void> has_empty_key(const maps::CdbFile& cdb) {
   std::string_view value;
-  QV_TRY(const Answer answer, cdb.find({}, value));
-  if (answer == Answer::absent) return Error{Fault::config, 0, "no wildcard characters in it"};
+  QV_TRY(const maps::Answer answer, cdb.find({}, value));
+  if (answer == maps::Answer::absent)
+    return Error{Fault::config, 0, "no wildcard characters in it"};
   return {};
 }
 
@@ -73,46 +74,46 @@ class LocalKey {
 
  private:
   void put(char c) {
-    hash_ = CdbFile::hash_on(hash_, c);
+    hash_ = maps::CdbFile::hash_on(hash_, c);
     bytes_[size_] = c;
     hashes_[size_] = hash_;
     ++size_;
   }
   std::size_t size_ = 0;
-  std::uint32_t hash_ = CdbFile::kHashOfNothing;
+  std::uint32_t hash_ = maps::CdbFile::kHashOfNothing;
   char bytes_[kMaxLocal + 2];
   std::uint32_t hashes_[kMaxLocal + 2];
 };
 
 }  // namespace
 
-Result<std::optional<CdbFile>> WatchedCdb::read(SourceStamp& seen) const {
+Result<std::optional<maps::CdbFile>> WatchedCdb::read(control::SourceStamp& seen) const {
   // Taken before the file is opened: another file in between has another stamp.
-  seen = {take_stamp(path_.c_str()), path_};
-  Result<CdbFile> cdb = CdbFile::open(path_.c_str());
+  seen = {control::take_stamp(path_.c_str()), path_};
+  Result<maps::CdbFile> cdb = maps::CdbFile::open(path_.c_str());
   if (!cdb.ok() && errno_means_absent(cdb.error().errnum)) {
     if (missing_ != nullptr) return Error{Fault::config, 0, missing_};
-    return std::optional<CdbFile>{};
+    return std::optional<maps::CdbFile>{};
   }
   if (!cdb.ok()) return cdb.error();
   QV_TRY_VOID(check_(cdb.value()));
-  return std::optional<CdbFile>(std::move(cdb).value());
+  return std::optional<maps::CdbFile>(std::move(cdb).value());
 }
 
-Change WatchedCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
-  const Reload came =
+control::Change WatchedCdb::refresh(std::int64_t now_us, std::vector<control::Problem>& problems) {
+  const control::Reload came =
       cdb_.refresh(now_us, [this](auto& files) { return read(files.emplace_back()); });
-  if (came == Reload::failed) {
+  if (came == control::Reload::failed) {
     cdb_.drop();
     if (std::string text = cdb_.take_trouble(); !text.empty()) {
       problems.push_back({name_, 0, std::move(text)});
     }
   }
-  return came == Reload::none ? Change::none : Change::changed;
+  return came == control::Reload::none ? control::Change::none : control::Change::changed;
 }
 
-Result<const CdbFile*> WatchedCdb::current() const {
-  const std::optional<CdbFile>* cdb = cdb_.value();
+Result<const maps::CdbFile*> WatchedCdb::current() const {
+  const std::optional<maps::CdbFile>* cdb = cdb_.value();
   if (cdb == nullptr) return *cdb_.error();
   return *cdb ? &**cdb : nullptr;
 }
@@ -126,11 +127,11 @@ void parse_user_record(std::string_view bytes, UserRecord& record) {
 UsersCdb::UsersCdb(std::string path)
     : WatchedCdb(std::move(path), "users/cdb", has_empty_key, nullptr) {}
 
-Change UsersCdb::refresh(std::int64_t now_us, std::vector<Problem>& problems) {
-  const Change change = WatchedCdb::refresh(now_us, problems);
-  if (change == Change::none) return change;
+control::Change UsersCdb::refresh(std::int64_t now_us, std::vector<control::Problem>& problems) {
+  const control::Change change = WatchedCdb::refresh(now_us, problems);
+  if (change == control::Change::none) return change;
   wildcards_.reset();
-  const Result<const CdbFile*> cdb = current();
+  const Result<const maps::CdbFile*> cdb = current();
   std::string_view characters;
   if (cdb.ok() && cdb.value() != nullptr && cdb.value()->find({}, characters).ok()) {
     for (const char c : characters) wildcards_.set(static_cast<unsigned char>(c));
@@ -143,15 +144,16 @@ Owner owner_of(const UserRecord& record) {
           record.home.view(), record.source, record.matched};
 }
 
-Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, UserRecord& record,
-                                std::string_view& value) const {
+Result<maps::Answer> UsersCdb::search(const maps::CdbFile& cdb, std::string_view local,
+                                      UserRecord& record, std::string_view& value) const {
   LocalKey key;
   if (!key.set(local)) return Error{Fault::config, 0, "local part too long"};
   record.source = OwnerSource::exact;
   record.matched = local;
   record.rest = {};
-  QV_TRY(const Answer exact, cdb.find(key.whole(), key.hash_of_first(local.size() + 2), value));
-  if (exact == Answer::found) return exact;
+  QV_TRY(const maps::Answer exact,
+         cdb.find(key.whole(), key.hash_of_first(local.size() + 2), value));
+  if (exact == maps::Answer::found) return exact;
 
   record.source = OwnerSource::wildcard;
   for (std::size_t size = local.size();; --size) {
@@ -160,42 +162,42 @@ Result<Answer> UsersCdb::search(const CdbFile& cdb, std::string_view local, User
       record.matched = first_bytes(local, size);
       record.rest = after_bytes(local, size);
       // A local part of hundreds of dashes must not be hashed anew for each.
-      QV_TRY(Answer wild, cdb.may_hold(key.hash_of_first(size + 1)));
-      if (wild == Answer::found) {
+      QV_TRY(maps::Answer wild, cdb.may_hold(key.hash_of_first(size + 1)));
+      if (wild == maps::Answer::found) {
         QV_TRY(wild, cdb.find(prefix, value));
       }
-      if (wild == Answer::found) return wild;
+      if (wild == maps::Answer::found) return wild;
     }
-    if (size == 0) return Answer::absent;
+    if (size == 0) return maps::Answer::absent;
   }
 }
 
-CdbPrefetch::CdbPrefetch(const CdbFile* cdb, std::string_view before, std::string_view text,
+CdbPrefetch::CdbPrefetch(const maps::CdbFile* cdb, std::string_view before, std::string_view text,
                          std::string_view after) {
   if (cdb == nullptr || cdb->size() < kLargeTable) return;
   cdb_ = cdb;
-  for (const char c : before) hash_ = CdbFile::hash_on(hash_, c);
-  for (const char c : text) hash_ = CdbFile::hash_on(hash_, ascii_lower(c));
-  for (const char c : after) hash_ = CdbFile::hash_on(hash_, c);
-  cdb_->prefetch(hash_, CdbFile::Ahead::slot);
+  for (const char c : before) hash_ = maps::CdbFile::hash_on(hash_, c);
+  for (const char c : text) hash_ = maps::CdbFile::hash_on(hash_, ascii_lower(c));
+  for (const char c : after) hash_ = maps::CdbFile::hash_on(hash_, c);
+  cdb_->prefetch(hash_, maps::CdbFile::Ahead::slot);
 }
 
 void CdbPrefetch::fetch_record() const {
-  if (cdb_ != nullptr) cdb_->prefetch(hash_, CdbFile::Ahead::record);
+  if (cdb_ != nullptr) cdb_->prefetch(hash_, maps::CdbFile::Ahead::record);
 }
 
 CdbPrefetch UsersCdb::prefetch(std::string_view local) const {
-  const Result<const CdbFile*> cdb = current();
+  const Result<const maps::CdbFile*> cdb = current();
   if (!cdb.ok()) return {};
   return CdbPrefetch(cdb.value(), "!", local, std::string_view("", 1));
 }
 
-Result<Answer> UsersCdb::find(std::string_view local, UserRecord& record) const {
-  QV_TRY(const CdbFile* cdb, current());
-  if (cdb == nullptr) return Answer::absent;
+Result<maps::Answer> UsersCdb::find(std::string_view local, UserRecord& record) const {
+  QV_TRY(const maps::CdbFile* cdb, current());
+  if (cdb == nullptr) return maps::Answer::absent;
   std::string_view value;
-  QV_TRY(const Answer answer, search(*cdb, local, record, value));
-  if (answer == Answer::absent) return answer;
+  QV_TRY(const maps::Answer answer, search(*cdb, local, record, value));
+  if (answer == maps::Answer::absent) return answer;
   parse_user_record(value, record);
   // A file cut short after the key was found reads as zeros, which look like empty fields;
   // still_whole() notices that.
@@ -214,11 +216,12 @@ AliasKeys::AliasKeys(std::string_view user, std::string_view host) {
   }
 }
 
-Result<Answer> FastforwardCdb::find(std::string_view user, std::string_view host) const {
-  QV_TRY(const CdbFile* cdb, current());
+Result<maps::Answer> FastforwardCdb::find(std::string_view user, std::string_view host) const {
+  QV_TRY(const maps::CdbFile* cdb, current());
   const AliasKeys keys(user, host);
-  QV_TRY(const TableFinding found, find_first_key(*cdb, TableKind::aliases, keys.view(), 0));
+  QV_TRY(const maps::TableFinding found,
+         maps::find_first_key(*cdb, maps::TableKind::aliases, keys.view(), 0));
   return found.answer;
 }
 
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -35,7 +35,7 @@
 #include "maps/owner_table.h"
 #include "rcpt/lookups.h"
 
-namespace qv {
+namespace qv::rcpt {
 
 inline constexpr std::size_t kMaxLocal = 2048;  // bytes of a local part, prefix of virtualdomains
                                                 // included
@@ -53,7 +53,7 @@ inline constexpr std::size_t kMaxStoredExt = 1024;  // bytes of ext as stored in
 class WatchedCdb {
  public:
   // What else must hold for the file to be used.
-  using Check = Result<void> (*)(const CdbFile& cdb);
+  using Check = Result<void> (*)(const maps::CdbFile& cdb);
 
   // `name`: what a Problem calls the file.  `missing`: the mistake it is that there is no such
   // file; null: that is an answer.
@@ -62,21 +62,21 @@ class WatchedCdb {
 
   // Opens the file if it has changed.  Adds to `problems` what is wrong and was not reported
   // before, or since force().  Returns changed where the file was opened, is gone, or is damaged.
-  Change refresh(std::int64_t now_us, std::vector<Problem>& problems);
+  control::Change refresh(std::int64_t now_us, std::vector<control::Problem>& problems);
   void force() { cdb_.force(); }
 
   // The table, or nullptr where there is no such file and that is an answer.  Error: it cannot be
   // used.  The pointer is valid until the next refresh().
-  [[nodiscard]] Result<const CdbFile*> current() const;
+  [[nodiscard]] Result<const maps::CdbFile*> current() const;
 
  private:
-  [[nodiscard]] Result<std::optional<CdbFile>> read(SourceStamp& seen) const;
+  [[nodiscard]] Result<std::optional<maps::CdbFile>> read(control::SourceStamp& seen) const;
 
   std::string name_;
   std::string path_;
   Check check_;
   const char* missing_;
-  Reloaded<std::optional<CdbFile>> cdb_;  // nullopt: there is no such file
+  control::Reloaded<std::optional<maps::CdbFile>> cdb_;  // nullopt: there is no such file
 };
 
 // A record, copied: a mapped file may be cut short while its record is in use.
@@ -114,17 +114,17 @@ class CdbPrefetch {
   CdbPrefetch() = default;
   // Begins to fetch the slot of the key: `before`, `text` in lower case, `after`.  Fetches nothing
   // where `cdb` is null or small enough to stay in the processor's caches.
-  CdbPrefetch(const CdbFile* cdb, std::string_view before, std::string_view text,
+  CdbPrefetch(const maps::CdbFile* cdb, std::string_view before, std::string_view text,
               std::string_view after);
   // Begins to fetch the record that the slot leads to.
   void fetch_record() const;
 
-  [[nodiscard]] const CdbFile* table() const { return cdb_; }
+  [[nodiscard]] const maps::CdbFile* table() const { return cdb_; }
   [[nodiscard]] std::uint32_t hash() const { return hash_; }
 
  private:
-  const CdbFile* cdb_ = nullptr;
-  std::uint32_t hash_ = CdbFile::kHashOfNothing;
+  const maps::CdbFile* cdb_ = nullptr;
+  std::uint32_t hash_ = maps::CdbFile::kHashOfNothing;
 };
 
 class UsersCdb : private WatchedCdb {
@@ -132,20 +132,20 @@ class UsersCdb : private WatchedCdb {
   // `path`: $QMAILHOME/users/cdb.  Opens nothing yet.
   explicit UsersCdb(std::string path);
 
-  Change refresh(std::int64_t now_us, std::vector<Problem>& problems);
+  control::Change refresh(std::int64_t now_us, std::vector<control::Problem>& problems);
   using WatchedCdb::current;
   using WatchedCdb::force;
 
   // found: `record` is set, and may be broken.  absent: no assignment, or no file: `record` is
   // unspecified.  Error: undecided.  `record` holds views into `local`.
-  [[nodiscard]] Result<Answer> find(std::string_view local, UserRecord& record) const;
+  [[nodiscard]] Result<maps::Answer> find(std::string_view local, UserRecord& record) const;
 
   // REQUIRES: no refresh() while the CdbPrefetch is in use.
   [[nodiscard]] CdbPrefetch prefetch(std::string_view local) const;
 
  private:
-  [[nodiscard]] Result<Answer> search(const CdbFile& cdb, std::string_view local,
-                                      UserRecord& record, std::string_view& value) const;
+  [[nodiscard]] Result<maps::Answer> search(const maps::CdbFile& cdb, std::string_view local,
+                                            UserRecord& record, std::string_view& value) const;
 
   std::bitset<256> wildcards_;  // the characters under the empty key
 };
@@ -161,20 +161,20 @@ class AliasKeys {
   [[nodiscard]] std::span<const std::string_view> view() const { return {views_, count_}; }
 
  private:
-  FixedText<kMaxLocal + 257> texts_[kMaxTableKeys];
-  std::string_view views_[kMaxTableKeys];
+  FixedText<kMaxLocal + 257> texts_[maps::kMaxTableKeys];
+  std::string_view views_[maps::kMaxTableKeys];
   std::size_t count_ = 0;
 };
 
 class FastforwardCdb : public WatchedCdb {
  public:
   explicit FastforwardCdb(const std::string& path)
-      : WatchedCdb(path, path, holds_something, "does not exist: build it with setforward") {}
+      : WatchedCdb(path, path, maps::holds_something, "does not exist: build it with setforward") {}
 
   // Error: undecided.
-  [[nodiscard]] Result<Answer> find(std::string_view user, std::string_view host) const;
+  [[nodiscard]] Result<maps::Answer> find(std::string_view user, std::string_view host) const;
 };
 
-}  // namespace qv
+}  // namespace qv::rcpt
 
 #endif  // QV_RCPT_USERS_CDB_H_

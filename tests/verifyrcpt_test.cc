@@ -16,13 +16,13 @@
 namespace qv {
 namespace {
 
-using datagram::Result;
 using fakes::always;
 using fakes::Datagrams;
 using fakes::Question;
 using fakes::reply_to;
 using fakes::Responder;
 using fakes::silence;
+using wire::datagram::Result;
 
 // One SMTP session: what the server does at each command.
 class VerifyRcpt : public ::testing::Test {
@@ -81,7 +81,7 @@ TEST_F(VerifyRcpt, SaysThatAnEmptyValueIsOff) {
 }
 
 TEST_F(VerifyRcpt, AsksNothingForARelayClient) {
-  const Responder server(always(Result::not_valid, "unknown-user"));
+  const Responder server(fakes::always(Result::not_valid, "unknown-user"));
   EXPECT_EQ(begin(server.where(), true), VERIFYRCPT_OFF);
   EXPECT_EQ(rcpt("anybody@example.org"), 0);
   EXPECT_EQ(begin("nonsense", true), VERIFYRCPT_OFF);
@@ -145,7 +145,7 @@ TEST_F(FromEnvironment, RefusesWhatVerifyReplaced) {
 }
 
 TEST_F(FromEnvironment, KnowsTheClient) {
-  const Responder server(always(Result::valid, "local"));
+  const Responder server(fakes::always(Result::valid, "local"));
   setenv("X", "", 1);
   begin_with({("VERIFY=" + server.where()).c_str(), "TCPREMOTEIP=192.0.2.7"});
   EXPECT_EQ(rcpt("bob@example.org"), 0);
@@ -156,7 +156,7 @@ TEST_F(FromEnvironment, KnowsTheClient) {
 // ---- the three answers -------------------------------------------------------------------------
 
 TEST_F(VerifyRcpt, GoesOnWithAValidRecipient) {
-  const Responder server(always(Result::valid, "local", "bob"));
+  const Responder server(fakes::always(Result::valid, "local", "bob"));
   ASSERT_EQ(begin(server.where()), VERIFYRCPT_ON);
   EXPECT_EQ(rcpt("bob@example.org"), 0);
   EXPECT_EQ(result_.verdict, VERIFYRCPT_VALID);
@@ -168,7 +168,7 @@ TEST_F(VerifyRcpt, GoesOnWithAValidRecipient) {
 }
 
 TEST_F(VerifyRcpt, RefusesOneThatIsNotValid) {
-  const Responder server(always(Result::not_valid, "unknown-user"));
+  const Responder server(fakes::always(Result::not_valid, "unknown-user"));
   begin(server.where());
   EXPECT_EQ(rcpt("nobody@example.org"), 550);
   EXPECT_EQ(result_.verdict, VERIFYRCPT_NOT_VALID);
@@ -179,7 +179,7 @@ TEST_F(VerifyRcpt, RefusesOneThatIsNotValid) {
 }
 
 TEST_F(VerifyRcpt, PutsOffOneThatIsUndecided) {
-  const Responder server(always(Result::undecided, "table-error"));
+  const Responder server(fakes::always(Result::undecided, "table-error"));
   begin(server.where());
   EXPECT_EQ(rcpt("bob@example.org"), 451);
   EXPECT_EQ(result_.verdict, VERIFYRCPT_UNDECIDED);
@@ -193,7 +193,7 @@ TEST_F(VerifyRcpt, PutsOffOneThatIsUndecided) {
 TEST_F(VerifyRcpt, SaysWhatTheServerHasToSay) {
   const Responder server([](const Question& question) -> Datagrams {
     const Result result = question.address == "full" ? Result::not_valid : Result::undecided;
-    return {reply_to(question, result, "overquota", "", std::string(400, 'x'))};
+    return {fakes::reply_to(question, result, "overquota", "", std::string(400, 'x'))};
   });
   begin(server.where());
   EXPECT_EQ(rcpt("full"), 550);
@@ -203,7 +203,7 @@ TEST_F(VerifyRcpt, SaysWhatTheServerHasToSay) {
 }
 
 TEST_F(VerifyRcpt, JudgesWhatNoDatagramCanHold) {
-  const Responder server(always(Result::valid, "local"));
+  const Responder server(fakes::always(Result::valid, "local"));
   begin(server.where());
   EXPECT_EQ(rcpt(std::string(900, 'a')), 0);
   EXPECT_EQ(rcpt(std::string(901, 'a')), 550);
@@ -216,7 +216,7 @@ TEST_F(VerifyRcpt, JudgesWhatNoDatagramCanHold) {
 }
 
 TEST_F(VerifyRcpt, TellsTheServerWhoAsks) {
-  const Responder server(always(Result::valid, "local"));
+  const Responder server(fakes::always(Result::valid, "local"));
   begin(server.where());
   verifyrcpt_client(&session_, "2001:db8::7", 11);
   verifyrcpt_helo(&session_, "mx.example.net", 14);
@@ -244,10 +244,11 @@ TEST_F(VerifyRcpt, TellsTheServerWhoAsks) {
 // "bad..." is not valid, "slow..." undecided, everything else valid.
 Datagrams by_name(const Question& question) {
   if (question.address.rfind("bad", 0) == 0) {
-    return {reply_to(question, Result::not_valid, "unknown-user")};
+    return {fakes::reply_to(question, Result::not_valid, "unknown-user")};
   }
   const bool slow = question.address.rfind("slow", 0) == 0;
-  return {reply_to(question, slow ? Result::undecided : Result::valid, slow ? "timeout" : "local")};
+  return {fakes::reply_to(question, slow ? Result::undecided : Result::valid,
+                          slow ? "timeout" : "local")};
 }
 
 TEST_F(VerifyRcpt, DeferRefusesAtData) {
@@ -312,7 +313,7 @@ class NotTheAnswer : public ::testing::TestWithParam<std::pair<const char*, std:
 
 TEST_P(NotTheAnswer, IsPassedOver) {
   const Responder server([](const Question& question) -> Datagrams {
-    return {GetParam().second, reply_to(question, Result::not_valid, "unknown-user")};
+    return {GetParam().second, fakes::reply_to(question, Result::not_valid, "unknown-user")};
   });
   const std::string value = server.where() + ",timeout=20,tries=1";
   verifyrcpt session;
@@ -327,7 +328,7 @@ TEST_P(NotTheAnswer, IsPassedOver) {
 std::string forged(const std::string& id) {
   Question question;
   question.id = id;
-  return reply_to(question, Result::valid, "forged", "mallory", "come in");
+  return fakes::reply_to(question, Result::valid, "forged", "mallory", "come in");
 }
 
 INSTANTIATE_TEST_SUITE_P(VerifyRcpt, NotTheAnswer,
@@ -359,7 +360,7 @@ TEST_F(VerifyRcpt, TakesALegacyAnswerOnlyWhereToldTo) {
 // Named in the log is the old daemon, not the server that was asked last.
 TEST_F(VerifyRcpt, NamesTheServerWhoseReplyHasNoId) {
   const Responder old([](const Question&) { return Datagrams{std::string("\0", 1)}; });
-  const Responder mute(silence());
+  const Responder mute(fakes::silence());
   begin(old.where() + "," + mute.where() + ",timeout=1,tries=2");
   expect("bob", VERIFYRCPT_UNDECIDED, "legacy-reply");
   EXPECT_EQ(result_.server, old.where());
@@ -397,9 +398,9 @@ TEST_F(VerifyRcpt, ALateAnswerIsNotThatToTheNextQuestion) {
   std::string kept;
   const Responder server([&kept](const Question& question) -> Datagrams {
     const std::string late = kept;
-    kept = reply_to(question, Result::valid, "late");
+    kept = fakes::reply_to(question, Result::valid, "late");
     if (question.number == 0) return {};
-    return {late, reply_to(question, Result::not_valid, "unknown-user")};
+    return {late, fakes::reply_to(question, Result::not_valid, "unknown-user")};
   });
   begin(server.where() + ",timeout=1,tries=1");
   expect("first", VERIFYRCPT_UNDECIDED, "timeout");
@@ -411,7 +412,7 @@ TEST_F(VerifyRcpt, ASlowAnswerToTheFirstTryCounts) {
   const Responder server([&first](const Question& question) -> Datagrams {
     if (question.number == 0) first = question;
     if (question.number < 2) return {};
-    return {reply_to(first, Result::valid, "local")};
+    return {fakes::reply_to(first, Result::valid, "local")};
   });
   begin(server.where() + ",timeout=3,tries=6");
   expect("bob", VERIFYRCPT_VALID, "local");
@@ -424,7 +425,7 @@ TEST_F(VerifyRcpt, SurvivesLossOfThreeInTen) {
   const Responder server([](const Question& question) -> Datagrams {
     const int n = question.number % 10;
     if (n == 0 || n == 4 || n == 5) return {};
-    return {reply_to(question, Result::valid, "local", question.address)};
+    return {fakes::reply_to(question, Result::valid, "local", question.address)};
   });
   begin(server.where() + ",timeout=1,tries=10");
   for (int i = 0; i < 14; ++i) {
@@ -439,7 +440,7 @@ TEST_F(VerifyRcpt, SilenceIsUndecidedAndTheSessionGoesOn) {
   bool mute = true;
   const Responder server([&mute](const Question& question) -> Datagrams {
     if (mute) return {};
-    return {reply_to(question, Result::valid, "local")};
+    return {fakes::reply_to(question, Result::valid, "local")};
   });
   begin(server.where() + ",timeout=1,tries=2");
   const std::int64_t before = monotonic_us();
@@ -457,7 +458,7 @@ TEST_F(VerifyRcpt, SilenceIsUndecidedAndTheSessionGoesOn) {
 // ---------------------------------------
 
 TEST_F(VerifyRcpt, SaysOfEachServerWhyItDidNotAnswer) {
-  const Responder mute(silence());
+  const Responder mute(fakes::silence());
   const std::string nobody = fakes::nobody();
   EXPECT_EQ(unanswered(), "") << "a session of zero bytes";
   begin(nobody + ",unix:/nonexistent/a b," + mute.where() + ",timeout=1,tries=1");
@@ -477,7 +478,7 @@ TEST_F(VerifyRcpt, SaysOfEachServerWhyItDidNotAnswer) {
 
 // "unreachable" may be a verifier's own word about a next hop: that is an answer.
 TEST_F(VerifyRcpt, AnAnswerLeavesNothingUnanswered) {
-  const Responder server(always(Result::undecided, "unreachable"));
+  const Responder server(fakes::always(Result::undecided, "unreachable"));
   begin(fakes::nobody() + "," + server.where());
   expect("bob", VERIFYRCPT_UNDECIDED, "unreachable");
   EXPECT_EQ(unanswered(), "");
@@ -515,7 +516,7 @@ TEST_F(FailFast, DoesNotWaitForAnOldDaemon) {
 
 TEST_F(FailFast, AsksTheOtherServers) {
   const Responder old([](const Question&) { return Datagrams{std::string("\0", 1)}; });
-  const Responder server(always(Result::not_valid, "unknown-user"));
+  const Responder server(fakes::always(Result::not_valid, "unknown-user"));
   begin_fast(fakes::nobody() + "," + old.where() + "," + server.where());
   EXPECT_EQ(rcpt("bad"), 550);
   EXPECT_EQ(result_.server, server.where());
@@ -525,14 +526,14 @@ TEST_F(FailFast, AsksTheOtherServers) {
 TEST_F(FailFast, WaitsForAServerThatIsSlow) {
   const Responder slow([](const Question& question) -> Datagrams {
     usleep(300'000);
-    return {reply_to(question, Result::valid, "local")};
+    return {fakes::reply_to(question, Result::valid, "local")};
   });
   begin_fast(fakes::nobody() + "," + slow.where());
   expect("bob", VERIFYRCPT_VALID, "local");
 }
 
 TEST_F(FailFast, EndsWithTheSession) {
-  Responder server(always(Result::valid, "local"));
+  Responder server(fakes::always(Result::valid, "local"));
   begin_fast(server.where());
   server.stop();
   begin(server.where() + ",timeout=10,tries=10");
@@ -559,7 +560,7 @@ TEST_F(VerifyRcpt, NobodyThereIsUndecided) {
 
 // The time of the refusing server is not waited out: it would be 30 seconds.
 TEST_F(VerifyRcpt, GoesToTheNextServerAtOnceWhereOneRefuses) {
-  const Responder server(always(Result::valid, "local"));
+  const Responder server(fakes::always(Result::valid, "local"));
   begin(fakes::nobody() + "," + server.where() + ",timeout=60,tries=1");
   const std::int64_t before = monotonic_us();
   expect("bob", VERIFYRCPT_VALID, "local");
@@ -571,10 +572,10 @@ TEST_F(VerifyRcpt, GoesToTheNextServerAtOnceWhereOneRefuses) {
 
 // The first server answers only when the second, which is silent, has been asked.
 TEST_F(VerifyRcpt, TheFirstServersAnswerCountsWhileTheSecondIsAsked) {
-  const Responder second(silence());
+  const Responder second(fakes::silence());
   const Responder first([&second](const Question& question) -> Datagrams {
     for (int i = 0; i < 1000 && second.heard().empty(); ++i) usleep(10'000);
-    return {reply_to(question, Result::valid, "local")};
+    return {fakes::reply_to(question, Result::valid, "local")};
   });
   begin(first.where() + "," + second.where() + ",timeout=2,tries=1");
   expect("bob", VERIFYRCPT_VALID, "local");
@@ -583,8 +584,8 @@ TEST_F(VerifyRcpt, TheFirstServersAnswerCountsWhileTheSecondIsAsked) {
 }
 
 TEST_F(VerifyRcpt, GoesToTheNextServerWhereOneIsSilentAndStaysThere) {
-  const Responder mute(silence());
-  const Responder server(always(Result::valid, "local"));
+  const Responder mute(fakes::silence());
+  const Responder server(fakes::always(Result::valid, "local"));
   begin(mute.where() + "," + server.where() + ",timeout=2,tries=4");
   expect("bob", VERIFYRCPT_VALID, "local");
   EXPECT_EQ(result_.server, server.where());
@@ -595,8 +596,8 @@ TEST_F(VerifyRcpt, GoesToTheNextServerWhereOneIsSilentAndStaysThere) {
 }
 
 TEST_F(VerifyRcpt, AsksEveryServerWhateverTheTries) {
-  const Responder a(silence()), b(silence()), c(silence());
-  const Responder server(always(Result::not_valid, "unknown-user"));
+  const Responder a(fakes::silence()), b(fakes::silence()), c(fakes::silence());
+  const Responder server(fakes::always(Result::not_valid, "unknown-user"));
   begin(a.where() + "," + b.where() + "," + c.where() + "," + server.where() +
         ",timeout=2,tries=1");
   EXPECT_EQ(rcpt("bad"), 550);
@@ -604,7 +605,7 @@ TEST_F(VerifyRcpt, AsksEveryServerWhateverTheTries) {
 }
 
 TEST_F(VerifyRcpt, ARestartedServerIsAskedAgain) {
-  Responder server(always(Result::valid, "local"));
+  Responder server(fakes::always(Result::valid, "local"));
   begin(server.where() + ",timeout=10,tries=10");
   expect("bob", VERIFYRCPT_VALID, "local");
   server.stop();
@@ -637,7 +638,7 @@ TEST_F(OverUnixSocket, AsksAndIsAnswered) {
 // The file is another socket after a restart: there is nothing to wait for, only to connect anew.
 // With one try whoever waits never asks again.
 TEST_F(OverUnixSocket, FollowsAReplacedSocketAtOnce) {
-  Responder server(always(Result::valid, "local"), where());
+  Responder server(fakes::always(Result::valid, "local"), where());
   begin(where() + ",timeout=2,tries=1");
   for (int i = 0; i < 3; ++i) {
     expect("bob", VERIFYRCPT_VALID, "local");
@@ -647,7 +648,7 @@ TEST_F(OverUnixSocket, FollowsAReplacedSocketAtOnce) {
 }
 
 TEST_F(OverUnixSocket, WaitsForARestart) {
-  Responder server(always(Result::valid, "local"), where());
+  Responder server(fakes::always(Result::valid, "local"), where());
   begin(where() + ",timeout=10,tries=10");
   expect("bob", VERIFYRCPT_VALID, "local");
   server.stop();
@@ -660,7 +661,7 @@ TEST_F(OverUnixSocket, WaitsForARestart) {
 }
 
 TEST_F(OverUnixSocket, FailsOverToUdp) {
-  const Responder server(always(Result::valid, "local"));
+  const Responder server(fakes::always(Result::valid, "local"));
   begin(where() + "," + server.where() + ",timeout=60,tries=1");
   expect("bob", VERIFYRCPT_VALID, "local");
   EXPECT_EQ(result_.server, server.where());
@@ -675,7 +676,7 @@ int open_descriptors() {
 }
 
 TEST_F(VerifyRcpt, HoldsOneSocketPerServerAndClosesAll) {
-  const Responder a(always(Result::valid, "local"));
+  const Responder a(fakes::always(Result::valid, "local"));
   const int before = open_descriptors();
   begin(a.where() + "," + fakes::nobody());
   EXPECT_EQ(open_descriptors(), before);
@@ -690,7 +691,7 @@ TEST_F(VerifyRcpt, HoldsOneSocketPerServerAndClosesAll) {
 }
 
 TEST_F(VerifyRcpt, LogsOneLine) {
-  const Responder server(always(Result::not_valid, "unknown-user", "a b"));
+  const Responder server(fakes::always(Result::not_valid, "unknown-user", "a b"));
   begin(server.where());
   verifyrcpt_client(&session_, "192.0.2.7", 9);
   rcpt("x\n@example.org");

@@ -12,7 +12,7 @@
 #include "core/file.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::verify {
 
 namespace {
 
@@ -20,18 +20,18 @@ using agent::Outcome;
 using agent::Reply;
 
 // The account as agents know it, by name; a key of users/cdb is in lower case.
-std::string account_of(const Owner& owner) {
+std::string account_of(const rcpt::Owner& owner) {
   std::string account = agent::account_name(
-      owner.source, owner.source == OwnerSource::passwd ? owner.user : owner.matched);
+      owner.source, owner.source == rcpt::OwnerSource::passwd ? owner.user : owner.matched);
   for (char& c : account) c = ascii_lower(c);
   return account;
 }
 
-agent::HomeOwner home_owner(const Owner& owner, std::string_view account) {
+agent::HomeOwner home_owner(const rcpt::Owner& owner, std::string_view account) {
   return {account, owner.uid, agent::group_for_looking(owner.gid), owner.home};
 }
 
-Lane lane_of(const Owner& owner) { return lane_of(LaneKind::owner, owner.uid); }
+Lane lane_of(const rcpt::Owner& owner) { return lane_of(LaneKind::owner, owner.uid); }
 
 Result<std::string> read_contents(const Fd& file) {
   std::string bytes(agent::kMaxContents, '\0');
@@ -48,7 +48,8 @@ Result<std::string> read_contents(const Fd& file) {
 // ---- homes --------------------------------------------------------------------------------------
 
 // In a member, so that no look-up allocates it anew.
-std::string_view Homes::key_of(const Owner& owner, std::initializer_list<std::string_view> items) {
+std::string_view Homes::key_of(const rcpt::Owner& owner,
+                               std::initializer_list<std::string_view> items) {
   key_.assign(std::to_string(owner.uid)).append(":").append(std::to_string(owner.gid));
   key_.append(":").append(owner.home);
   for (const std::string_view item : items) key_.append(1, '\0').append(item);
@@ -69,46 +70,46 @@ Result<void> Homes::store_home(Reply reply, Home& home) {
   home.stamp = reply.stamp;
   home.names.reset();
   if (!reply.file.valid()) return {};
-  QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
+  QV_TRY(maps::CdbFile table, maps::CdbFile::map(std::move(reply.file)));
   std::string_view value;
-  QV_TRY(const Answer answer, table.find({}, value));
-  if (answer != Answer::found) return Error{Fault::retry, 0, "home index without a summary"};
+  QV_TRY(const maps::Answer answer, table.find({}, value));
+  if (answer != maps::Answer::found) return Error{Fault::retry, 0, "home index without a summary"};
   QV_TRY(home.summary, agent::decode_summary(value));
   home.names = std::move(table);
   return {};
 }
 
-Result<const Homes::Home*> Homes::find_home(const Owner& owner) {
+Result<const Homes::Home*> Homes::find_home(const rcpt::Owner& owner) {
   const auto make = [&owner](const CachedLookup<Home>::Entry& known) {
     const bool has_index = known.value.names && !known.error;
     return agent::home_index_request(home_owner(owner, account_of(owner)),
-                                     has_index ? known.value.stamp : FileStamp{});
+                                     has_index ? known.value.stamp : control::FileStamp{});
   };
   return homes_.find_by_agent(key_of(owner, {}), lane_of(owner), make, store_home);
 }
 
-Result<Look> Homes::owns_home(const Owner& owner) {
+Result<rcpt::Look> Homes::owns_home(const rcpt::Owner& owner) {
   QV_TRY(const Home* home, find_home(owner));
-  if (home == nullptr) return Look::pending;
-  return home->exists && home->owner == owner.uid ? Look::yes : Look::no;
+  if (home == nullptr) return rcpt::Look::pending;
+  return home->exists && home->owner == owner.uid ? rcpt::Look::yes : rcpt::Look::no;
 }
 
-std::size_t Homes::longest_name(const Owner& owner) {
+std::size_t Homes::longest_name(const rcpt::Owner& owner) {
   const Home* home = homes_.known(key_of(owner, {}));
-  return home != nullptr && home->names ? home->summary.longest : kMaxFileName;
+  return home != nullptr && home->names ? home->summary.longest : rcpt::kMaxFileName;
 }
 
-Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
+Result<rcpt::Look> Homes::has_file(const rcpt::Owner& owner, std::string_view name) {
   QV_TRY(const Home* home, find_home(owner));
-  if (home == nullptr) return Look::pending;
+  if (home == nullptr) return rcpt::Look::pending;
   // A mailbox owner's home that does not exist is more likely not mounted than gone; qmail-local
   // defers such a delivery, too.
   if (!home->exists) return Error{Fault::retry, ENOENT, "home directory"};
   if (home->names) {
     std::string_view unused;
     const std::string_view entry = first_bytes(name, find_byte(name, '/'));
-    QV_TRY(const Answer listed, home->names->find(entry, unused));
-    if (listed == Answer::absent) return Look::no;
+    QV_TRY(const maps::Answer listed, home->names->find(entry, unused));
+    if (listed == maps::Answer::absent) return rcpt::Look::no;
   }
   const auto make = [&](const auto&) {
     return agent::home_file_request(home_owner(owner, account_of(owner)), name,
@@ -120,11 +121,12 @@ Result<Look> Homes::has_file(const Owner& owner, std::string_view name) {
   };
   QV_TRY(const bool* exists,
          files_.find_by_agent(key_of(owner, {name}), lane_of(owner), make, store));
-  if (exists == nullptr) return Look::pending;
-  return *exists ? Look::yes : Look::no;
+  if (exists == nullptr) return rcpt::Look::pending;
+  return *exists ? rcpt::Look::yes : rcpt::Look::no;
 }
 
-Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileText& text) {
+Result<rcpt::Look> Homes::read_file(const rcpt::Owner& owner, std::string_view name,
+                                    rcpt::FileText& text) {
   const auto make = [&](const auto&) {
     return agent::home_file_request(home_owner(owner, account_of(owner)), name,
                                     agent::Contents::wanted);
@@ -138,13 +140,13 @@ Result<Look> Homes::read_file(const Owner& owner, std::string_view name, FileTex
   };
   QV_TRY(const File* file,
          texts_.find_by_agent(key_of(owner, {name}), lane_of(owner), make, store));
-  if (file == nullptr) return Look::pending;
+  if (file == nullptr) return rcpt::Look::pending;
   text = {file->bytes, file->is_whole};
-  return file->exists ? Look::yes : Look::no;
+  return file->exists ? rcpt::Look::yes : rcpt::Look::no;
 }
 
-Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
-                             TableFinding& finding) {
+Result<rcpt::Look> Homes::find_key(const rcpt::Owner& owner, const maps::TableQuestion& question,
+                                   maps::TableFinding& finding) {
   const auto make = [&](const auto&) {
     return agent::home_table_request(home_owner(owner, account_of(owner)), question);
   };
@@ -152,9 +154,9 @@ Result<Look> Homes::find_key(const Owner& owner, const TableQuestion& question,
   key_of(owner, {question.name, std::string_view(&kind, 1)});
   for (const std::string_view key : question.keys) key_.append(1, '\0').append(key);
   QV_TRY(const Reply* reply, keys_.find_by_agent(key_, lane_of(owner), make));
-  if (reply == nullptr) return Look::pending;
+  if (reply == nullptr) return rcpt::Look::pending;
   finding = reply->table;
-  return reply->outcome == Outcome::found ? Look::yes : Look::no;
+  return reply->outcome == Outcome::found ? rcpt::Look::yes : rcpt::Look::no;
 }
 
 // ---- login names --------------------------------------------------------------------------------
@@ -222,63 +224,63 @@ void Passwd::forget() {
 void Passwd::read_sources() {
   if (lookups_.is_fresh(sources_)) return;
   lookups_.set_fresh(sources_);
-  SourceStamp seen;
-  const Result<std::string> text = read_regular_file(paths_.nsswitch, kMaxNsswitch, seen);
+  control::SourceStamp seen;
+  const Result<std::string> text = control::read_regular_file(paths_.nsswitch, kMaxNsswitch, seen);
   // Without the file glibc uses its defaults.  While it cannot be read, or is being written, the
   // sources read before stay; at the start, the name service is asked about every name.
   if (text.ok() ? seen.unfinished && seen.settled == 0 : !errno_means_absent(seen.errnum)) return;
   source_ = passwd_source(text.ok() ? text.value() : std::string(), userdb_in_use());
 }
 
-Result<Look> Passwd::refresh() {
+Result<rcpt::Look> Passwd::refresh() {
   if (!lookups_.is_fresh(index_) && index_.table) {
-    const FileStamp now = take_stamp(paths_.passwd.c_str());
+    const control::FileStamp now = control::take_stamp(paths_.passwd.c_str());
     if (now.errnum != 0) return Error{fault_from_errno(now.errnum), now.errnum, "/etc/passwd"};
-    if (still_holds(index_.stamp, now)) lookups_.set_fresh(index_);
+    if (control::still_holds(index_.stamp, now)) lookups_.set_fresh(index_);
   }
   if (lookups_.is_fresh(index_)) {
     if (index_.error) return *index_.error;
-    return Look::yes;
+    return rcpt::Look::yes;
   }
-  const FileStamp have = index_.table ? index_.stamp : FileStamp{};
+  const control::FileStamp have = index_.table ? index_.stamp : control::FileStamp{};
   lookups_.ask(index_, agent::passwd_index_request(have), [this](Reply reply) -> Result<void> {
     if (reply.outcome == Outcome::unchanged) return {};
-    QV_TRY(CdbFile table, CdbFile::map(std::move(reply.file)));
+    QV_TRY(maps::CdbFile table, maps::CdbFile::map(std::move(reply.file)));
     index_.table = std::move(table);
     index_.stamp = reply.stamp;
     return {};
   });
   lookups_.wait_for(index_);
-  return Look::pending;
+  return rcpt::Look::pending;
 }
 
-Result<Look> Passwd::find_in_index(std::string_view name, Owner& owner) const {
+Result<rcpt::Look> Passwd::find_in_index(std::string_view name, rcpt::Owner& owner) const {
   std::string_view value;
-  QV_TRY(const Answer answer, index_.table->find(name, value));
-  if (answer == Answer::absent) return Look::no;
+  QV_TRY(const maps::Answer answer, index_.table->find(name, value));
+  if (answer == maps::Answer::absent) return rcpt::Look::no;
   QV_TRY(const agent::PasswdEntry entry, agent::decode_passwd(value));
   owner = {name, entry.uid, entry.gid, entry.home};
-  return Look::yes;
+  return rcpt::Look::yes;
 }
 
-Result<Look> Passwd::find_by_name_service(std::string_view name, Owner& owner) {
-  if (!agent::can_be_login_name(name)) return Look::no;
+Result<rcpt::Look> Passwd::find_by_name_service(std::string_view name, rcpt::Owner& owner) {
+  if (!agent::can_be_login_name(name)) return rcpt::Look::no;
   const auto make = [name](const auto&) { return agent::passwd_user_request(name); };
   QV_TRY(const Reply* known, names_.find_by_agent(name, lane_of(LaneKind::name_service, 0), make));
-  if (known == nullptr) return Look::pending;
-  if (known->outcome != Outcome::found) return Look::no;
+  if (known == nullptr) return rcpt::Look::pending;
+  if (known->outcome != Outcome::found) return rcpt::Look::no;
   owner = {known->user, known->uid, known->gid, known->home};
-  return Look::yes;
+  return rcpt::Look::yes;
 }
 
-Result<Look> Passwd::find_user(std::string_view name, Owner& owner) {
+Result<rcpt::Look> Passwd::find_user(std::string_view name, rcpt::Owner& owner) {
   read_sources();
   if (source_ == PasswdSource::name_service) return find_by_name_service(name, owner);
-  QV_TRY(const Look ready, refresh());
-  if (ready == Look::pending) return Look::pending;
-  QV_TRY(const Look found, find_in_index(name, owner));
-  if (found == Look::yes || source_ == PasswdSource::files_only) return found;
+  QV_TRY(const rcpt::Look ready, refresh());
+  if (ready == rcpt::Look::pending) return rcpt::Look::pending;
+  QV_TRY(const rcpt::Look found, find_in_index(name, owner));
+  if (found == rcpt::Look::yes || source_ == PasswdSource::files_only) return found;
   return find_by_name_service(name, owner);
 }
 
-}  // namespace qv
+}  // namespace qv::verify

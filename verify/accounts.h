@@ -29,7 +29,7 @@
 #include "rcpt/lookups.h"
 #include "verify/cached_lookup.h"
 
-namespace qv {
+namespace qv::verify {
 
 class Homes {
  public:
@@ -45,12 +45,14 @@ class Homes {
         keys_(lookups, kMaxAskedKeys) {}
 
   // As in class Lookups.
-  [[nodiscard]] Result<Look> owns_home(const Owner& owner);
-  [[nodiscard]] Result<Look> has_file(const Owner& owner, std::string_view name);
-  [[nodiscard]] Result<Look> read_file(const Owner& owner, std::string_view name, FileText& text);
-  [[nodiscard]] Result<Look> find_key(const Owner& owner, const TableQuestion& question,
-                                      TableFinding& finding);
-  [[nodiscard]] std::size_t longest_name(const Owner& owner);
+  [[nodiscard]] Result<rcpt::Look> owns_home(const rcpt::Owner& owner);
+  [[nodiscard]] Result<rcpt::Look> has_file(const rcpt::Owner& owner, std::string_view name);
+  [[nodiscard]] Result<rcpt::Look> read_file(const rcpt::Owner& owner, std::string_view name,
+                                             rcpt::FileText& text);
+  [[nodiscard]] Result<rcpt::Look> find_key(const rcpt::Owner& owner,
+                                            const maps::TableQuestion& question,
+                                            maps::TableFinding& finding);
+  [[nodiscard]] std::size_t longest_name(const rcpt::Owner& owner);
 
   // Forgets everything that no query waits for.
   void forget();
@@ -59,8 +61,8 @@ class Homes {
   struct Home {
     bool exists = false;
     uid_t owner = 0;
-    FileStamp stamp;
-    std::optional<CdbFile> names;  // none: the directory cannot be listed
+    control::FileStamp stamp;
+    std::optional<maps::CdbFile> names;  // none: the directory cannot be listed
     agent::IndexSummary summary;
   };
   struct File {
@@ -69,8 +71,8 @@ class Homes {
     std::string bytes;
   };
   // "uid:gid:home", and after a NUL each item of it that is asked about; valid until the next call.
-  std::string_view key_of(const Owner& owner, std::initializer_list<std::string_view> items);
-  [[nodiscard]] Result<const Home*> find_home(const Owner& owner);
+  std::string_view key_of(const rcpt::Owner& owner, std::initializer_list<std::string_view> items);
+  [[nodiscard]] Result<const Home*> find_home(const rcpt::Owner& owner);
   [[nodiscard]] static Result<void> store_home(agent::Reply reply, Home& home);
 
   CachedLookup<Home> homes_;
@@ -106,21 +108,21 @@ class Passwd {
       : lookups_(lookups), paths_(std::move(paths)), names_(lookups, kMaxNames) {}
 
   // As in class Lookups.
-  [[nodiscard]] Result<Look> find_user(std::string_view name, Owner& owner);
+  [[nodiscard]] Result<rcpt::Look> find_user(std::string_view name, rcpt::Owner& owner);
 
   // Forgets everything that no query waits for.
   void forget();
 
  private:
   struct Index : PendingLookup {
-    std::optional<CdbFile> table;
-    FileStamp stamp;
+    std::optional<maps::CdbFile> table;
+    control::FileStamp stamp;
   };
 
   // yes: the index may be used.  pending: it is being made.
-  [[nodiscard]] Result<Look> refresh();
-  [[nodiscard]] Result<Look> find_in_index(std::string_view name, Owner& owner) const;
-  [[nodiscard]] Result<Look> find_by_name_service(std::string_view name, Owner& owner);
+  [[nodiscard]] Result<rcpt::Look> refresh();
+  [[nodiscard]] Result<rcpt::Look> find_in_index(std::string_view name, rcpt::Owner& owner) const;
+  [[nodiscard]] Result<rcpt::Look> find_by_name_service(std::string_view name, rcpt::Owner& owner);
   void read_sources();
 
   PendingLookups& lookups_;
@@ -131,6 +133,6 @@ class Passwd {
   CachedLookup<agent::Reply> names_;
 };
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_ACCOUNTS_H_

@@ -27,7 +27,7 @@
 #include "event/loop.h"
 #include "rcpt/lookups.h"
 
-namespace qv {
+namespace qv::verify {
 
 // A bounded number of values by name; the least recently used one is dropped first.
 //
@@ -98,7 +98,7 @@ constexpr Lane lane_of(LaneKind kind, std::uint64_t which) {
 }
 
 // One answer: how old it is, and which decisions wait for it.
-struct PendingLookup {
+struct PendingLookup : rcpt::PendingLookup {
   static constexpr std::int64_t kNever = INT64_MIN / 2;
 
   std::int64_t at_us = kNever;  // when the question was asked that gave the answer
@@ -121,7 +121,7 @@ class PendingLookups {
   using Ready = std::function<void(std::uint32_t)>;
 
   // `ttl_us`: the time to live.  REQUIRES: `loop` and `pool` outlive this object.
-  PendingLookups(Loop& loop, agent::Pool& pool, std::int64_t ttl_us, Ready ready)
+  PendingLookups(event::Loop& loop, agent::Pool& pool, std::int64_t ttl_us, Ready ready)
       : loop_(loop), pool_(pool), ttl_us_(ttl_us), ready_(std::move(ready)) {}
 
   // Look-ups from here on are for a query that came in at this moment.
@@ -166,7 +166,7 @@ class PendingLookups {
   [[nodiscard]] std::int64_t ttl_us() const { return ttl_us_; }
 
  private:
-  Loop& loop_;
+  event::Loop& loop_;
   agent::Pool& pool_;
   std::int64_t ttl_us_;
   Ready ready_;
@@ -243,6 +243,6 @@ class CachedLookup {
   LruCache<Entry> entries_;
 };
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_CACHED_LOOKUP_H_

@@ -25,11 +25,11 @@
 #include "rcpt/lookups.h"
 #include "verify/cached_lookup.h"
 
-namespace qv {
+namespace qv::verify {
 
 struct NextHopSettings {
-  StreamAddress address;     // of qmail-probe
-  std::int64_t wait_us = 0;  // for an answer that is not known yet
+  event::StreamAddress address;  // of qmail-probe
+  std::int64_t wait_us = 0;      // for an answer that is not known yet
 };
 
 class NextHops {
@@ -43,7 +43,7 @@ class NextHops {
   static constexpr std::int64_t kGraceUs = 500000;
 
   // REQUIRES: `lookups` and `loop` outlive this object.
-  NextHops(PendingLookups& lookups, Loop& loop, NextHopSettings settings)
+  NextHops(PendingLookups& lookups, event::Loop& loop, NextHopSettings settings)
       : lookups_(lookups),
         loop_(loop),
         wait_us_(settings.wait_us),
@@ -52,32 +52,34 @@ class NextHops {
         patient_(make_client(loop, settings.address, kMaxWaiting)) {}
 
   // As in class Lookups.
-  [[nodiscard]] Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& answer);
+  [[nodiscard]] Result<rcpt::Look> ask_next_hop(std::string_view address,
+                                                rcpt::NextHopAnswer& answer);
 
   // Forgets everything that no query waits for.
   void forget() { answers_.forget(); }
 
  private:
   struct Answer {
-    Why why = Why::probe_error;
+    rcpt::Why why = rcpt::Why::probe_error;
     std::string text;
   };
   using Entry = CachedLookup<Answer>::Entry;
 
   // `twice`: qmail-probe did not know the answer at first, and may take until `end_us` now.
   void ask(std::string address, Entry& entry, std::int64_t end_us, bool twice);
-  void settle(Entry& entry, const NextHopAnswer& said);
-  [[nodiscard]] static RequestClient make_client(Loop& loop, const StreamAddress& address,
-                                                 std::size_t connections);
+  void settle(Entry& entry, const rcpt::NextHopAnswer& said);
+  [[nodiscard]] static event::RequestClient make_client(event::Loop& loop,
+                                                        const event::StreamAddress& address,
+                                                        std::size_t connections);
 
   PendingLookups& lookups_;
-  Loop& loop_;
+  event::Loop& loop_;
   const std::int64_t wait_us_;
   CachedLookup<Answer> answers_;
-  RequestClient quick_;
-  RequestClient patient_;
+  event::RequestClient quick_;
+  event::RequestClient patient_;
 };
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_NEXT_HOPS_H_

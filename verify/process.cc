@@ -20,7 +20,7 @@
 #include "verify/stream_service.h"
 #include "verify/verifier.h"
 
-namespace qv {
+namespace qv::verify {
 
 namespace {
 
@@ -30,10 +30,10 @@ constexpr int kReceiveBuffer = 1 << 20;
 
 // What the daemon and --explain have in common: the agents.  The spawner is forked first, so that
 // it never holds a socket.
-class VerifyProcess : public Daemon {
+class VerifyProcess : public process::Daemon {
  public:
-  VerifyProcess(Loop& loop, const Options& options, const Settings& settings)
-      : Daemon(loop, options, settings), options_(options) {}
+  VerifyProcess(event::Loop& loop, const Options& options, const control::Settings& settings)
+      : process::Daemon(loop, options, settings), options_(options) {}
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
     detail = "agents";
@@ -47,7 +47,7 @@ class VerifyProcess : public Daemon {
   }
 
   [[nodiscard]] Result<void> post_jail(std::string& /*detail*/) override {
-    guard_against_truncation();
+    maps::guard_against_truncation();
     process::PoolSettings settings;
     settings.start_another = 4;
     settings.workers = options_.helpers;
@@ -66,9 +66,9 @@ class VerifyProcess : public Daemon {
 
 // ---- the daemon ---------------------------------------------------------------------------------
 
-Result<Fd> bind_datagrams(const std::string& text, const SocketAccess& access) {
+Result<Fd> bind_datagrams(const std::string& text, const event::SocketAccess& access) {
   QV_TRY(const Endpoint endpoint, parse_endpoint(text, kVerifyPort));
-  QV_TRY(Fd bound, listen_on({endpoint.address, endpoint.length, text}, access, SOCK_DGRAM));
+  QV_TRY(Fd bound, event::listen_on({endpoint.address, endpoint.length, text}, access, SOCK_DGRAM));
   // As much as the system allows: a burst of queries waits here.
   setsockopt(bound.get(), SOL_SOCKET, SO_RCVBUF, &kReceiveBuffer, sizeof kReceiveBuffer);
   return bound;
@@ -80,13 +80,13 @@ class VerifyDaemon final : public VerifyProcess {
 
   [[nodiscard]] Result<void> pre_jail(std::string& detail) override {
     QV_TRY_VOID(VerifyProcess::pre_jail(detail));
-    QV_TRY(const SocketAccess access, socket_access(options_, settings_, detail));
+    QV_TRY(const event::SocketAccess access, process::socket_access(options_, settings_, detail));
     for (const std::string& text : options_.listen) {
       detail = settings_.place("listen") + ": " + text;
       std::string_view rest = text;
       if (const auto protocol = parse_stream_protocol(rest)) {
-        QV_TRY(const StreamAddress address, parse_stream_address(rest));
-        QV_TRY(Fd listener, listen_on(address, access));
+        QV_TRY(const event::StreamAddress address, event::parse_stream_address(rest));
+        QV_TRY(Fd listener, event::listen_on(address, access));
         listening_.emplace_back(std::move(listener), *protocol);
       } else {
         QV_TRY(Fd bound, bind_datagrams(text, access));
@@ -100,7 +100,7 @@ class VerifyDaemon final : public VerifyProcess {
     QV_TRY_VOID(VerifyProcess::post_jail(detail));
     verifier_.emplace(loop_, options_, *pool_, *log_, reports_to_log(*log_));
     streams_.emplace(loop_, *verifier_, *log_);
-    LogLine line = start_line();
+    process::LogLine line = start_line();
     log_->write(line);
     for (Fd& bound : bound_) {
       QV_TRY(auto socket, DatagramSocket::adopt(std::move(bound)));
@@ -118,7 +118,7 @@ class VerifyDaemon final : public VerifyProcess {
   void reload() override { verifier_->reload(); }
 
  private:
-  void add_counters(LogLine& line) override;
+  void add_counters(process::LogLine& line) override;
 
   std::vector<Fd> bound_;  // datagrams
   std::vector<std::pair<Fd, StreamProtocol>> listening_;
@@ -126,7 +126,7 @@ class VerifyDaemon final : public VerifyProcess {
   std::optional<StreamService> streams_;
 };
 
-void VerifyDaemon::add_counters(LogLine& line) {
+void VerifyDaemon::add_counters(process::LogLine& line) {
   const process::PoolCounters& looks = pool_->counters();
   verifier_->counters().add_to(line);
   line.add("looks", looks.jobs).add("looks_overdue", looks.overdue);
@@ -150,20 +150,20 @@ constexpr struct {
 
 class Explain final : public VerifyProcess {
  public:
-  Explain(Loop& loop, const Options& options, const Settings& settings,
+  Explain(event::Loop& loop, const Options& options, const control::Settings& settings,
           std::span<char* const> addresses)
       : VerifyProcess(loop, options, settings), addresses_(addresses) {}
 
   [[nodiscard]] Result<void> post_jail(std::string& detail) override {
     QV_TRY_VOID(VerifyProcess::post_jail(detail));
-    const auto print_problem = [](const Problem& problem) {
-      std::fprintf(stderr, "qmail-verify: %s\n", to_string(problem).c_str());
+    const auto print_problem = [](const control::Problem& problem) {
+      std::fprintf(stderr, "qmail-verify: %s\n", control::to_string(problem).c_str());
     };
     const auto print_notice = [](std::string_view line) {
       std::fprintf(stderr, "qmail-verify: %s\n", std::string(line).c_str());
     };
     verifier_.emplace(loop_, options_, *pool_, *log_,
-                      VerifierReports{print_problem, print_notice, end_of_time_ns});
+                      VerifierReports{print_problem, print_notice, control::end_of_time_ns});
     verifier_->refresh(loop_.now_us());
     turn_ = loop_.after(0, [this] { next(); });
     return {};
@@ -183,8 +183,8 @@ class Explain final : public VerifyProcess {
     addresses_ = addresses_.subspan(1);
     std::printf("%s\n", address);
     const std::int64_t now = loop_.now_us();
-    Decision decision = verifier_->decide(address, now, &steps_);
-    const auto done = [this](const Decision& late) { report(late); };
+    rcpt::Decision decision = verifier_->decide(address, now, &steps_);
+    const auto done = [this](const rcpt::Decision& late) { report(late); };
     if (decision.pending &&
         verifier_->park(decision, {address, now, done, &steps_}) == Verifier::Parked::yes) {
       return;
@@ -192,12 +192,12 @@ class Explain final : public VerifyProcess {
     report(decision);
   }
 
-  void report(const Decision& decision) {
+  void report(const rcpt::Decision& decision) {
     for (const std::string& step : steps_) std::printf("  %s\n", step.c_str());
     const std::string user(decision.user.view());
     const auto& verdict = kVerdicts[static_cast<std::size_t>(decision.verdict())];
     std::printf("  => %s (why=%s, position %d%s%s)\n", verdict.phrase,
-                std::string(why_word(decision.why)).c_str(), decision.position,
+                std::string(rcpt::why_word(decision.why)).c_str(), decision.position,
                 user.empty() ? "" : ", user ", user.c_str());
     // 111 over 100 over 0: the least certain answer is the one to act on.
     exit_code_ = std::max(exit_code_, verdict.exit_code);
@@ -205,23 +205,24 @@ class Explain final : public VerifyProcess {
   }
 
   std::span<char* const> addresses_;  // the ones still to come
-  Explanation steps_;
-  Loop::Owned turn_;
+  rcpt::Explanation steps_;
+  event::Loop::Owned turn_;
   int exit_code_ = 0;
 };
 
 }  // namespace
 
-int serve(const Options& options, const Settings& settings) {
-  LibeventLoop loop;
+int serve(const Options& options, const control::Settings& settings) {
+  event::LibeventLoop loop;
   VerifyDaemon daemon(loop, options, settings);
-  return run_daemon("qmail-verify", daemon);
+  return process::run_daemon("qmail-verify", daemon);
 }
 
-int explain(const Options& options, const Settings& settings, std::span<char* const> addresses) {
-  LibeventLoop loop;
+int explain(const Options& options, const control::Settings& settings,
+            std::span<char* const> addresses) {
+  event::LibeventLoop loop;
   Explain process(loop, options, settings, addresses);
-  return run_daemon("qmail-verify", process);
+  return process::run_daemon("qmail-verify", process);
 }
 
-}  // namespace qv
+}  // namespace qv::verify

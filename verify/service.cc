@@ -10,7 +10,7 @@
 #include "core/check.h"
 #include "core/fault.h"
 
-namespace qv {
+namespace qv::verify {
 
 namespace {
 
@@ -93,8 +93,8 @@ int DatagramSocket::receive() {
 DatagramSocket::Datagram DatagramSocket::received(int i) const {
   const auto at = static_cast<std::size_t>(i);
   const mmsghdr& message = in_.headers[at];
-  const bool truncated =
-      (message.msg_hdr.msg_flags & MSG_TRUNC) != 0 || message.msg_len > datagram::kMaxDatagram;
+  const bool truncated = (message.msg_hdr.msg_flags & MSG_TRUNC) != 0 ||
+                         message.msg_len > wire::datagram::kMaxDatagram;
   return {{in_.bytes.data() + at * kBuffer, message.msg_len}, truncated, &in_.peers[at]};
 }
 
@@ -140,8 +140,8 @@ void DatagramSocket::flush() {
 
 // ---- queries ------------------------------------------------------------------------------------
 
-VerifyService::VerifyService(Loop& loop, const Options& options, Verifier& verifier, LogWriter& log,
-                             std::unique_ptr<DatagramSocket> socket)
+VerifyService::VerifyService(event::Loop& loop, const Options& options, Verifier& verifier,
+                             process::LogWriter& log, std::unique_ptr<DatagramSocket> socket)
     : loop_(loop), options_(options), verifier_(verifier), log_(log), socket_(std::move(socket)) {
   watch();
 }
@@ -177,7 +177,8 @@ void VerifyService::answer_batch(int count) {
   int i = 0;
   for (Incoming& each : came) {
     each.datagram = socket_->received(i++);
-    each.form = datagram::parse_query(each.datagram.bytes, each.datagram.truncated, each.query);
+    each.form =
+        wire::datagram::parse_query(each.datagram.bytes, each.datagram.truncated, each.query);
     each.prefetch = verifier_.prefetch(each.query.address);
   }
   for (const Incoming& each : came) each.prefetch.fetch_record();
@@ -186,21 +187,21 @@ void VerifyService::answer_batch(int count) {
 }
 
 void VerifyService::answer_one(const Incoming& incoming, std::int64_t now) {
-  const datagram::Query& query = incoming.query;
+  const wire::datagram::Query& query = incoming.query;
   const Peer& peer = *incoming.datagram.peer;
   VerifyCounters& counters = verifier_.counters();
   ++(query.id.empty() ? counters.legacy : counters.extended);
-  if (incoming.form == datagram::Parsed::too_long) {
+  if (incoming.form == wire::datagram::Parsed::too_long) {
     ++counters.too_long;
-    return finish(peer, query, decided_without_looking(Why::too_long), now);
+    return finish(peer, query, decided_without_looking(rcpt::Why::too_long), now);
   }
-  Decision decision = verifier_.decide(query.address, now);
+  rcpt::Decision decision = verifier_.decide(query.address, now);
   if (!decision.pending) return finish(peer, query, decision, now);
   // Holds the datagram, which is parsed again when it has been decided.
   auto done = [this, peer, bytes = std::string(incoming.datagram.bytes),
-               now](const Decision& late) {
-    datagram::Query again;
-    static_cast<void>(datagram::parse_query(bytes, false, again));
+               now](const rcpt::Decision& late) {
+    wire::datagram::Query again;
+    static_cast<void>(wire::datagram::parse_query(bytes, false, again));
     finish(peer, again, late, now);
     flush_soon();
   };
@@ -210,18 +211,15 @@ void VerifyService::answer_one(const Incoming& incoming, std::int64_t now) {
   }
 }
 
-void VerifyService::finish(const Peer& peer, const datagram::Query& query, const Decision& decision,
-                           std::int64_t asked_at_us) {
-  datagram::Reply reply{names_of(decision.verdict()).result,
-                        decision.position,
-                        decision.user.view(),
-                        query.id,
-                        why_word(decision.why),
-                        decision.reply_text()};
+void VerifyService::finish(const Peer& peer, const wire::datagram::Query& query,
+                           const rcpt::Decision& decision, std::int64_t asked_at_us) {
+  wire::datagram::Reply reply{
+      names_of(decision.verdict()).result, decision.position,    decision.user.view(), query.id,
+      rcpt::why_word(decision.why),        decision.reply_text()};
   std::string_view told;
-  if (query.id.empty() && reply.result == datagram::Result::undecided) {
+  if (query.id.empty() && reply.result == wire::datagram::Result::undecided) {
     const bool ok = options_.legacytemp == LegacyTemp::ok;
-    const VerdictNames& names = names_of(ok ? Verdict::accept : Verdict::reject);
+    const VerdictNames& names = names_of(ok ? rcpt::Verdict::accept : rcpt::Verdict::reject);
     reply.result = names.result;
     told = names.word;
     if (options_.legacytemp == LegacyTemp::silent) told = "nothing";
@@ -229,7 +227,7 @@ void VerifyService::finish(const Peer& peer, const datagram::Query& query, const
   if (told == "nothing") {
     ++verifier_.counters().silent;
   } else {
-    socket_->commit(peer, datagram::encode_reply(reply, socket_->prepare()));
+    socket_->commit(peer, wire::datagram::encode_reply(reply, socket_->prepare()));
   }
   verifier_.record({query.address, query.client, {}, {}, {}, asked_at_us}, decision, told);
 }
@@ -245,4 +243,4 @@ void VerifyService::flush_soon() {
   });
 }
 
-}  // namespace qv
+}  // namespace qv::verify

@@ -31,7 +31,7 @@
 #include "verify/verifier.h"
 #include "wire/datagram.h"
 
-namespace qv {
+namespace qv::verify {
 
 // Who sent a datagram, and to which of our addresses: all that a reply needs.
 struct Peer {
@@ -83,7 +83,7 @@ class DatagramSocket {
  private:
   // One byte longer than a datagram may be, so that a longer one shows.
   static constexpr std::size_t kBuffer = 1216;
-  static_assert(kBuffer > datagram::kMaxDatagram);
+  static_assert(kBuffer > wire::datagram::kMaxDatagram);
 
   // kBatch messages with room for their bytes; the headers point at them for good.  Datagrams come
   // in at fixed places; replies, which are short, go out packed one after the other.
@@ -110,8 +110,8 @@ class VerifyService {
  public:
   // Begins at once.  REQUIRES: all outlive this object.  Do not run the loop after its destruction
   // while queries are parked.
-  VerifyService(Loop& loop, const Options& options, Verifier& verifier, LogWriter& log,
-                std::unique_ptr<DatagramSocket> socket);
+  VerifyService(event::Loop& loop, const Options& options, Verifier& verifier,
+                process::LogWriter& log, std::unique_ptr<DatagramSocket> socket);
 
   // Replies that could not be sent since the start.
   [[nodiscard]] std::uint64_t unsent() const { return socket_->dropped(); }
@@ -119,29 +119,29 @@ class VerifyService {
  private:
   struct Incoming {
     DatagramSocket::Datagram datagram;
-    datagram::Parsed form = datagram::Parsed::legacy;
-    datagram::Query query;
-    CdbPrefetch prefetch;
+    wire::datagram::Parsed form = wire::datagram::Parsed::legacy;
+    wire::datagram::Query query;
+    rcpt::CdbPrefetch prefetch;
   };
 
   void watch();
   void on_readable();
   void answer_batch(int count);
   void answer_one(const Incoming& incoming, std::int64_t now);
-  void finish(const Peer& peer, const datagram::Query& query, const Decision& decision,
+  void finish(const Peer& peer, const wire::datagram::Query& query, const rcpt::Decision& decision,
               std::int64_t asked_at_us);
   void flush_soon();
 
-  Loop& loop_;
+  event::Loop& loop_;
   const Options& options_;
   Verifier& verifier_;
-  LogWriter& log_;
+  process::LogWriter& log_;
   std::unique_ptr<DatagramSocket> socket_;
-  Loop::Owned watch_;  // none while the socket is busy
-  Loop::Owned again_;
-  Loop::Owned flush_;
+  event::Loop::Owned watch_;  // none while the socket is busy
+  event::Loop::Owned again_;
+  event::Loop::Owned flush_;
 };
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_SERVICE_H_

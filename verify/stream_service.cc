@@ -12,7 +12,7 @@
 #include "wire/socketmap.h"
 #include "wire/tcp_table.h"
 
-namespace qv {
+namespace qv::verify {
 
 namespace {
 
@@ -26,10 +26,10 @@ constexpr std::string_view protocol_name(StreamProtocol protocol) {
 }
 
 // Postfix itself closes idle connections, policy's after 300 s: this limit is longer.
-StreamServerLimits stream_limits() {
-  StreamServerLimits limits;
+event::StreamServerLimits stream_limits() {
+  event::StreamServerLimits limits;
   limits.max_clients = StreamService::kMaxClients;
-  limits.stream.max_input = policy::kMaxRequest;
+  limits.stream.max_input = wire::policy::kMaxRequest;
   limits.stream.idle_us = 1000 * kSecondUs;
   limits.stream.message_us = 100 * kSecondUs;
   limits.stream.drain_us = 100 * kSecondUs;
@@ -38,9 +38,9 @@ StreamServerLimits stream_limits() {
 
 // RFC 3463: 5.1.1 bad mailbox, 5.1.3 bad syntax, 5.2.1 mailbox disabled; a 550 for each, as
 // everywhere.
-std::string_view enhanced_code(Why why) {
-  if (why == Why::syntax || why == Why::too_long) return "5.1.3 ";
-  return why == Why::disabled ? "5.2.1 " : "5.1.1 ";
+std::string_view enhanced_code(rcpt::Why why) {
+  if (why == rcpt::Why::syntax || why == rcpt::Why::too_long) return "5.1.3 ";
+  return why == rcpt::Why::disabled ? "5.2.1 " : "5.1.1 ";
 }
 
 // One request, whatever its protocol.  The views live as long as the input and `decoded`.
@@ -50,30 +50,30 @@ struct Request {
   std::string decoded;
 };
 
-Frame parse_policy(std::string_view input, policy::RequestScanner& scanner, Request& request,
-                   std::size_t& size) {
-  const Frame frame = scanner.scan(input);
-  if (frame != Frame::whole) return frame;
+wire::Frame parse_policy(std::string_view input, wire::policy::RequestScanner& scanner,
+                         Request& request, std::size_t& size) {
+  const wire::Frame frame = scanner.scan(input);
+  if (frame != wire::Frame::whole) return frame;
   size = scanner.size();
   scanner.reset();
-  policy::Request sent;
-  if (!policy::parse_request(first_bytes(input, size), sent)) return Frame::malformed;
+  wire::policy::Request sent;
+  if (!wire::policy::parse_request(first_bytes(input, size), sent)) return wire::Frame::malformed;
   request.asked = {sent.recipient, sent.client_address, sent.helo_name, sent.sender, {}, 0};
   // At END-OF-MESSAGE and DATA each recipient has already been decided.
   request.is_other = sent.request != "smtpd_access_policy" || sent.recipient.empty() ||
                      (!sent.protocol_state.empty() && sent.protocol_state != "RCPT");
-  return Frame::whole;
+  return wire::Frame::whole;
 }
 
-Frame parse_key(StreamProtocol protocol, std::string_view input, Request& request,
-                std::size_t& size) {
-  Frame frame = Frame::malformed;
+wire::Frame parse_key(StreamProtocol protocol, std::string_view input, Request& request,
+                      std::size_t& size) {
+  wire::Frame frame = wire::Frame::malformed;
   if (protocol == StreamProtocol::tcp_table) {
-    frame = tcp_table::parse_request(input, request.decoded, size);
+    frame = wire::tcp_table::parse_request(input, request.decoded, size);
     request.asked.address = request.decoded;
   } else {
-    socketmap::Request sent;
-    frame = socketmap::parse_request(input, sent, size);
+    wire::socketmap::Request sent;
+    frame = wire::socketmap::parse_request(input, sent, size);
     request.asked.address = sent.key;
   }
   // Postfix looks up `@domain` when an address is not there: that is no recipient.
@@ -93,51 +93,51 @@ std::optional<StreamProtocol> parse_stream_protocol(std::string_view& word) {
 }
 
 void append_answer(std::string& out, StreamProtocol protocol, std::string_view key,
-                   const Decision& decision) {
-  const Verdict verdict = decision.verdict();
+                   const rcpt::Decision& decision) {
+  const rcpt::Verdict verdict = decision.verdict();
   const std::string_view text = decision.reply_text();
-  const bool accepts = verdict == Verdict::accept;
-  const bool refuses = verdict == Verdict::reject;
+  const bool accepts = verdict == rcpt::Verdict::accept;
+  const bool refuses = verdict == rcpt::Verdict::reject;
   switch (protocol) {
     case StreamProtocol::policy: {
       std::string action = accepts ? "DUNNO" : refuses ? "550 " : "DEFER_IF_PERMIT 4.3.0 ";
       if (refuses) action += enhanced_code(decision.why);
-      return policy::append_reply(out, action.append(text));
+      return wire::policy::append_reply(out, action.append(text));
     }
     case StreamProtocol::socketmap: {
-      using socketmap::Status;
+      using wire::socketmap::Status;
       const Status status = accepts ? Status::ok : refuses ? Status::not_found : Status::temporary;
       const std::string_view said = accepts ? key : refuses ? std::string_view() : text;
-      return socketmap::append_reply(out, {status, said});
+      return wire::socketmap::append_reply(out, {status, said});
     }
     case StreamProtocol::tcp_table: {
-      using tcp_table::Status;
+      using wire::tcp_table::Status;
       const Status status = accepts ? Status::found : refuses ? Status::not_found : Status::retry;
-      return tcp_table::append_reply(out, status, accepts ? key : text);
+      return wire::tcp_table::append_reply(out, status, accepts ? key : text);
     }
   }
 }
 
-class StreamService::Session final : public StreamSession {
+class StreamService::Session final : public event::StreamSession {
  public:
-  Session(StreamService& service, Stream& stream, StreamProtocol protocol)
+  Session(StreamService& service, event::Stream& stream, StreamProtocol protocol)
       : service_(service), stream_(stream), protocol_(protocol) {}
 
-  std::size_t on_input(Stream& stream, std::string_view input) override {
+  std::size_t on_input(event::Stream& stream, std::string_view input) override {
     Request request;
     std::size_t size = 0;
     switch (protocol_ == StreamProtocol::policy ? parse_policy(input, scanner_, request, size)
                                                 : parse_key(protocol_, input, request, size)) {
-      case Frame::partial:
+      case wire::Frame::partial:
         return 0;
-      case Frame::malformed:
+      case wire::Frame::malformed:
         break;
-      case Frame::whole:
+      case wire::Frame::whole:
         decide(request);
         return size;
     }
     ++service_.verifier_.counters().malformed;
-    LogLine line("stream");
+    process::LogLine line("stream");
     service_.log_.write(line.add("event", "malformed").add("via", protocol_name(protocol_)));
     service_.log_.flush();
     stream.close();
@@ -151,13 +151,13 @@ class StreamService::Session final : public StreamSession {
     ++service_.verifier_.counters().stream;
     const std::int64_t now = asked.at_us = service_.loop_.now_us();
     service_.verifier_.refresh(now);
-    Decision decision = service_.verifier_.decide(asked.address, now);
+    rcpt::Decision decision = service_.verifier_.decide(asked.address, now);
     if (!decision.pending) return answer(asked, decision);
     const auto copy = [](std::string_view text) { return std::string(text); };
     // The query outlives a client that goes meanwhile.
     auto done = [session = std::weak_ptr<Session*>(self_), address = copy(asked.address),
                  client = copy(asked.client), helo = copy(asked.helo), sender = copy(asked.sender),
-                 now](const Decision& late) {
+                 now](const rcpt::Decision& late) {
       const std::shared_ptr<Session*> here = session.lock();
       if (here == nullptr) return;
       (*here)->answer({address, client, helo, sender, {}, now}, late);
@@ -173,43 +173,44 @@ class StreamService::Session final : public StreamSession {
   // A policy client may go on; a table does not have the key.
   void answer_other(std::string_view key) {
     ++service_.verifier_.counters().other;
-    Why why = protocol_ == StreamProtocol::policy ? Why::relay : Why::unknown_user;
+    rcpt::Why why =
+        protocol_ == StreamProtocol::policy ? rcpt::Why::relay : rcpt::Why::unknown_user;
     write(key, decided_without_looking(why));
   }
 
-  void answer(Asked asked, const Decision& decision) {
+  void answer(Asked asked, const rcpt::Decision& decision) {
     asked.via = protocol_name(protocol_);
     service_.verifier_.record(asked, decision);
     write(asked.address, decision);
     service_.log_.flush();
   }
 
-  void write(std::string_view key, const Decision& decision) {
+  void write(std::string_view key, const rcpt::Decision& decision) {
     std::string out;
     append_answer(out, protocol_, key, decision);
     stream_.write(out);
   }
 
   StreamService& service_;
-  Stream& stream_;
+  event::Stream& stream_;
   StreamProtocol protocol_;
-  policy::RequestScanner scanner_;
+  wire::policy::RequestScanner scanner_;
   std::shared_ptr<Session*> self_ = std::make_shared<Session*>(this);  // for a parked query
 };
 
-StreamService::StreamService(Loop& loop, Verifier& verifier, LogWriter& log)
+StreamService::StreamService(event::Loop& loop, Verifier& verifier, process::LogWriter& log)
     : loop_(loop), verifier_(verifier), log_(log), server_(loop, stream_limits()) {
   server_.on_trouble([this](std::string_view what) {
-    LogLine line("stream");
+    process::LogLine line("stream");
     log_.write(line.add("event", "trouble").add("problem", what));
     log_.flush();
   });
 }
 
 void StreamService::serve(Fd listener, StreamProtocol protocol) {
-  server_.serve(std::move(listener), [this, protocol](Stream& stream) {
+  server_.serve(std::move(listener), [this, protocol](event::Stream& stream) {
     return std::make_unique<Session>(*this, stream, protocol);
   });
 }
 
-}  // namespace qv
+}  // namespace qv::verify

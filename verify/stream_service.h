@@ -27,7 +27,7 @@
 #include "process/log.h"
 #include "verify/verifier.h"
 
-namespace qv {
+namespace qv::verify {
 
 enum class StreamProtocol : std::uint8_t { policy, socketmap, tcp_table };
 
@@ -37,14 +37,14 @@ enum class StreamProtocol : std::uint8_t { policy, socketmap, tcp_table };
 
 // Appends the answer to a client of this protocol; `key` is what it asked for.
 void append_answer(std::string& out, StreamProtocol protocol, std::string_view key,
-                   const Decision& decision);
+                   const rcpt::Decision& decision);
 
 class StreamService {
  public:
   static constexpr std::size_t kMaxClients = 20000;
 
   // REQUIRES: all three outlive this object.
-  StreamService(Loop& loop, Verifier& verifier, LogWriter& log);
+  StreamService(event::Loop& loop, Verifier& verifier, process::LogWriter& log);
 
   // Accepts clients from a listening socket from now on.
   void serve(Fd listener, StreamProtocol protocol);
@@ -56,12 +56,12 @@ class StreamService {
  private:
   class Session;
 
-  Loop& loop_;
+  event::Loop& loop_;
   Verifier& verifier_;
-  LogWriter& log_;
-  StreamServer server_;
+  process::LogWriter& log_;
+  event::StreamServer server_;
 };
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_STREAM_SERVICE_H_

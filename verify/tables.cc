@@ -8,7 +8,7 @@
 #include "maps/open.h"
 #include "maps/source.h"
 
-namespace qv {
+namespace qv::verify {
 
 namespace {
 
@@ -18,7 +18,7 @@ constexpr std::int64_t kSameFaultUs = 60000000;
 
 // Empty where the daemon may ask the table itself.
 std::string complaint_about_waiting(std::string_view table) {
-  if (!kind_of(table).networked) return {};
+  if (!maps::kind_of(table).networked) return {};
   // The proxy itself asks the members of a table that is made of others.
   std::string inner(table);
   for (std::size_t at = inner.find("proxy:"); at < inner.size(); at = inner.find("proxy:", at)) {
@@ -28,10 +28,10 @@ std::string complaint_about_waiting(std::string_view table) {
          " in control/verifymaps, and proxy:" + inner + " in control/proxy_read_maps";
 }
 
-const MapOptions kLocalOptions{.refuse_empty = true};
+const maps::MapOptions kLocalOptions{.refuse_empty = true};
 
 std::string reason_of(const Error& error, std::string_view table) {
-  std::string reason = describe_error(error, {});
+  std::string reason = maps::describe_error(error, {});
   if (error.fault == Fault::config) {
     reason += "; see the log of qmail-proxymap, and whether control/proxy_read_maps has proxy:";
     reason += table;
@@ -42,10 +42,10 @@ std::string reason_of(const Error& error, std::string_view table) {
 }  // namespace
 
 struct RecipientTables::Proxied {
-  Proxied(Loop& loop, PendingLookups& lookups, StreamAddress address, std::int64_t time_us,
-          std::string_view name)
+  Proxied(event::Loop& loop, PendingLookups& lookups, event::StreamAddress address,
+          std::int64_t time_us, std::string_view name)
       : table(name),
-        whole_only(kind_of(name).pattern),
+        whole_only(maps::kind_of(name).pattern),
         lane(lane_of(LaneKind::table, std::hash<std::string_view>{}(name))),
         answers(lookups, kMaxAnswers),
         client(loop, std::move(address), {{.queue = kMaxQuestions}, time_us}) {}
@@ -55,18 +55,18 @@ struct RecipientTables::Proxied {
   const Lane lane;
   CachedLookup<Found> answers;
   std::size_t asking = 0;
-  ProxyClient client;  // its questions write into `answers`: it must be destroyed first
+  maps::ProxyClient client;  // its questions write into `answers`: it must be destroyed first
 };
 
 struct RecipientTables::Table {
   std::string name;
-  std::unique_ptr<Map> map;          // either this
+  std::unique_ptr<maps::Map> map;    // either this
   std::unique_ptr<Proxied> proxied;  // or this
   std::string fault;                 // the last notice, unless the table is in service again
   std::int64_t fault_us = 0;
 };
 
-RecipientTables::RecipientTables(Loop& loop, PendingLookups& lookups, TableSettings settings)
+RecipientTables::RecipientTables(event::Loop& loop, PendingLookups& lookups, TableSettings settings)
     : loop_(loop), lookups_(lookups), settings_(std::move(settings)) {}
 
 RecipientTables::~RecipientTables() = default;
@@ -86,11 +86,11 @@ void RecipientTables::notify_fault(Table& table, const std::string& text) {
 void RecipientTables::open(Table& table) {
   const auto refuse = [&](const Error& error, std::string reason) {
     notify(table, table.name + ": " + reason);
-    table.map = make_fail_map(error, std::move(reason));
+    table.map = maps::make_fail_map(error, std::move(reason));
   };
   std::string_view inner = table.name;
-  if (is_proxied(inner)) {
-    Result<StreamAddress> address = parse_stream_address(settings_.proxy);
+  if (maps::is_proxied(inner)) {
+    Result<event::StreamAddress> address = event::parse_stream_address(settings_.proxy);
     if (!address.ok()) return refuse(address.error(), "PROXYMAP is no address");
     table.proxied = std::make_unique<Proxied>(loop_, lookups_, std::move(address).value(),
                                               settings_.proxy_time_us, inner);
@@ -100,7 +100,7 @@ void RecipientTables::open(Table& table) {
   if (!complaint.empty()) {
     return refuse(Error{Fault::config, 0, "networked table"}, std::move(complaint));
   }
-  table.map = open_watched_map(
+  table.map = maps::open_watched_map(
       table.name, kLocalOptions,
       [this, &table](std::string_view line) { notify(table, std::string(line)); }, settings_.clock);
 }
@@ -114,9 +114,9 @@ RecipientTables::Table& RecipientTables::find(std::string_view name) {
   return table;
 }
 
-void RecipientTables::retain(const std::vector<VerifyMaps::Named>& named) {
+void RecipientTables::retain(const std::vector<rcpt::VerifyMaps::Named>& named) {
   std::set<std::string_view> wanted;
-  for (const VerifyMaps::Named& each : named) wanted.insert(each.table);
+  for (const rcpt::VerifyMaps::Named& each : named) wanted.insert(each.table);
   std::erase_if(tables_, [&wanted](const auto& entry) {
     // A parked decision still waits for its answer: the table is closed another time.
     const Table& table = *entry.second;
@@ -125,15 +125,15 @@ void RecipientTables::retain(const std::vector<VerifyMaps::Named>& named) {
   for (const std::string_view table : wanted) static_cast<void>(find(table));
 }
 
-std::optional<CdbPrefetch> RecipientTables::prefetch(const VerifyMaps& maps,
-                                                     std::string_view address) const {
+std::optional<rcpt::CdbPrefetch> RecipientTables::prefetch(const rcpt::VerifyMaps& maps,
+                                                           std::string_view address) const {
   const std::string_view domain = after_bytes(address, find_last_byte(address, '@') + 1);
-  std::optional<Constmap::Entry> entry = maps.entries.find_domain(domain);
+  std::optional<control::Constmap::Entry> entry = maps.entries.find_domain(domain);
   if (!entry) entry = maps.entries.find({});
   if (!entry || entry->value.empty()) return std::nullopt;
   const auto at = tables_.find(entry->value);
-  if (at == tables_.end() || !at->second->map) return CdbPrefetch();
-  return CdbPrefetch(at->second->map->cdb(), {}, address, {});
+  if (at == tables_.end() || !at->second->map) return rcpt::CdbPrefetch();
+  return rcpt::CdbPrefetch(at->second->map->cdb(), {}, address, {});
 }
 
 void RecipientTables::forget() {
@@ -142,31 +142,32 @@ void RecipientTables::forget() {
   }
 }
 
-Result<Look> RecipientTables::find_recipient(std::string_view table, std::string_view address,
-                                             std::string_view delimiters, TableHit& hit) {
+Result<rcpt::Look> RecipientTables::find_recipient(std::string_view table, std::string_view address,
+                                                   std::string_view delimiters,
+                                                   rcpt::TableHit& hit) {
   Table& asked = find(table);
   keys_.emplace(address, delimiters);
   hit = {};
-  Result<Look> look = asked.proxied ? ask_proxied(asked, hit) : ask_local(asked, hit);
-  if (!look.ok() || look.value() != Look::yes) hit.key = {};
+  Result<rcpt::Look> look = asked.proxied ? ask_proxied(asked, hit) : ask_local(asked, hit);
+  if (!look.ok() || look.value() != rcpt::Look::yes) hit.key = {};
   return look;
 }
 
-Result<Look> RecipientTables::ask_local(Table& table, TableHit& hit) {
-  const Result<Answer> answer = lookup_address(*table.map, *keys_, hit.key, value_);
+Result<rcpt::Look> RecipientTables::ask_local(Table& table, rcpt::TableHit& hit) {
+  const Result<maps::Answer> answer = maps::lookup_address(*table.map, *keys_, hit.key, value_);
   hit.whole_only = table.map->is_pattern();
   if (!answer.ok()) {
     std::string reason = table.map->detail();
-    if (reason.empty()) reason = describe_error(answer.error(), {});
+    if (reason.empty()) reason = maps::describe_error(answer.error(), {});
     // That it is empty was reported when it was opened.
     if (!table.map->is_empty()) notify_fault(table, table.name + ": " + reason);
     return answer.error();
   }
   hit.value = value_;
-  return answer.value() == Answer::found ? Look::yes : Look::no;
+  return answer.value() == maps::Answer::found ? rcpt::Look::yes : rcpt::Look::no;
 }
 
-Result<Look> RecipientTables::ask_proxied(Table& table, TableHit& hit) {
+Result<rcpt::Look> RecipientTables::ask_proxied(Table& table, rcpt::TableHit& hit) {
   Proxied& proxied = *table.proxied;
   hit.whole_only = proxied.whole_only;
   const auto start = [&](CachedLookup<Found>::Entry& entry) -> Result<void> {
@@ -175,51 +176,52 @@ Result<Look> RecipientTables::ask_proxied(Table& table, TableHit& hit) {
   };
   while (keys_->next(hit.key)) {
     QV_TRY(const Found* known, proxied.answers.find(hit.key, proxied.lane, start));
-    if (known == nullptr) return Look::pending;
+    if (known == nullptr) return rcpt::Look::pending;
     if (*known) {
       hit.value = **known;
-      return Look::yes;
+      return rcpt::Look::yes;
     }
     if (proxied.whole_only) break;
   }
-  return Look::no;
+  return rcpt::Look::no;
 }
 
 void RecipientTables::ask(Table& table, std::string_view key, CachedLookup<Found>::Entry& entry) {
   ++table.proxied->asking;
   const std::int64_t now = loop_.now_us();
   table.proxied->client.lookup(
-      table.proxied->table, MapOptions{}, key,
-      [this, &table, &entry, now](const Result<Answer>& answer, std::string_view value) {
+      table.proxied->table, maps::MapOptions{}, key,
+      [this, &table, &entry, now](const Result<maps::Answer>& answer, std::string_view value) {
         --table.proxied->asking;
         if (!answer.ok()) {
           notify_fault(table, table.name + ": " + reason_of(answer.error(), table.name));
           return lookups_.settle(entry, now, answer.error());
         }
         entry.value.reset();
-        if (answer.value() == Answer::found) entry.value = first_bytes(value, kMaxValue);
+        if (answer.value() == maps::Answer::found) entry.value = first_bytes(value, kMaxValue);
         if (!table.fault.empty()) notify(table, table.name + ": in service");
         table.fault.clear();
         lookups_.settle(entry, now, {});
       });
 }
 
-void check_tables(const VerifyMaps& maps, std::vector<Problem>& problems) {
+void check_tables(const rcpt::VerifyMaps& maps, std::vector<control::Problem>& problems) {
   std::set<std::string_view> seen;
-  for (const VerifyMaps::Named& named : maps.named) {
+  for (const rcpt::VerifyMaps::Named& named : maps.named) {
     if (!seen.insert(named.table).second) continue;
     std::string_view inner = named.table;
-    std::string wrong = is_proxied(inner) ? std::string() : complaint_about_waiting(named.table);
+    std::string wrong =
+        maps::is_proxied(inner) ? std::string() : complaint_about_waiting(named.table);
     if (!wrong.empty()) {
       problems.push_back({std::string(maps.file), named.line, named.table + " " + wrong});
       continue;
     }
-    Result<std::unique_ptr<Map>> map = open_map(named.table, kLocalOptions, wrong);
-    if (!map.ok() && wrong.empty()) wrong = describe_error(map.error(), {});
+    Result<std::unique_ptr<maps::Map>> map = maps::open_map(named.table, kLocalOptions, wrong);
+    if (!map.ok() && wrong.empty()) wrong = maps::describe_error(map.error(), {});
     if (map.ok() && map.value()->is_empty()) wrong = "the table is empty: it gives no answer";
     if (wrong.empty()) continue;
     problems.push_back({std::string(maps.file), named.line, named.table + ": " + wrong});
   }
 }
 
-}  // namespace qv
+}  // namespace qv::verify

@@ -32,13 +32,13 @@
 #include "rcpt/users_cdb.h"
 #include "verify/cached_lookup.h"
 
-namespace qv {
+namespace qv::verify {
 
 struct TableSettings {
   std::string proxy;  // where qmail-proxymap listens: unix:/path or inet:addr:port
   std::int64_t proxy_time_us = 2000000;  // time limit of its answers
-  MapNotice notice;                      // one line for the operator; may be empty
-  MapClock clock;                        // of the files; empty: core/clock.h
+  maps::MapNotice notice;                // one line for the operator; may be empty
+  maps::MapClock clock;                  // of the files; empty: core/clock.h
 };
 
 class RecipientTables {
@@ -48,22 +48,22 @@ class RecipientTables {
   static constexpr std::size_t kMaxValue = 512;      // bytes of a value that are remembered
 
   // REQUIRES: `loop` and `lookups` outlive this object.
-  RecipientTables(Loop& loop, PendingLookups& lookups, TableSettings settings);
+  RecipientTables(event::Loop& loop, PendingLookups& lookups, TableSettings settings);
   ~RecipientTables();
   RecipientTables(const RecipientTables&) = delete;
   RecipientTables& operator=(const RecipientTables&) = delete;
 
   // Opens tables that are not open, and closes those that are no longer named.
-  void retain(const std::vector<VerifyMaps::Named>& named);
+  void retain(const std::vector<rcpt::VerifyMaps::Named>& named);
 
   // As in class Lookups.  A table that is not open is opened.
-  [[nodiscard]] Result<Look> find_recipient(std::string_view table, std::string_view address,
-                                            std::string_view delimiters, TableHit& hit);
+  [[nodiscard]] Result<rcpt::Look> find_recipient(std::string_view table, std::string_view address,
+                                                  std::string_view delimiters, rcpt::TableHit& hit);
 
   // Begins to fetch what a look-up of this address in a large cdb would read first, where `maps`
   // names a table for its domain; nullopt: it names none, and qmail's own rules decide.
-  [[nodiscard]] std::optional<CdbPrefetch> prefetch(const VerifyMaps& maps,
-                                                    std::string_view address) const;
+  [[nodiscard]] std::optional<rcpt::CdbPrefetch> prefetch(const rcpt::VerifyMaps& maps,
+                                                          std::string_view address) const;
 
   // Forgets the answers of proxied tables, but for those that queries wait for.
   void forget();
@@ -77,24 +77,24 @@ class RecipientTables {
 
   [[nodiscard]] Table& find(std::string_view name);
   void open(Table& table);
-  [[nodiscard]] Result<Look> ask_local(Table& table, TableHit& hit);
-  [[nodiscard]] Result<Look> ask_proxied(Table& table, TableHit& hit);
+  [[nodiscard]] Result<rcpt::Look> ask_local(Table& table, rcpt::TableHit& hit);
+  [[nodiscard]] Result<rcpt::Look> ask_proxied(Table& table, rcpt::TableHit& hit);
   void ask(Table& table, std::string_view key, CachedLookup<Found>::Entry& entry);
   void notify(Table& table, const std::string& text);
   void notify_fault(Table& table, const std::string& text);
 
-  Loop& loop_;
+  event::Loop& loop_;
   PendingLookups& lookups_;
   TableSettings settings_;
   std::map<std::string, std::unique_ptr<Table>, std::less<>> tables_;
-  std::optional<AddressKeys> keys_;  // of the current question
-  std::string value_;                // what it found
+  std::optional<maps::AddressKeys> keys_;  // of the current question
+  std::string value_;                      // what it found
 };
 
 // Opens each table as the daemon would, or asks the proxy whether it can; adds what is wrong to
 // `problems`, with the line of `maps` that names it.  Blocking.
-void check_tables(const VerifyMaps& maps, std::vector<Problem>& problems);
+void check_tables(const rcpt::VerifyMaps& maps, std::vector<control::Problem>& problems);
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_TABLES_H_

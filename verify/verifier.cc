@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::verify {
 
 namespace {
 
@@ -14,14 +14,14 @@ constexpr std::int64_t kSweepUs = 500000;
 
 }  // namespace
 
-Decision decided_without_looking(Why why) {
-  Decision decision;
+rcpt::Decision decided_without_looking(rcpt::Why why) {
+  rcpt::Decision decision;
   decision.why = why;
   return decision;
 }
 
-const VerdictNames& names_of(Verdict verdict) {
-  using datagram::Result;
+const VerdictNames& names_of(rcpt::Verdict verdict) {
+  using wire::datagram::Result;
   // By Verdict.
   static constexpr VerdictNames kNames[] = {
       {"valid", Result::valid, &VerifyCounters::valid},
@@ -31,19 +31,19 @@ const VerdictNames& names_of(Verdict verdict) {
   return kNames[static_cast<std::size_t>(verdict)];
 }
 
-VerifierReports reports_to_log(LogWriter& log) {
-  return {[&log](const Problem& problem) {
-            LogLine line("config");
+VerifierReports reports_to_log(process::LogWriter& log) {
+  return {[&log](const control::Problem& problem) {
+            process::LogLine line("config");
             log.write(line.add(problem));
           },
           [&log](std::string_view text) {
-            LogLine line("table");
+            process::LogLine line("table");
             log.write(line.add("notice", text));
           }};
 }
 
-Verifier::Verifier(Loop& loop, const Options& options, agent::Pool& pool, LogWriter& log,
-                   VerifierReports reports, PasswdPaths paths)
+Verifier::Verifier(event::Loop& loop, const Options& options, agent::Pool& pool,
+                   process::LogWriter& log, VerifierReports reports, PasswdPaths paths)
     : loop_(loop),
       options_(options),
       log_(log),
@@ -55,7 +55,7 @@ Verifier::Verifier(Loop& loop, const Options& options, agent::Pool& pool, LogWri
       homes_(lookups_),
       passwd_(lookups_, std::move(paths)),
       tables_(loop, lookups_,
-              {options.proxymap, options.look_timeout_us, reports_.table, MapClock()}),
+              {options.proxymap, options.look_timeout_us, reports_.table, maps::MapClock()}),
       next_hops_(lookups_, loop, options.next_hops),
       sweep_(loop.every(kSweepUs, [this] {
         give_up_overdue();
@@ -64,34 +64,34 @@ Verifier::Verifier(Loop& loop, const Options& options, agent::Pool& pool, LogWri
   if (!options.fastforward_cdb.empty()) fastforward_.emplace(options.fastforward_cdb);
 }
 
-CdbPrefetch Verifier::prefetch(std::string_view address) const {
-  const VerifyMaps& maps = config_.config().verifymaps;
+rcpt::CdbPrefetch Verifier::prefetch(std::string_view address) const {
+  const rcpt::VerifyMaps& maps = config_.config().verifymaps;
   if (!maps.is_unused()) {
-    const std::optional<CdbPrefetch> table = tables_.prefetch(maps, address);
+    const std::optional<rcpt::CdbPrefetch> table = tables_.prefetch(maps, address);
     if (table) return *table;
   }
   // Most addresses are looked up by their local part.
   return users_.prefetch(first_bytes(address, find_last_byte(address, '@')));
 }
 
-Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us,
-                          Explanation* explanation) {
+rcpt::Decision Verifier::decide(std::string_view address, std::int64_t asked_at_us,
+                                rcpt::Explanation* explanation) {
   lookups_.begin(asked_at_us);
-  const DecisionInputs inputs{config_.config(), users_, *this,
-                              fastforward_ ? &*fastforward_ : nullptr, options_.dotqmail};
-  Decision decision = qv::decide(address, inputs, explanation);
+  const rcpt::DecisionInputs inputs{config_.config(), users_, *this,
+                                    fastforward_ ? &*fastforward_ : nullptr, options_.dotqmail};
+  rcpt::Decision decision = rcpt::decide(address, inputs, explanation);
   if (decision.pending) decision.waits_for = lookups_.waits_for();
   return decision;
 }
 
-Verifier::Parked Verifier::refuse(Decision& decision) {
+Verifier::Parked Verifier::refuse(rcpt::Decision& decision) {
   ++counters_.no_room;
-  decision = decided_without_looking(Why::timeout);
+  decision = decided_without_looking(rcpt::Why::timeout);
   return Parked::no_room;
 }
 
-Verifier::Parked Verifier::wait(std::uint32_t number, Decision& decision) {
-  PendingLookup& lookup = *decision.waits_for;
+Verifier::Parked Verifier::wait(std::uint32_t number, rcpt::Decision& decision) {
+  auto& lookup = static_cast<PendingLookup&>(*decision.waits_for);
   std::size_t& taken = lanes_[lookup.lane];
   if (taken == kMaxParkedPerLane) return refuse(decision);
   ++taken;
@@ -100,7 +100,7 @@ Verifier::Parked Verifier::wait(std::uint32_t number, Decision& decision) {
   return Parked::yes;
 }
 
-Verifier::Parked Verifier::park(Decision& decision, ParkedQuery query) {
+Verifier::Parked Verifier::park(rcpt::Decision& decision, ParkedQuery query) {
   if (free_.empty() && places_.size() < kMaxParked) {
     free_.push_back(static_cast<std::uint32_t>(places_.size()));
     places_.emplace_back();
@@ -116,7 +116,7 @@ Verifier::Parked Verifier::park(Decision& decision, ParkedQuery query) {
 }
 
 // The completion may read the next query, and park it: `places_` may move.
-void Verifier::complete(ParkedQuery& query, const Decision& decision) {
+void Verifier::complete(ParkedQuery& query, const rcpt::Decision& decision) {
   const auto done = std::exchange(query.done, nullptr);
   done(decision);
 }
@@ -126,7 +126,7 @@ void Verifier::decide_again(std::uint32_t number) {
   const auto lane = lanes_.find(query.lane);
   if (--lane->second == 0) lanes_.erase(lane);
   if (query.done) {
-    Decision decision = decide(query.address, query.asked_at_us, query.explanation);
+    rcpt::Decision decision = decide(query.address, query.asked_at_us, query.explanation);
     if (decision.pending && wait(number, decision) == Parked::yes) return;
     complete(query, decision);
   }
@@ -140,7 +140,7 @@ void Verifier::give_up_overdue() {
     ParkedQuery& query = places_[i];
     if (!query.done || now - query.asked_at_us < kMaxParkedUs) continue;
     ++counters_.overdue;
-    complete(query, decided_without_looking(Why::timeout));
+    complete(query, decided_without_looking(rcpt::Why::timeout));
   }
 }
 
@@ -149,14 +149,14 @@ std::size_t Verifier::parked() const {
       places_.begin(), places_.end(), [](const ParkedQuery& query) { return bool{query.done}; }));
 }
 
-void Verifier::record(const Asked& asked, const Decision& decision, std::string_view told) {
-  const Verdict verdict = decision.verdict();
+void Verifier::record(const Asked& asked, const rcpt::Decision& decision, std::string_view told) {
+  const rcpt::Verdict verdict = decision.verdict();
   const VerdictNames& names = names_of(verdict);
   ++(counters_.*names.counter);
   if (options_.log == LogWhat::none) return;
-  if (options_.log == LogWhat::reject && verdict == Verdict::accept) return;
-  LogLine line("verify");
-  line.add("result", names.word).add("why", why_word(decision.why));
+  if (options_.log == LogWhat::reject && verdict == rcpt::Verdict::accept) return;
+  process::LogLine line("verify");
+  line.add("result", names.word).add("why", rcpt::why_word(decision.why));
   line.add("rcpt", asked.address);
   if (!decision.user.empty()) line.add("user", decision.user.view());
   if (!asked.client.empty()) line.add("client", asked.client);
@@ -181,12 +181,12 @@ void Verifier::reload() {
 }
 
 void Verifier::refresh(std::int64_t now_us) {
-  std::vector<Problem> problems;
-  const Change change = config_.refresh(now_us, problems);
+  std::vector<control::Problem> problems;
+  const control::Change change = config_.refresh(now_us, problems);
   users_.refresh(now_us, problems);
   if (fastforward_) fastforward_->refresh(now_us, problems);
-  if (change == Change::changed) tables_.retain(config_.config().verifymaps.named);
-  for (const Problem& problem : problems) reports_.problem(problem);
+  if (change == control::Change::changed) tables_.retain(config_.config().verifymaps.named);
+  for (const control::Problem& problem : problems) reports_.problem(problem);
 }
 
-}  // namespace qv
+}  // namespace qv::verify

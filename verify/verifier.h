@@ -35,24 +35,24 @@
 #include "verify/tables.h"
 #include "wire/datagram.h"
 
-namespace qv {
+namespace qv::verify {
 
 // What qmail-verify counts since its start.  Each query is counted once where it comes in (legacy,
 // extended or stream), and once where it is answered (valid, not_valid or undecided).
-struct VerifyCounters : CounterList {
-  Counter legacy{*this, "legacy", "datagrams of the legacy form"};
-  Counter extended{*this, "extended", "datagrams of the extended form"};
-  Counter stream{*this, "stream", "queries over stream sockets"};
-  Counter too_long{*this, "too_long", "of the datagrams: too long, not valid"};
-  Counter other{*this, "other", "stream requests that are not about a recipient"};
-  Counter malformed{*this, "malformed", "stream clients dropped: not the protocol"};
-  Counter valid{*this, "valid", "queries answered: valid"};
-  Counter not_valid{*this, "not_valid", "queries answered: not valid"};
-  Counter undecided{*this, "undecided", "queries answered: undecided"};
-  Counter silent{*this, "silent", "of these: legacy, and no reply was sent"};
-  Counter waited{*this, "waited", "queries that had to wait for a look-up"};
-  Counter no_room{*this, "no_room", "undecided because too many were waiting"};
-  Counter overdue{*this, "overdue", "undecided because their look-up took too long"};
+struct VerifyCounters : process::CounterList {
+  process::Counter legacy{*this, "legacy", "datagrams of the legacy form"};
+  process::Counter extended{*this, "extended", "datagrams of the extended form"};
+  process::Counter stream{*this, "stream", "queries over stream sockets"};
+  process::Counter too_long{*this, "too_long", "of the datagrams: too long, not valid"};
+  process::Counter other{*this, "other", "stream requests that are not about a recipient"};
+  process::Counter malformed{*this, "malformed", "stream clients dropped: not the protocol"};
+  process::Counter valid{*this, "valid", "queries answered: valid"};
+  process::Counter not_valid{*this, "not_valid", "queries answered: not valid"};
+  process::Counter undecided{*this, "undecided", "queries answered: undecided"};
+  process::Counter silent{*this, "silent", "of these: legacy, and no reply was sent"};
+  process::Counter waited{*this, "waited", "queries that had to wait for a look-up"};
+  process::Counter no_room{*this, "no_room", "undecided because too many were waiting"};
+  process::Counter overdue{*this, "overdue", "undecided because their look-up took too long"};
 };
 
 // A query as it came in, for the log; what the client did not send is empty.
@@ -66,33 +66,33 @@ struct Asked {
 };
 
 // A decision that needs no look-up.
-[[nodiscard]] Decision decided_without_looking(Why why);
+[[nodiscard]] rcpt::Decision decided_without_looking(rcpt::Why why);
 
 // The names of a verdict, and where it is counted.
 struct VerdictNames {
   std::string_view word;  // in the log: "valid", "not-valid", "undecided"
-  datagram::Result result;
-  Counter VerifyCounters::*counter;
+  wire::datagram::Result result;
+  process::Counter VerifyCounters::*counter;
 };
-[[nodiscard]] const VerdictNames& names_of(Verdict verdict);
+[[nodiscard]] const VerdictNames& names_of(rcpt::Verdict verdict);
 
 struct ParkedQuery {
   std::string address;
   std::int64_t asked_at_us = 0;
-  std::function<void(const Decision&)> done;  // called from the loop, once
-  Explanation* explanation = nullptr;         // outlives the query
-  Lane lane = 0;                              // set by park()
+  std::function<void(const rcpt::Decision&)> done;  // called from the loop, once
+  rcpt::Explanation* explanation = nullptr;         // outlives the query
+  Lane lane = 0;                                    // set by park()
 };
 
 // Where the verifier reports what is wrong with files and tables.
 struct VerifierReports {
-  std::function<void(const Problem&)> problem;
+  std::function<void(const control::Problem&)> problem;
   std::function<void(std::string_view)> table;
-  WallClock clock = wall_clock_ns;  // as ConfigWatch's
+  control::WallClock clock = control::wall_clock_ns;  // as ConfigWatch's
 };
-[[nodiscard]] VerifierReports reports_to_log(LogWriter& log);
+[[nodiscard]] VerifierReports reports_to_log(process::LogWriter& log);
 
-class Verifier final : private Lookups {
+class Verifier final : private rcpt::Lookups {
  public:
   static constexpr std::size_t kMaxParked = 4096;
   // A quarter: enough for a burst, as a lane that works is emptied many times a second; and while
@@ -102,25 +102,25 @@ class Verifier final : private Lookups {
   static constexpr std::int64_t kMaxParkedUs = 4000000;
 
   // REQUIRES: all outlive this object.  Reads no file yet.
-  Verifier(Loop& loop, const Options& options, agent::Pool& pool, LogWriter& log,
+  Verifier(event::Loop& loop, const Options& options, agent::Pool& pool, process::LogWriter& log,
            VerifierReports reports, PasswdPaths paths = {});
 
   // For batches of queries: begins to fetch what decide() will read first.
-  [[nodiscard]] CdbPrefetch prefetch(std::string_view address) const;
+  [[nodiscard]] rcpt::CdbPrefetch prefetch(std::string_view address) const;
 
   // The decision about a query that came in at `asked_at_us`; it may be pending.
-  [[nodiscard]] Decision decide(std::string_view address, std::int64_t asked_at_us,
-                                Explanation* explanation = nullptr);
+  [[nodiscard]] rcpt::Decision decide(std::string_view address, std::int64_t asked_at_us,
+                                      rcpt::Explanation* explanation = nullptr);
 
   enum class Parked : std::uint8_t { yes, no_room };
   // REQUIRES: `decision` is pending, and is the last one that was made.
   // no_room: too many queries wait, in all or in this lane; the query is not parked, and `decision`
   // is Why::timeout.
-  [[nodiscard]] Parked park(Decision& decision, ParkedQuery query);
+  [[nodiscard]] Parked park(rcpt::Decision& decision, ParkedQuery query);
 
   // Counts an answered query, and logs one line as LOG says; the line goes out with the next flush
   // of the log, or when the loop turns.  `told`: the answer that the client got instead.
-  void record(const Asked& asked, const Decision& decision, std::string_view told = {});
+  void record(const Asked& asked, const rcpt::Decision& decision, std::string_view told = {});
 
   // Reads files that have changed, at most once a second, and reports what is wrong with them.
   void refresh(std::int64_t now_us);
@@ -133,43 +133,46 @@ class Verifier final : private Lookups {
   [[nodiscard]] std::size_t parked() const;
 
  private:
-  Result<Look> find_user(std::string_view name, Owner& owner) override {
+  Result<rcpt::Look> find_user(std::string_view name, rcpt::Owner& owner) override {
     return passwd_.find_user(name, owner);
   }
-  Result<Look> owns_home(const Owner& owner) override { return homes_.owns_home(owner); }
-  Result<Look> has_file(const Owner& owner, std::string_view name) override {
+  Result<rcpt::Look> owns_home(const rcpt::Owner& owner) override {
+    return homes_.owns_home(owner);
+  }
+  Result<rcpt::Look> has_file(const rcpt::Owner& owner, std::string_view name) override {
     return homes_.has_file(owner, name);
   }
-  Result<Look> read_file(const Owner& owner, std::string_view name, FileText& text) override {
+  Result<rcpt::Look> read_file(const rcpt::Owner& owner, std::string_view name,
+                               rcpt::FileText& text) override {
     return homes_.read_file(owner, name, text);
   }
-  Result<Look> find_key(const Owner& owner, const TableQuestion& question,
-                        TableFinding& finding) override {
+  Result<rcpt::Look> find_key(const rcpt::Owner& owner, const maps::TableQuestion& question,
+                              maps::TableFinding& finding) override {
     return homes_.find_key(owner, question, finding);
   }
-  std::size_t longest_name(const Owner& owner) override { return homes_.longest_name(owner); }
-  Result<Look> find_recipient(std::string_view table, std::string_view address,
-                              std::string_view delimiters, TableHit& hit) override {
+  std::size_t longest_name(const rcpt::Owner& owner) override { return homes_.longest_name(owner); }
+  Result<rcpt::Look> find_recipient(std::string_view table, std::string_view address,
+                                    std::string_view delimiters, rcpt::TableHit& hit) override {
     return tables_.find_recipient(table, address, delimiters, hit);
   }
-  Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& answer) override {
+  Result<rcpt::Look> ask_next_hop(std::string_view address, rcpt::NextHopAnswer& answer) override {
     return next_hops_.ask_next_hop(address, answer);
   }
 
-  [[nodiscard]] Parked refuse(Decision& decision);
-  [[nodiscard]] Parked wait(std::uint32_t number, Decision& decision);
+  [[nodiscard]] Parked refuse(rcpt::Decision& decision);
+  [[nodiscard]] Parked wait(std::uint32_t number, rcpt::Decision& decision);
   void decide_again(std::uint32_t number);
   void give_up_overdue();
-  void complete(ParkedQuery& query, const Decision& decision);
+  void complete(ParkedQuery& query, const rcpt::Decision& decision);
 
-  Loop& loop_;
+  event::Loop& loop_;
   const Options& options_;
-  LogWriter& log_;
+  process::LogWriter& log_;
   VerifierReports reports_;
 
-  ConfigWatch config_;
-  UsersCdb users_;
-  std::optional<FastforwardCdb> fastforward_;
+  rcpt::ConfigWatch config_;
+  rcpt::UsersCdb users_;
+  std::optional<rcpt::FastforwardCdb> fastforward_;
 
   PendingLookups lookups_;
   Homes homes_;
@@ -182,9 +185,9 @@ class Verifier final : private Lookups {
   std::vector<ParkedQuery> places_;
   std::vector<std::uint32_t> free_;
   std::unordered_map<Lane, std::size_t> lanes_;  // places taken in each, if any
-  Loop::Owned sweep_;
+  event::Loop::Owned sweep_;
 };
 
-}  // namespace qv
+}  // namespace qv::verify
 
 #endif  // QV_VERIFY_VERIFIER_H_

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "wire/address_verify.h"
 
-namespace qv::address_verify {
+namespace qv::wire::address_verify {
 
 void append_query(std::string& out, std::string_view address, std::uint32_t wait_ms) {
   append_attribute(out, "request", "query");
@@ -23,4 +23,4 @@ bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes, Reply&
   return true;
 }
 
-}  // namespace qv::address_verify
+}  // namespace qv::wire::address_verify

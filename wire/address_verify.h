@@ -16,7 +16,7 @@
 
 #include "wire/attributes.h"
 
-namespace qv::address_verify {
+namespace qv::wire::address_verify {
 
 // As every Postfix since 3.6 expects it, spelling included.
 inline constexpr std::string_view kProtocol = "address_verification_prrotocol";
@@ -46,6 +46,6 @@ void append_query(std::string& out, std::string_view address, std::uint32_t wait
 [[nodiscard]] bool parse_reply(const AttributeDecoder& decoder, std::string_view bytes,
                                Reply& reply);
 
-}  // namespace qv::address_verify
+}  // namespace qv::wire::address_verify
 
 #endif  // QV_WIRE_ADDRESS_VERIFY_H_

@@ -7,7 +7,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::wire {
 
 Frame AttributeDecoder::scan(std::string_view bytes) {
   if (whole_) return Frame::whole;
@@ -67,4 +67,4 @@ void append_attribute(std::string& out, std::string_view name, std::uint32_t val
 
 void end_attributes(std::string& out) { out.push_back('\0'); }
 
-}  // namespace qv
+}  // namespace qv::wire

@@ -17,7 +17,7 @@
 #include "core/text.h"
 #include "wire/frame.h"
 
-namespace qv {
+namespace qv::wire {
 
 struct Attribute {
   std::string_view name;
@@ -85,6 +85,6 @@ void append_attribute(std::string& out, std::string_view name, std::uint32_t val
 // Ends the message.
 void end_attributes(std::string& out);
 
-}  // namespace qv
+}  // namespace qv::wire
 
 #endif  // QV_WIRE_ATTRIBUTES_H_

@@ -8,7 +8,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv::datagram {
+namespace qv::wire::datagram {
 
 namespace {
 
@@ -168,4 +168,4 @@ std::size_t encode_reply(const Reply& reply, std::span<char> out) {
   return writer.used();
 }
 
-}  // namespace qv::datagram
+}  // namespace qv::wire::datagram

@@ -17,7 +17,7 @@
 #include <span>
 #include <string_view>
 
-namespace qv::datagram {
+namespace qv::wire::datagram {
 
 inline constexpr std::size_t kMaxAddress = 900;    // bytes, a longer one is not valid
 inline constexpr std::size_t kMaxDatagram = 1200;  // bytes, query and reply
@@ -83,6 +83,6 @@ enum class ReplyForm : std::uint8_t {
 // 16 to 32 characters of [0-9a-f].
 [[nodiscard]] bool is_id(std::string_view s);
 
-}  // namespace qv::datagram
+}  // namespace qv::wire::datagram
 
 #endif  // QV_WIRE_DATAGRAM_H_

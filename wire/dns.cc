@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 
-namespace qv::dns {
+namespace qv::wire::dns {
 
 namespace {
 
@@ -168,4 +168,4 @@ Reply parse_mx_reply(std::string_view bytes, std::string_view query, std::vector
   return Reply::answer;
 }
 
-}  // namespace qv::dns
+}  // namespace qv::wire::dns

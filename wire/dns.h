@@ -14,7 +14,7 @@
 #include <string_view>
 #include <vector>
 
-namespace qv::dns {
+namespace qv::wire::dns {
 
 inline constexpr std::size_t kMaxUdpReply = 1232;  // bytes we offer to receive (EDNS0, RFC 6891)
 
@@ -40,6 +40,6 @@ enum class Reply : std::uint8_t {
 [[nodiscard]] Reply parse_mx_reply(std::string_view bytes, std::string_view query,
                                    std::vector<Mx>& records);
 
-}  // namespace qv::dns
+}  // namespace qv::wire::dns
 
 #endif  // QV_WIRE_DNS_H_

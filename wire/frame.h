@@ -8,7 +8,7 @@
 
 #include <cstdint>
 
-namespace qv {
+namespace qv::wire {
 
 enum class Frame : std::uint8_t {
   whole,      // there is one message; the codec gives its size
@@ -16,6 +16,6 @@ enum class Frame : std::uint8_t {
   malformed,  // no continuation can make this a message, or it breaks a limit
 };
 
-}  // namespace qv
+}  // namespace qv::wire
 
 #endif  // QV_WIRE_FRAME_H_

@@ -8,7 +8,7 @@
 #include "core/text.h"
 #include "wire/smtp_address.h"
 
-namespace qv::lmtp {
+namespace qv::wire::lmtp {
 
 namespace {
 
@@ -399,4 +399,4 @@ void Session::reply(const Reply& reply, std::string& out) {
   state_ = State::command;
 }
 
-}  // namespace qv::lmtp
+}  // namespace qv::wire::lmtp

@@ -28,7 +28,7 @@
 #include <string_view>
 #include <vector>
 
-namespace qv::lmtp {
+namespace qv::wire::lmtp {
 
 inline constexpr std::size_t kMaxLine = 4096;  // bytes of a command line, including CRLF
 
@@ -162,6 +162,6 @@ class Session {
   std::optional<Transaction> transaction_{std::in_place};  // always set; emplace() frees memory
 };
 
-}  // namespace qv::lmtp
+}  // namespace qv::wire::lmtp
 
 #endif  // QV_WIRE_LMTP_H_

@@ -6,7 +6,7 @@
 #include "core/check.h"
 #include "core/text.h"
 
-namespace qv::policy {
+namespace qv::wire::policy {
 
 namespace {
 
@@ -65,4 +65,4 @@ void append_reply(std::string& out, std::string_view action) {
   out.append("\n\n");
 }
 
-}  // namespace qv::policy
+}  // namespace qv::wire::policy

@@ -14,7 +14,7 @@
 
 #include "wire/frame.h"
 
-namespace qv::policy {
+namespace qv::wire::policy {
 
 inline constexpr std::size_t kMaxRequest = 64u << 10;  // bytes, the empty line included
 inline constexpr std::size_t kMaxAction = 1000;        // bytes of a reply's action
@@ -52,6 +52,6 @@ class RequestScanner {
 // kMaxAction.
 void append_reply(std::string& out, std::string_view action);
 
-}  // namespace qv::policy
+}  // namespace qv::wire::policy
 
 #endif  // QV_WIRE_POLICY_H_

@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 
-namespace qv::proxymap {
+namespace qv::wire::proxymap {
 
 namespace {
 
@@ -127,4 +127,4 @@ std::string_view operation_name(Operation operation) {
 
 std::string_view status_name(Status status) { return kStatuses[static_cast<std::size_t>(status)]; }
 
-}  // namespace qv::proxymap
+}  // namespace qv::wire::proxymap

@@ -15,7 +15,7 @@
 
 #include "wire/attributes.h"
 
-namespace qv::proxymap {
+namespace qv::wire::proxymap {
 
 inline constexpr std::string_view kGreeting = "proxymap_protocol";
 
@@ -50,7 +50,7 @@ inline constexpr std::uint32_t kMultiWriter = 1u << 18;
 // What can differ between requests on one open table: duplicates (0, 1, 7), lock, synchronous
 // update (8), what is not allowed (11 to 13), folding, UTF-8 requested (19).
 inline constexpr std::uint32_t kRequestMask =
-    3u << 0 | kLock | 3u << 7 | 7u << 11 | kFoldFixed | kFoldPattern | 1u << 19;
+    3u << 0 | flag::kLock | 3u << 7 | 7u << 11 | flag::kFoldFixed | flag::kFoldPattern | 1u << 19;
 }  // namespace flag
 
 struct Request {
@@ -109,6 +109,6 @@ void append_status(std::string& out, Status status);
 [[nodiscard]] std::string_view operation_name(Operation operation);
 [[nodiscard]] std::string_view status_name(Status status);
 
-}  // namespace qv::proxymap
+}  // namespace qv::wire::proxymap
 
 #endif  // QV_WIRE_PROXYMAP_H_

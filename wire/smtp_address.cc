@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::wire {
 
 namespace {
 
@@ -124,4 +124,4 @@ bool needs_smtputf8(std::string_view address) {
   return std::any_of(address.begin(), address.end(), is_high);
 }
 
-}  // namespace qv
+}  // namespace qv::wire

@@ -13,7 +13,7 @@
 #include <string>
 #include <string_view>
 
-namespace qv {
+namespace qv::wire {
 
 // "joe@x.example", "\"joe doe\"@x.example".  nullopt where no command can carry it: no '@', empty
 // local part or domain, a control character, a domain with bytes that neither a name nor a literal
@@ -31,6 +31,6 @@ inline constexpr std::size_t kMaxSmtpPath = 900;  // bytes of the address of a p
 // True if the address has a byte over 0x7f, which only SMTPUTF8 (RFC 6531) can carry.
 [[nodiscard]] bool needs_smtputf8(std::string_view address);
 
-}  // namespace qv
+}  // namespace qv::wire
 
 #endif  // QV_WIRE_SMTP_ADDRESS_H_

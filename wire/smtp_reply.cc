@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::wire {
 
 namespace {
 
@@ -89,4 +89,4 @@ Frame SmtpReplyDecoder::end_line() {
   return separator == '-' ? Frame::partial : Frame::whole;
 }
 
-}  // namespace qv
+}  // namespace qv::wire

@@ -20,7 +20,7 @@
 
 #include "wire/frame.h"
 
-namespace qv {
+namespace qv::wire {
 
 // RFC 3463: class.subject.detail.
 struct EnhancedCode {
@@ -65,6 +65,6 @@ class SmtpReplyDecoder {
   Frame state_ = Frame::partial;
 };
 
-}  // namespace qv
+}  // namespace qv::wire
 
 #endif  // QV_WIRE_SMTP_REPLY_H_

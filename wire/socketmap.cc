@@ -6,7 +6,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::wire {
 
 namespace {
 constexpr std::size_t kMaxDigits = 9;  // more than any limit of ours needs
@@ -38,9 +38,9 @@ void append_netstring(std::string& out, std::string_view payload) {
   out.push_back(',');
 }
 
-}  // namespace qv
+}  // namespace qv::wire
 
-namespace qv::socketmap {
+namespace qv::wire::socketmap {
 
 namespace {
 
@@ -93,4 +93,4 @@ void append_reply(std::string& out, const Reply& reply) {
   append_netstring(out, payload);
 }
 
-}  // namespace qv::socketmap
+}  // namespace qv::wire::socketmap

@@ -15,7 +15,7 @@
 
 #include "wire/frame.h"
 
-namespace qv {
+namespace qv::wire {
 
 // ---- netstrings, `length:bytes,` as in https://cr.yp.to/proto/netstrings.txt
 
@@ -27,9 +27,9 @@ namespace qv {
 
 void append_netstring(std::string& out, std::string_view payload);
 
-}  // namespace qv
+}  // namespace qv::wire
 
-namespace qv::socketmap {
+namespace qv::wire::socketmap {
 
 inline constexpr std::size_t kMaxRequest = 10000;  // bytes of payload, Postfix's own limit
 inline constexpr std::size_t kMaxReply = 100000;
@@ -64,6 +64,6 @@ struct Reply {
 // a whole one.  Texts of the other statuses are cut.
 void append_reply(std::string& out, const Reply& reply);
 
-}  // namespace qv::socketmap
+}  // namespace qv::wire::socketmap
 
 #endif  // QV_WIRE_SOCKETMAP_H_

@@ -7,7 +7,7 @@
 
 #include "core/text.h"
 
-namespace qv::tcp_table {
+namespace qv::wire::tcp_table {
 
 namespace {
 
@@ -107,4 +107,4 @@ void append_reply(std::string& out, Status status, std::string_view text) {
   out.append(line).push_back('\n');
 }
 
-}  // namespace qv::tcp_table
+}  // namespace qv::wire::tcp_table

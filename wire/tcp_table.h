@@ -15,7 +15,7 @@
 
 #include "wire/frame.h"
 
-namespace qv::tcp_table {
+namespace qv::wire::tcp_table {
 
 inline constexpr std::size_t kMaxLine = 4096;  // characters, the newline not counted
 
@@ -48,6 +48,6 @@ void append_reply(std::string& out, Status status, std::string_view text);
 [[nodiscard]] std::string encode(std::string_view text);
 [[nodiscard]] bool decode(std::string_view text, std::string& out);
 
-}  // namespace qv::tcp_table
+}  // namespace qv::wire::tcp_table
 
 #endif  // QV_WIRE_TCP_TABLE_H_

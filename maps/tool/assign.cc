@@ -10,7 +10,7 @@
 #include "maps/tool/tool.h"
 #include "maps/types/text_table.h"
 
-namespace qv::tool {
+namespace qv::maps::tool {
 
 namespace {
 
@@ -86,7 +86,7 @@ int assign(Arguments arguments, std::string_view synopsis) {
   const std::string path = rest.empty() ? home + "/users/assign" : rest[0];
   const std::string target = rest.size() < 2 ? home + "/users/cdb" : rest[1];
 
-  SourceStamp stamp;
+  control::SourceStamp stamp;
   std::string detail;
   const Result<std::string> text = read_source(path, stamp, detail);
   if (!text.ok()) return fail(text.error(), detail, path);
@@ -107,4 +107,4 @@ int assign(Arguments arguments, std::string_view synopsis) {
   return done.ok() ? kExitOk : fail(done.error(), detail, target);
 }
 
-}  // namespace qv::tool
+}  // namespace qv::maps::tool

@@ -14,7 +14,7 @@
 #include "maps/tool/tool.h"
 #include "maps/types/text_table.h"
 
-namespace qv::tool {
+namespace qv::maps::tool {
 
 namespace {
 
@@ -235,4 +235,4 @@ int convert(Arguments arguments, std::string_view synopsis) {
   return added.ok() ? table.finish() : fail(added.error(), {}, table.source());
 }
 
-}  // namespace qv::tool
+}  // namespace qv::maps::tool

@@ -12,7 +12,7 @@
 #include "maps/open.h"
 #include "maps/tool/tool.h"
 
-namespace qv::tool {
+namespace qv::maps::tool {
 
 namespace {
 
@@ -188,4 +188,4 @@ int types(Arguments arguments, std::string_view synopsis) {
   return print(out) ? kExitOk : kExitTemporary;
 }
 
-}  // namespace qv::tool
+}  // namespace qv::maps::tool

@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "maps/open.h"
 
-namespace qv::tool {
+namespace qv::maps::tool {
 
 namespace {
 
@@ -82,4 +82,4 @@ std::string Options::value(std::string_view name, std::string_view fallback) con
   return at == given_.end() ? std::string(fallback) : at->second;
 }
 
-}  // namespace qv::tool
+}  // namespace qv::maps::tool

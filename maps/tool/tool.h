@@ -16,7 +16,7 @@
 
 #include "maps/map.h"
 
-namespace qv::tool {
+namespace qv::maps::tool {
 
 using Arguments = std::span<const std::string>;
 
@@ -89,6 +89,6 @@ class AssignParser {
   std::string wildcards_;
 };
 
-}  // namespace qv::tool
+}  // namespace qv::maps::tool
 
 #endif  // QV_MAPS_TOOL_TOOL_H_

@@ -16,7 +16,7 @@
 #include "maps/cdb_writer.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -40,7 +40,7 @@ Result<void> check_records(const CdbFile& file, std::uint32_t end) {
 
 Result<CdbTable> open_checked(const std::string& path) {
   QV_TRY(Fd file, open_read(path.c_str()));
-  QV_TRY(SourceStamp stamp, stamp_file(file.get(), path));
+  QV_TRY(control::SourceStamp stamp, control::stamp_file(file.get(), path));
   stamp.mapped = true;
   // The file begins with the position of the first hash table, where the records end.
   std::uint32_t end = 0;
@@ -173,4 +173,4 @@ extern const MapType map_type_cdb{
     "cdb",  {.listable = true}, "/path: the constant database /path.cdb", open_cdb,
     ".cdb", begin_cdb};
 
-}  // namespace qv
+}  // namespace qv::maps

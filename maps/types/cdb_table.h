@@ -8,11 +8,11 @@
 #include "maps/cdb_file.h"
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 struct CdbTable {
   CdbFile file;
-  SourceStamp stamp;
+  control::SourceStamp stamp;
 };
 
 // In files up to this size open_cdb_table() checks that a look-up finds the key of each record.
@@ -42,6 +42,6 @@ class CdbBasedMap : public Map {
   bool empty_ = false;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_CDB_TABLE_H_

@@ -10,7 +10,7 @@
 #include "core/text.h"
 #include "maps/types/pattern_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -91,4 +91,4 @@ extern const MapType map_type_cidr{"cidr",
                                    "/path: IP networks in CIDR notation",
                                    open_patterns<compile, false>};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -15,7 +15,7 @@
 #include "maps/registry.h"
 #include "maps/types/server_map.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -194,4 +194,4 @@ class LdapMap final : public QueryMap {
 extern const MapType map_type_ldap{
     "ldap", kLoadableTraits, "/path.cf: a search in an LDAP directory", open_query_map<LdapMap>};
 
-}  // namespace qv
+}  // namespace qv::maps

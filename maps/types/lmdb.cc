@@ -11,7 +11,7 @@
 #include "maps/spec.h"
 #include "maps/table_builder.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -227,4 +227,4 @@ extern const MapType map_type_lmdb{"lmdb",
                                    ".lmdb",
                                    begin_lmdb};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -13,7 +13,7 @@
 #include "maps/open.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -59,7 +59,7 @@ class MembersMap : public Map {
  public:
   explicit MembersMap(Members members) : members_(std::move(members)) {
     for (const auto& map : members_) {
-      for (const SourceStamp& source : map->sources()) sources_.push_back(source);
+      for (const control::SourceStamp& source : map->sources()) sources_.push_back(source);
     }
   }
 
@@ -138,4 +138,4 @@ extern const MapType map_type_pipemap{
     "{ type:name, ... }: the value of each table is the key of the next",
     open<PipeMap>};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -15,7 +15,7 @@
 #include "maps/registry.h"
 #include "maps/types/server_map.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -199,4 +199,4 @@ extern const MapType map_type_mysql{"mysql", kLoadableTraits,
                                     "/path.cf: a query to a MariaDB or MySQL server",
                                     open_query_map<MysqlMap>};
 
-}  // namespace qv
+}  // namespace qv::maps

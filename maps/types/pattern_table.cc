@@ -9,7 +9,7 @@
 #include "maps/types/prefilter.h"
 #include "maps/types/text_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -32,7 +32,7 @@ class PatternTable final : public Map {
  public:
   // Chooses for each pattern, of all grams that it requires, the one that the fewest others
   // require, too.
-  PatternTable(std::vector<Rule> rules, std::vector<SourceStamp> sources)
+  PatternTable(std::vector<Rule> rules, std::vector<control::SourceStamp> sources)
       : rules_(std::move(rules)) {
     sources_ = std::move(sources);
     std::vector<std::vector<Gram>> required;
@@ -162,7 +162,7 @@ class Parser {
   // After the last line.
   bool finish() { return open_.empty() || fail("an if without its endif"); }
 
-  std::unique_ptr<Map> table(std::vector<SourceStamp> sources) {
+  std::unique_ptr<Map> table(std::vector<control::SourceStamp> sources) {
     return std::make_unique<PatternTable>(std::move(rules_), std::move(sources));
   }
 
@@ -249,7 +249,7 @@ bool is_delimiter(char c) {
 
 Result<std::unique_ptr<Map>> parse_pattern_table(std::string_view text, std::string_view where,
                                                  bool no_substitution, const PatternSyntax& syntax,
-                                                 std::vector<SourceStamp> sources,
+                                                 std::vector<control::SourceStamp> sources,
                                                  std::string& detail) {
   std::string wrong;
   Parser parser(syntax, no_substitution, wrong);
@@ -273,7 +273,7 @@ Result<std::unique_ptr<Map>> open_pattern_table(const MapSpec& spec, const Patte
     return parse_inline(spec, syntax, detail);
   }
   const std::string path(inner);
-  SourceStamp stamp;
+  control::SourceStamp stamp;
   QV_TRY(const std::string text, read_source(path, stamp, detail));
   return parse_pattern_table(text, path, spec.options.no_substitution, syntax, {std::move(stamp)},
                              detail);
@@ -311,4 +311,4 @@ bool consume_delimited(std::string_view& rest, std::string_view& pattern, std::s
   return true;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

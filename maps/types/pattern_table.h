@@ -22,7 +22,7 @@
 
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 inline constexpr std::size_t kMaxGroups = 100;  // $0 to $99
 
@@ -68,7 +68,7 @@ Result<std::unique_ptr<Map>> open_patterns(const MapSpec& spec, std::string& det
 // from.
 [[nodiscard]] Result<std::unique_ptr<Map>> parse_pattern_table(
     std::string_view text, std::string_view where, bool no_substitution,
-    const PatternSyntax& syntax, std::vector<SourceStamp> sources, std::string& detail);
+    const PatternSyntax& syntax, std::vector<control::SourceStamp> sources, std::string& detail);
 
 // Consumes `/pattern/flags` at the front of `rest`: any character that is neither a letter, a
 // digit, a blank nor a backslash may stand for the slash; the character after a backslash is part
@@ -86,6 +86,6 @@ struct PatternFlag {
                                    std::string_view& pattern, std::uint32_t& options,
                                    std::string& wrong);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_PATTERN_TABLE_H_

@@ -15,7 +15,7 @@
 #include "maps/types/pattern_table.h"
 #include "maps/types/prefilter.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -107,4 +107,4 @@ extern const MapType map_type_pcre{"pcre",
                                    "/path: Perl-compatible regular expressions",
                                    open_patterns<compile, true>};
 
-}  // namespace qv
+}  // namespace qv::maps

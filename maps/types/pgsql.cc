@@ -17,7 +17,7 @@
 #include "maps/registry.h"
 #include "maps/types/server_map.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -190,4 +190,4 @@ class PgsqlMap final : public QueryMap {
 extern const MapType map_type_pgsql{
     "pgsql", kLoadableTraits, "/path.cf: a query to a PostgreSQL server", open_query_map<PgsqlMap>};
 
-}  // namespace qv
+}  // namespace qv::maps

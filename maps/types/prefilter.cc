@@ -5,7 +5,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -154,4 +154,4 @@ std::vector<std::string> required_texts(std::string_view pattern) {
   return scanner.texts();
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -20,7 +20,7 @@
 
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 // Texts in small letters that every key contains, in either case, that a Perl-compatible pattern
 // matches.  Empty where none is known, and for a pattern with a part that is not understood.
@@ -59,6 +59,6 @@ class GramSet {
   std::bitset<kGrams + 1> has_;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_PREFILTER_H_

@@ -35,7 +35,7 @@
 #include "maps/types/cdb_table.h"
 #include "maps/types/text_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -264,4 +264,4 @@ extern const MapType map_type_vpopmail{"vpopmail",
                                        "/path/to/domain: the users of a vpopmail domain",
                                        open_vpopmail};
 
-}  // namespace qv
+}  // namespace qv::maps

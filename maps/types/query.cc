@@ -7,7 +7,7 @@
 #include "core/text.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -325,4 +325,4 @@ Answer Results::take(std::string& value) {
   return Answer::found;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

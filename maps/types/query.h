@@ -20,7 +20,7 @@
 #include "maps/map.h"
 #include "maps/types/query_config.h"
 
-namespace qv {
+namespace qv::maps {
 
 // Appends `part` to `out`, escaped so that nothing in it is special.
 using Quote = void (*)(std::string_view part, std::string& out);
@@ -116,6 +116,6 @@ class Results {
 
 [[nodiscard]] bool is_utf8(std::string_view s);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_QUERY_H_

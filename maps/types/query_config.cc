@@ -7,7 +7,7 @@
 #include "maps/spec.h"
 #include "maps/types/text_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 Result<QueryConfig> QueryConfig::parse(std::string_view text, std::string_view where,
                                        std::string& detail) {
@@ -32,7 +32,7 @@ Result<QueryConfig> QueryConfig::parse(std::string_view text, std::string_view w
 }
 
 Result<QueryConfig> QueryConfig::read(const std::string& path, std::string& detail) {
-  SourceStamp stamp;
+  control::SourceStamp stamp;
   QV_TRY(const std::string text, read_source(path, stamp, detail));
   QV_TRY(QueryConfig config, parse(text, path, detail));
   config.stamp_ = std::move(stamp);
@@ -123,4 +123,4 @@ ServerHost parse_server_host(std::string_view text) {
   return host;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -18,7 +18,7 @@
 #include "core/result.h"
 #include "maps/source.h"
 
-namespace qv {
+namespace qv::maps {
 
 class QueryConfig {
  public:
@@ -51,11 +51,11 @@ class QueryConfig {
   [[nodiscard]] std::string problems() const;
   void add_problem(const std::string& problem);
 
-  [[nodiscard]] const SourceStamp& stamp() const { return stamp_; }
+  [[nodiscard]] const control::SourceStamp& stamp() const { return stamp_; }
 
  private:
   std::string where_;
-  SourceStamp stamp_;
+  control::SourceStamp stamp_;
   std::map<std::string, std::string, std::less<>> values_;
   std::set<std::string, std::less<>> read_;
   std::vector<std::string> problems_;
@@ -69,6 +69,6 @@ struct ServerHost {
 };
 [[nodiscard]] ServerHost parse_server_host(std::string_view text);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_QUERY_CONFIG_H_

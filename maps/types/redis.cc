@@ -13,7 +13,7 @@
 #include "maps/registry.h"
 #include "maps/types/server_map.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -142,4 +142,4 @@ class RedisMap final : public QueryMap {
 extern const MapType map_type_redis{
     "redis", kLoadableTraits, "/path.cf: a command to a Redis server", open_query_map<RedisMap>};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -10,7 +10,7 @@
 
 #include "maps/types/pattern_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -68,4 +68,4 @@ std::unique_ptr<Pattern> compile(std::string_view& rest, std::string& wrong) {
 extern const MapType map_type_regexp{
     "regexp", {.pattern = true}, "/path: POSIX regular expressions", open_patterns<compile, true>};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -10,7 +10,7 @@
 #include "core/clock.h"
 #include "core/text.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -105,4 +105,4 @@ Result<Answer> QueryMap::ask(std::string_view key, std::string& value) {
   return results.take(value);
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -22,7 +22,7 @@
 #include "maps/spec.h"
 #include "maps/types/query.h"
 
-namespace qv {
+namespace qv::maps {
 
 class ServerMap : public Map {
  public:
@@ -104,6 +104,6 @@ Result<std::unique_ptr<Map>> open_query_map(const MapSpec& spec, std::string& de
   return std::unique_ptr<Map>(std::move(map));
 }
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_SERVER_MAP_H_

@@ -12,7 +12,7 @@
 #include "maps/registry.h"
 #include "maps/types/server_map.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -52,7 +52,7 @@ class SqliteMap final : public QueryMap {
   Result<void> connect(const std::string& path) override {
     // SQLite itself opens nothing before the first statement, and notices changes of the contents;
     // it does not notice that another file has taken the name.
-    SourceStamp database{take_stamp(path.c_str()), path};
+    control::SourceStamp database{control::take_stamp(path.c_str()), path};
     database.identity_only = true;
     sources_ = {config_.stamp(), database};
     if (const int code = database.errnum) {
@@ -126,4 +126,4 @@ extern const MapType map_type_sqlite{"sqlite", kLoadableTraits,
                                      "/path.cf: a query to an SQLite database",
                                      open_query_map<SqliteMap>};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -24,7 +24,7 @@
 
 extern char** environ;
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -169,4 +169,4 @@ extern const MapType map_type_environ{
 extern const MapType map_type_unix{
     "unix", {.networked = true}, "passwd.byname or group.byname: the system's accounts", open_unix};
 
-}  // namespace qv
+}  // namespace qv::maps

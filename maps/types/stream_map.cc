@@ -29,7 +29,7 @@
 #include "wire/socketmap.h"
 #include "wire/tcp_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -50,7 +50,7 @@ class StreamMap : public ServerMap {
   Result<void> connect(const std::string& address) override {
     Result<void> done;
     if (starts_with(address, "unix:")) {
-      QV_TRY(const StreamAddress path, parse_stream_address(address));
+      QV_TRY(const event::StreamAddress path, event::parse_stream_address(address));
       done = connect_to(path);
     } else {
       const ServerHost host = parse_server_host(address);
@@ -63,7 +63,7 @@ class StreamMap : public ServerMap {
       const std::unique_ptr<addrinfo, void (*)(addrinfo*)> owned(list, freeaddrinfo);
       done = Error{Fault::retry, EADDRNOTAVAIL, "connect"};
       for (const addrinfo* a = list; a != nullptr && !done.ok(); a = a->ai_next) {
-        StreamAddress one;
+        event::StreamAddress one;
         memcpy(&one.storage, a->ai_addr, a->ai_addrlen);
         one.size = a->ai_addrlen;
         done = connect_to(one);
@@ -76,7 +76,7 @@ class StreamMap : public ServerMap {
 
   // What is looked for in the bytes that have arrived: as a codec's parse function, with the size
   // of the message set on whole.
-  using Parse = std::function<Frame(std::string_view bytes, std::size_t& size)>;
+  using Parse = std::function<wire::Frame(std::string_view bytes, std::size_t& size)>;
 
   // Sends `request` and reads until `parse` says whole; the message is consumed.  Errors, after
   // each of which the connection is lost: time limit, connection closed (retry); a malformed
@@ -88,9 +88,9 @@ class StreamMap : public ServerMap {
   }
 
  private:
-  Result<void> connect_to(const StreamAddress& address) {
+  Result<void> connect_to(const event::StreamAddress& address) {
     bool in_progress = false;
-    QV_TRY(socket_, start_connect(address, in_progress));
+    QV_TRY(socket_, event::start_connect(address, in_progress));
     if (!in_progress) return {};
     QV_TRY_VOID(wait(POLLOUT, monotonic_us() + kTimeLimitUs));
     int errnum = 0;
@@ -128,9 +128,9 @@ class StreamMap : public ServerMap {
       if (n < 0) continue;
       arrived.append(buffer.data(), static_cast<std::size_t>(n));
       std::size_t size = 0;
-      const Frame frame = parse(arrived, size);
-      if (frame == Frame::whole && size == arrived.size()) return {};
-      if (frame != Frame::partial || arrived.size() > kMaxReply) {
+      const wire::Frame frame = parse(arrived, size);
+      if (frame == wire::Frame::whole && size == arrived.size()) return {};
+      if (frame != wire::Frame::partial || arrived.size() > kMaxReply) {
         return Error{Fault::protocol, EPROTO, "malformed reply"};
       }
     }
@@ -147,18 +147,18 @@ class TcpMap final : public StreamMap {
   Result<Answer> ask(std::string_view key, std::string& value) override {
     std::string request;
     // Longer than any line may be: no server of this protocol can have it.
-    if (!tcp_table::append_request(request, key)) return Answer::absent;
-    tcp_table::Reply reply;
+    if (!wire::tcp_table::append_request(request, key)) return Answer::absent;
+    wire::tcp_table::Reply reply;
     QV_TRY_VOID(exchange(request, [&](std::string_view bytes, std::size_t& size) {
-      return tcp_table::parse_reply(bytes, reply, size);
+      return wire::tcp_table::parse_reply(bytes, reply, size);
     }));
     switch (reply.status) {
-      case tcp_table::Status::found:
+      case wire::tcp_table::Status::found:
         value = std::move(reply.text);
         return Answer::found;
-      case tcp_table::Status::not_found:
+      case wire::tcp_table::Status::not_found:
         return Answer::absent;
-      case tcp_table::Status::retry:
+      case wire::tcp_table::Status::retry:
         return fail({Fault::retry, 0, "tcp_table server is undecided"}, std::move(reply.text));
     }
     return Error{Fault::protocol, 0, "tcp_table reply"};
@@ -183,26 +183,26 @@ class SocketmapMap final : public StreamMap {
   Result<Answer> ask(std::string_view key, std::string& value) override {
     std::string request;
     // Longer than any request may be: no server of this protocol can have it.
-    if (!socketmap::append_request(request, {name_, key})) return Answer::absent;
-    socketmap::Status status = socketmap::Status::temporary;
+    if (!wire::socketmap::append_request(request, {name_, key})) return Answer::absent;
+    wire::socketmap::Status status = wire::socketmap::Status::temporary;
     std::string text;
     QV_TRY_VOID(exchange(request, [&](std::string_view bytes, std::size_t& size) {
-      socketmap::Reply reply;
-      const Frame frame = socketmap::parse_reply(bytes, reply, size);
+      wire::socketmap::Reply reply;
+      const wire::Frame frame = wire::socketmap::parse_reply(bytes, reply, size);
       status = reply.status;
       text = reply.text;
       return frame;
     }));
     switch (status) {
-      case socketmap::Status::ok:
+      case wire::socketmap::Status::ok:
         value = std::move(text);
         return Answer::found;
-      case socketmap::Status::not_found:
+      case wire::socketmap::Status::not_found:
         return Answer::absent;
-      case socketmap::Status::temporary:
-      case socketmap::Status::timeout:
+      case wire::socketmap::Status::temporary:
+      case wire::socketmap::Status::timeout:
         return fail({Fault::retry, 0, "socketmap server is undecided"}, std::move(text));
-      case socketmap::Status::permanent:
+      case wire::socketmap::Status::permanent:
         return fail({Fault::config, 0, "socketmap server refuses"}, std::move(text));
     }
     return Error{Fault::protocol, 0, "socketmap reply"};
@@ -226,10 +226,10 @@ Result<std::unique_ptr<Map>> open_socketmap(const MapSpec& spec, std::string& de
   return std::unique_ptr<Map>(std::make_unique<SocketmapMap>(address, name));
 }
 
-using proxymap::Operation;
-using proxymap::Reply;
-using proxymap::Request;
-using proxymap::Status;
+using wire::proxymap::Operation;
+using wire::proxymap::Reply;
+using wire::proxymap::Request;
+using wire::proxymap::Status;
 
 class ProxyMap final : public StreamMap {
  public:
@@ -237,13 +237,13 @@ class ProxyMap final : public StreamMap {
       : StreamMap(proxy_address(options.for_update)),
         table_(table),
         for_update_(options.for_update),
-        flags_(options.no_substitution ? proxymap::flag::kNoSubstitution : 0) {}
+        flags_(options.no_substitution ? wire::proxymap::flag::kNoSubstitution : 0) {}
 
   // Asks the proxy to open the table, so that a name that is not approved shows at once.
   Result<void> open() {
     QV_TRY(const Answer opened, request({.operation = Operation::open}));
     static_cast<void>(opened);
-    pattern_ = (reply_flags_ & proxymap::flag::kPattern) != 0;
+    pattern_ = (reply_flags_ & wire::proxymap::flag::kPattern) != 0;
     return {};
   }
 
@@ -273,11 +273,12 @@ class ProxyMap final : public StreamMap {
   Result<void> connect(const std::string& address) override {
     QV_TRY_VOID(StreamMap::connect(address));
     return exchange({}, [](std::string_view arrived, std::size_t& size) {
-      AttributeDecoder decoder;
-      const Frame frame = decoder.scan(arrived);
-      if (frame != Frame::whole) return frame;
+      wire::AttributeDecoder decoder;
+      const wire::Frame frame = decoder.scan(arrived);
+      if (frame != wire::Frame::whole) return frame;
       size = decoder.size();
-      return proxymap::is_greeting(decoder, arrived) ? Frame::whole : Frame::malformed;
+      return wire::proxymap::is_greeting(decoder, arrived) ? wire::Frame::whole
+                                                           : wire::Frame::malformed;
     });
   }
 
@@ -301,22 +302,23 @@ class ProxyMap final : public StreamMap {
     request.table = table_;
     request.flags = flags_;
     std::string bytes;
-    proxymap::append_request(bytes, request);
+    wire::proxymap::append_request(bytes, request);
     Status status = Status::retry;
     QV_TRY_VOID(exchange(bytes, [&](std::string_view arrived, std::size_t& size) {
-      AttributeDecoder decoder;
-      const Frame frame = decoder.scan(arrived);
-      if (frame != Frame::whole) return frame;
+      wire::AttributeDecoder decoder;
+      const wire::Frame frame = decoder.scan(arrived);
+      if (frame != wire::Frame::whole) return frame;
       size = decoder.size();
       Reply reply;
-      if (!proxymap::parse_reply(decoder, arrived, request.operation, request.dialect, reply)) {
-        return Frame::malformed;
+      if (!wire::proxymap::parse_reply(decoder, arrived, request.operation, request.dialect,
+                                       reply)) {
+        return wire::Frame::malformed;
       }
       status = reply.status;
       reply_flags_ = reply.flags;
       key_ = reply.key;
       value_ = reply.value;
-      return Frame::whole;
+      return wire::Frame::whole;
     }));
     const Result<Answer> answer = answer_of(status);
     if (answer.ok()) return answer;
@@ -334,7 +336,7 @@ class ProxyMap final : public StreamMap {
 };
 
 Result<std::unique_ptr<Map>> open_proxy(const MapSpec& spec, std::string& detail) {
-  const std::string_view table = proxymap::strip_proxy(strip_braces(spec.name));
+  const std::string_view table = wire::proxymap::strip_proxy(strip_braces(spec.name));
   std::string_view type;
   std::string_view name;
   if (!split_type(table, type, name)) {
@@ -366,4 +368,4 @@ extern const MapType map_type_proxy{"proxy",
                                     "type:name: that table, asked through qmail-proxymap",
                                     open_proxy};
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -12,7 +12,7 @@
 #include "maps/bytes.h"
 #include "maps/spec.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -158,4 +158,4 @@ std::string fold_key(std::string_view key) {
   return out;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -18,7 +18,7 @@
 #include "core/result.h"
 #include "maps/map.h"
 
-namespace qv {
+namespace qv::maps {
 
 inline constexpr std::size_t kMaxLogicalLine = std::size_t{64} << 20;  // bytes
 
@@ -74,6 +74,6 @@ struct TextEntry {
 // A to Z become lower case.
 [[nodiscard]] std::string fold_key(std::string_view key);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_MAPS_TYPES_TEXT_TABLE_H_

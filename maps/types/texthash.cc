@@ -11,14 +11,14 @@
 #include "maps/spec.h"
 #include "maps/types/text_table.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
 // Keys and values in memory.  Of a key added twice the first value counts.
 class MemoryTable final : public Map {
  public:
-  explicit MemoryTable(bool fold_keys, std::vector<SourceStamp> sources = {})
+  explicit MemoryTable(bool fold_keys, std::vector<control::SourceStamp> sources = {})
       : fold_keys_(fold_keys) {
     sources_ = std::move(sources);
   }
@@ -57,7 +57,7 @@ class MemoryTable final : public Map {
 
 Result<std::unique_ptr<Map>> open_texthash(const MapSpec& spec, std::string& detail) {
   const std::string path(strip_braces(spec.name));
-  SourceStamp stamp;
+  control::SourceStamp stamp;
   QV_TRY(const std::string text, read_source(path, stamp, detail));
   auto table = std::make_unique<MemoryTable>(spec.options.fold_keys, std::vector{stamp});
   LogicalLines lines{std::string_view(text)};
@@ -112,4 +112,4 @@ extern const MapType map_type_texthash{
 extern const MapType map_type_inline{
     "inline", {.listable = true}, "{ key=value, ... }: a table in its own name", open_inline};
 
-}  // namespace qv
+}  // namespace qv::maps

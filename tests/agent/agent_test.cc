@@ -41,7 +41,7 @@ class AgentTest : public testing::Test {
   void write_users(const std::vector<std::pair<std::string, std::string>>& entries) {
     tree_.write("users.cdb", "");
     const Fd file(open(tree_.path("users.cdb").c_str(), O_RDWR | O_CLOEXEC));
-    CdbWriter writer(file.get());
+    maps::CdbWriter writer(file.get());
     for (const auto& [key, value] : entries) ASSERT_TRUE(writer.add(key, value).ok());
     ASSERT_TRUE(writer.finish().ok());
   }
@@ -201,11 +201,11 @@ TEST_F(AgentTest, NamesAreLookedUpWithoutRootsRights) {
   QV_NEEDS_ROOT();
   tree_.write("passwd", "joe:x:1:2::/h:\n", 0600);
   start("");
-  const auto closed = ask(passwd_index_request(FileStamp{}));
+  const auto closed = ask(passwd_index_request(control::FileStamp{}));
   ASSERT_TRUE(closed.has_value());
   EXPECT_EQ(closed->errnum, EACCES);
   tree_.set_mode("passwd", 0644);
-  expect_outcome(ask(passwd_index_request(FileStamp{})), Outcome::found);
+  expect_outcome(ask(passwd_index_request(control::FileStamp{})), Outcome::found);
   EXPECT_EQ(ids("Uid"), "65534\t65534\t65534\t65534");
 }
 
@@ -232,7 +232,7 @@ class AgentPoolTest : public AgentTest {
     return std::move(*answer);
   }
 
-  LibeventLoop loop_;
+  event::LibeventLoop loop_;
   pid_t spawner_pid_ = -1;
   std::unique_ptr<Pool> pool_;
 };
@@ -244,17 +244,17 @@ TEST_F(AgentPoolTest, AnswersEveryKindOfRequest) {
   EXPECT_EQ(
       look(home_file_request(owner, ".qmail-none", Contents::not_wanted).value()).value().outcome,
       Outcome::absent);
-  const Reply home = look(home_index_request(owner, FileStamp{}).value()).value();
+  const Reply home = look(home_index_request(owner, control::FileStamp{}).value()).value();
   EXPECT_EQ(home.outcome, Outcome::found);
   EXPECT_NE(home.stamp.inode, 0U);
   const Reply root = look(passwd_user_request("root").value()).value();
   EXPECT_EQ(root.user, "root");
   EXPECT_EQ(root.home, "/root");
-  Reply users = look(passwd_index_request(FileStamp{})).value();
+  Reply users = look(passwd_index_request(control::FileStamp{})).value();
   EXPECT_EQ(users.outcome, Outcome::found);
   std::string_view value;
-  const CdbFile table = CdbFile::map(std::move(users.file)).value();
-  EXPECT_EQ(table.find("owner", value).value(), Answer::found);
+  const maps::CdbFile table = maps::CdbFile::map(std::move(users.file)).value();
+  EXPECT_EQ(table.find("owner", value).value(), maps::Answer::found);
   tree_.link("home/.qmail-loop", ".qmail-loop");
   const auto loop = look(home_file_request(owner, ".qmail-loop", Contents::not_wanted).value());
   EXPECT_EQ(loop.error().fault, Fault::config);

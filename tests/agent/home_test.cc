@@ -53,7 +53,8 @@ class HomeLook : public testing::Test {
   Finding file(const std::string& name, Contents contents = Contents::not_wanted) {
     return look_file(home_file_request(owner(), name, contents).value());
   }
-  Finding index(const FileStamp& have = FileStamp{}, const ListLimits& limits = ListLimits{}) {
+  Finding index(const control::FileStamp& have = control::FileStamp{},
+                const ListLimits& limits = ListLimits{}) {
     return look_home(home_index_request(owner(), have).value(), limits);
   }
   static std::string all_of(const Fd& file) {
@@ -172,15 +173,15 @@ TEST_F(HomeLook, TheIndexHoldsTheNamesThatMatter) {
   expect_outcome(found, Outcome::found);
   ASSERT_TRUE(found.file.valid());
   EXPECT_TRUE(process::is_sealed(found.file));
-  const CdbFile table = CdbFile::map(Fd(dup(found.file.get()))).value();
+  const maps::CdbFile table = maps::CdbFile::map(Fd(dup(found.file.get()))).value();
   std::string_view value;
   for (const char* name : {".qmail", ".qmail-default", ".qmail-list-default"}) {
-    EXPECT_EQ(table.find(name, value).value(), Answer::found) << name;
+    EXPECT_EQ(table.find(name, value).value(), maps::Answer::found) << name;
   }
   for (const char* name : {".bashrc", "Maildir", ".qmail-other", ".qmail-"}) {
-    EXPECT_EQ(table.find(name, value).value(), Answer::absent) << name;
+    EXPECT_EQ(table.find(name, value).value(), maps::Answer::absent) << name;
   }
-  ASSERT_EQ(table.find({}, value).value(), Answer::found);
+  ASSERT_EQ(table.find({}, value).value(), maps::Answer::found);
   const IndexSummary summary = decode_summary(value).value();
   EXPECT_EQ(summary.count, 3U);
   EXPECT_EQ(summary.longest, 19U);
@@ -188,7 +189,7 @@ TEST_F(HomeLook, TheIndexHoldsTheNamesThatMatter) {
 }
 
 TEST_F(HomeLook, AnUnchangedHomeIsNotListedAgain) {
-  FileStamp have = index().response.stamp;
+  control::FileStamp have = index().response.stamp;
   EXPECT_EQ(have.settled, 0U) << "it was made a moment ago";
   expect_outcome(index(have), Outcome::found);
   have.settled = 1;  // as if time had passed
@@ -200,10 +201,10 @@ TEST_F(HomeLook, AnUnchangedHomeIsNotListedAgain) {
 }
 
 TEST_F(HomeLook, WhoseHomeItIs) {
-  const auto missing = home_index_request(owner(tree_.path("gone")), FileStamp{}).value();
+  const auto missing = home_index_request(owner(tree_.path("gone")), control::FileStamp{}).value();
   expect_outcome(look_home(missing), Outcome::absent);
   tree_.write("plain", "");
-  const auto plain = home_index_request(owner(tree_.path("plain")), FileStamp{}).value();
+  const auto plain = home_index_request(owner(tree_.path("plain")), control::FileStamp{}).value();
   expect_outcome(look_home(plain), Outcome::absent);
   const Finding own = index();
   expect_outcome(own, Outcome::found);
@@ -211,7 +212,7 @@ TEST_F(HomeLook, WhoseHomeItIs) {
   // users/cdb may assign a directory that is somebody else's: it is listed all the same.
   const auto strangers = home_index_request({"p:stranger", is_root() ? kStranger : owner_uid(),
                                              owner_gid(), tree_.home()},
-                                            FileStamp{})
+                                            control::FileStamp{})
                              .value();
   const Finding others = look_home(strangers);
   expect_outcome(others, Outcome::found);
@@ -224,7 +225,8 @@ TEST_F(HomeLook, AHomeThatCannotBeReachedIsAFault) {
   tree_.make_directory("closed", 0700);
   tree_.make_directory("closed/home", 0755);
   tree_.give("closed/home", owner_uid());
-  const auto request = home_index_request(owner(tree_.path("closed/home")), FileStamp{}).value();
+  const auto request =
+      home_index_request(owner(tree_.path("closed/home")), control::FileStamp{}).value();
   expect_fault(look_home(request), EACCES);
 }
 
@@ -243,29 +245,30 @@ TEST_F(HomeLook, AHomeThatCannotBeListedIsStillAHome) {
   tree_.write("home/.qmail-1", "");
   tree_.write("home/.qmail-2", "");
   tree_.write("home/.qmail-3", "");
-  const Finding too_many = index(FileStamp{}, ListLimits{2, 1000000});
+  const Finding too_many = index(control::FileStamp{}, ListLimits{2, 1000000});
   expect_outcome(too_many, Outcome::found);
   EXPECT_FALSE(too_many.file.valid());
 }
 
 class HomeTable : public HomeLook {
  protected:
-  Finding table(const std::string& name, TableKind kind,
+  Finding table(const std::string& name, maps::TableKind kind,
                 const std::vector<std::string_view>& keys) {
     return as_owner(home_table_request(owner(), {name, kind, keys}).value(), look_into_table);
   }
-  Finding table(const std::string& name) { return table(name, TableKind::aliases, {"key"}); }
+  Finding table(const std::string& name) { return table(name, maps::TableKind::aliases, {"key"}); }
   void write_cdb(const std::string& name, const std::string& value = "value") {
     tree_.write(name, "");
     const Fd file(open(tree_.path(name).c_str(), O_RDWR | O_CLOEXEC));
-    CdbWriter writer(file.get());
+    maps::CdbWriter writer(file.get());
     ASSERT_TRUE(writer.add("key", value).ok());
     ASSERT_TRUE(writer.finish().ok());
     tree_.set_mode(name, 0600);
     tree_.give(name, owner_uid());
   }
   // The table is there; which of its keys is, and what it means.
-  static void expect_key(const Finding& found, int key, Mailbox mailbox = Mailbox::takes_mail) {
+  static void expect_key(const Finding& found, int key,
+                         maps::Mailbox mailbox = maps::Mailbox::takes_mail) {
     expect_outcome(found, Outcome::found);
     EXPECT_FALSE(found.file.valid()) << "nothing of a table is handed over";
     EXPECT_EQ(found.response.has_file, 0);
@@ -278,17 +281,17 @@ TEST_F(HomeTable, SaysWhichKeyItHas) {
   write_cdb("home/t.cdb");
   for (const std::string& name : {std::string("t.cdb"), tree_.path("home/t.cdb")}) {
     expect_key(table(name), 1);
-    expect_key(table(name, TableKind::aliases, {"a", "b", "key"}), 3);
-    expect_key(table(name, TableKind::aliases, {"a", "b"}), 0);
+    expect_key(table(name, maps::TableKind::aliases, {"a", "b", "key"}), 3);
+    expect_key(table(name, maps::TableKind::aliases, {"a", "b"}), 0);
   }
 }
 
 TEST_F(HomeTable, AndWhatTheRecordMeansButNotTheRecord) {
   write_cdb("home/vpasswd.cdb", "secret:1:16:secret:/secret:NOQUOTA");
-  const Finding found = table("vpasswd.cdb", TableKind::vpasswd, {"key"});
-  expect_key(found, 1, Mailbox::bounces);
+  const Finding found = table("vpasswd.cdb", maps::TableKind::vpasswd, {"key"});
+  expect_key(found, 1, maps::Mailbox::bounces);
   EXPECT_EQ(process::as_bytes(found.response).find("secret"), std::string_view::npos);
-  expect_fault(table("vpasswd.cdb", TableKind::vmailmgr, {"key"}), EPROTO);
+  expect_fault(table("vpasswd.cdb", maps::TableKind::vmailmgr, {"key"}), EPROTO);
 }
 
 TEST_F(HomeTable, WhatIsNoCdbCannotBeTold) {

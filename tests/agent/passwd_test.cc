@@ -13,7 +13,8 @@ namespace {
 
 class PasswdIndex : public testing::Test {
  protected:
-  Finding index(const FileStamp& have = FileStamp{}, WallClock clock = wall_clock_ns) {
+  Finding index(const control::FileStamp& have = control::FileStamp{},
+                control::WallClock clock = control::wall_clock_ns) {
     return index_passwd(passwd_index_request(have), tree_.path("passwd").c_str(), clock);
   }
   HomeTree tree_;
@@ -28,29 +29,29 @@ TEST_F(PasswdIndex, HoldsEveryUserOnceAndTheFirstWins) {
               "# comment\n\n+::::::\n"
               "homeless:x:5:6:::\n"
               "last:x:7:8::/home/last:");
-  const Finding found = index(FileStamp{}, end_of_time_ns);
+  const Finding found = index(control::FileStamp{}, control::end_of_time_ns);
   ASSERT_EQ(found.response.failed, 0);
   ASSERT_EQ(found.response.outcome, Outcome::found);
   EXPECT_TRUE(process::is_sealed(found.file));
-  const CdbFile table = CdbFile::map(Fd(dup(found.file.get()))).value();
+  const maps::CdbFile table = maps::CdbFile::map(Fd(dup(found.file.get()))).value();
   std::string_view value;
-  ASSERT_EQ(table.find("joe", value).value(), Answer::found);
+  ASSERT_EQ(table.find("joe", value).value(), maps::Answer::found);
   const PasswdEntry joe = decode_passwd(value).value();
   EXPECT_EQ(joe.uid, 1000U);
   EXPECT_EQ(joe.gid, 100U);
   EXPECT_EQ(joe.home, "/home/joe");
-  ASSERT_EQ(table.find("homeless", value).value(), Answer::found);
+  ASSERT_EQ(table.find("homeless", value).value(), maps::Answer::found);
   EXPECT_EQ(decode_passwd(value).value().home, "");
-  EXPECT_EQ(table.find("last", value).value(), Answer::found);
-  EXPECT_EQ(table.find("root", value).value(), Answer::found);
+  EXPECT_EQ(table.find("last", value).value(), maps::Answer::found);
+  EXPECT_EQ(table.find("root", value).value(), maps::Answer::found);
   for (const char* none : {"", "nobody", "+", "# comment"}) {
-    EXPECT_EQ(table.find(none, value).value(), Answer::absent) << none;
+    EXPECT_EQ(table.find(none, value).value(), maps::Answer::absent) << none;
   }
 }
 
 TEST_F(PasswdIndex, SaysWhenNothingChanged) {
   tree_.write("passwd", "joe:x:1000:100::/home/joe:/bin/sh\n");
-  FileStamp have = index().response.stamp;
+  control::FileStamp have = index().response.stamp;
   EXPECT_EQ(index(have).response.outcome, Outcome::found) << "it was written a moment ago";
   have.settled = 1;
   const Finding same = index(have);
@@ -62,15 +63,15 @@ TEST_F(PasswdIndex, SaysWhenNothingChanged) {
 
 TEST_F(PasswdIndex, AFileBeingWrittenIsNotBelieved) {
   tree_.write("passwd", "joe:x:1000:100::/home/joe:/bin/sh\n");
-  FileStamp have = index().response.stamp;
+  control::FileStamp have = index().response.stamp;
   for (const char* half : {"", "joe:x:1000:100::/home/joe:/bin/sh\njim:x:10"}) {
     tree_.write("passwd", half);
     EXPECT_EQ(index().response.failed, 1);
     EXPECT_EQ(index().response.fault, Fault::retry);
     const Finding old = index(have);
     EXPECT_EQ(old.response.outcome, Outcome::unchanged) << "what the asker has serves";
-    EXPECT_TRUE(is_unchanged(old.response.stamp, have));
-    EXPECT_EQ(index(have, end_of_time_ns).response.outcome, Outcome::found);
+    EXPECT_TRUE(control::is_unchanged(old.response.stamp, have));
+    EXPECT_EQ(index(have, control::end_of_time_ns).response.outcome, Outcome::found);
   }
 }
 

@@ -33,14 +33,14 @@ class LyingAgent : public testing::Test {
   void ask() { ask(home_file_request(kOwner, ".qmail", Contents::wanted).value()); }
   void ask_table() {
     const std::string_view keys[] = {"a", "b"};
-    ask(home_table_request(kOwner, {"t.cdb", TableKind::vpasswd, keys}).value());
+    ask(home_table_request(kOwner, {"t.cdb", maps::TableKind::vpasswd, keys}).value());
   }
   void ask(const Request& request) {
     pool_->ask(request, [this](Result<Reply> result) { answer_.emplace(std::move(result)); });
     EXPECT_TRUE(validate(fake_.request_at(0).body).ok());
   }
   void respond(const Response& response, const Fd& file = Fd()) {
-    fake_.answer(0, as_bytes(response), file.get());
+    fake_.answer(0, process::as_bytes(response), file.get());
   }
   // Whether the pool took the agent for a liar: killed it, answered nobody, and asks another one.
   void expect_killed() {
@@ -139,13 +139,13 @@ TEST_F(LyingAgent, AKeyFromAnHonestOne) {
   ask_table();
   Response response = found(0);
   response.key = 2;
-  response.mailbox = Mailbox::bounces;
+  response.mailbox = maps::Mailbox::bounces;
   respond(response);
   ASSERT_TRUE(answer_.has_value());
   ASSERT_TRUE(answer_->ok());
-  EXPECT_EQ(answer_->value().table.answer, Answer::found);
+  EXPECT_EQ(answer_->value().table.answer, maps::Answer::found);
   EXPECT_EQ(answer_->value().table.key, 1);
-  EXPECT_EQ(answer_->value().table.mailbox, Mailbox::bounces);
+  EXPECT_EQ(answer_->value().table.mailbox, maps::Mailbox::bounces);
 }
 
 TEST_F(LyingAgent, AFileThatIsNotThere) {
@@ -163,7 +163,7 @@ TEST_F(LyingAgent, AFileNobodySpokeOf) {
 TEST_F(LyingAgent, Noise) {
   ask();
   const Response response = found(0);
-  fake_.answer(0, std::string(as_bytes(response)) + "x");
+  fake_.answer(0, std::string(process::as_bytes(response)) + "x");
   expect_killed();
 }
 
@@ -179,7 +179,7 @@ TEST_F(LyingAgent, EachAccountIsALane) {
     pool.ask(home_file_request(kOwner, ".qmail", Contents::wanted).value(), ignore);
     pool.ask(home_file_request({"p:ann", 2, 2, "/a"}, ".qmail", Contents::wanted).value(), ignore);
     pool.ask(passwd_user_request("joe").value(), ignore);
-    pool.ask(passwd_index_request(FileStamp{}), ignore);
+    pool.ask(passwd_index_request(control::FileStamp{}), ignore);
   }
   fake.turn();
   EXPECT_EQ(fake.workers.size(), 4U);

@@ -27,7 +27,7 @@ Request file_request() {
 
 TEST(Request, WhatIsMadePassesAndSaysWhatItSaid) {
   Request made = file_request();
-  const Result<Request> taken = validate(as_bytes(made));
+  const Result<Request> taken = validate(process::as_bytes(made));
   ASSERT_TRUE(taken.ok());
   EXPECT_EQ(taken.value().account_view(), "p:u");
   EXPECT_EQ(taken.value().op, Op::home_file);
@@ -36,9 +36,10 @@ TEST(Request, WhatIsMadePassesAndSaysWhatItSaid) {
   EXPECT_EQ(taken.value().home_view(), "/home/u");
   EXPECT_EQ(taken.value().name_view(), ".qmail-x");
 
-  EXPECT_TRUE(validate(as_bytes(passwd_index_request(FileStamp{}))).ok());
-  EXPECT_TRUE(validate(as_bytes(passwd_user_request("root").value())).ok());
-  EXPECT_TRUE(validate(as_bytes(home_index_request(owner(), FileStamp{}).value())).ok());
+  EXPECT_TRUE(validate(process::as_bytes(passwd_index_request(control::FileStamp{}))).ok());
+  EXPECT_TRUE(validate(process::as_bytes(passwd_user_request("root").value())).ok());
+  EXPECT_TRUE(
+      validate(process::as_bytes(home_index_request(owner(), control::FileStamp{}).value())).ok());
 }
 
 struct NameCase {
@@ -87,11 +88,11 @@ TEST(Request, OnlyWhatConcernsMailIsRead) {
     EXPECT_FALSE(home_file_request(owner(), name, Contents::wanted).ok()) << name;
     Request forged = home_file_request(owner(), name, Contents::not_wanted).value();
     forged.want_contents = 1;
-    EXPECT_FALSE(validate(as_bytes(forged)).ok()) << name;
+    EXPECT_FALSE(validate(process::as_bytes(forged)).ok()) << name;
   }
 }
 
-Result<Request> table_request(std::string_view name, TableKind kind,
+Result<Request> table_request(std::string_view name, maps::TableKind kind,
                               const std::vector<std::string_view>& keys) {
   return home_table_request(owner(), {name, kind, keys});
 }
@@ -103,21 +104,22 @@ TEST(Request, TablesAreNamedBelowAHomeOrFromTheRoot) {
       {"/..", false},
   };
   for (const auto& [name, allowed] : cases) {
-    const auto made = table_request(name, TableKind::aliases, {"k"});
+    const auto made = table_request(name, maps::TableKind::aliases, {"k"});
     ASSERT_EQ(made.ok(), allowed) << name;
     if (!allowed) continue;
-    EXPECT_EQ(validate(as_bytes(made.value())).value().name_view(), name);
+    EXPECT_EQ(validate(process::as_bytes(made.value())).value().name_view(), name);
     Request forged = made.value();
     forged.want_contents = 1;
-    EXPECT_FALSE(validate(as_bytes(forged)).ok());
+    EXPECT_FALSE(validate(process::as_bytes(forged)).ok());
     forged = made.value();
     forged.uid = 0;
-    EXPECT_FALSE(validate(as_bytes(forged)).ok());
+    EXPECT_FALSE(validate(process::as_bytes(forged)).ok());
     // Users are looked up in the owner's own tables only.
     forged = made.value();
-    forged.table = TableKind::vpasswd;
-    EXPECT_EQ(validate(as_bytes(forged)).ok(), name.front() != '/') << name;
-    EXPECT_EQ(table_request(name, TableKind::vmailmgr, {"k"}).ok(), name.front() != '/') << name;
+    forged.table = maps::TableKind::vpasswd;
+    EXPECT_EQ(validate(process::as_bytes(forged)).ok(), name.front() != '/') << name;
+    EXPECT_EQ(table_request(name, maps::TableKind::vmailmgr, {"k"}).ok(), name.front() != '/')
+        << name;
   }
 }
 
@@ -138,13 +140,13 @@ TEST(Request, KeysOfATable) {
       {{"a\0b"sv}, false},
   };
   for (const auto& c : cases) {
-    const auto made = table_request("t.cdb", TableKind::vpasswd, c.first);
+    const auto made = table_request("t.cdb", maps::TableKind::vpasswd, c.first);
     ASSERT_EQ(made.ok(), c.second) << c.first.size();
     if (!made.ok()) continue;
-    const Result<Request> taken = validate(as_bytes(made.value()));
+    const Result<Request> taken = validate(process::as_bytes(made.value()));
     ASSERT_TRUE(taken.ok());
-    EXPECT_EQ(taken.value().table, TableKind::vpasswd);
-    std::array<std::string_view, kMaxTableKeys> keys;
+    EXPECT_EQ(taken.value().table, maps::TableKind::vpasswd);
+    std::array<std::string_view, maps::kMaxTableKeys> keys;
     const std::size_t count = split_keys(taken.value(), keys);
     EXPECT_EQ(std::vector<std::string_view>(keys.begin(), keys.begin() + count), c.first);
   }
@@ -152,7 +154,7 @@ TEST(Request, KeysOfATable) {
 
 TEST(Request, AForgedQuestionAboutATableIsRefused) {
   const std::pair<const char*, std::function<void(Request&)>> forgeries[] = {
-      {"kind", [](Request& r) { r.table = static_cast<TableKind>(3); }},
+      {"kind", [](Request& r) { r.table = static_cast<maps::TableKind>(3); }},
       {"no keys", [](Request& r) { r.keys_length = 0; }},
       {"no end of the keys", [](Request& r) { r.keys_length -= 1; }},
       {"keys longer", [](Request& r) { r.keys_length += 3; }},
@@ -161,9 +163,9 @@ TEST(Request, AForgedQuestionAboutATableIsRefused) {
       {"keys for a file", [](Request& r) { r.op = Op::home_file; }},
   };
   for (const auto& forgery : forgeries) {
-    Request forged = table_request("t.cdb", TableKind::aliases, {"a", "b"}).value();
+    Request forged = table_request("t.cdb", maps::TableKind::aliases, {"a", "b"}).value();
     forgery.second(forged);
-    const Result<Request> taken = validate(as_bytes(forged));
+    const Result<Request> taken = validate(process::as_bytes(forged));
     ASSERT_FALSE(taken.ok()) << forgery.first;
     EXPECT_EQ(taken.error().fault, Fault::denied) << forgery.first;
   }
@@ -173,12 +175,12 @@ TEST(Request, NobodyBecomesRoot) {
   const std::pair<uid_t, gid_t> refused[] = {
       {0, 100}, {100, 0}, {0, 0}, {static_cast<uid_t>(-1), 1}, {1, static_cast<gid_t>(-1)}};
   for (const auto& ids : refused) {
-    EXPECT_FALSE(home_index_request(owner(ids.first, ids.second), FileStamp{}).ok());
+    EXPECT_FALSE(home_index_request(owner(ids.first, ids.second), control::FileStamp{}).ok());
     EXPECT_FALSE(home_file_request(owner(ids.first, ids.second), "n", Contents::not_wanted).ok());
     Request forged = file_request();
     forged.uid = ids.first;
     forged.gid = ids.second;
-    EXPECT_FALSE(validate(as_bytes(forged)).ok());
+    EXPECT_FALSE(validate(process::as_bytes(forged)).ok());
   }
 }
 
@@ -190,13 +192,14 @@ TEST(Request, AnAccountIsNamedByALoginOrAKey) {
       {"joe", false},  {"x:a\0b"sv, false},  {"x;joe", false},
   };
   for (const auto& [account, allowed] : cases) {
-    EXPECT_EQ(home_index_request({account, 1, 1, "/h"}, FileStamp{}).ok(), allowed) << account;
+    EXPECT_EQ(home_index_request({account, 1, 1, "/h"}, control::FileStamp{}).ok(), allowed)
+        << account;
     EXPECT_EQ(is_account_name(account), allowed) << account;
   }
   EXPECT_FALSE(is_account_name(longest + "k"));
-  EXPECT_EQ(account_name(OwnerSource::passwd, "joe"), "p:joe");
-  EXPECT_EQ(account_name(OwnerSource::exact, "joe"), "x:joe");
-  EXPECT_EQ(account_name(OwnerSource::wildcard, "joe-"), "w:joe-");
+  EXPECT_EQ(account_name(rcpt::OwnerSource::passwd, "joe"), "p:joe");
+  EXPECT_EQ(account_name(rcpt::OwnerSource::exact, "joe"), "x:joe");
+  EXPECT_EQ(account_name(rcpt::OwnerSource::wildcard, "joe-"), "w:joe-");
 }
 
 TEST(Request, LoginNames) {
@@ -236,7 +239,7 @@ TEST(Request, AForgedFieldIsRefused) {
   for (const auto& forgery : forgeries) {
     Request forged = file_request();
     forgery.second(forged);
-    const Result<Request> taken = validate(as_bytes(forged));
+    const Result<Request> taken = validate(process::as_bytes(forged));
     ASSERT_FALSE(taken.ok()) << forgery.first;
     EXPECT_EQ(taken.error().fault, Fault::denied) << forgery.first;
   }
@@ -244,7 +247,7 @@ TEST(Request, AForgedFieldIsRefused) {
 
 TEST(Request, AnyOtherSizeIsNoRequest) {
   const Request request = file_request();
-  const std::string bytes(as_bytes(request));
+  const std::string bytes(process::as_bytes(request));
   for (const std::string& other : {std::string(), bytes.substr(1), bytes + "x"}) {
     const Result<Request> taken = validate(other);
     ASSERT_FALSE(taken.ok());
@@ -256,7 +259,7 @@ TEST(Response, AForgedFieldIsRefused) {
   Response good;
   good.outcome = Outcome::found;
   good.has_file = 1;
-  ASSERT_TRUE(validate_response(as_bytes(good)).ok());
+  ASSERT_TRUE(validate_response(process::as_bytes(good)).ok());
   const std::pair<const char*, std::function<void(Response&)>> forgeries[] = {
       {"outcome", [](Response& r) { r.outcome = static_cast<Outcome>(0); }},
       {"fault", [](Response& r) { r.fault = static_cast<Fault>(9); }},
@@ -264,9 +267,9 @@ TEST(Response, AForgedFieldIsRefused) {
       {"file with a fault", [](Response& r) { r.failed = 1; }},
       {"file with absent", [](Response& r) { r.outcome = Outcome::absent; }},
       {"has_file", [](Response& r) { r.has_file = 2; }},
-      {"key", [](Response& r) { r.key = kMaxTableKeys + 1; }},
-      {"mailbox", [](Response& r) { r.key = 1, r.mailbox = static_cast<Mailbox>(3); }},
-      {"mailbox of no key", [](Response& r) { r.mailbox = Mailbox::bounces; }},
+      {"key", [](Response& r) { r.key = maps::kMaxTableKeys + 1; }},
+      {"mailbox", [](Response& r) { r.key = 1, r.mailbox = static_cast<maps::Mailbox>(3); }},
+      {"mailbox of no key", [](Response& r) { r.mailbox = maps::Mailbox::bounces; }},
       {"user without end", [](Response& r) { memset(r.user, 'x', sizeof r.user); }},
       {"home length", [](Response& r) { r.home_length = 1; }},
       {"unused", [](Response& r) { r.unused = 1; }},
@@ -274,7 +277,7 @@ TEST(Response, AForgedFieldIsRefused) {
   for (const auto& forgery : forgeries) {
     Response forged = good;
     forgery.second(forged);
-    EXPECT_FALSE(validate_response(as_bytes(forged)).ok()) << forgery.first;
+    EXPECT_FALSE(validate_response(process::as_bytes(forged)).ok()) << forgery.first;
   }
   EXPECT_FALSE(validate_response("short").ok());
 }

@@ -12,7 +12,7 @@
 
 #include "cache/store.h"
 
-namespace qv {
+namespace qv::cache {
 namespace {
 
 namespace fs = std::filesystem;
@@ -44,9 +44,9 @@ class StoreFile : public testing::Test {
   }
   std::string get(const std::string& key) {
     std::string value;
-    const Result<Answer> answer = store_->lookup(key, value);
+    const Result<maps::Answer> answer = store_->lookup(key, value);
     if (!answer.ok()) return "(error)";
-    return answer.value() == Answer::found ? value : "(absent)";
+    return answer.value() == maps::Answer::found ? value : "(absent)";
   }
   void overwrite(std::uintmax_t from, std::size_t length, char with) {
     std::fstream file(path_, std::ios::in | std::ios::out | std::ios::binary);
@@ -221,4 +221,4 @@ TEST_F(StoreFile, OneThatMayNotBeReadIsNoDamagedOne) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::cache

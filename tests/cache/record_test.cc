@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::cache {
 namespace {
 
 struct WholeRow {
@@ -76,4 +76,4 @@ TEST(Record, KeysFoldCaseAndNeutralizeColons) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::cache

@@ -3,7 +3,7 @@
 
 #include "cache/record.h"
 
-namespace qv {
+namespace qv::cache {
 namespace {
 
 using Probe = Judgement::Probe;
@@ -177,4 +177,4 @@ TEST(Rules, ADomainIsBelievedForItsOwnTime) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::cache

@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <vector>
 
-namespace qv {
+namespace qv::cache {
 namespace {
 
 enum class Kind { memory, lmdb };
@@ -39,9 +39,9 @@ class Store : public testing::TestWithParam<Kind> {
   void flush() { ASSERT_TRUE(store_->flush().ok()); }
   std::string get(const std::string& key) {
     std::string value;
-    const Result<Answer> answer = store_->lookup(key, value);
+    const Result<maps::Answer> answer = store_->lookup(key, value);
     if (!answer.ok()) return "(error)";
-    return answer.value() == Answer::found ? value : "(absent)";
+    return answer.value() == maps::Answer::found ? value : "(absent)";
   }
   std::vector<std::string> keys(const std::string& after = "", std::size_t most = 1000) {
     std::vector<std::string> out;
@@ -70,8 +70,8 @@ TEST_P(Store, RemembersReplacesAndForgets) {
   EXPECT_EQ(store_->size(), 1u);
   flush();
   EXPECT_EQ(get("a@x"), "2:0:6:two");
-  EXPECT_EQ(store_->erase("a@x").value(), Answer::found);
-  EXPECT_EQ(store_->erase("a@x").value(), Answer::absent);
+  EXPECT_EQ(store_->erase("a@x").value(), maps::Answer::found);
+  EXPECT_EQ(store_->erase("a@x").value(), maps::Answer::absent);
   EXPECT_EQ(get("a@x"), "(absent)");
   flush();
   EXPECT_EQ(get("a@x"), "(absent)");
@@ -131,4 +131,4 @@ TEST(Eviction, MakesRoomForMoreThanOne) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::cache

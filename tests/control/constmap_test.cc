@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 Constmap of(std::string_view text, Constmap::Form form, std::vector<int>* malformed = nullptr) {
@@ -108,4 +108,4 @@ TEST(Constmap, StaysWholeWhenMoved) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

@@ -3,7 +3,7 @@
 
 #include "control/settings.h"
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 TEST(Duration, TakesPostfixUnits) {
@@ -22,4 +22,4 @@ TEST(Duration, RefusesEverythingElse) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

@@ -8,7 +8,7 @@
 
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 constexpr std::int64_t kSecond = 1'000'000'000;
@@ -103,4 +103,4 @@ TEST(ReadRegularFile, WhatIsNoneIsAFault) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

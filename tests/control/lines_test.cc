@@ -7,7 +7,7 @@
 
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 using Numbered = std::vector<std::pair<int, std::string>>;
@@ -89,4 +89,4 @@ TEST(Problem, SaysWhereAndWhat) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

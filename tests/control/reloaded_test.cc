@@ -6,7 +6,7 @@
 #include "core/fault.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 constexpr std::int64_t kSecondNs = 1'000'000'000;
@@ -289,4 +289,4 @@ TEST_F(ReloadedTest, AFileBeingRewrittenIsNotBelievedBeforeItIsWhole) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

@@ -6,7 +6,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 enum class Log : std::uint8_t { all, reject, none };
@@ -39,22 +39,23 @@ class SettingsTest : public testing::Test {
 
   static std::vector<Setting> rows(Options& o) {
     using namespace setting;
-    return {
-        {"qmailhome", path(o.home), "/q", "", "", kOfProcess},
-        {"listen", words(o.listen, check_word), "127.0.0.1:1", "where to listen", "", kOfProcess},
-        {"cachettl", number(o.cache_us, 1, 60, std::int64_t{1000000}), "1", ""},
-        {"log", choice(o.log, "all reject none"), "all", "what to log"},
-        {"wait", duration(o.wait_s, 'm', 1, 7200), "2", ""},
-        {"socket_mode", mode(o.mode), "0660", ""},
-        {"strict", yes_no(o.is_strict), "yes", ""},
-        {"account", text(o.account), "qmaild", "", "VERIFYUSER OTHERUSER", kOfProcess},
-        {"place", path(o.place), "$qmailhome/place", ""},
-        {"table",
-         text(
-             o.table,
-             [](std::string_view value) { return std::string(value.empty() ? "is not set" : ""); }),
-         "", ""},
-        {"free", text(o.free), "x", ""}};
+    return {{"qmailhome", setting::path(o.home), "/q", "", "", kOfProcess},
+            {"listen", setting::words(o.listen, check_word), "127.0.0.1:1", "where to listen", "",
+             kOfProcess},
+            {"cachettl", setting::number(o.cache_us, 1, 60, std::int64_t{1000000}), "1", ""},
+            {"log", setting::choice(o.log, "all reject none"), "all", "what to log"},
+            {"wait", setting::duration(o.wait_s, 'm', 1, 7200), "2", ""},
+            {"socket_mode", setting::mode(o.mode), "0660", ""},
+            {"strict", setting::yes_no(o.is_strict), "yes", ""},
+            {"account", setting::text(o.account), "qmaild", "", "VERIFYUSER OTHERUSER", kOfProcess},
+            {"place", setting::path(o.place), "$qmailhome/place", ""},
+            {"table",
+             setting::text(o.table,
+                           [](std::string_view value) {
+                             return std::string(value.empty() ? "is not set" : "");
+                           }),
+             "", ""},
+            {"free", setting::text(o.free), "x", ""}};
   }
 
   Options read() {
@@ -274,4 +275,4 @@ TEST_F(SettingsTest, AnUndeclaredNameIsABug) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::control {
 namespace {
 
 std::string read(const std::string& line) {
@@ -32,4 +32,4 @@ TEST(ProbedDomain, IsADomainAndNotAll) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::control

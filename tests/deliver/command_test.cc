@@ -5,7 +5,7 @@
 
 #include <map>
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class CommandTest : public ::testing::Test {
@@ -72,4 +72,4 @@ TEST_F(CommandTest, AnEmptySenderIsOneAndNoneIsNot) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -7,7 +7,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class JobTest : public ::testing::Test {
@@ -159,4 +159,4 @@ TEST(Outcomes, TheWorseOfTwo) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

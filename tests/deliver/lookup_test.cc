@@ -5,22 +5,22 @@
 
 #include <map>
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 // A table in memory that keeps the keys it was asked for.
-class TestMap : public Map {
+class TestMap : public maps::Map {
  public:
   TestMap(std::map<std::string, std::string> rows, std::vector<std::string>* asked, bool is_pattern)
       : rows_(std::move(rows)), asked_(asked), is_pattern_(is_pattern) {}
   [[nodiscard]] bool is_pattern() const override { return is_pattern_; }
-  Result<Answer> lookup(std::string_view key, std::string& value) override {
+  Result<maps::Answer> lookup(std::string_view key, std::string& value) override {
     asked_->emplace_back(key);
     const auto row = rows_.find(std::string(key));
-    if (row == rows_.end()) return Answer::absent;
+    if (row == rows_.end()) return maps::Answer::absent;
     if (row->second == "(fault)") return Error{Fault::retry, 0, "table is away"};
     value = row->second;
-    return Answer::found;
+    return maps::Answer::found;
   }
 
  private:
@@ -38,7 +38,7 @@ class LookupTest : public ::testing::Test {
     uid_rows_ = {{"@x.org", "500"}};
     gid_rows_ = {{"@x.org", "600"}};
   }
-  Result<Answer> find(std::string_view recipient, bool is_pattern = false) {
+  Result<maps::Answer> find(std::string_view recipient, bool is_pattern = false) {
     RecipientTables tables;
     asked_.clear();
     const auto add = [](TableList& list, const std::map<std::string, std::string>& rows,
@@ -52,7 +52,7 @@ class LookupTest : public ::testing::Test {
     return find_mailbox(settings_, tables, recipient, box_, detail_);
   }
   bool is_config_error(std::string_view recipient) {
-    const Result<Answer> found = find(recipient);
+    const Result<maps::Answer> found = find(recipient);
     return !found.ok() && found.error().fault == Fault::config && !detail_.empty();
   }
   DeliverSettings settings_;
@@ -68,7 +68,7 @@ class LookupTest : public ::testing::Test {
 
 TEST_F(LookupTest, AsksWholeThenWithoutExtensionThenDomain) {
   mailbox_rows_ = {{"@x.org", "all"}};
-  ASSERT_EQ(find("Bob+A-b@X.org").value(), Answer::found);
+  ASSERT_EQ(find("Bob+A-b@X.org").value(), maps::Answer::found);
   EXPECT_EQ(asked_,
             (std::vector<std::string>{"bob+a-b@x.org", "bob+a@x.org", "bob@x.org", "@x.org"}));
   EXPECT_EQ(box_.path, "/mail/all");
@@ -78,31 +78,31 @@ TEST_F(LookupTest, AsksWholeThenWithoutExtensionThenDomain) {
 }
 
 TEST_F(LookupTest, FirstHitWins) {
-  ASSERT_EQ(find("bob+x@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob+x@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.path, "/mail/bob/");
   EXPECT_TRUE(box_.is_maildir());
   mailbox_rows_["bob+x@x.org"] = "special/";
-  ASSERT_EQ(find("bob+x@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob+x@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.path, "/mail/special/");
 }
 
 TEST_F(LookupTest, ADelimiterInFrontIsNone) {
-  ASSERT_EQ(find("+x@x.org").value(), Answer::found);
+  ASSERT_EQ(find("+x@x.org").value(), maps::Answer::found);
   EXPECT_EQ(asked_, (std::vector<std::string>{"+x@x.org", "@x.org"}));
 }
 
 TEST_F(LookupTest, PatternTablesGetTheWholeAddressOnly) {
-  EXPECT_EQ(find("carol+x@x.org", true).value(), Answer::absent);
+  EXPECT_EQ(find("carol+x@x.org", true).value(), maps::Answer::absent);
   EXPECT_EQ(asked_, std::vector<std::string>{"carol+x@x.org"});
 }
 
 TEST_F(LookupTest, AbsentIsAbsentAndAFaultIsAFault) {
-  EXPECT_EQ(find("bob@y.org").value(), Answer::absent);
-  EXPECT_EQ(find("").value(), Answer::absent);
-  EXPECT_EQ(find("bob\n@x.org").value(), Answer::absent);
-  EXPECT_EQ(find(std::string(901, 'x')).value(), Answer::absent);
+  EXPECT_EQ(find("bob@y.org").value(), maps::Answer::absent);
+  EXPECT_EQ(find("").value(), maps::Answer::absent);
+  EXPECT_EQ(find("bob\n@x.org").value(), maps::Answer::absent);
+  EXPECT_EQ(find(std::string(901, 'x')).value(), maps::Answer::absent);
   mailbox_rows_["bob+x@x.org"] = "(fault)";
-  const Result<Answer> found = find("bob+x@x.org");
+  const Result<maps::Answer> found = find("bob+x@x.org");
   ASSERT_FALSE(found.ok());
   EXPECT_EQ(found.error().fault, Fault::retry);
 }
@@ -114,7 +114,7 @@ TEST_F(LookupTest, RefusesPathsThatLeaveTheBase) {
   }
   for (const char* good : {"..a", "a..", "a...b/", "a/.b/"}) {
     mailbox_rows_["bob@x.org"] = good;
-    EXPECT_EQ(find("bob@x.org").value(), Answer::found) << good;
+    EXPECT_EQ(find("bob@x.org").value(), maps::Answer::found) << good;
   }
 }
 
@@ -125,13 +125,13 @@ TEST_F(LookupTest, RefusesIdsThatAreNotPlainOrPrivileged) {
     EXPECT_TRUE(is_config_error("bob@x.org")) << bad;
   }
   uid_rows_["@x.org"] = "100";
-  EXPECT_EQ(find("bob@x.org").value(), Answer::found);
+  EXPECT_EQ(find("bob@x.org").value(), maps::Answer::found);
   for (const char* bad : {"0", "-1", "4294967295", "users", ""}) {
     gid_rows_["@x.org"] = bad;
     EXPECT_TRUE(is_config_error("bob@x.org")) << bad;
   }
   gid_rows_["@x.org"] = "8";
-  EXPECT_EQ(find("bob@x.org").value(), Answer::found);
+  EXPECT_EQ(find("bob@x.org").value(), maps::Answer::found);
 }
 
 TEST_F(LookupTest, AMailboxWithoutOwnerIsAMistake) {
@@ -140,10 +140,10 @@ TEST_F(LookupTest, AMailboxWithoutOwnerIsAMistake) {
 }
 
 TEST_F(LookupTest, ReadsQuotas) {
-  ASSERT_EQ(find("bob@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob@x.org").value(), maps::Answer::found);
   EXPECT_FALSE(box_.quota.limits());
   limit_rows_["bob@x.org"] = "1000S,5C";
-  ASSERT_EQ(find("bob@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.quota.bytes, 1000u);
   EXPECT_EQ(box_.quota.messages, 5u);
   limit_rows_["bob@x.org"] = "lots";
@@ -151,16 +151,16 @@ TEST_F(LookupTest, ReadsQuotas) {
 }
 
 TEST_F(LookupTest, NamesTheSubfolderOnlyWhenAsked) {
-  ASSERT_EQ(find("bob+Lists@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob+Lists@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.folder, "");
   settings_.extension_folders = true;
-  ASSERT_EQ(find("bob+Lists@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob+Lists@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.folder, ".Lists");
-  ASSERT_EQ(find("bob-../x@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob-../x@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.folder, "");
-  ASSERT_EQ(find("bob@x.org").value(), Answer::found);
+  ASSERT_EQ(find("bob@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.folder, "");
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -14,7 +14,7 @@
 
 #include "core/file.h"
 
-namespace qv {
+namespace qv::deliver {
 
 namespace {
 
@@ -75,4 +75,4 @@ MessageSource MailboxDir::message(std::string_view body) {
   return {messages_.back().get(), 0};
 }
 
-}  // namespace qv
+}  // namespace qv::deliver

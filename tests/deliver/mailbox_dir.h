@@ -12,7 +12,7 @@
 #include "core/fd.h"
 #include "deliver/message.h"
 
-namespace qv {
+namespace qv::deliver {
 
 class MailboxDir {
  public:
@@ -44,6 +44,6 @@ class MailboxDir {
   return {"alice@example.net", recipient, recipient};
 }
 
-}  // namespace qv
+}  // namespace qv::deliver
 
 #endif  // QV_TESTS_DELIVER_MAILBOX_DIR_H_

@@ -9,7 +9,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 using What = FaultyFiles::What;
@@ -273,4 +273,4 @@ TEST_F(MaildirTest, ExtensionsThatCannotBeFoldersAreNone) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -11,7 +11,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 using What = FaultyFiles::What;
@@ -370,4 +370,4 @@ TEST(Locks, ReadsStyles) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

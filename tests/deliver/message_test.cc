@@ -8,7 +8,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class MessageTest : public ::testing::Test {
@@ -141,4 +141,4 @@ TEST_F(MessageTest, QuotesFromLinesAcrossPieces) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -13,7 +13,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 constexpr time_t kNow = 1700000000;
@@ -234,4 +234,4 @@ TEST_F(QuotaTest, ADeliveryIsCountedAndNamesItsSize) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

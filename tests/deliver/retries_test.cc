@@ -9,7 +9,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/fakes/faulty_files.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class RetriesTest : public ::testing::Test {
@@ -90,4 +90,4 @@ TEST_F(RetriesTest, TroubleMeansKnowingNothing) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -6,7 +6,7 @@
 #include "rcpt/config.h"
 #include "tests/deliver/mailbox_dir.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class SettingsTest : public ::testing::Test {
@@ -27,7 +27,8 @@ class SettingsTest : public ::testing::Test {
     std::string home;
     sources_.given["qmailhome"] = dir_.path("");
     sources_.environment = [](std::string_view) { return std::nullopt; };
-    Settings(deliver_settings(settings, {{"qmailhome", setting::path(home), "", ""}}))
+    control::Settings(
+        deliver_settings(settings, {{"qmailhome", control::setting::path(home), "", ""}}))
         .read(sources_, problems_);
     return settings;
   }
@@ -35,12 +36,13 @@ class SettingsTest : public ::testing::Test {
   std::string complaints() {
     static_cast<void>(read());
     std::string names;
-    for (const Problem& problem : problems_) names += (names.empty() ? "" : " ") + problem.where;
+    for (const control::Problem& problem : problems_)
+      names += (names.empty() ? "" : " ") + problem.where;
     return names;
   }
   MailboxDir dir_;
-  SettingSources sources_;
-  std::vector<Problem> problems_;
+  control::SettingSources sources_;
+  std::vector<control::Problem> problems_;
 };
 
 TEST_F(SettingsTest, ReadsControlFilesAndDefaults) {
@@ -56,7 +58,7 @@ TEST_F(SettingsTest, ReadsControlFilesAndDefaults) {
   EXPECT_TRUE(settings.locks.style.fcntl && settings.locks.style.dotlock);
   EXPECT_TRUE(settings.strict_ownership);
   // What RCPT accepts is what delivery finds.
-  EXPECT_EQ(settings.delimiter, load_config("/nonexistent", problems_).delimiters.name);
+  EXPECT_EQ(settings.delimiter, rcpt::load_config("/nonexistent", problems_).delimiters.name);
   EXPECT_FALSE(settings.extension_folders);
 }
 
@@ -98,4 +100,4 @@ TEST_F(SettingsTest, ABaseThatClimbsIsAMistake) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -12,7 +12,7 @@
 
 #include "tests/deliver/mailbox_dir.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class SpoolTest : public testing::Test {
@@ -127,4 +127,4 @@ TEST_F(SpoolTest, TakesAPipeToItsEnd) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

@@ -4,7 +4,7 @@
 #include "deliver/lookup.h"
 #include "tests/deliver/mailbox_dir.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 class TablesTest : public ::testing::Test {
@@ -15,21 +15,22 @@ class TablesTest : public ::testing::Test {
     settings_.uid_maps = "static:500";
     settings_.gid_maps = "static:600";
   }
-  Result<Answer> find(std::string_view recipient) {
+  Result<maps::Answer> find(std::string_view recipient) {
     RecipientTables tables =
         open_tables(settings_, [this](std::string_view line) { notices_.emplace_back(line); });
     return find_mailbox(settings_, tables, recipient, box_, detail_);
   }
   bool is_config_error(std::string_view recipient) {
-    const Result<Answer> found = find(recipient);
+    const Result<maps::Answer> found = find(recipient);
     return !found.ok() && found.error().fault == Fault::config;
   }
   std::size_t problems() {
-    std::vector<Problem> found;
+    std::vector<control::Problem> found;
     std::string home;
-    check_tables(
-        settings_,
-        Settings(deliver_settings(settings_, {{"qmailhome", setting::path(home), "", ""}})), found);
+    check_tables(settings_,
+                 control::Settings(deliver_settings(
+                     settings_, {{"qmailhome", control::setting::path(home), "", ""}})),
+                 found);
     return found.size();
   }
   MailboxDir dir_;
@@ -40,7 +41,7 @@ class TablesTest : public ::testing::Test {
 };
 
 TEST_F(TablesTest, AsksTheTablesThatAreNamed) {
-  ASSERT_EQ(find("Bob@x.org").value(), Answer::found);
+  ASSERT_EQ(find("Bob@x.org").value(), maps::Answer::found);
   EXPECT_EQ(box_.path, "/mail/bob/");
   EXPECT_EQ(box_.uid, 500u);
   EXPECT_EQ(box_.gid, 600u);
@@ -49,15 +50,15 @@ TEST_F(TablesTest, AsksTheTablesThatAreNamed) {
 
 TEST_F(TablesTest, TheFirstTableThatKnowsAnswers) {
   settings_.mailbox_maps = "inline:{a@x=1/, b@x=2/}, inline:{b@x=3/, c@x=4/}";
-  ASSERT_EQ(find("b@x").value(), Answer::found);
+  ASSERT_EQ(find("b@x").value(), maps::Answer::found);
   EXPECT_EQ(box_.path, "/mail/2/");
-  ASSERT_EQ(find("c@x").value(), Answer::found);
+  ASSERT_EQ(find("c@x").value(), maps::Answer::found);
   EXPECT_EQ(box_.path, "/mail/4/");
 }
 
 TEST_F(TablesTest, AProxyIsPassedOver) {
   settings_.mailbox_maps = "proxy:proxy:inline:{bob@x.org=bob/}";
-  EXPECT_EQ(find("bob@x.org").value(), Answer::found);
+  EXPECT_EQ(find("bob@x.org").value(), maps::Answer::found);
 }
 
 TEST_F(TablesTest, WhatAPatternMatchedIsRefusedInEachTable) {
@@ -90,4 +91,4 @@ TEST_F(TablesTest, MistakesInTheListAreOnes) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

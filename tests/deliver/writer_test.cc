@@ -17,7 +17,7 @@
 #include "tests/deliver/mailbox_dir.h"
 #include "tests/process/processes.h"
 
-namespace qv {
+namespace qv::deliver {
 namespace {
 
 uid_t some_uid() { return geteuid() == 0 ? 61001 : getuid(); }
@@ -219,4 +219,4 @@ TEST(FoundMailboxes, SurviveBeingSentAndNothingThatIsCutIsOne) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::deliver

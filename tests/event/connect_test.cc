@@ -15,7 +15,7 @@
 
 #include "event/libevent_loop.h"
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 class Peer : public testing::Test, protected Connection::User {
@@ -194,4 +194,4 @@ TEST_F(Peer, ThatSpeaksNoTlsIsSaidSo) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

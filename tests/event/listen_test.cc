@@ -11,7 +11,7 @@
 #include <cstdlib>
 #include <fstream>
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 TEST(ParseStreamAddress, TakesTheThreeForms) {
@@ -152,4 +152,4 @@ TEST(ListenInet, ListensOnAnEphemeralPort) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

@@ -7,7 +7,7 @@
 #include "event/libevent_loop.h"
 #include "tests/fakes/fake_loop.h"
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 TEST(FakeLoop, TimersFireInOrderAtTheirOwnMoment) {
@@ -64,4 +64,4 @@ TEST(LibeventLoop, DeliversSignals) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

@@ -11,7 +11,7 @@
 #include "core/text.h"
 #include "tests/fakes/fake_loop.h"
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 constexpr std::int64_t kSecond = 1000000;
@@ -138,4 +138,4 @@ TEST_F(RequestClientTest, EachQuestionHasATimeOfItsOwn) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

@@ -15,7 +15,7 @@
 #include "event/libevent_loop.h"
 #include "probe/exchangers.h"
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 std::string u16(unsigned value) {
@@ -100,7 +100,7 @@ class NameServer : public testing::Test {
 
   std::string exchangers(const std::string& domain) {
     std::string out = "(nothing)";
-    if (!exchangers_) exchangers_ = make_exchanger_lookup(loop_, path_);
+    if (!exchangers_) exchangers_ = probe::make_exchanger_lookup(loop_, path_);
     lookup_ = exchangers_(domain, [&](const auto& found) {
       out = found.ok() ? "" : "(fault)";
       if (found.ok()) {
@@ -145,7 +145,7 @@ class NameServer : public testing::Test {
   Loop::Owned watch_client_;
   Loop::Owned limit_;
   Resolver resolver_;
-  ExchangerLookup exchangers_;
+  probe::ExchangerLookup exchangers_;
   Loop::Owned lookup_;
 };
 
@@ -224,7 +224,7 @@ TEST_F(NameServer, IsNotNeededForAnAddress) {
 TEST_F(NameServer, ALookUpMayBeForgotten) {
   resolver_ = make_resolver(loop_, path_);
   const auto never = [](const auto&) { FAIL() << "nobody waits"; };
-  exchangers_ = make_exchanger_lookup(loop_, path_);
+  exchangers_ = probe::make_exchanger_lookup(loop_, path_);
   Loop::Owned mx = exchangers_("x.example", never);
   Loop::Owned address = resolver_("x.example", 25, never);
   const auto forget = loop_.after(10000, [&] {
@@ -236,4 +236,4 @@ TEST_F(NameServer, ALookUpMayBeForgotten) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

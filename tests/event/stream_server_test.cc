@@ -11,7 +11,7 @@
 #include "event/listen.h"
 #include "tests/fakes/fake_loop.h"
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 constexpr std::int64_t kSecond = 1000000;
@@ -292,4 +292,4 @@ TEST_F(StreamServerTest, StopsListeningAndKeepsItsClients) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

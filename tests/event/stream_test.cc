@@ -11,7 +11,7 @@
 
 #include "tests/fakes/fake_loop.h"
 
-namespace qv {
+namespace qv::event {
 namespace {
 
 // Answers every line with what `reply` makes of it.
@@ -341,4 +341,4 @@ TEST_F(StreamTest, SaysWhenItIsConnected) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::event

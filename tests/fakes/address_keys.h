@@ -14,7 +14,7 @@ namespace qv {
 inline std::vector<std::string> address_keys(std::string_view address,
                                              std::string_view delimiters) {
   std::vector<std::string> all;
-  AddressKeys keys(address, delimiters);
+  maps::AddressKeys keys(address, delimiters);
   for (std::string_view key; keys.next(key);) all.emplace_back(key);
   return all;
 }

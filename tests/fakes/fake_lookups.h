@@ -17,13 +17,13 @@
 namespace qv {
 
 // The sentences, a line each.
-inline std::string join(const Explanation& steps) {
+inline std::string join(const rcpt::Explanation& steps) {
   std::string text;
   for (const std::string& step : steps) text += step + "\n";
   return text;
 }
 
-class FakeLookups final : public Lookups {
+class FakeLookups final : public rcpt::Lookups {
  public:
   // A passwd entry; it owns its home unless take_home() says otherwise.
   void add_user(const std::string& name, uid_t uid, const std::string& home, gid_t gid = 100) {
@@ -40,7 +40,7 @@ class FakeLookups final : public Lookups {
     texts_[path] = text;
   }
   // A cdb by its path, absolute; nullptr takes it away.  REQUIRES: it outlives this object.
-  void add_table(const std::string& path, const CdbFile* table) { tables_[path] = table; }
+  void add_table(const std::string& path, const maps::CdbFile* table) { tables_[path] = table; }
 
   // A recipient in a table: the key that finds it.
   void add_recipient(const std::string& table, const std::string& key, const std::string& value) {
@@ -49,7 +49,7 @@ class FakeLookups final : public Lookups {
   void add_pattern_table(const std::string& table) { patterns_.insert(table); }
 
   // What the next hop says about an address; nobody can be asked about others.
-  void set_next_hop(const std::string& address, Why why, const std::string& text) {
+  void set_next_hop(const std::string& address, rcpt::Why why, const std::string& text) {
     next_hops_[address] = {why, text};
   }
 
@@ -73,11 +73,11 @@ class FakeLookups final : public Lookups {
   // Everything asked so far, in order.
   std::vector<std::string> asked;
 
-  Result<Look> find_user(std::string_view name, Owner& owner) override {
+  Result<rcpt::Look> find_user(std::string_view name, rcpt::Owner& owner) override {
     const std::string question = "user " + std::string(name);
     const auto entry = users_.find(name);
-    Result<Look> look = answer(question, entry != users_.end());
-    if (!look.ok() || look.value() != Look::yes) return look;
+    Result<rcpt::Look> look = answer(question, entry != users_.end());
+    if (!look.ok() || look.value() != rcpt::Look::yes) return look;
     // The views live until the next look-up, and not longer.
     last_name_ = entry->first;
     last_home_ = entry->second.home;
@@ -85,44 +85,46 @@ class FakeLookups final : public Lookups {
     return look;
   }
 
-  Result<Look> owns_home(const Owner& owner) override {
+  Result<rcpt::Look> owns_home(const rcpt::Owner& owner) override {
     const std::string home(owner.home);
     forget_views();
     return answer("home " + home, owned_.contains({home, owner.uid}));
   }
 
-  Result<Look> has_file(const Owner& owner, std::string_view name) override {
+  Result<rcpt::Look> has_file(const rcpt::Owner& owner, std::string_view name) override {
     const std::string path = std::string(owner.home) + "/" + std::string(name);
     forget_views();
     return answer("file " + path, files_.contains(path));
   }
 
-  Result<Look> read_file(const Owner& owner, std::string_view name, FileText& text) override {
+  Result<rcpt::Look> read_file(const rcpt::Owner& owner, std::string_view name,
+                               rcpt::FileText& text) override {
     const std::string path = std::string(owner.home) + "/" + std::string(name);
     forget_views();
-    Result<Look> look = answer("text " + path, files_.contains(path));
+    Result<rcpt::Look> look = answer("text " + path, files_.contains(path));
     // A copy that dies with the next look-up that may kill it.
     last_text_ = texts_.contains(path) ? texts_[path] : std::string();
-    if (look.ok() && look.value() == Look::yes) {
+    if (look.ok() && look.value() == rcpt::Look::yes) {
       text.bytes = std::string_view(last_text_).substr(0, 65536);
       text.is_whole = last_text_.size() <= 65536;
     }
     return look;
   }
 
-  Result<Look> find_key(const Owner& owner, const TableQuestion& question,
-                        TableFinding& finding) override {
+  Result<rcpt::Look> find_key(const rcpt::Owner& owner, const maps::TableQuestion& question,
+                              maps::TableFinding& finding) override {
     const std::string name(question.name);
     const std::string path = name.starts_with("/") ? name : std::string(owner.home) + "/" + name;
     const auto hit = tables_.find(path);
-    Result<Look> look = answer("table " + path, hit != tables_.end() && hit->second != nullptr);
-    if (!look.ok() || look.value() != Look::yes) return look;
-    QV_TRY(finding, find_first_key(*hit->second, question.kind, question.keys, now_s));
+    Result<rcpt::Look> look =
+        answer("table " + path, hit != tables_.end() && hit->second != nullptr);
+    if (!look.ok() || look.value() != rcpt::Look::yes) return look;
+    QV_TRY(finding, maps::find_first_key(*hit->second, question.kind, question.keys, now_s));
     return look;
   }
 
-  Result<Look> find_recipient(std::string_view table, std::string_view address,
-                              std::string_view delimiters, TableHit& hit) override {
+  Result<rcpt::Look> find_recipient(std::string_view table, std::string_view address,
+                                    std::string_view delimiters, rcpt::TableHit& hit) override {
     const std::string name(table);
     hit.whole_only = patterns_.contains(name);
     bool found = false;
@@ -140,19 +142,19 @@ class FakeLookups final : public Lookups {
     return answer("recipient " + name + " " + std::string(address), found);
   }
 
-  Result<Look> ask_next_hop(std::string_view address, NextHopAnswer& said) override {
+  Result<rcpt::Look> ask_next_hop(std::string_view address, rcpt::NextHopAnswer& said) override {
     forget_views();
     const auto hit = next_hops_.find(std::string(address));
     const std::string question = "hop " + std::string(address);
-    Result<Look> look = answer(question, true);
-    if (!look.ok() || look.value() == Look::pending) return look;
+    Result<rcpt::Look> look = answer(question, true);
+    if (!look.ok() || look.value() == rcpt::Look::pending) return look;
     if (hit == next_hops_.end()) return Error{Fault::retry, ENOENT, "nobody to ask"};
     last_text_ = hit->second.second;
     said = {hit->second.first, last_text_};
-    return Look::yes;
+    return rcpt::Look::yes;
   }
 
-  std::size_t longest_name(const Owner&) override { return longest_; }
+  std::size_t longest_name(const rcpt::Owner&) override { return longest_; }
 
  private:
   struct User {
@@ -161,12 +163,12 @@ class FakeLookups final : public Lookups {
     std::string home;
   };
 
-  Result<Look> answer(const std::string& question, bool is_so) {
+  Result<rcpt::Look> answer(const std::string& question, bool is_so) {
     asked.push_back(question);
-    if (late_ && known_.insert(question).second) return Look::pending;
+    if (late_ && known_.insert(question).second) return rcpt::Look::pending;
     const auto fault = faults_.find(question);
     if (fault != faults_.end()) return fault->second;
-    return is_so ? Look::yes : Look::no;
+    return is_so ? rcpt::Look::yes : rcpt::Look::no;
   }
 
   void forget_views() {
@@ -179,17 +181,17 @@ class FakeLookups final : public Lookups {
   std::set<std::pair<std::string, uid_t>> owned_;
   std::set<std::string> files_;
   std::map<std::string, std::string> texts_;
-  std::map<std::string, const CdbFile*> tables_;
+  std::map<std::string, const maps::CdbFile*> tables_;
   std::map<std::string, std::string> recipients_;
   std::set<std::string> patterns_;
-  std::map<std::string, std::pair<Why, std::string>> next_hops_;
+  std::map<std::string, std::pair<rcpt::Why, std::string>> next_hops_;
   std::map<std::string, Error> faults_;
   std::set<std::string> known_;
   std::string last_name_;
   std::string last_home_;
   std::string last_text_;
   std::string last_key_;
-  std::size_t longest_ = kMaxFileName;
+  std::size_t longest_ = rcpt::kMaxFileName;
   bool late_ = false;
 };
 

@@ -6,7 +6,7 @@
 namespace qv {
 
 // Entries stay in the list until nothing runs: a callback may destroy any handle.
-class FakeLoop::FakeHandle final : public Loop::Handle {
+class FakeLoop::FakeHandle final : public event::Loop::Handle {
  public:
   FakeHandle(FakeLoop& loop, Entry& entry) : loop_(loop), entry_(entry) {}
   ~FakeHandle() override {
@@ -21,25 +21,25 @@ class FakeLoop::FakeHandle final : public Loop::Handle {
 
 FakeLoop::~FakeLoop() = default;
 
-Loop::Owned FakeLoop::add(Kind kind, int number, std::int64_t due_us, std::int64_t period_us,
-                          Callback callback) {
+event::Loop::Owned FakeLoop::add(Kind kind, int number, std::int64_t due_us, std::int64_t period_us,
+                                 Callback callback) {
   entries_.push_back({kind, number, due_us, period_us, next_serial_++, false, std::move(callback)});
   return std::make_unique<FakeHandle>(*this, entries_.back());
 }
 
-Loop::Owned FakeLoop::when_readable(int fd, Callback callback) {
+event::Loop::Owned FakeLoop::when_readable(int fd, Callback callback) {
   return add(Kind::readable, fd, 0, 0, std::move(callback));
 }
-Loop::Owned FakeLoop::when_writable(int fd, Callback callback) {
+event::Loop::Owned FakeLoop::when_writable(int fd, Callback callback) {
   return add(Kind::writable, fd, 0, 0, std::move(callback));
 }
-Loop::Owned FakeLoop::after(std::int64_t delay_us, Callback callback) {
+event::Loop::Owned FakeLoop::after(std::int64_t delay_us, Callback callback) {
   return add(Kind::timer, -1, now_us_ + (delay_us < 0 ? 0 : delay_us), 0, std::move(callback));
 }
-Loop::Owned FakeLoop::every(std::int64_t period_us, Callback callback) {
+event::Loop::Owned FakeLoop::every(std::int64_t period_us, Callback callback) {
   return add(Kind::timer, -1, now_us_ + period_us, period_us, std::move(callback));
 }
-Loop::Owned FakeLoop::on_signal(int signal_number, Callback callback) {
+event::Loop::Owned FakeLoop::on_signal(int signal_number, Callback callback) {
   return add(Kind::signal, signal_number, 0, 0, std::move(callback));
 }
 

@@ -11,7 +11,7 @@
 
 namespace qv {
 
-class FakeLoop final : public Loop {
+class FakeLoop final : public event::Loop {
  public:
   ~FakeLoop() override;
 

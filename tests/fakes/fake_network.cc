@@ -9,9 +9,10 @@ namespace qv {
 
 namespace {
 
-class FakeConnection final : public Connection {
+class FakeConnection final : public event::Connection {
  public:
-  FakeConnection(Loop& loop, FakeHop* hop, User& user) : loop_(loop), hop_(hop), user_(user) {
+  FakeConnection(event::Loop& loop, FakeHop* hop, User& user)
+      : loop_(loop), hop_(hop), user_(user) {
     if (hop_ == nullptr || hop_->connect == FakeHop::Connect::refuse) {
       later([this] { user_.on_closed(User::During::connect, "connection refused"); });
       return;
@@ -79,52 +80,56 @@ class FakeConnection final : public Connection {
     });
   }
 
-  Loop& loop_;
+  event::Loop& loop_;
   FakeHop* hop_;
   User& user_;
   bool counted_ = false;
   std::deque<std::function<void()>> queue_;
-  Loop::Owned timer_;
+  event::Loop::Owned timer_;
 };
 
 }  // namespace
 
-Connector FakeNetwork::connector() {
-  return [this](const StreamAddress& address, Connection::User& user) {
+event::Connector FakeNetwork::connector() {
+  return [this](const event::StreamAddress& address, event::Connection::User& user) {
     const auto hop = hops.find(address.text);
     return std::make_unique<FakeConnection>(loop_, hop == hops.end() ? nullptr : &hop->second,
                                             user);
   };
 }
 
-Resolver FakeNetwork::resolver() {
+event::Resolver FakeNetwork::resolver() {
   return [this](const auto& host, auto port, const auto& done) {
     return find_addresses(host, port, done);
   };
 }
 
-Loop::Owned FakeNetwork::find_exchangers(const std::string& domain, const ExchangersFound& done) {
+event::Loop::Owned FakeNetwork::find_exchangers(const std::string& domain,
+                                                const probe::ExchangersFound& done) {
   ++lookups;
   const bool fails = std::find(broken.begin(), broken.end(), domain) != broken.end();
   const auto known = exchangers.find(domain);
-  const Exchangers found = known == exchangers.end() ? Exchangers{} : known->second;
+  const probe::Exchangers found = known == exchangers.end() ? probe::Exchangers{} : known->second;
   return loop_.after(0, [=] {
-    done(fails ? Result<Exchangers>(Error{Fault::retry, 0, "dns"}) : Result<Exchangers>(found));
+    done(fails ? Result<probe::Exchangers>(Error{Fault::retry, 0, "dns"})
+               : Result<probe::Exchangers>(found));
   });
 }
 
-Loop::Owned FakeNetwork::find_addresses(const std::string& host, std::uint16_t port,
-                                        const AddressesFound& done) {
+event::Loop::Owned FakeNetwork::find_addresses(const std::string& host, std::uint16_t port,
+                                               const event::AddressesFound& done) {
   ++lookups;
   const bool fails = std::find(broken.begin(), broken.end(), host) != broken.end();
-  Addresses found;
+  event::Addresses found;
   if (const auto known = addresses.find(host); known != addresses.end()) {
     for (const std::string& address : known->second) {
-      found.push_back(parse_stream_address("inet:" + address + ":" + std::to_string(port)).value());
+      found.push_back(
+          event::parse_stream_address("inet:" + address + ":" + std::to_string(port)).value());
     }
   }
   return loop_.after(0, [=] {
-    done(fails ? Result<Addresses>(Error{Fault::retry, 0, "dns"}) : Result<Addresses>(found));
+    done(fails ? Result<event::Addresses>(Error{Fault::retry, 0, "dns"})
+               : Result<event::Addresses>(found));
   });
 }
 

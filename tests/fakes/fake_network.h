@@ -34,28 +34,29 @@ struct FakeHop {
 
 class FakeNetwork {
  public:
-  explicit FakeNetwork(Loop& loop) : loop_(loop) {}
+  explicit FakeNetwork(event::Loop& loop) : loop_(loop) {}
 
   // By what StreamAddress::text is: "inet:192.0.2.1:25".  One that is not there refuses.
   std::map<std::string, FakeHop> hops;
   // Unknown names have no records; those in `broken` cannot be told.
-  std::map<std::string, Exchangers> exchangers;
+  std::map<std::string, probe::Exchangers> exchangers;
   std::map<std::string, std::vector<std::string>> addresses;
   std::vector<std::string> broken;
   int lookups = 0;
 
-  [[nodiscard]] Connector connector();
-  [[nodiscard]] Resolver resolver();
-  [[nodiscard]] Loop::Owned find_exchangers(const std::string& domain, const ExchangersFound& done);
-  [[nodiscard]] ExchangerLookup exchanger_lookup() {
+  [[nodiscard]] event::Connector connector();
+  [[nodiscard]] event::Resolver resolver();
+  [[nodiscard]] event::Loop::Owned find_exchangers(const std::string& domain,
+                                                   const probe::ExchangersFound& done);
+  [[nodiscard]] probe::ExchangerLookup exchanger_lookup() {
     return [this](const auto& domain, const auto& done) { return find_exchangers(domain, done); };
   }
 
  private:
-  Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
-                             const AddressesFound& done);
+  event::Loop::Owned find_addresses(const std::string& host, std::uint16_t port,
+                                    const event::AddressesFound& done);
 
-  Loop& loop_;
+  event::Loop& loop_;
 };
 
 }  // namespace qv

@@ -110,14 +110,14 @@ int FaultyFiles::open(const std::string& path, int flags) {
   if (strikes("open")) return -1;
   struct stat st {};
   const bool makes = (flags & O_CREAT) != 0 && ::lstat(path.c_str(), &st) != 0;
-  const int fd = Files::open(path, flags);
+  const int fd = deliver::Files::open(path, flags);
   if (fd >= 0 && makes) note_made(path);
   return fd;
 }
 
 ssize_t FaultyFiles::pread(int fd, void* out, std::size_t size, off_t offset) {
   if (strikes("pread")) return -1;
-  return Files::pread(fd, out, std::min(size, read_size_), offset);
+  return deliver::Files::pread(fd, out, std::min(size, read_size_), offset);
 }
 
 ssize_t FaultyFiles::write(int fd, const void* bytes, std::size_t size) {
@@ -127,7 +127,7 @@ ssize_t FaultyFiles::write(int fd, const void* bytes, std::size_t size) {
   const bool half = chosen && (what_ == What::short_write || what_ == What::die_torn ||
                                what_ == What::break_torn);
   if (half) struck_ = true;
-  const ssize_t n = Files::write(fd, bytes, half ? size / 2 : size);
+  const ssize_t n = deliver::Files::write(fd, bytes, half ? size / 2 : size);
   if (half && what_ == What::die_torn) _exit(kDied);
   return n;
 }
@@ -135,7 +135,7 @@ ssize_t FaultyFiles::write(int fd, const void* bytes, std::size_t size) {
 ssize_t FaultyFiles::pwrite(int fd, const void* bytes, std::size_t size, off_t offset) {
   if (strikes("pwrite")) return -1;
   note_write(fd);
-  return Files::pwrite(fd, bytes, size, offset);
+  return deliver::Files::pwrite(fd, bytes, size, offset);
 }
 
 int FaultyFiles::fsync(int fd) {
@@ -161,22 +161,22 @@ int FaultyFiles::fsync(int fd) {
 int FaultyFiles::ftruncate(int fd, off_t size) {
   if (strikes("ftruncate")) return -1;
   note_write(fd);
-  return Files::ftruncate(fd, size);
+  return deliver::Files::ftruncate(fd, size);
 }
 
 int FaultyFiles::fstat(int fd, struct stat& out) {
   if (strikes("fstat")) return -1;
-  return Files::fstat(fd, out);
+  return deliver::Files::fstat(fd, out);
 }
 
 int FaultyFiles::lstat(const std::string& path, struct stat& out) {
   if (strikes("lstat")) return -1;
-  return Files::lstat(path, out);
+  return deliver::Files::lstat(path, out);
 }
 
 int FaultyFiles::link(const std::string& from, const std::string& to) {
   if (strikes("link")) return -1;
-  const int done = Files::link(from, to);
+  const int done = deliver::Files::link(from, to);
   if (done == 0) note_made(to);
   return done;
 }
@@ -184,7 +184,7 @@ int FaultyFiles::link(const std::string& from, const std::string& to) {
 int FaultyFiles::rename_noreplace(const std::string& from, const std::string& to) {
   if (strikes("rename_noreplace")) return -1;
   note_removed(from);
-  const int done = Files::rename_noreplace(from, to);
+  const int done = deliver::Files::rename_noreplace(from, to);
   if (done == 0) note_made(to);
   return done;
 }
@@ -193,7 +193,7 @@ int FaultyFiles::rename(const std::string& from, const std::string& to) {
   if (strikes("rename")) return -1;
   note_removed(from);
   note_removed(to);
-  const int done = Files::rename(from, to);
+  const int done = deliver::Files::rename(from, to);
   if (done == 0) note_made(to);
   return done;
 }
@@ -201,24 +201,24 @@ int FaultyFiles::rename(const std::string& from, const std::string& to) {
 int FaultyFiles::unlink(const std::string& path) {
   if (strikes("unlink")) return -1;
   note_removed(path);
-  return Files::unlink(path);
+  return deliver::Files::unlink(path);
 }
 
 int FaultyFiles::mkdir(const std::string& path) {
   if (strikes("mkdir")) return -1;
-  const int done = Files::mkdir(path);
+  const int done = deliver::Files::mkdir(path);
   if (done == 0) note_made(path);
   return done;
 }
 
-int FaultyFiles::lock_file(int fd, FileLock kind) {
+int FaultyFiles::lock_file(int fd, deliver::FileLock kind) {
   if (strikes("lock_file")) return -1;
-  return Files::lock_file(fd, kind);
+  return deliver::Files::lock_file(fd, kind);
 }
 
 int FaultyFiles::list(const std::string& path, std::vector<std::string>& names) {
   if (strikes("list")) return -1;
-  return Files::list(path, names);
+  return deliver::Files::list(path, names);
 }
 
 timespec FaultyFiles::now() {

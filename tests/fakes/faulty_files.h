@@ -23,7 +23,7 @@
 
 namespace qv {
 
-class FaultyFiles final : public Files {
+class FaultyFiles final : public deliver::Files {
  public:
   enum class What { nothing, fail, short_write, die, die_torn, break_torn };
 
@@ -57,7 +57,7 @@ class FaultyFiles final : public Files {
   int rename(const std::string& from, const std::string& to) override;
   int unlink(const std::string& path) override;
   int mkdir(const std::string& path) override;
-  int lock_file(int fd, FileLock kind) override;
+  int lock_file(int fd, deliver::FileLock kind) override;
   int list(const std::string& path, std::vector<std::string>& names) override;
   timespec now() override;
   void pause(unsigned int milliseconds) override;

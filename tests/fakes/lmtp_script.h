@@ -16,7 +16,7 @@ namespace qv {
 
 class LmtpScript {
  public:
-  explicit LmtpScript(const lmtp::Limits& limits) : session_("host", limits) {}
+  explicit LmtpScript(const wire::lmtp::Limits& limits) : session_("host", limits) {}
 
   // Gives the session the bytes in pieces of `piece` bytes.
   void feed(std::string_view bytes, std::size_t piece);
@@ -28,7 +28,7 @@ class LmtpScript {
  private:
   void feed_piece(std::string_view bytes);
   void finish();
-  lmtp::Session session_;
+  wire::lmtp::Session session_;
   std::string body_;
 };
 
@@ -51,16 +51,16 @@ inline void LmtpScript::finish() {
 inline void LmtpScript::feed_piece(std::string_view bytes) {
   for (;;) {
     switch (session_.next(bytes, replies)) {
-      case lmtp::Event::more:
+      case wire::lmtp::Event::more:
         return;
-      case lmtp::Event::recipient:
+      case wire::lmtp::Event::recipient:
         if (starts_with(session_.recipient(), "no")) {
           session_.refuse_recipient({550, "5.1.1", "no such user"}, replies);
         } else {
           session_.accept_recipient(replies);
         }
         break;
-      case lmtp::Event::begin:
+      case wire::lmtp::Event::begin:
         body_.clear();
         if (starts_with(session_.sender(), "no")) {
           session_.refuse_message({451, "4.3.0", "not now"}, replies);
@@ -68,16 +68,16 @@ inline void LmtpScript::feed_piece(std::string_view bytes) {
           session_.accept_message(replies);
         }
         break;
-      case lmtp::Event::body:
+      case wire::lmtp::Event::body:
         body_ += session_.body();
         break;
-      case lmtp::Event::end:
+      case wire::lmtp::Event::end:
         finish();
         break;
-      case lmtp::Event::dropped:
+      case wire::lmtp::Event::dropped:
         messages += "#";
         break;
-      case lmtp::Event::closed:
+      case wire::lmtp::Event::closed:
         closed = true;
         return;
     }

@@ -24,8 +24,8 @@ std::string text_of(const Endpoint& endpoint) {
 Endpoint parsed(const std::string& where) { return parse_endpoint(where, kVerifyPort).value(); }
 
 Question question_in(std::string_view bytes) {
-  datagram::Query query;
-  static_cast<void>(datagram::parse_query(bytes, false, query));
+  wire::datagram::Query query;
+  static_cast<void>(wire::datagram::parse_query(bytes, false, query));
   return Question{std::string(query.address), std::string(query.id),     std::string(query.client),
                   std::string(query.helo),    std::string(query.sender), 0};
 }
@@ -86,19 +86,19 @@ void Responder::serve() {
   }
 }
 
-std::string reply_to(const Question& question, datagram::Result result, const std::string& why,
-                     const std::string& user, const std::string& text) {
-  std::array<char, datagram::kMaxDatagram> bytes;
-  datagram::Reply reply;
+std::string reply_to(const Question& question, wire::datagram::Result result,
+                     const std::string& why, const std::string& user, const std::string& text) {
+  std::array<char, wire::datagram::kMaxDatagram> bytes;
+  wire::datagram::Reply reply;
   reply.result = result;
   reply.user = user;
   reply.id = question.id;
   reply.why = why;
   reply.text = text;
-  return std::string(bytes.data(), datagram::encode_reply(reply, bytes));
+  return std::string(bytes.data(), wire::datagram::encode_reply(reply, bytes));
 }
 
-Script always(datagram::Result result, const std::string& why, const std::string& user,
+Script always(wire::datagram::Result result, const std::string& why, const std::string& user,
               const std::string& text) {
   return [=](const Question& question) -> Datagrams {
     return {reply_to(question, result, why, user, text)};

@@ -55,12 +55,12 @@ class Responder {
 };
 
 // One reply in the extended form, to the question's own id.
-[[nodiscard]] std::string reply_to(const Question& question, datagram::Result result,
+[[nodiscard]] std::string reply_to(const Question& question, wire::datagram::Result result,
                                    const std::string& why, const std::string& user = "",
                                    const std::string& text = "");
 
 // The same answer to everything.
-[[nodiscard]] Script always(datagram::Result result, const std::string& why,
+[[nodiscard]] Script always(wire::datagram::Result result, const std::string& why,
                             const std::string& user = "", const std::string& text = "");
 [[nodiscard]] Script silence();
 

@@ -61,7 +61,7 @@ class TestTree {
   void write_cdb(const std::string& name, const Records& records) const {
     write(name + ".new", "");
     const Fd file(open(path(name + ".new").c_str(), O_RDWR | O_TRUNC | O_CLOEXEC));
-    CdbWriter writer(file.get());
+    maps::CdbWriter writer(file.get());
     for (const auto& [key, value] : records) ASSERT_TRUE(writer.add(key, value).ok());
     ASSERT_TRUE(writer.finish().ok());
     EXPECT_EQ(rename(path(name + ".new").c_str(), path(name).c_str()), 0);

@@ -7,18 +7,18 @@
 
 #include "wire/address_verify.h"
 
-namespace qv::address_verify {
+namespace qv::wire::address_verify {
 
-inline void append_reply(std::string& out, const Reply& reply) {
-  append_attribute(out, "status", reply.status);
-  if (reply.status == kStatusOk) {
-    append_attribute(out, "recipient_status", static_cast<std::uint32_t>(reply.recipient));
-    append_attribute(out, "reason", reply.reason);
-    append_attribute(out, "why", reply.why);
+inline void append_reply(std::string& out, const wire::address_verify::Reply& reply) {
+  wire::append_attribute(out, "status", reply.status);
+  if (reply.status == wire::address_verify::kStatusOk) {
+    wire::append_attribute(out, "recipient_status", static_cast<std::uint32_t>(reply.recipient));
+    wire::append_attribute(out, "reason", reply.reason);
+    wire::append_attribute(out, "why", reply.why);
   }
-  end_attributes(out);
+  wire::end_attributes(out);
 }
 
-}  // namespace qv::address_verify
+}  // namespace qv::wire::address_verify
 
 #endif  // QV_TESTS_FAKES_VERIFY_REPLY_H_

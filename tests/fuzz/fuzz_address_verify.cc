@@ -14,18 +14,20 @@ void require(bool condition) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace qv::address_verify;
+  using namespace qv::wire::address_verify;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  qv::AttributeDecoder decoder;
-  Reply reply;
-  if (decoder.scan(bytes) != qv::Frame::whole || !parse_reply(decoder, bytes, reply)) return 0;
-  require(reply.recipient <= Recipient::todo);
+  qv::wire::AttributeDecoder decoder;
+  qv::wire::address_verify::Reply reply;
+  if (decoder.scan(bytes) != qv::wire::Frame::whole ||
+      !qv::wire::address_verify::parse_reply(decoder, bytes, reply))
+    return 0;
+  require(reply.recipient <= qv::wire::address_verify::Recipient::todo);
   std::string written;
-  append_reply(written, reply);
-  qv::AttributeDecoder decoder2;
-  Reply again;
-  require(decoder2.scan(written) == qv::Frame::whole && decoder2.size() == written.size());
-  require(parse_reply(decoder2, written, again));
+  qv::wire::address_verify::append_reply(written, reply);
+  qv::wire::AttributeDecoder decoder2;
+  qv::wire::address_verify::Reply again;
+  require(decoder2.scan(written) == qv::wire::Frame::whole && decoder2.size() == written.size());
+  require(qv::wire::address_verify::parse_reply(decoder2, written, again));
   require(again.status == reply.status && again.recipient == reply.recipient &&
           again.reason == reply.reason && again.why == reply.why);
   return 0;

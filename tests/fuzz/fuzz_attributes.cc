@@ -8,16 +8,16 @@
 
 namespace {
 
-constexpr qv::AttributeLimits kLimits{.message = 4096, .name = 64};
+constexpr qv::wire::AttributeLimits kLimits{.message = 4096, .name = 64};
 
 void require(bool condition) {
   if (!condition) abort();
 }
 
 // The last answer of a decoder that is shown one more byte each time.
-qv::Frame scan_in_pieces(qv::AttributeDecoder& decoder, std::string_view bytes) {
-  qv::Frame frame = decoder.scan({});
-  for (std::size_t n = 1; n <= bytes.size() && frame == qv::Frame::partial; ++n) {
+qv::wire::Frame scan_in_pieces(qv::wire::AttributeDecoder& decoder, std::string_view bytes) {
+  qv::wire::Frame frame = decoder.scan({});
+  for (std::size_t n = 1; n <= bytes.size() && frame == qv::wire::Frame::partial; ++n) {
     frame = decoder.scan({bytes.data(), n});
   }
   return frame;
@@ -27,23 +27,23 @@ qv::Frame scan_in_pieces(qv::AttributeDecoder& decoder, std::string_view bytes) 
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  qv::AttributeDecoder decoder(kLimits);
-  qv::AttributeDecoder slow(kLimits);
-  const qv::Frame frame = decoder.scan(bytes);
+  qv::wire::AttributeDecoder decoder(kLimits);
+  qv::wire::AttributeDecoder slow(kLimits);
+  const qv::wire::Frame frame = decoder.scan(bytes);
   require(scan_in_pieces(slow, bytes) == frame);
-  if (frame != qv::Frame::whole) return 0;
+  if (frame != qv::wire::Frame::whole) return 0;
   require(slow.size() == decoder.size());
-  qv::AttributeReader reader(decoder, bytes);
+  qv::wire::AttributeReader reader(decoder, bytes);
   std::string again;
   std::string_view rest = bytes.substr(0, decoder.size() - 1);
   while (!rest.empty()) {
     const std::string_view name = qv::take_until(rest, '\0');
     const std::string_view value = qv::take_until(rest, '\0');
     require(reader.text(name) == value && !reader.failed());
-    qv::append_attribute(again, name, value);
+    qv::wire::append_attribute(again, name, value);
   }
   require(reader.done());
-  qv::end_attributes(again);
+  qv::wire::end_attributes(again);
   require(bytes.substr(0, decoder.size()) == again);
   return 0;
 }

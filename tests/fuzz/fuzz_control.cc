@@ -24,20 +24,21 @@ std::string upper(std::string_view s) {
   return out;
 }
 
-void try_form(const std::vector<ControlLine>& lines, Constmap::Form form) {
+void try_form(const std::vector<control::ControlLine>& lines, control::Constmap::Form form) {
   std::vector<int> malformed;
-  const Constmap map(lines, form, &malformed);
+  const control::Constmap map(lines, form, &malformed);
   require(map.size() + malformed.size() <= lines.size());
-  for (const ControlLine& line : lines) {
+  for (const control::ControlLine& line : lines) {
     std::string_view value = line.text;
     const bool has_colon = find_byte(value, ':') < value.size();
-    if (form == Constmap::Form::pairs && !has_colon) continue;
+    if (form == control::Constmap::Form::pairs && !has_colon) continue;
     const std::string key =
-        form == Constmap::Form::pairs ? std::string(take_until(value, ':')) : line.text;
+        form == control::Constmap::Form::pairs ? std::string(take_until(value, ':')) : line.text;
     const auto entry = map.find(upper(key));
     require(entry.has_value() && equal_ignoring_case(entry->key, key));
     require(entry->line >= line.number);  // of equal keys, the last
-    if (entry->line == line.number && form == Constmap::Form::pairs) require(entry->value == value);
+    if (entry->line == line.number && form == control::Constmap::Form::pairs)
+      require(entry->value == value);
   }
   static_cast<void>(map.find({}));
 }
@@ -46,16 +47,16 @@ void try_form(const std::vector<ControlLine>& lines, Constmap::Form form) {
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
-  std::vector<ControlLine> lines;
-  const bool parsed = parse_control_text(text, lines);
+  std::vector<control::ControlLine> lines;
+  const bool parsed = control::parse_control_text(text, lines);
   require(parsed == (find_byte(text, '\0') == text.size()));
   int previous = 0;
-  for (const ControlLine& line : lines) {
+  for (const control::ControlLine& line : lines) {
     require(!line.text.empty() && line.text.front() != '#' && !is_blank(line.text.back()));
     require(line.number > previous);
     previous = line.number;
   }
-  try_form(lines, Constmap::Form::keys);
-  try_form(lines, Constmap::Form::pairs);
+  try_form(lines, control::Constmap::Form::keys);
+  try_form(lines, control::Constmap::Form::pairs);
   return 0;
 }

@@ -13,30 +13,32 @@ void require(bool condition) {
 }
 
 void try_query(std::string_view bytes) {
-  using namespace qv::datagram;
-  Query query;
-  const Parsed parsed = parse_query(bytes, bytes.size() > kMaxDatagram, query);
-  require(query.address.size() <= kMaxAddress);
-  require(parsed != Parsed::extended || is_id(query.id));
-  if (parsed != Parsed::extended) return;
-  std::array<char, kMaxDatagram> out{};
-  const std::size_t length = encode_query(query, out);
+  using namespace qv::wire::datagram;
+  qv::wire::datagram::Query query;
+  const qv::wire::datagram::Parsed parsed = qv::wire::datagram::parse_query(
+      bytes, bytes.size() > qv::wire::datagram::kMaxDatagram, query);
+  require(query.address.size() <= qv::wire::datagram::kMaxAddress);
+  require(parsed != qv::wire::datagram::Parsed::extended || qv::wire::datagram::is_id(query.id));
+  if (parsed != qv::wire::datagram::Parsed::extended) return;
+  std::array<char, qv::wire::datagram::kMaxDatagram> out{};
+  const std::size_t length = qv::wire::datagram::encode_query(query, out);
   require(length > 0);
-  Query again;
-  require(parse_query({out.data(), length}, false, again) == Parsed::extended);
+  qv::wire::datagram::Query again;
+  require(qv::wire::datagram::parse_query({out.data(), length}, false, again) ==
+          qv::wire::datagram::Parsed::extended);
   require(again.address == query.address && again.id == query.id);
 }
 
 void try_reply(std::string_view bytes) {
-  using namespace qv::datagram;
-  Reply reply;
-  const ReplyForm form = parse_reply(bytes, reply);
-  if (form == ReplyForm::malformed) return;
-  require((form == ReplyForm::extended) == !reply.id.empty());
-  std::array<char, kMaxDatagram> out{};
-  const std::size_t length = encode_reply(reply, out);
-  Reply again;
-  require(parse_reply({out.data(), length}, again) == form);
+  using namespace qv::wire::datagram;
+  qv::wire::datagram::Reply reply;
+  const qv::wire::datagram::ReplyForm form = qv::wire::datagram::parse_reply(bytes, reply);
+  if (form == qv::wire::datagram::ReplyForm::malformed) return;
+  require((form == qv::wire::datagram::ReplyForm::extended) == !reply.id.empty());
+  std::array<char, qv::wire::datagram::kMaxDatagram> out{};
+  const std::size_t length = qv::wire::datagram::encode_reply(reply, out);
+  qv::wire::datagram::Reply again;
+  require(qv::wire::datagram::parse_reply({out.data(), length}, again) == form);
   require(again.result == reply.result && again.position == reply.position &&
           again.user == reply.user && again.id == reply.id && again.why == reply.why &&
           again.text == reply.text);

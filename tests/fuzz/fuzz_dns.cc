@@ -6,18 +6,19 @@
 #include "wire/dns.h"
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  static const std::string query = qv::dns::encode_mx_query(0x1234, "x.example");
+  static const std::string query = qv::wire::dns::encode_mx_query(0x1234, "x.example");
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  std::vector<qv::dns::Mx> records;
-  const bool answered = qv::dns::parse_mx_reply(bytes, query, records) == qv::dns::Reply::answer;
+  std::vector<qv::wire::dns::Mx> records;
+  const bool answered =
+      qv::wire::dns::parse_mx_reply(bytes, query, records) == qv::wire::dns::Reply::answer;
   if (!answered && !records.empty()) abort();
-  for (const qv::dns::Mx& record : records) {
+  for (const qv::wire::dns::Mx& record : records) {
     if (record.host.empty() || record.host.size() > 255) abort();
     for (const char c : record.host) {
       if (c <= ' ' || c > '~' || c == '/') abort();
     }
   }
-  const std::string made = qv::dns::encode_mx_query(1, bytes);
+  const std::string made = qv::wire::dns::encode_mx_query(1, bytes);
   if (made.size() > 300) abort();
   return 0;
 }

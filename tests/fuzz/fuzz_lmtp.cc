@@ -8,7 +8,7 @@
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   if (size == 0) return 0;
   const std::string_view bytes(reinterpret_cast<const char*>(data) + 1, size - 1);
-  const qv::lmtp::Limits limits{200, 3, 20};
+  const qv::wire::lmtp::Limits limits{200, 3, 20};
   qv::LmtpScript whole(limits);
   qv::LmtpScript pieces(limits);
   whole.feed(bytes, bytes.size());

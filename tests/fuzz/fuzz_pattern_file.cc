@@ -17,27 +17,27 @@ void require(bool condition) {
 }
 
 // Matches a key that holds the pattern; has as many groups as the pattern has `(`.
-class Substring final : public qv::Pattern {
+class Substring final : public qv::maps::Pattern {
  public:
   explicit Substring(std::string_view text) : text_(text) {
     groups = static_cast<std::size_t>(std::count(text.begin(), text.end(), '('));
   }
 
-  qv::Result<qv::Answer> match(std::string_view key, qv::Groups& matched) override {
-    if (key.find(text_) == std::string_view::npos) return qv::Answer::absent;
-    for (std::size_t i = 0; i <= groups && i < qv::kMaxGroups; ++i) matched[i] = key;
-    return qv::Answer::found;
+  qv::Result<qv::maps::Answer> match(std::string_view key, qv::maps::Groups& matched) override {
+    if (key.find(text_) == std::string_view::npos) return qv::maps::Answer::absent;
+    for (std::size_t i = 0; i <= groups && i < qv::maps::kMaxGroups; ++i) matched[i] = key;
+    return qv::maps::Answer::found;
   }
 
  private:
   std::string text_;
 };
 
-std::unique_ptr<qv::Pattern> compile(std::string_view& rest, std::string& wrong) {
+std::unique_ptr<qv::maps::Pattern> compile(std::string_view& rest, std::string& wrong) {
   std::string_view pattern;
   std::string_view flags;
   const std::size_t before = rest.size();
-  if (!qv::consume_delimited(rest, pattern, flags)) {
+  if (!qv::maps::consume_delimited(rest, pattern, flags)) {
     wrong = "expected a pattern";
     return nullptr;
   }
@@ -47,8 +47,8 @@ std::unique_ptr<qv::Pattern> compile(std::string_view& rest, std::string& wrong)
 
 void try_rules(std::string_view text) {
   std::string detail;
-  const auto map = qv::parse_pattern_table(text, "fuzz", false,
-                                           {.compile = compile, .substitutes = true}, {}, detail);
+  const auto map = qv::maps::parse_pattern_table(
+      text, "fuzz", false, {.compile = compile, .substitutes = true}, {}, detail);
   if (!map.ok()) {
     require(detail.substr(0, 5) == "fuzz:");
     return;
@@ -60,10 +60,10 @@ void try_rules(std::string_view text) {
 }
 
 void try_cidr(std::string_view text) {
-  const qv::MapType* cidr = qv::find_map_type("cidr");
+  const qv::maps::MapType* cidr = qv::maps::find_map_type("cidr");
   require(cidr != nullptr);
   std::string detail;
-  const qv::MapSpec spec{"cidr", "{{" + std::string(text) + "}}", {}};
+  const qv::maps::MapSpec spec{"cidr", "{{" + std::string(text) + "}}", {}};
   const auto map = cidr->open(spec, detail);
   if (!map.ok()) return;
   std::string value;

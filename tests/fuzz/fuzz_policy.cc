@@ -12,9 +12,9 @@ void require(bool condition) {
   if (!condition) abort();
 }
 
-qv::Frame scan_in_pieces(qv::policy::RequestScanner& scanner, std::string_view bytes) {
-  qv::Frame frame = scanner.scan({});
-  for (std::size_t n = 1; n <= bytes.size() && frame == qv::Frame::partial; ++n) {
+qv::wire::Frame scan_in_pieces(qv::wire::policy::RequestScanner& scanner, std::string_view bytes) {
+  qv::wire::Frame frame = scanner.scan({});
+  for (std::size_t n = 1; n <= bytes.size() && frame == qv::wire::Frame::partial; ++n) {
     frame = scanner.scan({bytes.data(), n});
   }
   return frame;
@@ -23,14 +23,15 @@ qv::Frame scan_in_pieces(qv::policy::RequestScanner& scanner, std::string_view b
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace qv::policy;
+  using namespace qv::wire::policy;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  RequestScanner scanner;
-  RequestScanner slow;
-  const qv::Frame frame = scanner.scan(bytes);
+  qv::wire::policy::RequestScanner scanner;
+  qv::wire::policy::RequestScanner slow;
+  const qv::wire::Frame frame = scanner.scan(bytes);
   require(scan_in_pieces(slow, bytes) == frame);
-  Request request;
-  if (frame == qv::Frame::whole && parse_request(bytes.substr(0, scanner.size()), request)) {
+  qv::wire::policy::Request request;
+  if (frame == qv::wire::Frame::whole &&
+      qv::wire::policy::parse_request(bytes.substr(0, scanner.size()), request)) {
     for (const std::string_view value : {request.recipient, request.sender}) {
       require(value.find_first_of(std::string_view("\n\0", 2)) == std::string_view::npos);
       require(value.empty() || (value.data() >= bytes.data() &&

@@ -14,18 +14,18 @@ void require(bool condition) {
   if (!condition) abort();
 }
 
-void try_rules(const qv::CacheRecord& record, std::int64_t now) {
+void try_rules(const qv::cache::CacheRecord& record, std::int64_t now) {
   using namespace qv;
-  const CacheTimes times;
-  const Judgement judgement = judge(&record, now, times);
-  const bool definite =
-      judgement.state == EntryState::fresh || judgement.state == EntryState::stale;
+  const qv::cache::CacheTimes times;
+  const qv::cache::Judgement judgement = qv::cache::judge(&record, now, times);
+  const bool definite = judgement.state == qv::cache::EntryState::fresh ||
+                        judgement.state == qv::cache::EntryState::stale;
   require(!definite || record.status == judgement.answer);
-  require(definite || judgement.answer == RecipientStatus::todo ||
-          judgement.answer == RecipientStatus::defer);
-  if (const auto next = record_probe(&record, now, times)) {
-    require(judge(&*next, now, times).probe == Judgement::Probe::not_needed);
-    (void)encode_record(*next);
+  require(definite || judgement.answer == qv::cache::RecipientStatus::todo ||
+          judgement.answer == qv::cache::RecipientStatus::defer);
+  if (const auto next = qv::cache::record_probe(&record, now, times)) {
+    require(qv::cache::judge(&*next, now, times).probe == qv::cache::Judgement::Probe::not_needed);
+    (void)qv::cache::encode_record(*next);
   }
 }
 
@@ -34,14 +34,15 @@ void try_rules(const qv::CacheRecord& record, std::int64_t now) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   using namespace qv;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
-  (void)worth_of(bytes);
-  (void)cache_key(bytes);
-  CacheRecord record;
-  if (parse_record(bytes, record) == RecordForm::damaged) return 0;
+  (void)qv::cache::worth_of(bytes);
+  (void)qv::cache::cache_key(bytes);
+  qv::cache::CacheRecord record;
+  if (qv::cache::parse_record(bytes, record) == qv::cache::RecordForm::damaged) return 0;
   require(record.probed != 0 || record.updated != 0);
-  require(record.text.size() <= kMaxCacheText);
-  CacheRecord again;
-  require(parse_record(encode_record(record), again) == RecordForm::whole);
+  require(record.text.size() <= qv::cache::kMaxCacheText);
+  qv::cache::CacheRecord again;
+  require(qv::cache::parse_record(qv::cache::encode_record(record), again) ==
+          qv::cache::RecordForm::whole);
   require(again == record);
   try_rules(record, 1);
   try_rules(record, 2000000000);

@@ -14,17 +14,17 @@ void require(bool condition) {
 }
 
 void try_decoder(std::string_view bytes) {
-  qv::SmtpReplyDecoder decoder;
-  while (!bytes.empty() && decoder.take(bytes) == qv::Frame::whole) {
-    const qv::SmtpReply& reply = decoder.reply();
+  qv::wire::SmtpReplyDecoder decoder;
+  while (!bytes.empty() && decoder.take(bytes) == qv::wire::Frame::whole) {
+    const qv::wire::SmtpReply& reply = decoder.reply();
     require(reply.code >= 200 && reply.code <= 599 && !reply.lines.empty());
-    for (const char c : qv::reply_text(reply)) require(c >= ' ' && c <= '~');
+    for (const char c : qv::wire::reply_text(reply)) require(c >= ' ' && c <= '~');
   }
 }
 
 // A byte of 0 ends what the host sends at a time.
 void try_conversation(std::string_view bytes) {
-  qv::Callout callout({.hello_name = "mx.example", .sender = "", .lmtp = false});
+  qv::probe::Callout callout({.hello_name = "mx.example", .sender = "", .lmtp = false});
   callout.connected();
   callout.ask("joe@x.example");
   while (!callout.finished()) {
@@ -32,10 +32,10 @@ void try_conversation(std::string_view bytes) {
     const auto before = callout.step();
     callout.received(bytes.substr(0, end));
     if (const auto outcome = callout.take_outcome()) {
-      const bool definite = outcome->status != qv::RecipientStatus::defer;
-      require(outcome->status != qv::RecipientStatus::todo);
-      require(!definite || before == qv::Callout::Step::rcpt);
-      require(outcome->text.size() <= qv::kMaxCacheText);
+      const bool definite = outcome->status != qv::cache::RecipientStatus::defer;
+      require(outcome->status != qv::cache::RecipientStatus::todo);
+      require(!definite || before == qv::probe::Callout::Step::rcpt);
+      require(outcome->text.size() <= qv::cache::kMaxCacheText);
     }
     if (callout.take_tls_request() && !callout.finished()) callout.secured();
     if (callout.can_ask()) callout.ask("none@x.example");

@@ -14,23 +14,23 @@ void require(bool condition) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace qv::socketmap;
+  using namespace qv::wire::socketmap;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   std::size_t used = 0;
-  Request request;
-  if (parse_request(bytes, request, used) == qv::Frame::whole) {
+  qv::wire::socketmap::Request request;
+  if (qv::wire::socketmap::parse_request(bytes, request, used) == qv::wire::Frame::whole) {
     require(used <= size);
     std::string again;
-    require(append_request(again, request));
+    require(qv::wire::socketmap::append_request(again, request));
     require(again == bytes.substr(0, used));
   }
-  Reply reply;
-  if (parse_reply(bytes, reply, used) == qv::Frame::whole) {
+  qv::wire::socketmap::Reply reply;
+  if (qv::wire::socketmap::parse_reply(bytes, reply, used) == qv::wire::Frame::whole) {
     require(used <= size);
     std::string written;
-    append_reply(written, reply);
-    Reply again;
-    require(parse_reply(written, again, used) == qv::Frame::whole);
+    qv::wire::socketmap::append_reply(written, reply);
+    qv::wire::socketmap::Reply again;
+    require(qv::wire::socketmap::parse_reply(written, again, used) == qv::wire::Frame::whole);
     require(again.status == reply.status && again.text == reply.text);
   }
   return 0;

@@ -14,27 +14,28 @@ void require(bool condition) {
 }  // namespace
 
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  using namespace qv::tcp_table;
+  using namespace qv::wire::tcp_table;
   const std::string_view bytes(reinterpret_cast<const char*>(data), size);
   std::size_t used = 0;
   std::string key;
-  if (parse_request(bytes, key, used) == qv::Frame::whole) {
-    require(used <= size && used <= kMaxLine + 2);
+  if (qv::wire::tcp_table::parse_request(bytes, key, used) == qv::wire::Frame::whole) {
+    require(used <= size && used <= qv::wire::tcp_table::kMaxLine + 2);
     std::string again;
     // A key that came unencoded may need more room than a line has.
-    if (append_request(again, key)) {
+    if (qv::wire::tcp_table::append_request(again, key)) {
       std::string key2;
-      require(parse_request(again, key2, used) == qv::Frame::whole && key2 == key);
+      require(qv::wire::tcp_table::parse_request(again, key2, used) == qv::wire::Frame::whole &&
+              key2 == key);
     }
   }
-  Reply reply;
-  if (parse_reply(bytes, reply, used) == qv::Frame::whole) {
+  qv::wire::tcp_table::Reply reply;
+  if (qv::wire::tcp_table::parse_reply(bytes, reply, used) == qv::wire::Frame::whole) {
     require(used <= size);
     std::string written;
-    append_reply(written, reply.status, reply.text);
-    Reply again;
-    require(parse_reply(written, again, used) == qv::Frame::whole);
-    require(again.status == reply.status || reply.status == Status::found);
+    qv::wire::tcp_table::append_reply(written, reply.status, reply.text);
+    qv::wire::tcp_table::Reply again;
+    require(qv::wire::tcp_table::parse_reply(written, again, used) == qv::wire::Frame::whole);
+    require(again.status == reply.status || reply.status == qv::wire::tcp_table::Status::found);
   }
   return 0;
 }

@@ -23,40 +23,40 @@ std::string quoted(std::string_view key) {
 }
 
 void try_table(std::string_view text) {
-  qv::LogicalLines lines(text);
+  qv::maps::LogicalLines lines(text);
   std::uint64_t before = 0;
   for (;;) {
     std::string_view line;
     const auto more = lines.next(line);
     require(more.ok());
-    if (more.value() == qv::Answer::absent) break;
+    if (more.value() == qv::maps::Answer::absent) break;
     require(!line.empty() && lines.number() > before);
     before = lines.number();
-    qv::TextEntry entry;
-    if (qv::parse_text_entry(line, entry) != nullptr) continue;
+    qv::maps::TextEntry entry;
+    if (qv::maps::parse_text_entry(line, entry) != nullptr) continue;
     require(!entry.key.empty() && !entry.value.empty());
     const std::string again = quoted(entry.key) + "\t" + std::string(entry.value);
-    qv::TextEntry second;
-    require(qv::parse_text_entry(again, second) == nullptr);
+    qv::maps::TextEntry second;
+    require(qv::maps::parse_text_entry(again, second) == nullptr);
     require(second.key == entry.key && second.value == entry.value);
   }
   require(lines.position() == text.size());
 }
 
 void try_assign(std::string_view text) {
-  qv::tool::AssignParser parser;
+  qv::maps::tool::AssignParser parser;
   std::string key;
   std::string value;
   std::string wrong;
   while (!text.empty()) {
     const std::size_t end = text.find('\n');
     switch (parser.parse(text.substr(0, end), key, value, wrong)) {
-      case qv::tool::AssignLine::record:
+      case qv::maps::tool::AssignLine::record:
         require(!key.empty() && key.front() == '!');
         break;
-      case qv::tool::AssignLine::end:
+      case qv::maps::tool::AssignLine::end:
         return;
-      case qv::tool::AssignLine::malformed:
+      case qv::maps::tool::AssignLine::malformed:
         require(!wrong.empty());
         break;
     }

@@ -20,7 +20,7 @@ void require(bool condition) {
   if (!condition) abort();
 }
 
-void check_record(const UserRecord& record) {
+void check_record(const rcpt::UserRecord& record) {
   if (record.broken_at != 0) {
     require(record.broken_at >= 3 && record.broken_at <= 7);
     return;
@@ -34,21 +34,21 @@ void check_record(const UserRecord& record) {
 }
 
 void try_as_record(std::string_view bytes) {
-  UserRecord record;
-  parse_user_record(bytes, record);
+  rcpt::UserRecord record;
+  rcpt::parse_user_record(bytes, record);
   check_record(record);
 }
 
 void try_as_table(std::string_view bytes) {
   const Fd file(memfd_create("users", MFD_CLOEXEC));
   require(file.valid() && write_all(file.get(), bytes).ok());
-  UsersCdb table("/proc/self/fd/" + std::to_string(file.get()));
-  std::vector<Problem> problems;
+  rcpt::UsersCdb table("/proc/self/fd/" + std::to_string(file.get()));
+  std::vector<control::Problem> problems;
   static_cast<void>(table.refresh(0, problems));
   for (const char* local : {"joe", "joe-x", "-", "", "a-b-c-d"}) {
-    UserRecord record;
-    const Result<Answer> answer = table.find(local, record);
-    if (!answer.ok() || answer.value() == Answer::absent) continue;
+    rcpt::UserRecord record;
+    const Result<maps::Answer> answer = table.find(local, record);
+    if (!answer.ok() || answer.value() == maps::Answer::absent) continue;
     check_record(record);
     require(std::string(record.matched) + std::string(record.rest) == local);
   }

@@ -21,39 +21,39 @@ void require(bool condition) {
   if (!condition) abort();
 }
 
-bool is_reported(const std::vector<Problem>& problems, int line) {
-  for (const Problem& problem : problems) {
+bool is_reported(const std::vector<control::Problem>& problems, int line) {
+  for (const control::Problem& problem : problems) {
     if (problem.line == line) return true;
   }
   return false;
 }
 
 void try_maps(std::string_view text) {
-  std::vector<ControlLine> lines;
-  if (!parse_control_text(text, lines)) return;
-  std::vector<Problem> problems;
-  const VerifyMaps maps = parse_verifymaps(lines, "control/verifymaps", problems);
+  std::vector<control::ControlLine> lines;
+  if (!control::parse_control_text(text, lines)) return;
+  std::vector<control::Problem> problems;
+  const rcpt::VerifyMaps maps = rcpt::parse_verifymaps(lines, "control/verifymaps", problems);
   require(maps.usable && maps.entries.size() <= lines.size());
   require(maps.named.size() <= lines.size());
-  for (const VerifyMaps::Named& named : maps.named) {
+  for (const rcpt::VerifyMaps::Named& named : maps.named) {
     std::string_view type;
     std::string_view name;
-    require(split_type(strip_braces(named.table), type, name));
+    require(maps::split_type(maps::strip_braces(named.table), type, name));
   }
-  for (const ControlLine& line : lines) {
+  for (const control::ControlLine& line : lines) {
     std::string_view rest = line.text;
-    const auto entry = maps.entries.find(trim_white(take_until(rest, ':')));
+    const auto entry = maps.entries.find(maps::trim_white(take_until(rest, ':')));
     require(entry.has_value() && entry->line >= line.number);
     if (entry->line > line.number) require(is_reported(problems, line.number));
-    if (entry->value == VerifyMaps::kMistaken) require(is_reported(problems, entry->line));
+    if (entry->value == rcpt::VerifyMaps::kMistaken) require(is_reported(problems, entry->line));
   }
 }
 
 // As the manual says it.
 std::vector<std::string> plain_keys(std::string_view address, std::string_view delimiters) {
-  const std::string whole = fold_key(address);
+  const std::string whole = maps::fold_key(address);
   std::vector<std::string> keys{whole};
-  const AddressParts parts = split_address(whole);
+  const maps::AddressParts parts = maps::split_address(whole);
   if (parts.local.empty()) return keys;
   const std::string domain = parts.has_domain ? "@" + std::string(parts.domain) : std::string();
   std::vector<std::string> prefixes;
@@ -61,9 +61,9 @@ std::vector<std::string> plain_keys(std::string_view address, std::string_view d
     if (delimiters.find(parts.local[at]) == std::string_view::npos) continue;
     prefixes.push_back(std::string(first_bytes(parts.local, at)) + domain);
   }
-  if (prefixes.size() > kMaxPrefixes) {
-    prefixes[kMaxPrefixes - 1] = prefixes.back();
-    prefixes.resize(kMaxPrefixes);
+  if (prefixes.size() > maps::kMaxPrefixes) {
+    prefixes[maps::kMaxPrefixes - 1] = prefixes.back();
+    prefixes.resize(maps::kMaxPrefixes);
   }
   keys.insert(keys.end(), prefixes.begin(), prefixes.end());
   if (parts.has_domain) keys.push_back(domain);
@@ -71,9 +71,10 @@ std::vector<std::string> plain_keys(std::string_view address, std::string_view d
 }
 
 void try_value(std::string_view value) {
-  const TableWord word = parse_table_word(value);
-  require(word.why == Why::table || word.why == Why::refused || word.why == Why::deferred);
-  if (word.why == Why::table) require(word.text.empty());
+  const rcpt::TableWord word = rcpt::parse_table_word(value);
+  require(word.why == rcpt::Why::table || word.why == rcpt::Why::refused ||
+          word.why == rcpt::Why::deferred);
+  if (word.why == rcpt::Why::table) require(word.text.empty());
   require(value.find(word.text) != std::string_view::npos);
   require(word.text == trim_blanks(word.text));
 }

@@ -21,7 +21,7 @@ constexpr std::int64_t kSecond = 1'000'000;
 class FakeDeliveries final : public Deliveries {
  public:
   struct Delivery {
-    Job job;
+    deliver::Job job;
     std::string body;
     Ended ended;
   };
@@ -30,13 +30,13 @@ class FakeDeliveries final : public Deliveries {
     finds[++tickets] = std::move(found);
     return tickets;
   }
-  Ticket find_room(Job job, Ended ended) override {
+  Ticket find_room(deliver::Job job, Ended ended) override {
     if (!has_time) return 0;
     asked_room.push_back(std::move(job));
     rooms[++tickets] = std::move(ended);
     return tickets;
   }
-  void deliver(Job job, int message, Ended ended) override {
+  void deliver(deliver::Job job, int message, Ended ended) override {
     char body[1000];
     const ssize_t n = pread(message, body, sizeof body, 0);
     deliveries.push_back(
@@ -47,24 +47,24 @@ class FakeDeliveries final : public Deliveries {
     rooms.erase(ticket);
   }
   // Answers the oldest question.
-  void found(const Outcome& outcome, const Mailbox& mailbox) {
+  void found(const deliver::Outcome& outcome, const deliver::Mailbox& mailbox) {
     const Found call = std::move(finds.begin()->second);
     finds.erase(finds.begin());
     call(outcome, mailbox);
   }
-  void room(const Outcome& outcome) {
+  void room(const deliver::Outcome& outcome) {
     const Ended call = std::move(rooms.begin()->second);
     rooms.erase(rooms.begin());
     call(outcome);
   }
-  void end(std::size_t index, const Outcome& outcome) {
+  void end(std::size_t index, const deliver::Outcome& outcome) {
     std::exchange(deliveries[index].ended, nullptr)(outcome);
   }
 
   Ticket tickets = 0;
   bool has_time = true;
   std::vector<std::string> names;
-  std::vector<Job> asked_room;
+  std::vector<deliver::Job> asked_room;
   std::map<Ticket, Found> finds;
   std::map<Ticket, Ended> rooms;
   std::vector<Delivery> deliveries;
@@ -76,7 +76,7 @@ class SessionTest : public testing::Test {
       : service_{.settings = settings_,
                  .deliveries = &deliveries_,
                  .host = "mx.example",
-                 .log = [this](LogLine line) { log_ += line.text(); },
+                 .log = [this](process::LogLine line) { log_ += line.text(); },
                  .ended = [this] { ++ended_; }} {
     settings_.spool_directory = "/var/tmp";
     settings_.message_limit = 1000;
@@ -89,7 +89,7 @@ class SessionTest : public testing::Test {
     int pair[2];
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
     fd_ = pair[1];
-    server_->add(Fd(pair[1]), [this](Stream& stream) {
+    server_->add(Fd(pair[1]), [this](event::Stream& stream) {
       return std::make_unique<ClientSession>(service_, stream);
     });
     loop_.run();
@@ -115,20 +115,20 @@ class SessionTest : public testing::Test {
     loop_.make_readable(fd_);
     loop_.run();
   }
-  void find_all(const Mailbox& mailbox = {"/mail/bob/", "", 5, 5, {}}) {
+  void find_all(const deliver::Mailbox& mailbox = {"/mail/bob/", "", 5, 5, {}}) {
     while (!deliveries_.finds.empty()) {
-      deliveries_.found(done(0), mailbox);
+      deliveries_.found(deliver::done(0), mailbox);
       loop_.run();
     }
   }
   FakeLoop loop_;
-  DeliverSettings settings_;
+  deliver::DeliverSettings settings_;
   FakeDeliveries deliveries_;
   std::string log_;
   int ended_ = 0;
   Service service_;
-  StreamServerLimits limits_;
-  std::optional<StreamServer> server_;
+  event::StreamServerLimits limits_;
+  std::optional<event::StreamServer> server_;
   int fd_ = -1;
 };
 
@@ -142,11 +142,11 @@ TEST_F(SessionTest, OneRecipientAfterTheOther) {
   say(client, kBegin);
   EXPECT_EQ(told(client), "250 250");
   EXPECT_EQ(deliveries_.names, std::vector<std::string>{"bob@y"});
-  deliveries_.found(done(0), {"/mail/bob/", "", 5, 6, {}});
+  deliveries_.found(deliver::done(0), {"/mail/bob/", "", 5, 6, {}});
   EXPECT_EQ(told(client), "250");
-  deliveries_.found(refuse("5.1.1", "no such mailbox"), {});
+  deliveries_.found(deliver::refuse("5.1.1", "no such mailbox"), {});
   EXPECT_EQ(told(client), "550");
-  deliveries_.found(done(0), {"/mail/mary", "", 7, 8, {}});
+  deliveries_.found(deliver::done(0), {"/mail/mary", "", 7, 8, {}});
   EXPECT_EQ(told(client), "250 354");
   EXPECT_EQ(deliveries_.names, (std::vector<std::string>{"bob@y", "no@y", "mary@y"}));
   EXPECT_NE(log_.find("status=refuse code=5.1.1 rcpt=no@y sender=a@x"), std::string::npos);
@@ -164,14 +164,14 @@ TEST_F(SessionTest, RepliesComeInTheOrderOfTheRecipients) {
   EXPECT_EQ(deliveries_.deliveries[2].body, "hello\n");
   EXPECT_EQ(deliveries_.deliveries[2].job.envelope.recipient, "b3@y");
   EXPECT_EQ(deliveries_.deliveries[2].job.mailbox.path, "/mail/bob/");
-  deliveries_.end(1, retry("4.3.1", "full"));
+  deliveries_.end(1, deliver::retry("4.3.1", "full"));
   EXPECT_EQ(told(client), "nothing");
-  deliveries_.end(0, done(17));
+  deliveries_.end(0, deliver::done(17));
   EXPECT_EQ(told(client), "250 452");
-  deliveries_.end(2, refuse("5.2.2", "over quota"));
+  deliveries_.end(2, deliver::refuse("5.2.2", "over quota"));
   EXPECT_EQ(told(client), "552 250");  // and NOOP
   EXPECT_EQ(service_.counters.bytes, 17u);
-  EXPECT_EQ(service_.counters.deliveries[Delivery::retry], 1u);
+  EXPECT_EQ(service_.counters.deliveries[deliver::Delivery::retry], 1u);
   EXPECT_EQ(service_.counters.messages, 1u);
   EXPECT_EQ(service_.dispatches, 0u);
 }
@@ -184,7 +184,7 @@ TEST_F(SessionTest, ASecondMessageHasItsOwnRecipients) {
     say(client, message);
     find_all();
     ASSERT_EQ(deliveries_.deliveries.size(), n + 1);
-    deliveries_.end(n, done(1));
+    deliveries_.end(n, deliver::done(1));
     loop_.run();
   }
   // One that was given up leaves no recipient behind.
@@ -197,26 +197,26 @@ TEST_F(SessionTest, ASecondMessageHasItsOwnRecipients) {
 
 TEST_F(SessionTest, WhetherThereIsRoomIsAskedWhereItMatters) {
   const Fd client = connect();
-  const Mailbox limited{"/mail/bob/", "", 5, 5, {1000, 0}};
+  const deliver::Mailbox limited{"/mail/bob/", "", 5, 5, {1000, 0}};
   say(client,
       "LHLO c\r\nMAIL FROM:<a@x> SIZE=700\r\nRCPT TO:<b1@y>\r\nRCPT TO:<b2@y>\r\n"
       "RCPT TO:<b3@y>\r\nRCPT TO:<b4@y>\r\n");
   EXPECT_EQ(told(client), "220 250 250");
-  deliveries_.found(done(0), limited);
+  deliveries_.found(deliver::done(0), limited);
   EXPECT_EQ(told(client), "nothing");
   ASSERT_EQ(deliveries_.asked_room.size(), 1u);
   EXPECT_EQ(deliveries_.asked_room[0].size, 700u);
-  deliveries_.room(refuse("5.2.2", "mailbox is full"));
+  deliveries_.room(deliver::refuse("5.2.2", "mailbox is full"));
   EXPECT_EQ(told(client), "552");
-  deliveries_.found(done(0), limited);
-  deliveries_.room(done(0));
+  deliveries_.found(deliver::done(0), limited);
+  deliveries_.room(deliver::done(0));
   EXPECT_EQ(told(client), "250");
   // Not now is no reason to refuse.
-  deliveries_.found(done(0), limited);
-  deliveries_.room(retry("4.3.0", "delivery took too long"));
+  deliveries_.found(deliver::done(0), limited);
+  deliveries_.room(deliver::retry("4.3.0", "delivery took too long"));
   EXPECT_EQ(told(client), "250");
   deliveries_.has_time = false;
-  deliveries_.found(done(0), limited);
+  deliveries_.found(deliver::done(0), limited);
   EXPECT_EQ(told(client), "250");
 }
 
@@ -228,7 +228,7 @@ TEST_F(SessionTest, AMessageWhoseClientIsGoneIsDelivered) {
   server_.reset();
   EXPECT_EQ(service_.sessions, 0u);
   EXPECT_EQ(service_.dispatches, 1u);
-  deliveries_.end(0, done(1));
+  deliveries_.end(0, deliver::done(1));
   EXPECT_EQ(service_.dispatches, 0u);
   EXPECT_NE(log_.find("status=done"), std::string::npos);
   EXPECT_EQ(ended_, 2);
@@ -263,7 +263,7 @@ TEST_F(SessionTest, WhileADeliveryTakesItsTimeTheClientMayBeSilent) {
   find_all();
   EXPECT_EQ(told(client), "220 250 250 250 354");
   loop_.advance_us(1000 * kSecond);
-  deliveries_.end(0, done(1));
+  deliveries_.end(0, deliver::done(1));
   EXPECT_EQ(told(client), "250");
 }
 
@@ -273,11 +273,11 @@ TEST_F(SessionTest, WhenTheServiceStopsAMessageUnderWayIsEnded) {
   find_all();
   EXPECT_EQ(told(client), "220 250 250 250 354");
   service_.is_stopping = true;
-  const auto goodbye = [](StreamSession& s) { static_cast<ClientSession&>(s).shut_down(); };
+  const auto goodbye = [](event::StreamSession& s) { static_cast<ClientSession&>(s).shut_down(); };
   server_->each_session(goodbye);
   EXPECT_EQ(told(client), "nothing");
   say(client, ".\r\nMAIL FROM:<a@x>\r\n");
-  deliveries_.end(0, done(1));
+  deliveries_.end(0, deliver::done(1));
   EXPECT_EQ(told(client), "250 421");
   EXPECT_EQ(told(client), "(end)");
   const Fd idle = connect();
@@ -300,7 +300,7 @@ TEST_F(SessionTest, AMessageThatCannotBeKeptIsRefusedForNow) {
   say(client, "\r\n.\r\nNOOP\r\n");
   EXPECT_EQ(told(client), "250 250 250 354 452 452 250");
   EXPECT_TRUE(deliveries_.deliveries.empty());
-  EXPECT_EQ(service_.counters.deliveries[Delivery::retry], 2u);
+  EXPECT_EQ(service_.counters.deliveries[deliver::Delivery::retry], 2u);
 }
 
 TEST_F(SessionTest, AMessageThatIsDroppedIsKeptNowhere) {
@@ -309,7 +309,7 @@ TEST_F(SessionTest, AMessageThatIsDroppedIsKeptNowhere) {
   find_all();
   const auto busy = [this] {
     bool is_busy = false;
-    server_->each_session([&](StreamSession& s) { is_busy = s.is_busy(); });
+    server_->each_session([&](event::StreamSession& s) { is_busy = s.is_busy(); });
     return is_busy;
   };
   EXPECT_TRUE(busy());

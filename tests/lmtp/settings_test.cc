@@ -16,15 +16,15 @@ class SettingsTest : public testing::Test {
                       {"virtual_uid_maps", "t:x"},
                       {"virtual_gid_maps", "t:x"}};
   }
-  DeliverSettings read() {
+  deliver::DeliverSettings read() {
     problems_.clear();
     Options options;
-    Settings(lmtp_settings(options)).read(sources_, problems_);
+    control::Settings(lmtp_settings(options)).read(sources_, problems_);
     return options.deliver;
   }
 
-  SettingSources sources_;
-  std::vector<Problem> problems_;
+  control::SettingSources sources_;
+  std::vector<control::Problem> problems_;
 };
 
 TEST_F(SettingsTest, LimitsOfTheService) {

@@ -28,8 +28,8 @@ class WorkerDeliveriesTest : public testing::Test {
                         WorkerDeliveries::Spawners{tables_.spawner(), writers_.spawner()}, nullptr);
   }
 
-  static Job job_for(const std::string& name, uid_t uid) {
-    Job job;
+  static deliver::Job job_for(const std::string& name, uid_t uid) {
+    deliver::Job job;
     job.envelope = {"a@x", name + "@y", name + "@y"};
     job.mailbox = {"/mail/" + name + "/", "", uid, uid, {}};
     return job;
@@ -37,22 +37,24 @@ class WorkerDeliveriesTest : public testing::Test {
   void deliver(const std::string& name, uid_t uid) {
     const std::size_t index = outcomes_.size();
     outcomes_.emplace_back();
-    deliveries_->deliver(job_for(name, uid), STDIN_FILENO, [this, index](const Outcome& outcome) {
-      outcomes_[index] = outcome.code + " " + outcome.text;
-    });
+    deliveries_->deliver(job_for(name, uid), STDIN_FILENO,
+                         [this, index](const deliver::Outcome& outcome) {
+                           outcomes_[index] = outcome.code + " " + outcome.text;
+                         });
     writers_.turn();
   }
   // The recipient that the writer at `index` has a job for; "" where it has none.
   std::string recipient_at(std::size_t index) {
     message_ = writers_.request_at(index);
     if (message_.body.empty()) return "";
-    EXPECT_EQ(message_.body.front() == kDeliver, message_.file.valid());
-    return decode_job(message_.body.substr(1))->envelope.recipient;
+    EXPECT_EQ(message_.body.front() == deliver::kDeliver, message_.file.valid());
+    return deliver::decode_job(message_.body.substr(1))->envelope.recipient;
   }
   // It has that job and ends it.
-  void end(std::size_t index, const std::string& name, const Outcome& outcome = done(1)) {
+  void end(std::size_t index, const std::string& name,
+           const deliver::Outcome& outcome = deliver::done(1)) {
     EXPECT_EQ(recipient_at(index), name + "@y");
-    writers_.answer(index, encode_outcome(outcome));
+    writers_.answer(index, deliver::encode_outcome(outcome));
   }
   bool is_idle() const {
     return deliveries_->writers().in_flight() + deliveries_->tables().in_flight() == 0;
@@ -65,7 +67,7 @@ class WorkerDeliveriesTest : public testing::Test {
   process::FakeSpawner tables_{loop_};
   process::FakeSpawner writers_{loop_};
   process::Message message_;
-  DeliverSettings settings_;
+  deliver::DeliverSettings settings_;
   std::optional<WorkerDeliveries> deliveries_;
   std::vector<std::string> outcomes_;
 };
@@ -73,18 +75,19 @@ class WorkerDeliveriesTest : public testing::Test {
 TEST_F(WorkerDeliveriesTest, FindsByAskingATableProcess) {
   std::vector<std::string> found;
   for (const char* name : {"bob@y", "mary@y", "bob@y"}) {
-    EXPECT_NE(deliveries_->find(name,
-                                [&found](const Outcome& outcome, const Mailbox& mailbox) {
-                                  found.push_back(outcome.code + mailbox.path);
-                                }),
+    EXPECT_NE(deliveries_->find(
+                  name,
+                  [&found](const deliver::Outcome& outcome, const deliver::Mailbox& mailbox) {
+                    found.push_back(outcome.code + mailbox.path);
+                  }),
               0u);
   }
   EXPECT_TRUE(found.empty());
   EXPECT_EQ(tables_.request_at(0).body, "bob@y");
-  tables_.answer(0, encode_found({done(0), {"/mail/bob/", "", 5, 5, {}}}));
+  tables_.answer(0, deliver::encode_found({deliver::done(0), {"/mail/bob/", "", 5, 5, {}}}));
   EXPECT_EQ(found.size(), 2u) << "who asks the same is answered with it";
   EXPECT_EQ(tables_.request_at(1).body, "mary@y");
-  tables_.answer(1, encode_found({refuse("5.1.1", "no"), {}}));
+  tables_.answer(1, deliver::encode_found({deliver::refuse("5.1.1", "no"), {}}));
   EXPECT_EQ(found, (std::vector<std::string>{"2.0.0/mail/bob/", "2.0.0/mail/bob/", "5.1.1"}));
 }
 
@@ -93,7 +96,7 @@ TEST_F(WorkerDeliveriesTest, AWriterIsStartedForARecipientAndKeptForItsAccount) 
   end(0, "bob");
   EXPECT_EQ(writers_.workers[0].subject, "bob@y");
   deliver("mary", 5);
-  end(0, "mary", retry("4.2.0", "locked"));
+  end(0, "mary", deliver::retry("4.2.0", "locked"));
   EXPECT_EQ(outcomes_, (std::vector<std::string>{"2.0.0 delivered", "4.2.0 locked"}));
   EXPECT_EQ(deliveries_->writers().counters().workers_started, 1u);
   deliver("joe", 6);
@@ -151,12 +154,12 @@ TEST_F(WorkerDeliveriesTest, RoomIsAskedWhereAWriterIsFreeForIt) {
   settings_.writer_limit = 2;
   deliveries_->renew();
   std::string room;
-  const auto told = [&room](const Outcome& outcome) { room = outcome.code; };
+  const auto told = [&room](const deliver::Outcome& outcome) { room = outcome.code; };
   EXPECT_NE(deliveries_->find_room(job_for("bob", 5), told), 0u);
   EXPECT_EQ(recipient_at(0), "bob@y");
-  EXPECT_EQ(message_.body.front(), kRoom);
+  EXPECT_EQ(message_.body.front(), deliver::kRoom);
   EXPECT_EQ(deliveries_->find_room(job_for("mary", 5), told), 0u);
-  writers_.answer(0, encode_outcome(refuse("5.2.2", "full")));
+  writers_.answer(0, deliver::encode_outcome(deliver::refuse("5.2.2", "full")));
   EXPECT_EQ(room, "5.2.2");
 }
 
@@ -226,7 +229,8 @@ TEST_F(WorkerDeliveriesTest, WithoutALimitNothingIsGivenUp) {
 TEST_F(WorkerDeliveriesTest, ATableProcessThatTakesTooLongIsNotWaitedFor) {
   std::string found;
   static_cast<void>(deliveries_->find(
-      "bob@y", [&](const Outcome& outcome, const Mailbox&) { found = outcome.code; }));
+      "bob@y",
+      [&](const deliver::Outcome& outcome, const deliver::Mailbox&) { found = outcome.code; }));
   loop_.advance_us(101 * kSecond);
   tables_.turn();
   EXPECT_EQ(found, "4.3.0");
@@ -234,15 +238,15 @@ TEST_F(WorkerDeliveriesTest, ATableProcessThatTakesTooLongIsNotWaitedFor) {
 
 TEST_F(WorkerDeliveriesTest, WhoForgetsIsNotCalled) {
   bool called = false;
-  deliveries_->cancel(
-      deliveries_->find("bob@y", [&called](const Outcome&, const Mailbox&) { called = true; }));
-  const Deliveries::Ticket room =
-      deliveries_->find_room(job_for("bob", 5), [&called](const Outcome&) { called = true; });
+  deliveries_->cancel(deliveries_->find(
+      "bob@y", [&called](const deliver::Outcome&, const deliver::Mailbox&) { called = true; }));
+  const Deliveries::Ticket room = deliveries_->find_room(
+      job_for("bob", 5), [&called](const deliver::Outcome&) { called = true; });
   EXPECT_EQ(recipient_at(0), "bob@y");
   deliveries_->cancel(room);
-  writers_.answer(0, encode_outcome(done(0)));
+  writers_.answer(0, deliver::encode_outcome(deliver::done(0)));
   EXPECT_EQ(tables_.request_at(0).body, "bob@y");
-  tables_.answer(0, encode_found({done(0), {}}));
+  tables_.answer(0, deliver::encode_found({deliver::done(0), {}}));
   EXPECT_FALSE(called);
   EXPECT_TRUE(is_idle());
 }
@@ -261,7 +265,9 @@ TEST_F(WorkerDeliveriesTest, NewSettingsMeanNewWriters) {
 
 TEST_F(WorkerDeliveriesTest, WithoutSpawnersWhatIsAskedIsUndecided) {
   std::string found;
-  const auto told = [&found](const Outcome& outcome, const Mailbox&) { found += outcome.code; };
+  const auto told = [&found](const deliver::Outcome& outcome, const deliver::Mailbox&) {
+    found += outcome.code;
+  };
   static_cast<void>(deliveries_->find("bob@y", told));
   for (int i = 0; i < 4; ++i) deliver("bob", 5);
   writers_.go();
@@ -288,12 +294,13 @@ TEST_F(WorkerDeliveriesTest, AnyNumberOfQuestionsMayWait) {
   int answered = 0;
   for (int i = 0; i < 1000; ++i) {
     static_cast<void>(deliveries_->find(
-        std::to_string(i), [&answered](const Outcome&, const Mailbox&) { ++answered; }));
+        std::to_string(i),
+        [&answered](const deliver::Outcome&, const deliver::Mailbox&) { ++answered; }));
   }
   for (int i = 0; i < 1000; ++i) {
     const auto index = static_cast<std::size_t>(i) % 4;
     EXPECT_FALSE(tables_.request_at(index).body.empty());
-    tables_.answer(index, encode_found({done(0), {}}));
+    tables_.answer(index, deliver::encode_found({deliver::done(0), {}}));
   }
   EXPECT_EQ(answered, 1000);
 }

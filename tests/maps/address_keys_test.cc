@@ -7,7 +7,7 @@
 #include "maps/open.h"
 #include "tests/fakes/address_keys.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 std::string keys(std::string_view address, std::string_view delimiters) {
@@ -64,4 +64,4 @@ TEST(AddressKeys, APatternSeesOnlyTheWholeAddress) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

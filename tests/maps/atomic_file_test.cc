@@ -5,7 +5,7 @@
 
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class AtomicFileTest : public testing::Test {
@@ -95,4 +95,4 @@ TEST_F(AtomicFileTest, RootLeavesNoFileOfItsOwnWithSomebodyElse) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

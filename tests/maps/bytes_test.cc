@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 TEST(Bytes, SeesEveryUpperCaseLetterAtEveryPlace) {
@@ -32,4 +32,4 @@ TEST(Bytes, FindsTheFirstBlankOrControlCharacter) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -13,7 +13,7 @@
 #include "core/file.h"
 #include "maps/cdb_writer.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class CdbFileTest : public testing::Test {
@@ -168,4 +168,4 @@ TEST_F(CdbFileTest, WhatIsNotAFileIsRefused) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

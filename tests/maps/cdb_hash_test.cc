@@ -5,7 +5,7 @@
 #include "maps/cdb_file.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 std::uint32_t hash_of(std::string_view key) {
@@ -55,4 +55,4 @@ TEST(CdbHash, ATableCutShortCannotTell) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

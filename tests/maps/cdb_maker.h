@@ -12,7 +12,7 @@
 #include "maps/cdb_writer.h"
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 
 using Records = std::vector<std::pair<std::string, std::string>>;
 
@@ -23,6 +23,6 @@ inline void make_cdb(const std::string& path, const Records& records) {
   EXPECT_TRUE(writer.finish().ok());
 }
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_TESTS_MAPS_CDB_MAKER_H_

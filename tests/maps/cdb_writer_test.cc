@@ -6,7 +6,7 @@
 #include "maps/open.h"
 #include "tests/maps/cdb_maker.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class CdbWriterTest : public testing::Test {
@@ -125,4 +125,4 @@ TEST_F(CdbWriterTest, RefusesMoreThanACdbCanHold) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -15,7 +15,7 @@
 #include <utility>
 #include <vector>
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -94,4 +94,4 @@ void ChildServer::kill() {
   pid_ = -1;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

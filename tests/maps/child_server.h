@@ -10,7 +10,7 @@
 
 #include "core/fd.h"
 
-namespace qv {
+namespace qv::maps {
 
 class ChildServer {
  public:
@@ -38,6 +38,6 @@ class ChildServer {
   int pid_ = -1;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_TESTS_MAPS_CHILD_SERVER_H_

@@ -15,7 +15,7 @@
 
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 
 // Something that can happen to what is behind a table.
 struct Damage {
@@ -117,6 +117,6 @@ class FileContract : public ContractTable {
   std::string file_;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_TESTS_MAPS_CONTRACT_H_

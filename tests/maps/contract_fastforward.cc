@@ -2,7 +2,7 @@
 #include "tests/maps/cdb_maker.h"
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Table final : public FileContract {
@@ -20,4 +20,4 @@ class Table final : public FileContract {
 const RegisterContract registered("fastforward", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -2,7 +2,7 @@
 #include "tests/maps/contract.h"
 #include "tests/maps/servers.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 constexpr char kEntries[] =
@@ -57,4 +57,4 @@ const RegisterContract registered(
     "ldap", [] { return std::make_unique<Table>(); }, [] { return ldap_server().missing(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -2,7 +2,7 @@
 #include "maps/table_builder.h"
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Table final : public FileContract {
@@ -44,4 +44,4 @@ class Table final : public FileContract {
 const RegisterContract registered("lmdb", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -2,7 +2,7 @@
 #include "tests/maps/contract.h"
 #include "tests/maps/servers.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 // What was not flushed is lost when it is killed.
@@ -45,4 +45,4 @@ const RegisterContract registered(
     "mysql", [] { return std::make_unique<Table>(); }, [] { return mariadb_server().missing(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

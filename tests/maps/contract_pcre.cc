@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Table final : public FileContract {
@@ -20,4 +20,4 @@ class Table final : public FileContract {
 const RegisterContract registered("pcre", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

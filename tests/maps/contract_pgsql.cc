@@ -2,7 +2,7 @@
 #include "tests/maps/contract.h"
 #include "tests/maps/servers.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Table final : public FileContract {
@@ -40,4 +40,4 @@ const RegisterContract registered(
     "pgsql", [] { return std::make_unique<Table>(); }, [] { return postgres_server().missing(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

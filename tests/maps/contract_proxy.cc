@@ -14,29 +14,31 @@
 #include "proxymap/worker.h"
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 [[noreturn]] void run_proxy(const std::string& socket, const std::string& list, bool writes) {
   using namespace proxymap;
   prctl(PR_SET_PDEATHSIG, SIGKILL);
-  LibeventLoop loop;
-  AllowList allow_list(list, [](const Problem&) {});
-  Tables tables(
+  event::LibeventLoop loop;
+  proxymap::AllowList allow_list(list, [](const control::Problem&) {});
+  proxymap::Tables tables(
       [](std::string_view table, const MapOptions& options) {
         return open_watched_map(table, options, [](std::string_view) {});
       },
       writes);
-  process::Pool pool(loop, process::start_spawner(worker_spawner({})).value(), {}, nullptr);
-  Counters counters;
-  ServiceSettings settings;
+  process::Pool pool(loop, process::start_spawner(proxymap::worker_spawner({})).value(), {},
+                     nullptr);
+  proxymap::Counters counters;
+  proxymap::ServiceSettings settings;
   settings.writes = writes;
-  Service service(loop, settings, allow_list, tables, pool, counters, [](const Event&) {});
-  StreamServer server(loop, {});
-  Result<Fd> listener = listen_on(parse_stream_address(socket).value(), {});
+  proxymap::Service service(loop, settings, allow_list, tables, pool, counters,
+                            [](const proxymap::Event&) {});
+  event::StreamServer server(loop, {});
+  Result<Fd> listener = event::listen_on(event::parse_stream_address(socket).value(), {});
   if (!listener.ok()) _exit(111);
-  server.serve(std::move(listener).value(), [&service](Stream& stream) {
-    return std::make_unique<Session>(service, stream, AttributeLimits{});
+  server.serve(std::move(listener).value(), [&service](event::Stream& stream) {
+    return std::make_unique<proxymap::Session>(service, stream, wire::AttributeLimits{});
   });
   loop.run();
   _exit(0);
@@ -84,10 +86,10 @@ class Table final : public ContractTable {
     const pid_t pid = fork();
     if (pid == 0) run_proxy(socket(which), scratch_.path("list"), writes);
     pids_.push_back(pid);
-    const StreamAddress address = parse_stream_address(socket(which)).value();
+    const event::StreamAddress address = event::parse_stream_address(socket(which)).value();
     for (int i = 0; i < 500; ++i) {
       bool in_progress = false;
-      if (start_connect(address, in_progress).ok()) return true;
+      if (event::start_connect(address, in_progress).ok()) return true;
       usleep(10000);
     }
     return false;
@@ -107,4 +109,4 @@ class Table final : public ContractTable {
 const RegisterContract registered("proxy", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -2,7 +2,7 @@
 #include "tests/maps/cdb_maker.h"
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Table final : public FileContract {
@@ -19,4 +19,4 @@ class Table final : public FileContract {
 const RegisterContract registered("recipients", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -2,7 +2,7 @@
 #include "tests/maps/contract.h"
 #include "tests/maps/servers.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 // Redis keeps nothing here when it is killed.
@@ -44,4 +44,4 @@ const RegisterContract registered(
     "redis", [] { return std::make_unique<Table>(); }, [] { return redis_server().missing(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -3,31 +3,31 @@
 #include "tests/maps/contract.h"
 #include "wire/socketmap.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 bool serve(std::string& in, std::string& out) {
-  socketmap::Request request;
+  wire::socketmap::Request request;
   std::size_t size = 0;
-  while (socketmap::parse_request(in, request, size) == Frame::whole) {
-    using socketmap::Status;
+  while (wire::socketmap::parse_request(in, request, size) == wire::Frame::whole) {
+    using wire::socketmap::Status;
     if (request.name != "users") {
-      socketmap::append_reply(out, {Status::permanent, "no such map"});
+      wire::socketmap::append_reply(out, {Status::permanent, "no such map"});
     } else if (request.key == "user@example.org") {
-      socketmap::append_reply(out, {Status::ok, "box/"});
+      wire::socketmap::append_reply(out, {Status::ok, "box/"});
     } else if (request.key == "nul") {
-      socketmap::append_reply(out, {Status::ok, std::string_view("a\0b", 3)});
+      wire::socketmap::append_reply(out, {Status::ok, std::string_view("a\0b", 3)});
     } else if (request.key == "TEMP") {
-      socketmap::append_reply(out, {Status::temporary, "later"});
+      wire::socketmap::append_reply(out, {Status::temporary, "later"});
     } else if (request.key == "GARBAGE") {
       out += "5:OK x\nX";
     } else if (request.key == "CLOSE") {
       return false;
     } else if (request.key == "TWO") {
-      socketmap::append_reply(out, {Status::ok, "one"});
-      socketmap::append_reply(out, {Status::ok, "two"});
+      wire::socketmap::append_reply(out, {Status::ok, "one"});
+      wire::socketmap::append_reply(out, {Status::ok, "two"});
     } else {
-      socketmap::append_reply(out, {Status::not_found, ""});
+      wire::socketmap::append_reply(out, {Status::not_found, ""});
     }
     in.erase(0, size);
   }
@@ -57,4 +57,4 @@ class Table final : public ContractTable {
 const RegisterContract registered("socketmap", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

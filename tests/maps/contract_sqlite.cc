@@ -2,7 +2,7 @@
 #include "tests/maps/contract.h"
 #include "tests/maps/servers.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 bool run_sql(const std::string& path, const std::string& text, const std::string& log) {
@@ -49,4 +49,4 @@ const RegisterContract registered(
     });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

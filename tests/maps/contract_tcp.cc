@@ -3,29 +3,29 @@
 #include "tests/maps/contract.h"
 #include "wire/tcp_table.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 bool serve(std::string& in, std::string& out) {
   std::string key;
   std::size_t size = 0;
-  while (tcp_table::parse_request(in, key, size) == Frame::whole) {
-    using tcp_table::Status;
+  while (wire::tcp_table::parse_request(in, key, size) == wire::Frame::whole) {
+    using wire::tcp_table::Status;
     if (key == "user@example.org") {
-      tcp_table::append_reply(out, Status::found, "box/");
+      wire::tcp_table::append_reply(out, Status::found, "box/");
     } else if (key == "nul") {
-      tcp_table::append_reply(out, Status::found, std::string_view("a\0b", 3));
+      wire::tcp_table::append_reply(out, Status::found, std::string_view("a\0b", 3));
     } else if (key == "TEMP") {
-      tcp_table::append_reply(out, Status::retry, "later");
+      wire::tcp_table::append_reply(out, Status::retry, "later");
     } else if (key == "GARBAGE") {
       out += "299 what\n";
     } else if (key == "CLOSE") {
       return false;
     } else if (key == "TWO") {
-      tcp_table::append_reply(out, Status::found, "one");
-      tcp_table::append_reply(out, Status::found, "two");
+      wire::tcp_table::append_reply(out, Status::found, "one");
+      wire::tcp_table::append_reply(out, Status::found, "two");
     } else {
-      tcp_table::append_reply(out, Status::not_found, "not here");
+      wire::tcp_table::append_reply(out, Status::not_found, "not here");
     }
     in.erase(0, size);
   }
@@ -54,4 +54,4 @@ class Table final : public ContractTable {
 const RegisterContract registered("tcp", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

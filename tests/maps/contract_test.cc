@@ -10,7 +10,7 @@
 #include "maps/open.h"
 #include "maps/registry.h"
 
-namespace qv {
+namespace qv::maps {
 
 std::map<std::string, Contract>& contracts() {
   static std::map<std::string, Contract> all;
@@ -286,4 +286,4 @@ std::vector<const MapType*> every_type() {
 INSTANTIATE_TEST_SUITE_P(EveryType, MapContract, testing::ValuesIn(every_type()), name_of);
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: 0BSD
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Table final : public ContractTable {
@@ -24,4 +24,4 @@ class Table final : public ContractTable {
 const RegisterContract registered("unionmap", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -3,7 +3,7 @@
 
 #include "tests/maps/contract.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 // Every system has this account.
@@ -21,4 +21,4 @@ class Table final : public ContractTable {
 const RegisterContract registered("unix", [] { return std::make_unique<Table>(); });
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

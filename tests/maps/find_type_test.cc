@@ -6,7 +6,7 @@
 #include "maps/open.h"
 #include "maps/registry.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 TEST(MapTypes, AllModulesOfThisBuildCanBeLoaded) {
@@ -34,4 +34,4 @@ TEST(MapTypes, WhatNobodyHasIsSaid) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -11,7 +11,7 @@
 #include "maps/open.h"
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 constexpr int kEntries = 400;
@@ -175,4 +175,4 @@ TEST_F(LmdbEnvTest, OneThatMayNotBeReadIsAMistakeOfTheConfiguration) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

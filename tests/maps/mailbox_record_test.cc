@@ -5,7 +5,7 @@
 
 #include "maps/owner_table.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 using namespace std::string_literals;
@@ -93,4 +93,4 @@ TEST(VmailmgrRecord, WhatIsBrokenOffIsAFault) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -3,7 +3,7 @@
 
 #include "maps/open.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 TEST(MapKind, IsThatOfItsType) {
@@ -29,4 +29,4 @@ TEST(MapKind, IsThatOfItsMembers) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

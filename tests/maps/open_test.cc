@@ -7,7 +7,7 @@
 
 #include "tests/maps/cdb_maker.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 std::string ask(Map& map, std::string_view key) {
@@ -230,4 +230,4 @@ TEST_F(Watched, FollowsTheMembersOfAUnion) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -11,7 +11,7 @@
 #include "tests/maps/cdb_maker.h"
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 using namespace std::string_literals;
@@ -80,4 +80,4 @@ TEST_F(OwnerTable, OneThatIsCutShortIsNoAbsence) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

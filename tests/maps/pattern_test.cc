@@ -5,7 +5,7 @@
 #include "maps/open.h"
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Patterns : public testing::TestWithParam<const char*> {
@@ -137,4 +137,4 @@ TEST(Cidr, ComparesNetworks) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -11,7 +11,7 @@
 #include "maps/open.h"
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 // The texts with a blank between them.
@@ -208,4 +208,4 @@ TEST_F(Differential, RulesBehindAGateAreFound) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -9,7 +9,7 @@
 #include "tests/fakes/fake_loop.h"
 #include "wire/proxymap.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 constexpr std::int64_t kSecond = 1000000;
@@ -20,7 +20,7 @@ class ProxyClientTest : public testing::Test {
   ProxyClientTest() {
     char name[] = "/tmp/qv-proxy-XXXXXX";
     directory = mkdtemp(name);
-    address = parse_stream_address("unix:" + directory + "/s").value();
+    address = event::parse_stream_address("unix:" + directory + "/s").value();
     listen();
     limits.time_us = 5 * kSecond;
     make();
@@ -30,7 +30,7 @@ class ProxyClientTest : public testing::Test {
     unlink((directory + "/s").c_str());
     rmdir(directory.c_str());
   }
-  void listen() { listener = listen_on(address, {}).value(); }
+  void listen() { listener = event::listen_on(address, {}).value(); }
   void make() { client = std::make_unique<ProxyClient>(loop, address, limits); }
 
   // Asks; where the answer goes, its index in `answers`.
@@ -53,7 +53,7 @@ class ProxyClientTest : public testing::Test {
     loop.run();
     Fd fd(::accept4(listener.get(), nullptr, nullptr, SOCK_NONBLOCK));
     std::string greeting;
-    proxymap::append_greeting(greeting);
+    wire::proxymap::append_greeting(greeting);
     say(fd, greeting);
     return fd;
   }
@@ -67,10 +67,11 @@ class ProxyClientTest : public testing::Test {
               static_cast<ssize_t>(bytes.size()));
     turn();
   }
-  void reply(const Fd& fd, proxymap::Status status, const std::string& value) {
+  void reply(const Fd& fd, wire::proxymap::Status status, const std::string& value) {
     std::string bytes;
-    proxymap::append_reply(bytes, proxymap::Operation::lookup, proxymap::Dialect::plain,
-                           {.status = status, .value = value});
+    wire::proxymap::append_reply(bytes, wire::proxymap::Operation::lookup,
+                                 wire::proxymap::Dialect::plain,
+                                 {.status = status, .value = value});
     say(fd, bytes);
   }
   // The key of the request that has come, "" for none.
@@ -80,10 +81,11 @@ class ProxyClientTest : public testing::Test {
     const ssize_t n = recv(fd.get(), buffer, sizeof buffer, 0);
     if (n <= 0) return "";
     const std::string_view bytes(buffer, static_cast<std::size_t>(n));
-    AttributeDecoder decoder;
-    proxymap::Request request;
-    EXPECT_EQ(decoder.scan(bytes), Frame::whole);
-    EXPECT_EQ(proxymap::parse_request(decoder, bytes, request), proxymap::Parsed::request);
+    wire::AttributeDecoder decoder;
+    wire::proxymap::Request request;
+    EXPECT_EQ(decoder.scan(bytes), wire::Frame::whole);
+    EXPECT_EQ(wire::proxymap::parse_request(decoder, bytes, request),
+              wire::proxymap::Parsed::request);
     EXPECT_EQ(request.table, "cdb:/x");
     return std::string(request.key);
   }
@@ -99,7 +101,7 @@ class ProxyClientTest : public testing::Test {
   FakeLoop loop;
   ProxyClientLimits limits;
   std::string directory;
-  StreamAddress address;
+  event::StreamAddress address;
   Fd listener;
   std::unique_ptr<ProxyClient> client;
   std::vector<Said> answers;
@@ -110,13 +112,13 @@ TEST_F(ProxyClientTest, FindsAndDoesNotFind) {
   const Fd proxy = accept();
   EXPECT_EQ(asked(proxy), "a");
   EXPECT_EQ(answers[0].times, 0);
-  reply(proxy, proxymap::Status::ok, "value");
+  reply(proxy, wire::proxymap::Status::ok, "value");
   EXPECT_TRUE(answers[0].ok);
   EXPECT_EQ(answers[0].answer, Answer::found);
   EXPECT_EQ(answers[0].value, "value");
   ask("b");
   EXPECT_EQ(asked(proxy), "b");
-  reply(proxy, proxymap::Status::no_key, "");
+  reply(proxy, wire::proxymap::Status::no_key, "");
   EXPECT_TRUE(answers[1].ok);
   EXPECT_EQ(answers[1].answer, Answer::absent);
   EXPECT_EQ(client->connections(), 1u);
@@ -125,10 +127,11 @@ TEST_F(ProxyClientTest, FindsAndDoesNotFind) {
 TEST_F(ProxyClientTest, KeepsFaultsApart) {
   ask("a");
   const Fd proxy = accept();
-  const std::pair<proxymap::Status, Fault> rows[] = {{proxymap::Status::retry, Fault::retry},
-                                                     {proxymap::Status::config, Fault::config},
-                                                     {proxymap::Status::deny, Fault::config},
-                                                     {proxymap::Status::bad, Fault::protocol}};
+  const std::pair<wire::proxymap::Status, Fault> rows[] = {
+      {wire::proxymap::Status::retry, Fault::retry},
+      {wire::proxymap::Status::config, Fault::config},
+      {wire::proxymap::Status::deny, Fault::config},
+      {wire::proxymap::Status::bad, Fault::protocol}};
   for (const auto& [status, fault] : rows) {
     static_cast<void>(asked(proxy));
     reply(proxy, status, "");
@@ -145,7 +148,7 @@ TEST_F(ProxyClientTest, ASlowTableDoesNotHoldUpTheOthers) {
   ask("fast");
   const Fd second = accept();
   EXPECT_EQ(asked(second), "fast");
-  reply(second, proxymap::Status::ok, "v");
+  reply(second, wire::proxymap::Status::ok, "v");
   EXPECT_EQ(answers[1].times, 1);
   EXPECT_EQ(answers[0].times, 0);
 }
@@ -164,11 +167,11 @@ TEST_F(ProxyClientTest, WhatIsTooMuchWaitsAndThenIsRefused) {
   EXPECT_EQ(answers[3].times, 1);
   EXPECT_EQ(answers[3].error.errnum, EAGAIN);
   EXPECT_EQ(client->in_flight(), 3u);
-  reply(proxy, proxymap::Status::ok, "");
+  reply(proxy, wire::proxymap::Status::ok, "");
   EXPECT_EQ(asked(proxy), "b");
-  reply(proxy, proxymap::Status::ok, "");
+  reply(proxy, wire::proxymap::Status::ok, "");
   EXPECT_EQ(asked(proxy), "c");
-  reply(proxy, proxymap::Status::ok, "");
+  reply(proxy, wire::proxymap::Status::ok, "");
   EXPECT_EQ(client->in_flight(), 0u);
 }
 
@@ -238,7 +241,7 @@ TEST_F(ProxyClientTest, GivesUpConnectionsNobodyUses) {
   ask("a");
   const Fd proxy = accept();
   static_cast<void>(asked(proxy));
-  reply(proxy, proxymap::Status::ok, "");
+  reply(proxy, wire::proxymap::Status::ok, "");
   loop.advance_us(9 * kSecond);
   EXPECT_EQ(client->connections(), 1u);
   loop.advance_us(2 * kSecond);
@@ -246,4 +249,4 @@ TEST_F(ProxyClientTest, GivesUpConnectionsNobodyUses) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -6,7 +6,7 @@
 #include "maps/tool/tool.h"
 #include "tests/maps/cdb_maker.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class QmailTables : public testing::Test {
@@ -186,4 +186,4 @@ TEST(UsersAssign, BecomesTheRecordsOfQmailNewu) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

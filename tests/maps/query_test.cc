@@ -6,7 +6,7 @@
 #include "maps/open.h"
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 std::string expand(std::string_view text, std::string_view key, std::string_view value = {}) {
@@ -178,4 +178,4 @@ TEST(Utf8, IsCheckedAsRfc3629Says) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

@@ -16,7 +16,7 @@
 #include "core/fd.h"
 #include "core/file.h"
 
-namespace qv {
+namespace qv::maps {
 
 class Scratch {
  public:
@@ -63,6 +63,6 @@ class Scratch {
   std::string directory_;
 };
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_TESTS_MAPS_SCRATCH_H_

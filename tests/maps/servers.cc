@@ -12,7 +12,7 @@
 
 #include "core/clock.h"
 
-namespace qv {
+namespace qv::maps {
 
 namespace {
 
@@ -307,4 +307,4 @@ TestServer& redis_server() {
   return server;
 }
 
-}  // namespace qv
+}  // namespace qv::maps

@@ -14,7 +14,7 @@
 
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 
 // A child process; its output goes to a file.
 class ServerProcess {
@@ -81,6 +81,6 @@ TestServer& redis_server();
 // The first of the paths (patterns of glob(3)) that is there; empty where none is.
 [[nodiscard]] std::string find_program(const std::vector<std::string>& patterns);
 
-}  // namespace qv
+}  // namespace qv::maps
 
 #endif  // QV_TESTS_MAPS_SERVERS_H_

@@ -11,7 +11,7 @@
 
 #include "tests/maps/scratch.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 class Source : public testing::Test {
@@ -41,7 +41,7 @@ class Source : public testing::Test {
   }
 
   Scratch scratch_;
-  SourceStamp stamp_;
+  control::SourceStamp stamp_;
 };
 
 TEST_F(Source, IsReadAsAWhole) {
@@ -65,12 +65,12 @@ TEST_F(Source, StaysTheSameUntilItIsChanged) {
   scratch_.write("t", "one");
   age("t");
   read("t");
-  EXPECT_EQ(compare_source(stamp_), SourceState::same);
-  EXPECT_FALSE(is_written_over(stamp_));
+  EXPECT_EQ(control::compare_source(stamp_), control::SourceState::same);
+  EXPECT_FALSE(control::is_written_over(stamp_));
 
   scratch_.write("t", "two");  // of the same length
-  EXPECT_EQ(compare_source(stamp_), SourceState::changed);
-  EXPECT_TRUE(is_written_over(stamp_));
+  EXPECT_EQ(control::compare_source(stamp_), control::SourceState::changed);
+  EXPECT_TRUE(control::is_written_over(stamp_));
 }
 
 TEST_F(Source, AnotherFileOfTheNameIsAChangeButNothingWrittenOver) {
@@ -79,16 +79,16 @@ TEST_F(Source, AnotherFileOfTheNameIsAChangeButNothingWrittenOver) {
   // The old one stays, so that the new one is another inode.
   std::filesystem::create_hard_link(scratch_.path("t"), scratch_.path("old"));
   scratch_.replace("t", "one");
-  EXPECT_EQ(compare_source(stamp_), SourceState::changed);
-  EXPECT_FALSE(is_written_over(stamp_));
+  EXPECT_EQ(control::compare_source(stamp_), control::SourceState::changed);
+  EXPECT_FALSE(control::is_written_over(stamp_));
 }
 
 TEST_F(Source, ThatIsGoneIsUnreadable) {
   scratch_.write("t", "one");
   read("t");
   EXPECT_EQ(unlink(scratch_.path("t").c_str()), 0);
-  EXPECT_EQ(compare_source(stamp_), SourceState::unreadable);
-  EXPECT_FALSE(is_written_over(stamp_));
+  EXPECT_EQ(control::compare_source(stamp_), control::SourceState::unreadable);
+  EXPECT_FALSE(control::is_written_over(stamp_));
 }
 
 TEST_F(Source, OfATableThatSeesItsOwnChangesIsAnotherOnlyUnderAnotherInode) {
@@ -96,10 +96,10 @@ TEST_F(Source, OfATableThatSeesItsOwnChangesIsAnotherOnlyUnderAnotherInode) {
   read("t");
   stamp_.identity_only = true;
   scratch_.write("t", "longer than before");
-  EXPECT_EQ(compare_source(stamp_), SourceState::same);
+  EXPECT_EQ(control::compare_source(stamp_), control::SourceState::same);
   std::filesystem::create_hard_link(scratch_.path("t"), scratch_.path("old"));
   scratch_.replace("t", "one");
-  EXPECT_EQ(compare_source(stamp_), SourceState::changed);
+  EXPECT_EQ(control::compare_source(stamp_), control::SourceState::changed);
 }
 
 TEST_F(Source, WithAPasswordIsWarnedOfWhereEverybodyMayRead) {
@@ -118,4 +118,4 @@ TEST(DescribeError, SaysWhatAndWhereAndWhy) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

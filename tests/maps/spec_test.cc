@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 std::string joined(std::string_view text) {
@@ -61,4 +61,4 @@ TEST(Spec, AddsASuffixOnce) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

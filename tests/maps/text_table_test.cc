@@ -8,7 +8,7 @@
 #include "core/fd.h"
 #include "core/file.h"
 
-namespace qv {
+namespace qv::maps {
 namespace {
 
 std::string lines_of(LogicalLines& lines) {
@@ -95,4 +95,4 @@ TEST(TextEntry, SplitsKeyAndValue) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::maps

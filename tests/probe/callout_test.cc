@@ -4,7 +4,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 using Step = Callout::Step;
@@ -30,7 +30,7 @@ class Conversation : public testing::Test {
     EXPECT_EQ(host(hello), "");
     EXPECT_EQ(callout_->step(), Step::ready);
   }
-  void expect_outcome(RecipientStatus status, ProbeReason reason, const std::string& text) {
+  void expect_outcome(cache::RecipientStatus status, ProbeReason reason, const std::string& text) {
     const auto outcome = callout_->take_outcome();
     ASSERT_TRUE(outcome.has_value());
     EXPECT_EQ(outcome->status, status);
@@ -53,12 +53,12 @@ TEST_F(Conversation, AsksAboutOneRecipientAfterTheOther) {
   EXPECT_EQ(host("250-x\r\n250 PIPELINING"), "MAIL FROM:<>\r\n");
   EXPECT_EQ(host("250 ok"), "RCPT TO:<joe@x.example>\r\n");
   EXPECT_EQ(host("250 2.1.5 Ok"), "");
-  expect_outcome(RecipientStatus::ok, ProbeReason::recipient, "250 2.1.5 Ok");
+  expect_outcome(cache::RecipientStatus::ok, ProbeReason::recipient, "250 2.1.5 Ok");
   EXPECT_TRUE(callout_->can_ask());
   EXPECT_EQ(ask("none@x.example"), "RCPT TO:<none@x.example>\r\n");
   EXPECT_FALSE(callout_->can_ask());
   EXPECT_EQ(host("550 5.1.1 unknown"), "");
-  expect_outcome(RecipientStatus::bounce, ProbeReason::recipient, "550 5.1.1 unknown");
+  expect_outcome(cache::RecipientStatus::bounce, ProbeReason::recipient, "550 5.1.1 unknown");
   EXPECT_EQ(callout_->asked(), 2u);
   callout_->leave();
   EXPECT_EQ(callout_->take_output(), "QUIT\r\n");
@@ -85,7 +85,7 @@ TEST_F(Conversation, SaysLhloToLmtpAndNothingElse) {
   callout_->ask("joe@x");
   EXPECT_EQ(host("220 hi"), "LHLO mx.example.org\r\n");
   EXPECT_EQ(host("502 what"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::host_refused, "502 what");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::host_refused, "502 what");
   expect_end(ProbeReason::host_refused);
 }
 
@@ -116,7 +116,7 @@ TEST_F(Conversation, MustHaveTlsWhereTheOperatorSaysSo) {
   callout_->ask("joe@x");
   host("220 hi");
   EXPECT_EQ(host("250 x"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::tls_failed, "TLS is not offered");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::tls_failed, "TLS is not offered");
   begin({.hello_name = {}, .sender = {}, .lmtp = false, .tls = TlsUse::must});
   host("220 hi");
   host("250-x\r\n250 STARTTLS");
@@ -136,7 +136,8 @@ TEST_F(Conversation, WordsInjectedBeforeTheHandshakeAreNotBelieved) {
   host("250-x\r\n250 STARTTLS");
   EXPECT_EQ(host("220 go\r\n250 x"), "");
   EXPECT_FALSE(callout_->take_tls_request() && !callout_->finished());
-  expect_outcome(RecipientStatus::defer, ProbeReason::broken, "more than one reply to a command");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::broken,
+                 "more than one reply to a command");
   begin();
   callout_->ask("joe@x");
   host("220 hi");
@@ -151,21 +152,21 @@ TEST_F(Conversation, RefusalOfTheSenderIsNotAboutTheRecipient) {
   get_ready();
   ask("joe@x");
   EXPECT_EQ(host("550 5.7.1 null sender not accepted"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::sender_refused,
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::sender_refused,
                  "550 5.7.1 null sender not accepted");
   expect_end(ProbeReason::sender_refused);
   begin();
   get_ready();
   ask("joe@x");
   host("451 later");
-  expect_outcome(RecipientStatus::defer, ProbeReason::host_refused, "451 later");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::host_refused, "451 later");
 }
 
 TEST_F(Conversation, RefusedGreetingIsTheHostsAffair) {
   begin();
   callout_->ask("joe@x");
   EXPECT_EQ(host("554 5.7.1 listed"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::host_refused, "554 5.7.1 listed");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::host_refused, "554 5.7.1 listed");
   expect_end(ProbeReason::host_refused);
 }
 
@@ -175,14 +176,15 @@ TEST_F(Conversation, TooManyErrorsEndTheConversationNotTheAnswers) {
   ask("a@x");
   host("250 ok");
   callout_->received("550 5.1.1 unknown\r\n421 4.7.0 too many errors\r\n");
-  expect_outcome(RecipientStatus::bounce, ProbeReason::recipient, "550 5.1.1 unknown");
+  expect_outcome(cache::RecipientStatus::bounce, ProbeReason::recipient, "550 5.1.1 unknown");
   expect_end(ProbeReason::recipient);
   begin();
   get_ready();
   ask("a@x");
   host("250 ok");
   host("421 4.7.0 too many errors");
-  expect_outcome(RecipientStatus::defer, ProbeReason::host_refused, "421 4.7.0 too many errors");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::host_refused,
+                 "421 4.7.0 too many errors");
 }
 
 TEST_F(Conversation, ASecondReplyIsNeverTheAnswerToTheNextRecipient) {
@@ -190,13 +192,14 @@ TEST_F(Conversation, ASecondReplyIsNeverTheAnswerToTheNextRecipient) {
   get_ready();
   ask("a@x");
   EXPECT_EQ(host("250 ok\r\n250 ok"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::broken, "more than one reply to a command");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::broken,
+                 "more than one reply to a command");
   begin();
   get_ready();
   ask("a@x");
   host("250 ok");
   host("250 ok");
-  expect_outcome(RecipientStatus::ok, ProbeReason::recipient, "250 ok");
+  expect_outcome(cache::RecipientStatus::ok, ProbeReason::recipient, "250 ok");
   host("550 5.1.1 late");
   expect_end(ProbeReason::broken);
 }
@@ -207,7 +210,7 @@ TEST_F(Conversation, NonsenseIsNotAnAnswer) {
   ask("a@x");
   host("250 ok");
   host("HTTP/1.1 400 Bad Request");
-  expect_outcome(RecipientStatus::defer, ProbeReason::broken, "not an SMTP reply");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::broken, "not an SMTP reply");
 }
 
 TEST_F(Conversation, ALostConnectionAnswersWhatIsAsked) {
@@ -215,7 +218,7 @@ TEST_F(Conversation, ALostConnectionAnswersWhatIsAsked) {
   get_ready();
   ask("a@x");
   callout_->lost(ProbeReason::timed_out, "no reply to MAIL FROM");
-  expect_outcome(RecipientStatus::defer, ProbeReason::timed_out, "no reply to MAIL FROM");
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::timed_out, "no reply to MAIL FROM");
   begin();
   get_ready();
   callout_->lost(ProbeReason::broken, "closed");
@@ -227,7 +230,7 @@ TEST_F(Conversation, SpeaksUtf8OnlyToWhomOffersIt) {
   begin();
   get_ready();
   EXPECT_EQ(ask("j\xc3\xb6@x"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::not_askable,
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::not_askable,
                  "the host does not offer SMTPUTF8");
   begin();
   get_ready("250-x\r\n250 SMTPUTF8");
@@ -244,10 +247,10 @@ TEST_F(Conversation, NoAddressCanSayCommands) {
   begin();
   get_ready();
   EXPECT_EQ(ask("a\r\nDATA@x"), "");
-  expect_outcome(RecipientStatus::defer, ProbeReason::not_askable,
+  expect_outcome(cache::RecipientStatus::defer, ProbeReason::not_askable,
                  "the address cannot be put into an SMTP command");
   EXPECT_EQ(callout_->step(), Step::ready);
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

@@ -3,27 +3,27 @@
 
 #include "probe/callout.h"
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 struct Row {
   const char* line;
-  RecipientStatus status;
+  cache::RecipientStatus status;
 };
 
 class Rcpt : public testing::TestWithParam<Row> {};
 
 TEST_P(Rcpt, IsClassified) {
-  SmtpReplyDecoder decoder;
+  wire::SmtpReplyDecoder decoder;
   const std::string line = std::string(GetParam().line) + "\r\n";
   std::string_view bytes = line;
-  ASSERT_EQ(decoder.take(bytes), Frame::whole);
+  ASSERT_EQ(decoder.take(bytes), wire::Frame::whole);
   EXPECT_EQ(classify_rcpt(decoder.reply()), GetParam().status) << GetParam().line;
 }
 
-constexpr auto kOk = RecipientStatus::ok;
-constexpr auto kBounce = RecipientStatus::bounce;
-constexpr auto kDefer = RecipientStatus::defer;
+constexpr auto kOk = cache::RecipientStatus::ok;
+constexpr auto kBounce = cache::RecipientStatus::bounce;
+constexpr auto kDefer = cache::RecipientStatus::defer;
 
 INSTANTIATE_TEST_SUITE_P(
     Rows, Rcpt,
@@ -47,4 +47,4 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{"451 4.3.0 trouble", kDefer}, Row{"421 closing", kDefer}));
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

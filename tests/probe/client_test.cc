@@ -10,12 +10,12 @@
 #include "tests/fakes/fake_loop.h"
 #include "tests/fakes/fake_network.h"
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 constexpr std::int64_t kBeginning = 2000000000;
 
-class Client : public testing::Test, private Stream::User {
+class Client : public testing::Test, private event::Stream::User {
  protected:
   void SetUp() override {
     int ends[2];
@@ -24,11 +24,11 @@ class Client : public testing::Test, private Stream::User {
     server_fd_ = ends[1];
     network_.hops["inet:192.0.2.1:25"].replies = {{"RCPT TO:<none@", "550 5.1.1 unknown"}};
     network_.hops["inet:192.0.2.1:25"].delay_us = kSecond_us / 10;
-    std::vector<ControlLine> lines;
-    ASSERT_TRUE(parse_control_text("x.example:192.0.2.1", lines));
-    std::vector<Problem> problems;
+    std::vector<control::ControlLine> lines;
+    ASSERT_TRUE(control::parse_control_text("x.example:192.0.2.1", lines));
+    std::vector<control::Problem> problems;
     service_.set_routes(Routes(lines, {}, problems));
-    stream_ = std::make_unique<Stream>(loop_, Fd(server_fd_), limits_);
+    stream_ = std::make_unique<event::Stream>(loop_, Fd(server_fd_), limits_);
     session_ = std::make_unique<VerifyClient>(clients_, *stream_);
     stream_->start(*this);
     loop_.run();
@@ -38,8 +38,8 @@ class Client : public testing::Test, private Stream::User {
   using Attributes = std::vector<std::pair<std::string, std::string>>;
   static std::string message(const Attributes& attributes) {
     std::string out;
-    for (const auto& [name, value] : attributes) append_attribute(out, name, value);
-    end_attributes(out);
+    for (const auto& [name, value] : attributes) wire::append_attribute(out, name, value);
+    wire::end_attributes(out);
     return out;
   }
   void send(const std::string& bytes) {
@@ -58,32 +58,33 @@ class Client : public testing::Test, private Stream::User {
   }
   void pass(double seconds) { loop_.advance_us(static_cast<std::int64_t>(seconds * 1e6)); }
 
-  std::size_t on_input(Stream& stream, std::string_view input) override {
+  std::size_t on_input(event::Stream& stream, std::string_view input) override {
     return session_->on_input(stream, input);
   }
-  void on_end(Stream& /*stream*/, StreamEnd why) override { ended_ = why; }
+  void on_end(event::Stream& /*stream*/, event::StreamEnd why) override { ended_ = why; }
 
   FakeLoop loop_;
   FakeNetwork network_{loop_};
-  StreamLimits limits_;
-  std::unique_ptr<CacheStore> store_ = CacheStore::open("", 1000).value();
+  event::StreamLimits limits_;
+  std::unique_ptr<cache::CacheStore> store_ = cache::CacheStore::open("", 1000).value();
   std::string said_;
-  Report report_ = [this](LogLine& line) { said_ += line.text(); };
+  Report report_ = [this](process::LogLine& line) { said_ += line.text(); };
   Records records_{*store_, kBeginning, report_};
   ProbeDriver driver_{
       {loop_, network_.connector(), network_.resolver(), network_.exchanger_lookup(),
-       [] { return 7u; }, [](const StreamAddress&) { return false; }},
+       [] { return 7u; }, [](const event::StreamAddress&) { return false; }},
       ProbeLimits{},
       CalloutOptions{}};
-  ServiceSettings settings_{
-      .times = {}, .accept_all = RecipientStatus::ok, .domain_check = ProbeDriver::DomainCheck::no};
+  ServiceSettings settings_{.times = {},
+                            .accept_all = cache::RecipientStatus::ok,
+                            .domain_check = ProbeDriver::DomainCheck::no};
   ProbeService service_{loop_, [] { return kBeginning; }, records_, driver_, settings_, report_};
   VerifyClients clients_{service_, *store_, records_, {}, report_};
   Fd client_;
   int server_fd_ = -1;
-  std::unique_ptr<Stream> stream_;
+  std::unique_ptr<event::Stream> stream_;
   std::unique_ptr<VerifyClient> session_;
-  std::optional<StreamEnd> ended_;
+  std::optional<event::StreamEnd> ended_;
 };
 
 TEST_F(Client, IsToldAsPostfixDoes) {
@@ -165,7 +166,7 @@ class BadRequest : public Client, public testing::WithParamInterface<BadRow> {};
 TEST_P(BadRequest, IsSaidToBeOneAndEndsTheConversation) {
   EXPECT_EQ(ask(GetParam().attributes), message({{"status", "4294967294"}}));
   pass(1);
-  EXPECT_EQ(ended_, StreamEnd::closed);
+  EXPECT_EQ(ended_, event::StreamEnd::closed);
   EXPECT_NE(said_.find("bad-request"), std::string::npos);
 }
 
@@ -239,4 +240,4 @@ TEST_F(Client, PutsOnlyWhatIsAnEntry) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

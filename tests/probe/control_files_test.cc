@@ -8,7 +8,7 @@
 #include <filesystem>
 #include <fstream>
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 class Files : public testing::Test {
@@ -17,7 +17,7 @@ class Files : public testing::Test {
     char name[] = "/tmp/qv-control-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     directory_ = name;
-    files_.emplace(directory_, end_of_time_ns);
+    files_.emplace(directory_, control::end_of_time_ns);
   }
   void TearDown() override { std::filesystem::remove_all(directory_); }
   // By rename, as an operator's tool would.
@@ -25,7 +25,7 @@ class Files : public testing::Test {
     std::ofstream(directory_ + "/new") << text;
     std::filesystem::rename(directory_ + "/new", directory_ + "/" + name);
   }
-  Change read() {
+  control::Change read() {
     problems_.clear();
     return files_->read(now_us_ += 1000000, problems_);
   }
@@ -33,12 +33,12 @@ class Files : public testing::Test {
 
   std::string directory_;
   std::optional<ControlFiles> files_;
-  std::vector<Problem> problems_;
+  std::vector<control::Problem> problems_;
   std::int64_t now_us_ = 0;
 };
 
 TEST_F(Files, MayAllBeMissing) {
-  EXPECT_EQ(read(), Change::changed);
+  EXPECT_EQ(read(), control::Change::changed);
   EXPECT_TRUE(problems_.empty());
   EXPECT_FALSE(probed("x.example"));
   EXPECT_TRUE(files_->update_users().empty());
@@ -49,17 +49,17 @@ TEST_F(Files, AreReadAgainWhenTheyHaveChanged) {
   write("verifyprobe", "x.example:mail\n");
   write("me", "mx.example.org\n");
   write("probe_update_users", "1234\nroot\n");
-  EXPECT_EQ(read(), Change::changed);
+  EXPECT_EQ(read(), control::Change::changed);
   EXPECT_TRUE(probed("x.example"));
   EXPECT_EQ(files_->me(), "mx.example.org");
   EXPECT_EQ(files_->update_users(), (std::set<uid_t>{0, 1234}));
-  EXPECT_EQ(read(), Change::none);
+  EXPECT_EQ(read(), control::Change::none);
   write("verifyprobe", "y.example:mail\n");
-  EXPECT_EQ(read(), Change::changed);
+  EXPECT_EQ(read(), control::Change::changed);
   EXPECT_FALSE(probed("x.example"));
   EXPECT_TRUE(probed("y.example"));
   unlink((directory_ + "/verifyprobe").c_str());
-  EXPECT_EQ(read(), Change::changed);
+  EXPECT_EQ(read(), control::Change::changed);
   EXPECT_FALSE(probed("y.example"));
 }
 
@@ -102,4 +102,4 @@ TEST_F(Files, OneThatCannotBeReadKeepsTheOldContents) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

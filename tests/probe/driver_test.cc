@@ -9,7 +9,7 @@
 #include "tests/fakes/fake_loop.h"
 #include "tests/fakes/fake_network.h"
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 constexpr const char* kOne = "inet:192.0.2.1:25";
@@ -23,13 +23,13 @@ class Driver : public testing::Test {
         ProbeDriver::Surroundings{
             loop_, network_.connector(), network_.resolver(), network_.exchanger_lookup(),
             [this] { return ++random_; },
-            [this](const StreamAddress& address) { return address.text == ourselves_; }},
+            [this](const event::StreamAddress& address) { return address.text == ourselves_; }},
         limits_, options_);
   }
   Route route(const std::string& hops) {
-    std::vector<ControlLine> lines;
-    EXPECT_TRUE(parse_control_text("x.example:" + hops, lines));
-    std::vector<Problem> problems;
+    std::vector<control::ControlLine> lines;
+    EXPECT_TRUE(control::parse_control_text("x.example:" + hops, lines));
+    std::vector<control::Problem> problems;
     const auto found = Routes(lines, {}, problems).find("x.example");
     EXPECT_TRUE(found.has_value()) << hops;
     return found.value_or(Route{});
@@ -72,13 +72,13 @@ class Driver : public testing::Test {
 TEST_F(Driver, TakesTheAnswerOfTheNextHop) {
   network_.hops[kOne].replies = {{"RCPT TO:<none@", "550 5.1.1 no such user"}};
   const ProbeResult ok = probe("joe@x.example", "192.0.2.1");
-  EXPECT_EQ(ok.outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(ok.outcome.status, cache::RecipientStatus::ok);
   EXPECT_EQ(ok.host, "192.0.2.1");
   const ProbeResult no = probe("none@x.example", "192.0.2.1");
-  EXPECT_EQ(no.outcome.status, RecipientStatus::bounce);
+  EXPECT_EQ(no.outcome.status, cache::RecipientStatus::bounce);
   EXPECT_EQ(no.outcome.text, "550 5.1.1 no such user");
-  EXPECT_EQ(driver_->counters().ended[RecipientStatus::ok], 1u);
-  EXPECT_EQ(driver_->counters().ended[RecipientStatus::bounce], 1u);
+  EXPECT_EQ(driver_->counters().ended[cache::RecipientStatus::ok], 1u);
+  EXPECT_EQ(driver_->counters().ended[cache::RecipientStatus::bounce], 1u);
 }
 
 TEST_F(Driver, NeverSaysDataAndQuitsWhenIdle) {
@@ -124,7 +124,7 @@ TEST_F(Driver, AsksTwiceAskedQuestionsOnce) {
 TEST_F(Driver, GoesToTheSecondHopWhenTheFirstIsDown) {
   network_.hops[kTwo];
   const ProbeResult result = probe("joe@x.example", "192.0.2.1 192.0.2.2");
-  EXPECT_EQ(result.outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(result.outcome.status, cache::RecipientStatus::ok);
   EXPECT_EQ(result.host, "192.0.2.2");
 }
 
@@ -132,7 +132,7 @@ TEST_F(Driver, DoesNotGoOnAfterATemporaryAnswerAboutTheRecipient) {
   network_.hops[kOne].replies = {{"RCPT", "450 4.2.0 greylisted"}};
   network_.hops[kTwo];
   const ProbeResult result = probe("joe@x.example", "192.0.2.1 192.0.2.2");
-  EXPECT_EQ(result.outcome.status, RecipientStatus::defer);
+  EXPECT_EQ(result.outcome.status, cache::RecipientStatus::defer);
   EXPECT_EQ(result.outcome.text, "450 4.2.0 greylisted");
   EXPECT_EQ(network_.hops[kTwo].connections, 0);
   EXPECT_EQ(result.reach, ProbeResult::Reach::reached);
@@ -149,7 +149,7 @@ class HostDown : public Driver, public testing::WithParamInterface<DownRow> {};
 TEST_P(HostDown, IsATemporaryOutcomeAndLeftAloneForAWhile) {
   GetParam().break_it(network_.hops[kOne]);
   const ProbeResult result = probe("joe@x.example", "192.0.2.1");
-  EXPECT_EQ(result.outcome.status, RecipientStatus::defer);
+  EXPECT_EQ(result.outcome.status, cache::RecipientStatus::defer);
   EXPECT_EQ(result.outcome.reason, GetParam().reason) << result.outcome.text;
   EXPECT_EQ(result.reach, ProbeResult::Reach::all_down);
   const int connections = network_.hops[kOne].connections;
@@ -209,7 +209,7 @@ TEST_F(Driver, BackOffDoublesUpToItsLimitAndEndsWithAnAnswer) {
     EXPECT_LE(seconds, full * 5 / 4 + 2) << failure;
   }
   network_.hops[kOne].connect = FakeHop::Connect::accept;
-  EXPECT_EQ(probe("a@x.example", "192.0.2.1").outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(probe("a@x.example", "192.0.2.1").outcome.status, cache::RecipientStatus::ok);
   network_.hops[kOne].connect = FakeHop::Connect::refuse;
   pass(10);
   EXPECT_EQ(probe("b@x.example", "192.0.2.1").outcome.reason, ProbeReason::unreachable);
@@ -220,7 +220,7 @@ TEST_F(Driver, BackOffDoublesUpToItsLimitAndEndsWithAnAnswer) {
 TEST_F(Driver, RefusalOfTheSenderIsRememberedAgainstTheHost) {
   network_.hops[kOne].replies = {{"MAIL", "550 5.7.1 no null senders"}};
   const ProbeResult first = probe("joe@x.example", "192.0.2.1");
-  EXPECT_EQ(first.outcome.status, RecipientStatus::defer);
+  EXPECT_EQ(first.outcome.status, cache::RecipientStatus::defer);
   EXPECT_EQ(first.outcome.reason, ProbeReason::sender_refused);
   EXPECT_EQ(first.reach, ProbeResult::Reach::reached);
   pass(3600);
@@ -244,7 +244,7 @@ TEST_F(Driver, AsksAgainWhatAnOldConnectionLost) {
   hop.replies.clear();
   pass(5);
   ASSERT_EQ(results_.size(), 1u);
-  EXPECT_EQ(results_[0].second.outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(results_[0].second.outcome.status, cache::RecipientStatus::ok);
   EXPECT_EQ(hop.connections, 2);
 }
 
@@ -252,7 +252,7 @@ TEST_F(Driver, GoesOnInTheClearWhereTheHandshakeFails) {
   FakeHop& hop = network_.hops[kOne];
   hop.replies = {{"EHLO", "250-x\r\n250 STARTTLS"}, {"STARTTLS", "220 go"}};
   hop.handshake = FakeHop::Handshake::fail;
-  EXPECT_EQ(probe("joe@x.example", "192.0.2.1").outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(probe("joe@x.example", "192.0.2.1").outcome.status, cache::RecipientStatus::ok);
   EXPECT_EQ(hop.connections, 2);
   EXPECT_EQ(said(kOne, "STARTTLS"), 1u);
   const ProbeResult must = probe("ann@x.example", "192.0.2.1 tls=must");
@@ -309,7 +309,7 @@ TEST_F(Driver, FindsExchangersAndTheirAddresses) {
 TEST_F(Driver, ADomainWithoutExchangersIsItsOwn) {
   network_.addresses["x.example"] = {"192.0.2.1"};
   network_.hops[kOne];
-  EXPECT_EQ(probe("joe@x.example", "mx").outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(probe("joe@x.example", "mx").outcome.status, cache::RecipientStatus::ok);
 }
 
 TEST_F(Driver, ADomainThatTakesNoMailIsNotProbed) {
@@ -331,7 +331,8 @@ TEST_F(Driver, NeverAsksOurselves) {
   network_.hops[kOne];
   network_.hops[kTwo];
   EXPECT_EQ(probe("joe@x.example", "192.0.2.1").outcome.reason, ProbeReason::no_route);
-  EXPECT_EQ(probe("ann@x.example", "192.0.2.1 192.0.2.2").outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(probe("ann@x.example", "192.0.2.1 192.0.2.2").outcome.status,
+            cache::RecipientStatus::ok);
   network_.exchangers["x.example"] = {{10, "a.example"}, {20, "b.example"}};
   network_.addresses["a.example"] = {"192.0.2.1"};
   network_.addresses["b.example"] = {"192.0.2.2"};
@@ -352,17 +353,17 @@ TEST_F(Driver, ABackupMxThatFindsItselfBlamesThePrimary) {
 TEST_F(Driver, FindsOutWhetherADomainTakesEverything) {
   network_.hops[kOne];
   const ProbeResult all = probe("joe@x.example", "192.0.2.1", ProbeDriver::DomainCheck::yes);
-  EXPECT_EQ(all.accept_all, AcceptAll::yes);
-  EXPECT_EQ(all.outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(all.accept_all, cache::AcceptAll::yes);
+  EXPECT_EQ(all.outcome.status, cache::RecipientStatus::ok);
   EXPECT_EQ(said(kOne, "RCPT TO:<qv-"), 1u);
   network_.hops[kOne].replies = {{"RCPT TO:<qv-", "550 5.1.1 no"}};
   const ProbeResult some = probe("ann@x.example", "192.0.2.1", ProbeDriver::DomainCheck::yes);
-  EXPECT_EQ(some.accept_all, AcceptAll::no);
-  EXPECT_EQ(some.outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(some.accept_all, cache::AcceptAll::no);
+  EXPECT_EQ(some.outcome.status, cache::RecipientStatus::ok);
   network_.hops[kOne].replies = {{"RCPT TO:<qv-", "450 4.2.0 greylisted"}};
   const ProbeResult unsure = probe("bob@x.example", "192.0.2.1", ProbeDriver::DomainCheck::yes);
-  EXPECT_EQ(unsure.accept_all, AcceptAll::unknown);
-  EXPECT_EQ(unsure.outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(unsure.accept_all, cache::AcceptAll::unknown);
+  EXPECT_EQ(unsure.outcome.status, cache::RecipientStatus::ok);
 }
 
 TEST_F(Driver, WhatCannotBeAskedIsNotAsked) {
@@ -373,9 +374,9 @@ TEST_F(Driver, WhatCannotBeAskedIsNotAsked) {
 
 TEST_F(Driver, SpeaksLmtpWhereTheRouteSaysSo) {
   network_.hops["inet:192.0.2.1:24"];
-  EXPECT_EQ(probe("joe@x.example", "lmtp:192.0.2.1").outcome.status, RecipientStatus::ok);
+  EXPECT_EQ(probe("joe@x.example", "lmtp:192.0.2.1").outcome.status, cache::RecipientStatus::ok);
   EXPECT_EQ(said("inet:192.0.2.1:24", "LHLO"), 1u);
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

@@ -3,7 +3,7 @@
 
 #include "probe/limits.h"
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 class Memory : public testing::Test {
@@ -58,4 +58,4 @@ TEST_F(Memory, IsBounded) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

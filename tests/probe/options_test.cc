@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 class Options : public testing::Test {
@@ -12,13 +12,13 @@ class Options : public testing::Test {
     problems_.clear();
     values.emplace("QMAILHOME", "/q");
     ProbeOptions options;
-    SettingSources sources;
+    control::SettingSources sources;
     sources.environment = [&](std::string_view name) -> std::optional<std::string> {
       const auto value = values.find(std::string(name));
       if (value == values.end()) return std::nullopt;
       return value->second;
     };
-    Settings(probe_settings(options)).read(sources, problems_);
+    control::Settings(probe_settings(options)).read(sources, problems_);
     return options;
   }
   void expect_problem(const std::string& name, const std::string& value) {
@@ -27,7 +27,7 @@ class Options : public testing::Test {
     EXPECT_EQ(problems_[0].where, "environment " + name);
   }
 
-  std::vector<Problem> problems_;
+  std::vector<control::Problem> problems_;
 };
 
 TEST_F(Options, AreAsPostfixHasThemByDefault) {
@@ -37,12 +37,12 @@ TEST_F(Options, AreAsPostfixHasThemByDefault) {
   EXPECT_EQ(options.lmdb_path, "/q/probe/cache.lmdb");
   EXPECT_EQ(options.redis, "");
   EXPECT_EQ(options.sender, "");
-  EXPECT_EQ(options.cleanup_interval_s, 12 * kHour_s);
-  const CacheTimes& times = options.service.times;
-  EXPECT_EQ(times.positive_expire, 31 * kDay_s);
-  EXPECT_EQ(times.positive_refresh, 7 * kDay_s);
-  EXPECT_EQ(times.negative_expire, 3 * kDay_s);
-  EXPECT_EQ(times.negative_refresh, 3 * kHour_s);
+  EXPECT_EQ(options.cleanup_interval_s, 12 * cache::kHour_s);
+  const cache::CacheTimes& times = options.service.times;
+  EXPECT_EQ(times.positive_expire, 31 * cache::kDay_s);
+  EXPECT_EQ(times.positive_refresh, 7 * cache::kDay_s);
+  EXPECT_EQ(times.negative_expire, 3 * cache::kDay_s);
+  EXPECT_EQ(times.negative_refresh, 3 * cache::kHour_s);
   EXPECT_TRUE(times.negative_cache);
 }
 
@@ -56,10 +56,10 @@ TEST_F(Options, AreRead) {
                                      {"probe_own_ports", "25 587"},
                                      {"probe_step_timeout", "1m"}});
   EXPECT_TRUE(problems_.empty());
-  EXPECT_EQ(options.service.times.positive_expire, 10 * kDay_s);
-  EXPECT_EQ(options.service.times.negative_refresh, 2 * kHour_s);
+  EXPECT_EQ(options.service.times.positive_expire, 10 * cache::kDay_s);
+  EXPECT_EQ(options.service.times.negative_refresh, 2 * cache::kHour_s);
   EXPECT_FALSE(options.service.times.negative_cache);
-  EXPECT_EQ(options.service.accept_all, RecipientStatus::defer);
+  EXPECT_EQ(options.service.accept_all, cache::RecipientStatus::defer);
   EXPECT_EQ(options.sender, "probe@mx.example");
   EXPECT_EQ(options.lmdb_path, "/x/y.lmdb");
   EXPECT_EQ(options.redis, "127.0.0.1:6379");
@@ -92,4 +92,4 @@ TEST_F(Options, EveryMistakeIsNamed) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

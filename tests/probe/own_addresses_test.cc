@@ -3,11 +3,11 @@
 
 #include "probe/routes.h"
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 bool is_own(const OwnAddresses& own, const std::string& text) {
-  return own.contains(parse_stream_address(text).value());
+  return own.contains(event::parse_stream_address(text).value());
 }
 
 TEST(OwnAddresses, AreThePortsOfOurServerOnAddressesOfThisHost) {
@@ -36,4 +36,4 @@ TEST(OwnAddresses, AreAskedOfTheSystem) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

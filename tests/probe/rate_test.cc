@@ -3,7 +3,7 @@
 
 #include "probe/limits.h"
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 constexpr std::int64_t kSecond = 1000000;
@@ -42,4 +42,4 @@ TEST(Rate, ForgetsThoseThatAreQuiet) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

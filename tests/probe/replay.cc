@@ -15,34 +15,34 @@
 #include "tests/fakes/fake_loop.h"
 #include "tests/fakes/fake_network.h"
 
-namespace qv {
+namespace qv::probe {
 
 namespace {
 
 constexpr std::int64_t kBeginning = 2000000000;
 
 // A store that can be told to fail.
-class FragileStore final : public CacheStore {
+class FragileStore final : public cache::CacheStore {
  public:
-  FragileStore() : CacheStore("", 10000) {}
+  FragileStore() : cache::CacheStore("", 10000) {}
 
   bool broken = false;
 
-  Result<Answer> lookup(std::string_view key, std::string& value) override {
+  Result<maps::Answer> lookup(std::string_view key, std::string& value) override {
     if (broken) return kBroken;
-    return CacheStore::lookup(key, value);
+    return cache::CacheStore::lookup(key, value);
   }
   Result<void> put(std::string_view key, std::string_view value) override {
     if (broken) return kBroken;
-    return CacheStore::put(key, value);
+    return cache::CacheStore::put(key, value);
   }
-  Result<Answer> erase(std::string_view key) override {
+  Result<maps::Answer> erase(std::string_view key) override {
     if (broken) return kBroken;
-    return CacheStore::erase(key);
+    return cache::CacheStore::erase(key);
   }
   Result<void> walk(std::string_view after, const Visitor& visitor) override {
     if (broken) return kBroken;
-    return CacheStore::walk(after, visitor);
+    return cache::CacheStore::walk(after, visitor);
   }
 
  private:
@@ -84,7 +84,7 @@ class Player {
     return kBeginning + (loop_.now_us() - start_us_) / 1000000;
   }
   static std::optional<std::int64_t> duration(std::string_view text);
-  static std::optional<RecipientStatus> status(std::string_view text);
+  static std::optional<cache::RecipientStatus> status(std::string_view text);
 
   FakeLoop loop_;
   std::int64_t start_us_ = loop_.now_us();
@@ -92,7 +92,7 @@ class Player {
   FragileStore store_;
   ServiceSettings settings_;
   ProbeLimits limits_;
-  std::vector<ControlLine> route_lines_;
+  std::vector<control::ControlLine> route_lines_;
   std::map<std::string, std::size_t> seen_;  // commands of a hop counted by said
   std::uint64_t random_ = 250;
   std::unique_ptr<ProbeDriver> driver_;
@@ -105,7 +105,7 @@ class Player {
 std::optional<std::int64_t> Player::duration(std::string_view text) {
   if (text.empty()) return std::nullopt;
   constexpr std::pair<char, std::int64_t> kUnits[] = {
-      {'s', 1}, {'m', kMinute_s}, {'h', kHour_s}, {'d', kDay_s}};
+      {'s', 1}, {'m', cache::kMinute_s}, {'h', cache::kHour_s}, {'d', cache::kDay_s}};
   std::uint64_t number = 0;
   for (const auto& [letter, seconds] : kUnits) {
     if (text.back() != letter) continue;
@@ -115,36 +115,36 @@ std::optional<std::int64_t> Player::duration(std::string_view text) {
   return std::nullopt;
 }
 
-std::optional<RecipientStatus> Player::status(std::string_view text) {
-  for (const auto one : {RecipientStatus::ok, RecipientStatus::defer, RecipientStatus::bounce,
-                         RecipientStatus::todo}) {
-    if (status_name(one) == text) return one;
+std::optional<cache::RecipientStatus> Player::status(std::string_view text) {
+  for (const auto one : {cache::RecipientStatus::ok, cache::RecipientStatus::defer,
+                         cache::RecipientStatus::bounce, cache::RecipientStatus::todo}) {
+    if (cache::status_name(one) == text) return one;
   }
   return std::nullopt;
 }
 
 void Player::begin() {
   if (service_) return;
-  const Report quiet = [](LogLine&) {};
+  const Report quiet = [](process::LogLine&) {};
   CalloutOptions options;
   options.hello_name = "mx.example.org";
   driver_ = std::make_unique<ProbeDriver>(
       ProbeDriver::Surroundings{loop_, network_.connector(), network_.resolver(),
                                 network_.exchanger_lookup(), [this] { return random_; },
-                                [](const StreamAddress&) { return false; }},
+                                [](const event::StreamAddress&) { return false; }},
       limits_, options);
   records_ = std::make_unique<Records>(store_, now(), quiet);
   service_ = std::make_unique<ProbeService>(
       loop_, [this] { return now(); }, *records_, *driver_, settings_, quiet);
   cleanup_ = std::make_unique<CacheCleanup>(
       loop_, store_, [this] { return now(); }, settings_.times, 0, quiet);
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   service_->set_routes(Routes(route_lines_, {}, problems));
 }
 
 std::string Player::set(std::string_view rest) {
   const std::string name = take_word(rest);
-  CacheTimes& times = settings_.times;
+  cache::CacheTimes& times = settings_.times;
   const std::pair<const char*, std::int64_t*> kDurations[] = {
       {"positive_expire", &times.positive_expire}, {"positive_refresh", &times.positive_refresh},
       {"negative_expire", &times.negative_expire}, {"negative_refresh", &times.negative_refresh},
@@ -161,7 +161,8 @@ std::string Player::set(std::string_view rest) {
   if (name == "negative_cache") {
     times.negative_cache = rest == "yes";
   } else if (name == "accept_all") {
-    settings_.accept_all = rest == "ok" ? RecipientStatus::ok : RecipientStatus::defer;
+    settings_.accept_all =
+        rest == "ok" ? cache::RecipientStatus::ok : cache::RecipientStatus::defer;
   } else if (name == "domain_check") {
     settings_.domain_check =
         rest == "yes" ? ProbeDriver::DomainCheck::yes : ProbeDriver::DomainCheck::no;
@@ -177,9 +178,9 @@ std::string Player::set(std::string_view rest) {
 
 std::string Player::route(std::string_view rest) {
   route_lines_.push_back({std::string(rest), 1});
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   Routes routes(route_lines_, {}, problems);
-  if (!problems.empty()) return to_string(problems.front());
+  if (!problems.empty()) return control::to_string(problems.front());
   if (service_) service_->set_routes(std::move(routes));
   return "";
 }
@@ -233,7 +234,7 @@ std::string Player::expect(std::string_view rest) {
   const std::string word = take_word(rest);
   const auto wanted = status(word);
   if (!wanted) return "a status expected";
-  const std::string got = std::string(status_name(answer_->status)) +
+  const std::string got = std::string(cache::status_name(answer_->status)) +
                           " why=" + std::string(answer_->why) + " text=" + answer_->reason;
   if (answer_->status != *wanted) return "it is " + got;
   if (starts_with(rest, "why=") && answer_->why != after_bytes(take_word(rest), 4)) {
@@ -247,7 +248,7 @@ std::string Player::update(std::string_view rest) {
   begin();
   const std::string address = take_word(rest);
   const auto outcome = status(take_word(rest));
-  if (!outcome || *outcome == RecipientStatus::todo) return "ok, defer or bounce expected";
+  if (!outcome || *outcome == cache::RecipientStatus::todo) return "ok, defer or bounce expected";
   const auto updated = service_->update(address, *outcome, rest);
   return updated == ProbeService::Updated::done ? "" : "refused";
 }
@@ -378,4 +379,4 @@ std::vector<std::string> list_scenarios(const std::string& directory) {
   return paths;
 }
 
-}  // namespace qv
+}  // namespace qv::probe

@@ -35,7 +35,7 @@
 #include <string>
 #include <vector>
 
-namespace qv {
+namespace qv::probe {
 
 // Plays one; the result is empty, or says in which line what was otherwise.
 [[nodiscard]] std::string play_scenario(const std::string& path);
@@ -43,6 +43,6 @@ namespace qv {
 // The .scn files of a directory, sorted.
 [[nodiscard]] std::vector<std::string> list_scenarios(const std::string& directory);
 
-}  // namespace qv
+}  // namespace qv::probe
 
 #endif  // QV_TESTS_PROBE_REPLAY_H_

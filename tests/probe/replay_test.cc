@@ -7,7 +7,7 @@
 
 #include <fstream>
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 // Tests are run from the top of the tree.
@@ -48,4 +48,4 @@ TEST(ReplayRunner, NoticesWhatIsOtherwise) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

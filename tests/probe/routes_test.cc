@@ -3,16 +3,16 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::probe {
 namespace {
 
 class RouteTable : public testing::Test {
  protected:
   Routes read(const std::string& verifyprobe, const std::string& smtproutes = "") {
-    std::vector<ControlLine> lines;
-    std::vector<ControlLine> relays;
-    EXPECT_TRUE(parse_control_text(verifyprobe, lines));
-    EXPECT_TRUE(parse_control_text(smtproutes, relays));
+    std::vector<control::ControlLine> lines;
+    std::vector<control::ControlLine> relays;
+    EXPECT_TRUE(control::parse_control_text(verifyprobe, lines));
+    EXPECT_TRUE(control::parse_control_text(smtproutes, relays));
     problems_.clear();
     return Routes(lines, relays, problems_);
   }
@@ -29,7 +29,7 @@ class RouteTable : public testing::Test {
     return out;
   }
 
-  std::vector<Problem> problems_;
+  std::vector<control::Problem> problems_;
 };
 
 TEST_F(RouteTable, ReadsEveryFormOfNextHop) {
@@ -109,4 +109,4 @@ TEST_F(RouteTable, SaysEveryMistakeAndLeavesTheLineOut) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::probe

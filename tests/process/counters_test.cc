@@ -5,7 +5,7 @@
 
 #include <atomic>
 
-namespace qv {
+namespace qv::process {
 namespace {
 
 struct Plain : CounterList {
@@ -38,4 +38,4 @@ TEST(Counters, StandInAnArrayByTheValuesOfAnEnum) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::process

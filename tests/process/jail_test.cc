@@ -10,7 +10,7 @@
 #include <sys/resource.h>
 #include <unistd.h>
 
-namespace qv {
+namespace qv::process {
 namespace {
 
 #define QV_NEEDS_ROOT() \
@@ -132,4 +132,4 @@ TEST(JailDeathTest, WithoutRootOneStaysWhoOneIs) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::process

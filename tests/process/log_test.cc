@@ -16,7 +16,7 @@
 #include "core/text.h"
 #include "tests/fakes/fake_loop.h"
 
-namespace qv {
+namespace qv::process {
 namespace {
 
 using namespace std::string_view_literals;
@@ -283,4 +283,4 @@ TEST(OtherLog, ADeviceIsNotWatched) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::process

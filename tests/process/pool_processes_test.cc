@@ -64,7 +64,7 @@ class PoolProcessesTest : public testing::Test {
   // Turns the loop until the condition holds; a failure after `limit_us`.
   void run_until(const std::function<bool()>& condition, std::int64_t limit_us = 8000000) {
     const std::int64_t last_us = monotonic_us() + limit_us;
-    const Loop::Owned tick = loop_.every(500, [&] {
+    const event::Loop::Owned tick = loop_.every(500, [&] {
       if (condition() || monotonic_us() > last_us) loop_.stop();
     });
     loop_.run();
@@ -84,7 +84,7 @@ class PoolProcessesTest : public testing::Test {
 
   PoolSettings pool_settings_;
   std::uint32_t max_processes_ = 16;
-  LibeventLoop loop_;
+  event::LibeventLoop loop_;
   pid_t spawner_pid_ = -1;
   std::unique_ptr<Pool> pool_;
   std::map<Notice, int> notices_;

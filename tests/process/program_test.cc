@@ -6,7 +6,7 @@
 #include <stdlib.h>
 #include <unistd.h>
 
-namespace qv {
+namespace qv::process {
 namespace {
 
 // Runs the program with these words and ends with its exit code; what it is told to do it says on
@@ -20,9 +20,9 @@ namespace {
   program.last = "explain";
   program.accepts = [](const auto& line) { return line.has("explain") != line.rest.empty(); };
   program.settings = [&](const CommandLine& line) {
-    return std::vector<Setting>{
-        {"qmailhome", setting::path(home), "/", ""},
-        {"number", setting::number(number, 1, 9), line.has("w") ? "2" : "1", ""}};
+    return std::vector<control::Setting>{
+        {"qmailhome", control::setting::path(home), "/", ""},
+        {"number", control::setting::number(number, 1, 9), line.has("w") ? "2" : "1", ""}};
   };
   program.check = [&](const auto&, const auto& settings, auto& problems) {
     if (number == 7) problems.push_back({settings.place("number"), 0, "nobody likes it"});
@@ -83,4 +83,4 @@ TEST(ProgramDeathTest, HelpHasEachSettingWithItsValueAndItsSource) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::process

@@ -10,13 +10,13 @@
 
 #include "event/libevent_loop.h"
 
-namespace qv {
+namespace qv::process {
 namespace {
 
 // Says on standard error what it is told to do, and does what the test wants in each phase.
 class TalkingDaemon : public Daemon {
  public:
-  TalkingDaemon(Loop& loop, ProcessOptions& options, const Settings& settings)
+  TalkingDaemon(event::Loop& loop, ProcessOptions& options, const control::Settings& settings)
       : Daemon(loop, options, settings), process_options(options) {}
 
   Result<void> pre_jail(std::string& detail) override { return phase("pre_jail", detail); }
@@ -65,17 +65,17 @@ class TalkingDaemon : public Daemon {
     if (raise_serving != 0) raise(raise_serving);
   }
 
-  Loop::Owned soon_;
+  event::Loop::Owned soon_;
 };
 
 template <class Prepare>
 [[noreturn]] void run(Prepare prepare) {
-  LibeventLoop loop;
+  event::LibeventLoop loop;
   ProcessOptions options;
   options.qmailhome = "/";
   options.account = ":12345:12346";
-  const Settings settings(
-      with_process_settings(options, {{"account", setting::text(options.account), "", ""}}));
+  const control::Settings settings(with_process_settings(
+      options, {{"account", control::setting::text(options.account), "", ""}}));
   TalkingDaemon daemon(loop, options, settings);
   prepare(daemon);
   _exit(run_daemon("qmail-test", daemon));
@@ -158,4 +158,4 @@ TEST(SkeletonDeathTest, AnAccountThatCannotBeIsAFailedPhase) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::process

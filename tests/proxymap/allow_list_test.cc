@@ -27,7 +27,8 @@ class AllowListTest : public testing::Test {
     ASSERT_EQ(rename((path + ".new").c_str(), path.c_str()), 0);
   }
   AllowList open() {
-    return AllowList(path, [this](const Problem& p) { problems.push_back(to_string(p)); });
+    return AllowList(
+        path, [this](const control::Problem& p) { problems.push_back(control::to_string(p)); });
   }
 
   std::string directory;

@@ -8,47 +8,47 @@ namespace {
 
 TEST(AnswerCache, KeepsBothAnswersForTheirTime) {
   AnswerCache cache({.time_us = 100, .bytes = 10000});
-  cache.store("a", Answer::found, "value", 1000);
-  cache.store("b", Answer::absent, "", 1000);
-  EXPECT_EQ(cache.find("a", 1099).value().answer, Answer::found);
+  cache.store("a", maps::Answer::found, "value", 1000);
+  cache.store("b", maps::Answer::absent, "", 1000);
+  EXPECT_EQ(cache.find("a", 1099).value().answer, maps::Answer::found);
   EXPECT_EQ(cache.find("a", 1099).value().value, "value");
-  EXPECT_EQ(cache.find("b", 1099).value().answer, Answer::absent);
+  EXPECT_EQ(cache.find("b", 1099).value().answer, maps::Answer::absent);
   EXPECT_FALSE(cache.find("a", 1100).has_value());
   EXPECT_FALSE(cache.find("c", 1000).has_value());
 }
 
 TEST(AnswerCache, KeepsNothingWithoutATime) {
   AnswerCache cache({.time_us = 0, .bytes = 10000});
-  cache.store("a", Answer::found, "value", 1000);
+  cache.store("a", maps::Answer::found, "value", 1000);
   EXPECT_EQ(cache.bytes(), 0u);
 }
 
 TEST(AnswerCache, TheOldestMakeRoom) {
   AnswerCache cache({.time_us = 1000, .bytes = 300});
-  cache.store("a", Answer::found, "1", 0);
-  cache.store("b", Answer::found, "2", 0);
-  cache.store("c", Answer::found, "3", 0);
+  cache.store("a", maps::Answer::found, "1", 0);
+  cache.store("b", maps::Answer::found, "2", 0);
+  cache.store("c", maps::Answer::found, "3", 0);
   EXPECT_FALSE(cache.find("a", 1).has_value());
   EXPECT_TRUE(cache.find("b", 1).has_value());
   EXPECT_TRUE(cache.find("c", 1).has_value());
   EXPECT_LE(cache.bytes(), 300u);
-  cache.store("d", Answer::found, std::string(1000, 'x'), 0);
+  cache.store("d", maps::Answer::found, std::string(1000, 'x'), 0);
   EXPECT_FALSE(cache.find("d", 1).has_value());
   EXPECT_TRUE(cache.find("c", 1).has_value());
 }
 
 TEST(AnswerCache, ANewAnswerTakesTheOldOnesPlace) {
   AnswerCache cache({.time_us = 1000, .bytes = 1000});
-  cache.store("a", Answer::found, "old", 0);
-  cache.store("a", Answer::absent, "", 0);
-  EXPECT_EQ(cache.find("a", 1).value().answer, Answer::absent);
+  cache.store("a", maps::Answer::found, "old", 0);
+  cache.store("a", maps::Answer::absent, "", 0);
+  EXPECT_EQ(cache.find("a", 1).value().answer, maps::Answer::absent);
   cache.forget("a");
   EXPECT_FALSE(cache.find("a", 1).has_value());
   EXPECT_EQ(cache.bytes(), 0u);
 }
 
 TEST(ParseCacheLines, TakesTableTimeAndSize) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   const auto caches =
       parse_cache_lines("f", {{"proxy:pgsql:/a 30", 1}, {"proxy:ldap:/b, 5, 2000", 2}}, problems);
   EXPECT_TRUE(problems.empty());
@@ -57,7 +57,7 @@ TEST(ParseCacheLines, TakesTableTimeAndSize) {
 }
 
 TEST(ParseCacheLines, SaysWhichLineIsWrong) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   const auto caches = parse_cache_lines("f",
                                         {{"pgsql:/a 30", 1},
                                          {"proxy:pgsql:/a", 2},

@@ -28,36 +28,37 @@ struct FakeData {
   bool broken = false;
 };
 
-class FakeMap final : public Map {
+class FakeMap final : public maps::Map {
  public:
   explicit FakeMap(FakeData& data) : data_(data) {}
 
-  Result<Answer> lookup(std::string_view key, std::string& value) override {
+  Result<maps::Answer> lookup(std::string_view key, std::string& value) override {
     if (data_.broken) return data_.fault;
     for (const std::string& form : {std::string(key), std::string(key) + '\0'}) {
       const auto at = data_.entries.find(form);
       if (at == data_.entries.end()) continue;
       value = at->second;
-      return Answer::found;
+      return maps::Answer::found;
     }
-    return Answer::absent;
+    return maps::Answer::absent;
   }
-  Result<Answer> update(std::string_view key, std::string_view value) override {
+  Result<maps::Answer> update(std::string_view key, std::string_view value) override {
     if (data_.broken) return data_.fault;
     const bool fresh = data_.entries.insert_or_assign(stored(key), std::string(value)).second;
-    return fresh ? Answer::absent : Answer::found;
+    return fresh ? maps::Answer::absent : maps::Answer::found;
   }
-  Result<Answer> erase(std::string_view key) override {
-    return data_.entries.erase(stored(key)) != 0 ? Answer::found : Answer::absent;
+  Result<maps::Answer> erase(std::string_view key) override {
+    return data_.entries.erase(stored(key)) != 0 ? maps::Answer::found : maps::Answer::absent;
   }
-  Result<Answer> sequence(Step step, std::string& key, std::string& value) override {
-    const auto at = step == Step::first ? data_.entries.begin() : data_.entries.upper_bound(walk_);
-    if (at == data_.entries.end()) return Answer::absent;
+  Result<maps::Answer> sequence(maps::Step step, std::string& key, std::string& value) override {
+    const auto at =
+        step == maps::Step::first ? data_.entries.begin() : data_.entries.upper_bound(walk_);
+    if (at == data_.entries.end()) return maps::Answer::absent;
     walk_ = at->first;
     key = at->first;
     if (data_.ends_with_nul) key.pop_back();
     value = at->second;
-    return Answer::found;
+    return maps::Answer::found;
   }
   bool is_pattern() const override { return data_.pattern; }
   std::string detail() const override { return data_.broken ? "it is broken" : ""; }
@@ -84,7 +85,7 @@ class ProxyTest : public testing::Test {
     char name[] = "/tmp/qv-proxymap-XXXXXX";
     directory = mkdtemp(name);
     list_path = directory + "/proxy_read_maps";
-    asker.on_reply = [this](const Reply& reply) {
+    asker.on_reply = [this](const wire::proxymap::Reply& reply) {
       late.push_back({reply.status, reply.flags, std::string(reply.value)});
     };
   }
@@ -96,10 +97,12 @@ class ProxyTest : public testing::Test {
   void approve(const std::string& lines) { std::ofstream(list_path) << lines << "\n"; }
 
   void start() {
-    allow_list = std::make_unique<AllowList>(
-        list_path, [this](const Problem& problem) { problems.push_back(to_string(problem)); });
+    allow_list = std::make_unique<AllowList>(list_path, [this](const control::Problem& problem) {
+      problems.push_back(control::to_string(problem));
+    });
     tables = std::make_unique<Tables>(
-        [this](std::string_view table, const MapOptions& options) -> std::unique_ptr<Map> {
+        [this](std::string_view table,
+               const maps::MapOptions& options) -> std::unique_ptr<maps::Map> {
           opened.emplace_back(table);
           last_options = options;
           return std::make_unique<FakeMap>(data[std::string(table)]);
@@ -117,12 +120,13 @@ class ProxyTest : public testing::Test {
 
   // The request that the worker at `index` has been sent, taken from its socket; its views are good
   // until the next call.
-  Request job_at(std::size_t index) {
+  wire::proxymap::Request job_at(std::size_t index) {
     job_bytes = fake.request_at(index).body;
-    AttributeDecoder decoder;
-    Request job;
-    EXPECT_EQ(decoder.scan(job_bytes), Frame::whole);
-    EXPECT_EQ(parse_request(decoder, job_bytes, job), Parsed::request);
+    wire::AttributeDecoder decoder;
+    wire::proxymap::Request job;
+    EXPECT_EQ(decoder.scan(job_bytes), wire::Frame::whole);
+    EXPECT_EQ(wire::proxymap::parse_request(decoder, job_bytes, job),
+              wire::proxymap::Parsed::request);
     return job;
   }
   void worker_answers(std::size_t index, const WorkerAnswer& answer) {
@@ -131,14 +135,18 @@ class ProxyTest : public testing::Test {
   void worker_dies(std::size_t index) { fake.die(index); }
 
   // Asks; a reply that comes at once is returned, and so is one that has come when `work` is done.
-  Reply ask(const Request& request) {
+  wire::proxymap::Reply ask(const wire::proxymap::Request& request) {
     late.clear();
-    const std::optional<Reply> reply = service->ask(request, asker);
+    const std::optional<wire::proxymap::Reply> reply = service->ask(request, asker);
     is_late = !reply;
-    return reply.value_or(Reply{});
+    return reply.value_or(wire::proxymap::Reply{});
   }
-  Reply lookup(std::string_view table, std::string_view key, std::uint32_t flags = 0) {
-    return ask({.operation = Operation::lookup, .table = table, .flags = flags, .key = key});
+  wire::proxymap::Reply lookup(std::string_view table, std::string_view key,
+                               std::uint32_t flags = 0) {
+    return ask({.operation = wire::proxymap::Operation::lookup,
+                .table = table,
+                .flags = flags,
+                .key = key});
   }
 
   FakeLoop loop;
@@ -150,7 +158,7 @@ class ProxyTest : public testing::Test {
   std::string list_path;
   std::map<std::string, FakeData> data;
   std::vector<std::string> opened;
-  MapOptions last_options;
+  maps::MapOptions last_options;
   std::vector<std::string> problems;
   std::vector<Told> told;
   std::unique_ptr<AllowList> allow_list;
@@ -161,7 +169,7 @@ class ProxyTest : public testing::Test {
   bool is_late = false;
   std::string job_bytes;
   struct Late {
-    Status status;
+    wire::proxymap::Status status;
     std::uint32_t flags;
     std::string value;
   };

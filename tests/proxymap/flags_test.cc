@@ -7,34 +7,40 @@
 namespace qv::proxymap {
 namespace {
 
-constexpr std::uint32_t kEitherNul = flag::kTryWithoutNul | flag::kTryWithNul;
+constexpr std::uint32_t kEitherNul =
+    wire::proxymap::flag::kTryWithoutNul | wire::proxymap::flag::kTryWithNul;
 
 TEST(Flags, OfATableAreThoseOfItsType) {
-  EXPECT_EQ(own_flags("static", false), flag::kFixed);
-  EXPECT_EQ(own_flags("regexp", true), flag::kPattern);
-  EXPECT_EQ(own_flags("cdb", false), flag::kFixed | kEitherNul);
-  EXPECT_EQ(own_flags("lmdb", false), flag::kFixed | kEitherNul | flag::kMultiWriter);
+  EXPECT_EQ(own_flags("static", false), wire::proxymap::flag::kFixed);
+  EXPECT_EQ(own_flags("regexp", true), wire::proxymap::flag::kPattern);
+  EXPECT_EQ(own_flags("cdb", false), wire::proxymap::flag::kFixed | kEitherNul);
+  EXPECT_EQ(own_flags("lmdb", false),
+            wire::proxymap::flag::kFixed | kEitherNul | wire::proxymap::flag::kMultiWriter);
 }
 
 TEST(Flags, OpenAnswersWithWhatWasAskedForAndTheTables) {
   const std::uint32_t cdb = own_flags("cdb", false);
   EXPECT_EQ(opened_flags(cdb, 0), cdb);
-  EXPECT_EQ(opened_flags(cdb, flag::kOpenLock), cdb | flag::kOpenLock);
+  EXPECT_EQ(opened_flags(cdb, wire::proxymap::flag::kOpenLock),
+            cdb | wire::proxymap::flag::kOpenLock);
   EXPECT_EQ(opened_flags(cdb, cdb), cdb);
 }
 
 TEST(Flags, ATableWithSeveralWritersIsLockedForEachUse) {
   const std::uint32_t lmdb = own_flags("lmdb", false);
   EXPECT_EQ(opened_flags(lmdb, 0), lmdb);
-  EXPECT_EQ(opened_flags(lmdb, flag::kOpenLock), lmdb | flag::kLock);
-  EXPECT_EQ(opened_flags(lmdb, flag::kLock), lmdb | flag::kLock);
+  EXPECT_EQ(opened_flags(lmdb, wire::proxymap::flag::kOpenLock),
+            lmdb | wire::proxymap::flag::kLock);
+  EXPECT_EQ(opened_flags(lmdb, wire::proxymap::flag::kLock), lmdb | wire::proxymap::flag::kLock);
 }
 
 TEST(Flags, TheFirstEntryFoundSettlesHowKeysEnd) {
   const std::uint32_t cdb = own_flags("cdb", false);
   EXPECT_EQ(settle(cdb, KeyEnding::unknown), cdb);
-  EXPECT_EQ(settle(cdb, KeyEnding::without_nul), flag::kFixed | flag::kTryWithoutNul);
-  EXPECT_EQ(settle(cdb, KeyEnding::with_nul), flag::kFixed | flag::kTryWithNul);
+  EXPECT_EQ(settle(cdb, KeyEnding::without_nul),
+            wire::proxymap::flag::kFixed | wire::proxymap::flag::kTryWithoutNul);
+  EXPECT_EQ(settle(cdb, KeyEnding::with_nul),
+            wire::proxymap::flag::kFixed | wire::proxymap::flag::kTryWithNul);
 }
 
 }  // namespace

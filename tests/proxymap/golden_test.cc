@@ -28,8 +28,8 @@ class GoldenTest : public ProxyTest, public testing::WithParamInterface<std::str
     EXPECT_EQ(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, ends), 0);
     client = Fd(ends[1]);
     number = ends[0];
-    stream = std::make_unique<Stream>(loop, Fd(ends[0]), limits);
-    session = std::make_unique<Session>(*service, *stream, AttributeLimits{});
+    stream = std::make_unique<event::Stream>(loop, Fd(ends[0]), limits);
+    session = std::make_unique<Session>(*service, *stream, wire::AttributeLimits{});
   }
 
   // What was in the table when the exchange was recorded is not all known: entries that came in by
@@ -79,23 +79,23 @@ class GoldenTest : public ProxyTest, public testing::WithParamInterface<std::str
     return got;
   }
 
-  class User final : public Stream::User {
+  class User final : public event::Stream::User {
    public:
     explicit User(Session& session) : session_(session) {}
-    std::size_t on_input(Stream& s, std::string_view input) override {
+    std::size_t on_input(event::Stream& s, std::string_view input) override {
       return session_.on_input(s, input);
     }
-    void on_end(Stream&, StreamEnd) override { ended = true; }
+    void on_end(event::Stream&, event::StreamEnd) override { ended = true; }
     bool ended = false;
 
    private:
     Session& session_;
   };
 
-  StreamLimits limits;
+  event::StreamLimits limits;
   Fd client;
   int number = -1;
-  std::unique_ptr<Stream> stream;
+  std::unique_ptr<event::Stream> stream;
   std::unique_ptr<Session> session;
 };
 

@@ -10,20 +10,21 @@ namespace {
 
 using Environment = std::map<std::string, std::string, std::less<>>;
 
-Options read(const Environment& environment, std::vector<Problem>& problems, bool writes = false) {
+Options read(const Environment& environment, std::vector<control::Problem>& problems,
+             bool writes = false) {
   Options options;
-  SettingSources sources;
+  control::SettingSources sources;
   sources.environment = [&environment](std::string_view name) -> std::optional<std::string> {
     const auto at = environment.find(name);
     if (at == environment.end()) return std::nullopt;
     return at->second;
   };
-  Settings(proxymap_settings(options, writes)).read(sources, problems);
+  control::Settings(proxymap_settings(options, writes)).read(sources, problems);
   return options;
 }
 
 TEST(Options, HaveDefaults) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   const Options options = read({{"QMAILHOME", "/q"}}, problems);
   EXPECT_TRUE(problems.empty());
   EXPECT_EQ(options.listen, (std::vector<std::string>{"unix:/q/proxymap/proxymap"}));
@@ -34,14 +35,14 @@ TEST(Options, HaveDefaults) {
 }
 
 TEST(Options, TheWriteServiceListensElsewhereAndWritesOneByOne) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   const Options options = read({{"QMAILHOME", "/q"}}, problems, true);
   EXPECT_EQ(options.listen, (std::vector<std::string>{"unix:/q/proxymap/proxywrite"}));
   EXPECT_EQ(options.pool.per_lane, 1u);
 }
 
 TEST(Options, AreRead) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   const Options options = read({{"LISTEN", "unix:/a  inet:127.0.0.1:5"},
                                 {"SOCKETMODE", "0660"},
                                 {"ipc_timeout", "7"},
@@ -57,7 +58,7 @@ TEST(Options, AreRead) {
 }
 
 TEST(Options, EveryMistakeIsSaid) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   static_cast<void>(
       read({{"LISTEN", "/a unix:b"}, {"SOCKETMODE", "999"}, {"QMAILHOME", "q"}, {"max_idle", "0"}},
            problems));

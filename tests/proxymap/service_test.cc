@@ -18,28 +18,33 @@ class ServiceTest : public ProxyTest {
     data["cdb:/x"].entries = {{"key", "value"}};
     data["regexp:/r"].pattern = true;
   }
-  Reply update(std::string_view table, std::string_view key, std::string_view value) {
-    return ask({.operation = Operation::update, .table = table, .key = key, .value = value});
+  wire::proxymap::Reply update(std::string_view table, std::string_view key,
+                               std::string_view value) {
+    return ask({.operation = wire::proxymap::Operation::update,
+                .table = table,
+                .key = key,
+                .value = value});
   }
-  Reply sequence(std::string_view table, bool next) {
-    return ask({.operation = Operation::sequence, .table = table, .next = next});
+  wire::proxymap::Reply sequence(std::string_view table, bool next) {
+    return ask({.operation = wire::proxymap::Operation::sequence, .table = table, .next = next});
   }
 };
 
 TEST_F(ServiceTest, FindsAndDoesNotFind) {
   start();
-  const Reply found = lookup("cdb:/x", "key");
-  EXPECT_EQ(found.status, Status::ok);
+  const wire::proxymap::Reply found = lookup("cdb:/x", "key");
+  EXPECT_EQ(found.status, wire::proxymap::Status::ok);
   EXPECT_EQ(found.value, "value");
-  EXPECT_EQ(lookup("cdb:/x", "other").status, Status::no_key);
-  EXPECT_EQ(lookup("cdb:/x", "").status, Status::no_key);
+  EXPECT_EQ(lookup("cdb:/x", "other").status, wire::proxymap::Status::no_key);
+  EXPECT_EQ(lookup("cdb:/x", "").status, wire::proxymap::Status::no_key);
   EXPECT_EQ(opened, (std::vector<std::string>{"cdb:/x"}));
 }
 
 TEST_F(ServiceTest, TouchesNoTableThatIsNotApproved) {
   start();
-  EXPECT_EQ(lookup("cdb:/etc/x", "key").status, Status::deny);
-  EXPECT_EQ(ask({.operation = Operation::open, .table = "cdb:/etc/x"}).status, Status::deny);
+  EXPECT_EQ(lookup("cdb:/etc/x", "key").status, wire::proxymap::Status::deny);
+  EXPECT_EQ(ask({.operation = wire::proxymap::Operation::open, .table = "cdb:/etc/x"}).status,
+            wire::proxymap::Status::deny);
   EXPECT_TRUE(opened.empty());
   EXPECT_EQ(tables->size(), 0u);
 }
@@ -59,10 +64,10 @@ TEST_F(ServiceTest, SaysOnceWhatWouldApproveATable) {
 
 TEST_F(ServiceTest, ATableTakenOffTheListIsRefusedAtOnce) {
   start();
-  EXPECT_EQ(lookup("cdb:/x", "key").status, Status::ok);
+  EXPECT_EQ(lookup("cdb:/x", "key").status, wire::proxymap::Status::ok);
   approve("proxy:lmdb:/w");
   loop.advance_us(kSecond);
-  EXPECT_EQ(lookup("cdb:/x", "key").status, Status::deny);
+  EXPECT_EQ(lookup("cdb:/x", "key").status, wire::proxymap::Status::deny);
   EXPECT_EQ(tables->size(), 0u);
 }
 
@@ -70,9 +75,9 @@ TEST_F(ServiceTest, TellsTroubleFromAbsence) {
   start();
   data["cdb:/x"].broken = true;
   data["cdb:/x"].fault = {Fault::retry, 5, "read"};
-  EXPECT_EQ(lookup("cdb:/x", "other").status, Status::retry);
+  EXPECT_EQ(lookup("cdb:/x", "other").status, wire::proxymap::Status::retry);
   data["cdb:/x"].fault = {Fault::config, 2, "open"};
-  EXPECT_EQ(lookup("cdb:/x", "other").status, Status::config);
+  EXPECT_EQ(lookup("cdb:/x", "other").status, wire::proxymap::Status::config);
 }
 
 TEST_F(ServiceTest, SaysOnceThatATableIsInTroubleAndOnceThatItIsBack) {
@@ -100,26 +105,31 @@ TEST_F(ServiceTest, DoesNotRepeatWhatTheTableSaidItself) {
 TEST_F(ServiceTest, AValueWithANulIsNotCutShort) {
   start();
   data["cdb:/x"].entries["nul"] = std::string("a\0b", 3);
-  const Reply reply = lookup("cdb:/x", "nul");
-  EXPECT_EQ(reply.status, Status::config);
+  const wire::proxymap::Reply reply = lookup("cdb:/x", "nul");
+  EXPECT_EQ(reply.status, wire::proxymap::Status::config);
   EXPECT_EQ(reply.value, "");
 }
 
 TEST_F(ServiceTest, FoldsKeysWhereAsked) {
   start();
-  EXPECT_EQ(lookup("cdb:/x", "KEY").status, Status::no_key);
-  EXPECT_EQ(lookup("cdb:/x", "KEY", flag::kFoldFixed).status, Status::ok);
-  EXPECT_EQ(lookup("cdb:/x", "KEY", flag::kFoldPattern).status, Status::no_key);
+  EXPECT_EQ(lookup("cdb:/x", "KEY").status, wire::proxymap::Status::no_key);
+  EXPECT_EQ(lookup("cdb:/x", "KEY", wire::proxymap::flag::kFoldFixed).status,
+            wire::proxymap::Status::ok);
+  EXPECT_EQ(lookup("cdb:/x", "KEY", wire::proxymap::flag::kFoldPattern).status,
+            wire::proxymap::Status::no_key);
   data["regexp:/r"].entries = {{"key", "v"}};
-  EXPECT_EQ(lookup("regexp:/r", "KEY", flag::kFoldFixed).status, Status::no_key);
-  EXPECT_EQ(lookup("regexp:/r", "KEY", flag::kFoldPattern).status, Status::ok);
+  EXPECT_EQ(lookup("regexp:/r", "KEY", wire::proxymap::flag::kFoldFixed).status,
+            wire::proxymap::Status::no_key);
+  EXPECT_EQ(lookup("regexp:/r", "KEY", wire::proxymap::flag::kFoldPattern).status,
+            wire::proxymap::Status::ok);
 }
 
 TEST_F(ServiceTest, TheReadServiceDoesNotWrite) {
   start();
-  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::deny);
-  EXPECT_EQ(ask({.operation = Operation::erase, .table = "lmdb:/w", .key = "k"}).status,
-            Status::deny);
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, wire::proxymap::Status::deny);
+  EXPECT_EQ(
+      ask({.operation = wire::proxymap::Operation::erase, .table = "lmdb:/w", .key = "k"}).status,
+      wire::proxymap::Status::deny);
   EXPECT_TRUE(data["lmdb:/w"].entries.empty());
   EXPECT_EQ(told[0].kind, EventKind::not_allowed);
 }
@@ -127,12 +137,13 @@ TEST_F(ServiceTest, TheReadServiceDoesNotWrite) {
 TEST_F(ServiceTest, TheWriteServiceWrites) {
   settings.writes = true;
   start();
-  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::ok);
-  EXPECT_EQ(update("lmdb:/w", "k", "v2").status, Status::ok);
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, wire::proxymap::Status::ok);
+  EXPECT_EQ(update("lmdb:/w", "k", "v2").status, wire::proxymap::Status::ok);
   EXPECT_EQ(lookup("lmdb:/w", "k").value, "v2");
-  const Request erase{.operation = Operation::erase, .table = "lmdb:/w", .key = "k"};
-  EXPECT_EQ(ask(erase).status, Status::ok);
-  EXPECT_EQ(ask(erase).status, Status::no_key);
+  const wire::proxymap::Request erase{
+      .operation = wire::proxymap::Operation::erase, .table = "lmdb:/w", .key = "k"};
+  EXPECT_EQ(ask(erase).status, wire::proxymap::Status::ok);
+  EXPECT_EQ(ask(erase).status, wire::proxymap::Status::no_key);
 }
 
 TEST_F(ServiceTest, AKeyTheTableCannotHoldIsNoRefusal) {
@@ -140,21 +151,21 @@ TEST_F(ServiceTest, AKeyTheTableCannotHoldIsNoRefusal) {
   start();
   data["lmdb:/w"].broken = true;
   data["lmdb:/w"].fault = {Fault::denied, 22, "key"};
-  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::config);
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, wire::proxymap::Status::config);
   data["lmdb:/w"].fault = {Fault::denied, 0, "no such thing"};
-  EXPECT_EQ(update("lmdb:/w", "k", "v").status, Status::deny);
+  EXPECT_EQ(update("lmdb:/w", "k", "v").status, wire::proxymap::Status::deny);
 }
 
 TEST_F(ServiceTest, WalksOverATable) {
   data["cdb:/x"].entries = {{"a", "1"}, {"b", "2"}};
   start();
-  Reply reply = sequence("cdb:/x", true);  // without a first: begins
+  wire::proxymap::Reply reply = sequence("cdb:/x", true);  // without a first: begins
   EXPECT_EQ(reply.key, "a");
   reply = sequence("cdb:/x", true);
   EXPECT_EQ(reply.key, "b");
   EXPECT_EQ(reply.value, "2");
   reply = sequence("cdb:/x", true);
-  EXPECT_EQ(reply.status, Status::no_key);
+  EXPECT_EQ(reply.status, wire::proxymap::Status::no_key);
   EXPECT_EQ(reply.key, "");
   reply = sequence("cdb:/x", false);
   EXPECT_EQ(reply.key, "a");
@@ -163,44 +174,47 @@ TEST_F(ServiceTest, WalksOverATable) {
 TEST_F(ServiceTest, WalksAreCounted) {
   settings.max_walks = 1;
   start();
-  EXPECT_EQ(sequence("cdb:/x", false).status, Status::ok);
+  EXPECT_EQ(sequence("cdb:/x", false).status, wire::proxymap::Status::ok);
   Client other;
-  const Request request{.operation = Operation::sequence, .table = "cdb:/x"};
-  EXPECT_EQ(service->ask(request, other).value().status, Status::retry);
-  EXPECT_EQ(sequence("cdb:/x", true).status, Status::no_key);  // ends the first walk
-  EXPECT_EQ(service->ask(request, other).value().status, Status::ok);
+  const wire::proxymap::Request request{.operation = wire::proxymap::Operation::sequence,
+                                        .table = "cdb:/x"};
+  EXPECT_EQ(service->ask(request, other).value().status, wire::proxymap::Status::retry);
+  EXPECT_EQ(sequence("cdb:/x", true).status,
+            wire::proxymap::Status::no_key);  // ends the first walk
+  EXPECT_EQ(service->ask(request, other).value().status, wire::proxymap::Status::ok);
 }
 
 TEST_F(ServiceTest, NetworkedTablesAreNotListed) {
   start();
-  EXPECT_EQ(sequence(kSlow, false).status, Status::deny);
+  EXPECT_EQ(sequence(kSlow, false).status, wire::proxymap::Status::deny);
 }
 
 TEST_F(ServiceTest, TablesWithoutAuthenticationAreNotForEverybody) {
   start();
-  EXPECT_EQ(lookup("tcp:h:1", "k", 1u << 13).status, Status::deny);
+  EXPECT_EQ(lookup("tcp:h:1", "k", 1u << 13).status, wire::proxymap::Status::deny);
 }
 
 TEST_F(ServiceTest, ANetworkedTableIsAskedByAWorker) {
   start();
-  static_cast<void>(lookup(kSlow, "root", flag::kNoSubstitution));
+  static_cast<void>(lookup(kSlow, "root", wire::proxymap::flag::kNoSubstitution));
   ASSERT_TRUE(is_late);
   EXPECT_TRUE(opened.empty());
-  const Request job = job_at(0);
+  const wire::proxymap::Request job = job_at(0);
   EXPECT_EQ(job.table, kSlow);
   EXPECT_EQ(job.key, "root");
-  EXPECT_EQ(job.flags, flag::kNoSubstitution);
-  worker_answers(0, {Status::ok, "root:x:0", ""});
+  EXPECT_EQ(job.flags, wire::proxymap::flag::kNoSubstitution);
+  worker_answers(0, {wire::proxymap::Status::ok, "root:x:0", ""});
   ASSERT_EQ(late.size(), 1u);
-  EXPECT_EQ(late[0].status, Status::ok);
+  EXPECT_EQ(late[0].status, wire::proxymap::Status::ok);
   EXPECT_EQ(late[0].value, "root:x:0");
 }
 
 TEST_F(ServiceTest, OpeningANetworkedTableWaitsForNobody) {
   start();
-  const Reply reply = ask({.operation = Operation::open, .table = kSlow});
+  const wire::proxymap::Reply reply =
+      ask({.operation = wire::proxymap::Operation::open, .table = kSlow});
   EXPECT_FALSE(is_late);
-  EXPECT_EQ(reply.status, Status::ok);
+  EXPECT_EQ(reply.status, wire::proxymap::Status::ok);
   EXPECT_EQ(reply.flags, 16u);
   EXPECT_TRUE(fake.workers.empty());
 }
@@ -214,8 +228,8 @@ TEST_F(ServiceTest, OverflowIsAnsweredAtOnce) {
   static_cast<void>(lookup(kSlow, "c"));
   fake.turn();
   ASSERT_EQ(late.size(), 1u);
-  EXPECT_EQ(late[0].status, Status::retry);
-  EXPECT_EQ(lookup("cdb:/x", "key").status, Status::ok);
+  EXPECT_EQ(late[0].status, wire::proxymap::Status::retry);
+  EXPECT_EQ(lookup("cdb:/x", "key").status, wire::proxymap::Status::ok);
 }
 
 TEST_F(ServiceTest, KeepsAnswersWhereTold) {
@@ -223,7 +237,7 @@ TEST_F(ServiceTest, KeepsAnswersWhereTold) {
   start();
   static_cast<void>(lookup(kSlow, "root"));
   static_cast<void>(job_at(0));
-  worker_answers(0, {Status::ok, "root:x:0", ""});
+  worker_answers(0, {wire::proxymap::Status::ok, "root:x:0", ""});
   EXPECT_EQ(lookup(kSlow, "root").value, "root:x:0");
   EXPECT_FALSE(is_late);
   EXPECT_EQ(counters.cache_hits, 1u);
@@ -237,8 +251,8 @@ TEST_F(ServiceTest, NeverKeepsTrouble) {
   start();
   static_cast<void>(lookup(kSlow, "root"));
   static_cast<void>(job_at(0));
-  worker_answers(0, {Status::retry, "", "down"});
-  EXPECT_EQ(late[0].status, Status::retry);
+  worker_answers(0, {wire::proxymap::Status::retry, "", "down"});
+  EXPECT_EQ(late[0].status, wire::proxymap::Status::retry);
   static_cast<void>(lookup(kSlow, "root"));
   EXPECT_TRUE(is_late);
 }
@@ -248,10 +262,10 @@ TEST_F(ServiceTest, CountsWhatItDoes) {
   static_cast<void>(lookup("cdb:/x", "key"));
   static_cast<void>(lookup("cdb:/x", "none"));
   static_cast<void>(lookup("cdb:/y", "none"));
-  EXPECT_EQ(counters.requests[Operation::lookup], 3u);
-  EXPECT_EQ(counters.replies[Status::ok], 1u);
-  EXPECT_EQ(counters.replies[Status::no_key], 1u);
-  EXPECT_EQ(counters.replies[Status::deny], 1u);
+  EXPECT_EQ(counters.requests[wire::proxymap::Operation::lookup], 3u);
+  EXPECT_EQ(counters.replies[wire::proxymap::Status::ok], 1u);
+  EXPECT_EQ(counters.replies[wire::proxymap::Status::no_key], 1u);
+  EXPECT_EQ(counters.replies[wire::proxymap::Status::deny], 1u);
 }
 
 }  // namespace

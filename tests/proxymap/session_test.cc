@@ -23,14 +23,14 @@ class SessionTest : public ProxyTest {
     server_limits.stream.drain_us = 5 * kSecond;
     server_limits.stream.max_input = 100001;
     start();
-    address = parse_stream_address("unix:" + directory + "/s").value();
-    Fd listener = listen_on(address, {}).value();
+    address = event::parse_stream_address("unix:" + directory + "/s").value();
+    Fd listener = event::listen_on(address, {}).value();
     listener_number = listener.get();
-    server = std::make_unique<StreamServer>(loop, server_limits);
-    server->serve(std::move(listener), [this](Stream& stream) {
+    server = std::make_unique<event::StreamServer>(loop, server_limits);
+    server->serve(std::move(listener), [this](event::Stream& stream) {
       last_number = stream.fd();
       return std::make_unique<Session>(*service, stream,
-                                       AttributeLimits{.message = 100000, .name = 64});
+                                       wire::AttributeLimits{.message = 100000, .name = 64});
     });
   }
   ~SessionTest() override {
@@ -45,7 +45,7 @@ class SessionTest : public ProxyTest {
   // Connects and takes the greeting.
   Client connect() {
     bool in_progress = false;
-    Client client{start_connect(address, in_progress).value(), -1};
+    Client client{event::start_connect(address, in_progress).value(), -1};
     loop.make_readable(listener_number);
     client.number = last_number;
     EXPECT_EQ(get(client), "protocol\0proxymap_protocol\0\0"s);
@@ -67,15 +67,16 @@ class SessionTest : public ProxyTest {
   }
   static std::string lookup_of(const std::string& table, const std::string& key) {
     std::string out;
-    append_request(out, {.operation = Operation::lookup, .table = table, .key = key});
+    wire::proxymap::append_request(
+        out, {.operation = wire::proxymap::Operation::lookup, .table = table, .key = key});
     return out;
   }
 
-  StreamServerLimits server_limits;
-  StreamAddress address;
+  event::StreamServerLimits server_limits;
+  event::StreamAddress address;
   int listener_number = -1;
   int last_number = -1;
-  std::unique_ptr<StreamServer> server;
+  std::unique_ptr<event::StreamServer> server;
   const std::string found = "status\0000\0value\0value\0\0"s;
   const std::string absent = "status\0001\0value\0\0\0"s;
 };
@@ -105,7 +106,7 @@ TEST_F(SessionTest, KeepsTheOrderWhereOneMustWait) {
   put(client, lookup_of(kSlow, "root") + lookup_of("cdb:/x", "key"));
   EXPECT_EQ(get(client), "nothing");
   static_cast<void>(job_at(0));
-  worker_answers(0, {Status::ok, "late", ""});
+  worker_answers(0, {wire::proxymap::Status::ok, "late", ""});
   EXPECT_EQ(get(client), "status\0000\0value\0late\0\0"s + found);
 }
 
@@ -124,7 +125,7 @@ TEST_F(SessionTest, AClientThatGoesWhileItsRequestIsUnderWayIsForgotten) {
   const int number = client.number;
   client.fd.reset();
   loop.make_readable(number);
-  worker_answers(0, {Status::ok, "late", ""});
+  worker_answers(0, {wire::proxymap::Status::ok, "late", ""});
   loop.run();
   loop.make_readable(number);
   EXPECT_EQ(server->clients(), 0u);
@@ -166,7 +167,7 @@ TEST_F(SessionTest, AnswersNonsenseWithBadAndCloses) {
     EXPECT_EQ(get(bystander), found) << row.what;
   }
   EXPECT_EQ(server->clients(), 1u);
-  EXPECT_EQ(counters.replies[Status::bad], std::size(rows));
+  EXPECT_EQ(counters.replies[wire::proxymap::Status::bad], std::size(rows));
 }
 
 TEST_F(SessionTest, AnUnterminatedMessageIsNotAnswered) {
@@ -197,7 +198,7 @@ TEST_F(SessionTest, AClientThatNeverReadsIsBoundedAndDropped) {
   std::string many;
   for (int i = 0; i < 400; ++i) many += lookup_of("cdb:/x", "large");
   put(deaf, many);
-  EXPECT_LT(counters.requests[Operation::lookup], 20u);
+  EXPECT_LT(counters.requests[wire::proxymap::Operation::lookup], 20u);
   const Client bystander = connect();
   put(bystander, lookup_of("cdb:/x", "key"));
   EXPECT_EQ(get(bystander), found);

@@ -11,19 +11,21 @@ namespace {
 
 TEST(OwnFlags, AreThoseOfTheType) {
   EXPECT_EQ(own_flags("cdb", false), 28u);
-  EXPECT_EQ(own_flags("lmdb", false), 28u | flag::kMultiWriter);
+  EXPECT_EQ(own_flags("lmdb", false), 28u | wire::proxymap::flag::kMultiWriter);
   EXPECT_EQ(own_flags("regexp", true), 32u);
   EXPECT_EQ(own_flags("unix", false), 16u);
 }
 
 TEST(OpenedFlags, ALockForLifeBecomesALockForEachUse) {
-  EXPECT_EQ(opened_flags(own_flags("lmdb", false), flag::kOpenLock), 262236u);
-  EXPECT_EQ(opened_flags(own_flags("cdb", false), flag::kOpenLock), 28u | flag::kOpenLock);
+  EXPECT_EQ(opened_flags(own_flags("lmdb", false), wire::proxymap::flag::kOpenLock), 262236u);
+  EXPECT_EQ(opened_flags(own_flags("cdb", false), wire::proxymap::flag::kOpenLock),
+            28u | wire::proxymap::flag::kOpenLock);
 }
 
 class TablesTest : public testing::Test {
  protected:
-  Tables tables{[this](std::string_view table, const MapOptions& options) -> std::unique_ptr<Map> {
+  Tables tables{[this](std::string_view table,
+                       const maps::MapOptions& options) -> std::unique_ptr<maps::Map> {
                   ++opened;
                   last = options;
                   return std::make_unique<FakeMap>(data[std::string(table)]);
@@ -31,12 +33,12 @@ class TablesTest : public testing::Test {
                 true};
   std::map<std::string, FakeData> data;
   int opened = 0;
-  MapOptions last;
+  maps::MapOptions last;
 };
 
 TEST_F(TablesTest, OpenATableOncePerNameAndOptions) {
   Table& table = tables.add("cdb:/x");
-  Map& first = tables.map(table, false);
+  maps::Map& first = tables.map(table, false);
   EXPECT_EQ(&tables.map(tables.add("cdb:/x"), false), &first);
   EXPECT_EQ(opened, 1);
   EXPECT_NE(&tables.map(table, true), &first);

@@ -5,13 +5,13 @@
 
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 // Later than the real clock, by which files get their times: they have settled.
-constexpr std::int64_t kLongAgoNs = 10 * kSettleNs;
+constexpr std::int64_t kLongAgoNs = 10 * control::kSettleNs;
 std::int64_t ahead_ns = kLongAgoNs;
-std::int64_t test_clock() { return wall_clock_ns() + ahead_ns; }
+std::int64_t test_clock() { return control::wall_clock_ns() + ahead_ns; }
 
 class ConfigTest : public testing::Test {
  protected:
@@ -31,11 +31,11 @@ class ConfigTest : public testing::Test {
     refresh();
     refresh();
     refresh();
-    EXPECT_EQ(last_, Change::none);
+    EXPECT_EQ(last_, control::Change::none);
   }
   [[nodiscard]] std::string problems() const {
     std::string out;
-    for (const Problem& problem : problems_) out += to_string(problem) + "\n";
+    for (const control::Problem& problem : problems_) out += control::to_string(problem) + "\n";
     return out;
   }
   static bool has(const ControlTable& table, std::string_view key) {
@@ -44,9 +44,9 @@ class ConfigTest : public testing::Test {
 
   TestTree tree_;
   ConfigWatch watch_{tree_.root(), test_clock};
-  std::vector<Problem> problems_;
+  std::vector<control::Problem> problems_;
   std::int64_t now_us_ = 0;
-  Change last_ = Change::none;
+  control::Change last_ = control::Change::none;
 };
 
 TEST_F(ConfigTest, BeforeTheFirstReadingNothingIsUsable) {
@@ -129,7 +129,7 @@ TEST_F(ConfigTest, TheFirstLineOfMeMustBeAName) {
         std::string("a b\n"), std::string("a@b\n"), std::string("a\x01\n"),
         std::string(256, 'a')}) {
     control("me", text);
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     const QmailConfig config = load_config(tree_.root(), problems);
     EXPECT_FALSE(config.locals.usable) << text;
     EXPECT_FALSE(config.envnoathost.usable) << text;
@@ -183,7 +183,7 @@ TEST_F(ConfigTest, ChangesAreNoticedWithinASecond) {
   EXPECT_TRUE(has(refresh().locals, "one.example"));
   now_us_ -= 500000;
   EXPECT_TRUE(has(refresh().locals, "two.example"));
-  EXPECT_EQ(last_, Change::changed);
+  EXPECT_EQ(last_, control::Change::changed);
 }
 
 TEST_F(ConfigTest, ForcedAreReadAtOnce) {
@@ -259,7 +259,7 @@ TEST_F(ConfigTest, AProblemIsReportedOnceAndAgainWhenForced) {
   refresh();
   EXPECT_EQ(problems_.size(), 1u);
   refresh();
-  EXPECT_EQ(last_, Change::changed) << "the second reading after a change";
+  EXPECT_EQ(last_, control::Change::changed) << "the second reading after a change";
   EXPECT_EQ(problems_.size(), 0u);
   watch_.force();
   refresh();
@@ -273,8 +273,8 @@ TEST_F(ConfigTest, AReadingThatFailedIsTriedAgain) {
     tree.write(std::string("control/") + name + "/directory", "");
     ConfigWatch watch(tree.root());
     for (int second = 0; second < 5; ++second) {
-      std::vector<Problem> problems;
-      EXPECT_EQ(watch.refresh(second * 1000000, problems), Change::changed) << name;
+      std::vector<control::Problem> problems;
+      EXPECT_EQ(watch.refresh(second * 1000000, problems), control::Change::changed) << name;
       EXPECT_EQ(problems.size(), second == 0 ? 1u : 0u);
     }
   }
@@ -369,4 +369,4 @@ TEST_F(ConfigTest, AnUnreadableVerifyprobeIsNotUsable) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

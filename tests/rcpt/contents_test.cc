@@ -9,7 +9,7 @@
 #include "tests/fakes/fake_lookups.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 using namespace std::string_literals;
@@ -24,7 +24,7 @@ class ContentsTest : public testing::Test {
         {{"!pop.example-", user_record({"vpopmail", "89", "89", "/pop", "-", ""})}, {"", "-"}});
     system_.add_user("alias", 7, "/alias");
     system_.add_user("joe", 1000, "/joe");
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     config_ = load_config(tree_.root(), problems);
     static_cast<void>(users_.refresh(0, problems));
     policy_.read = true;
@@ -33,7 +33,7 @@ class ContentsTest : public testing::Test {
   void table(const std::string& path, const TestTree::Records& records) {
     const std::string file = std::to_string(tables_.size()) + ".cdb";
     tree_.write_cdb(file, records);
-    tables_.push_back(CdbFile::open(tree_.path(file).c_str()).value());
+    tables_.push_back(maps::CdbFile::open(tree_.path(file).c_str()).value());
     system_.add_table(path, &tables_.back());
   }
   Decision run(std::string_view address, Explanation* explanation = nullptr) {
@@ -56,7 +56,7 @@ class ContentsTest : public testing::Test {
   UsersCdb users_{tree_.path("users/cdb")};
   FakeLookups system_;
   DotqmailPolicy policy_;
-  std::list<CdbFile> tables_;
+  std::list<maps::CdbFile> tables_;
 };
 
 TEST_F(ContentsTest, WhatDeliversOrMayDoAnythingIsValid) {
@@ -266,4 +266,4 @@ TEST_F(Fastforward, TheExplanationNamesFileAndLine) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -10,7 +10,7 @@
 #include "tests/fakes/fake_lookups.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 // "unknown-user 14 joe": word, position, controlling user.
@@ -63,7 +63,7 @@ class DecideTest : public testing::Test {
     tree_.write_cdb("users/cdb", records);
   }
   void load() {
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     config_ = load_config(tree_.root(), problems);
     users_.force();
     static_cast<void>(users_.refresh(0, problems));
@@ -485,7 +485,7 @@ class FastforwardTest : public DecideTest {
     static_cast<void>(table_.refresh(0, problems_));
   }
   FastforwardCdb table_{tree_.path("ff.cdb")};
-  std::vector<Problem> problems_;
+  std::vector<control::Problem> problems_;
 };
 
 TEST_F(FastforwardTest, TheTableKnowsWhoExists) {
@@ -517,7 +517,7 @@ TEST_F(FastforwardTest, AVirtualAddressIsAskedWithoutItsPrefix) {
 TEST_F(FastforwardTest, ATableThatIsNoneCannotTell) {
   tree_.replace("ff.cdb", "nonsense");
   FastforwardCdb damaged(tree_.path("ff.cdb"));
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   static_cast<void>(damaged.refresh(0, problems));
   EXPECT_EQ(problems.size(), 1u);
   fastforward_ = &damaged;
@@ -602,4 +602,4 @@ TEST_F(DecideTest, TheExplanationChangesNothing) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -7,7 +7,7 @@
 #include <string>
 #include <utility>
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 constexpr int kLast = static_cast<int>(Why::timeout);
@@ -46,4 +46,4 @@ TEST(Why, FaultsAreNeverValid) {
 TEST(Decision, SaysNothingBeforeItHasFallen) { EXPECT_EQ(Decision().verdict(), Verdict::defer); }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -5,7 +5,7 @@
 
 #include <string>
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 using namespace std::string_view_literals;
@@ -117,4 +117,4 @@ TEST(Commands, AreBounded) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

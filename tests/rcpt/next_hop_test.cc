@@ -6,7 +6,7 @@
 #include "tests/fakes/fake_lookups.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 class NextHopTest : public testing::Test {
@@ -19,12 +19,12 @@ class NextHopTest : public testing::Test {
                 "x.example:127.0.0.1\n.y.example:mx\nnot.example:mx\nme.example:mx\n");
   }
   Decision decide(std::string_view address, Explanation* explanation = nullptr) {
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     const QmailConfig config = load_config(tree_.root(), problems);
     UsersCdb users(tree_.path("users/cdb"));
     static_cast<void>(users.refresh(0, problems));
     system_.asked.clear();
-    return qv::decide(address, {config, users, system_}, explanation);
+    return rcpt::decide(address, {config, users, system_}, explanation);
   }
   // "reject probe 1 text": verdict, word, position, reply.
   std::string judge(std::string_view address) {
@@ -124,4 +124,4 @@ TEST_F(NextHopTest, TheExplanationSaysWhoWasAsked) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

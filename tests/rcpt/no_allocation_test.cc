@@ -22,7 +22,7 @@ void* operator new(std::size_t size) {
 void operator delete(void* memory) noexcept { free(memory); }
 void operator delete(void* memory, std::size_t) noexcept { free(memory); }
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 class Plain final : public Lookups {
@@ -40,9 +40,9 @@ class Plain final : public Lookups {
     text.bytes = "# a comment\n|fastforward -d -p t.cdb\n|vdelivermail '' bounce-no-mailbox\n";
     return Look::yes;
   }
-  Result<Look> find_key(const Owner&, const TableQuestion& question,
-                        TableFinding& finding) override {
-    QV_TRY(finding, find_first_key(*table, TableKind::aliases, question.keys, 0));
+  Result<Look> find_key(const Owner&, const maps::TableQuestion& question,
+                        maps::TableFinding& finding) override {
+    QV_TRY(finding, maps::find_first_key(*table, maps::TableKind::aliases, question.keys, 0));
     return Look::yes;
   }
   Result<Look> find_recipient(std::string_view, std::string_view, std::string_view,
@@ -55,7 +55,7 @@ class Plain final : public Lookups {
     return Look::yes;
   }
   std::size_t longest_name(const Owner&) override { return kMaxFileName; }
-  const CdbFile* table = nullptr;
+  const maps::CdbFile* table = nullptr;
 };
 
 TEST(Decide, AllocatesNothing) {
@@ -69,14 +69,14 @@ TEST(Decide, AllocatesNothing) {
                                {"!wild-", user_record({"u", "1", "1", "/h", "-", ""})},
                                {"", "-"}});
   tree.write_cdb("ff.cdb", {{":x@me.example", "y"}});
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   const QmailConfig config = load_config(tree.root(), problems);
   UsersCdb users(tree.path("users/cdb"));
   FastforwardCdb table(tree.path("ff.cdb"));
   static_cast<void>(users.refresh(0, problems));
   static_cast<void>(table.refresh(0, problems));
   Plain system;
-  const CdbFile cdb = CdbFile::open(tree.path("ff.cdb").c_str()).value();
+  const maps::CdbFile cdb = maps::CdbFile::open(tree.path("ff.cdb").c_str()).value();
   system.table = &cdb;
   DotqmailPolicy policy;
   policy.read = true;
@@ -103,4 +103,4 @@ TEST(Decide, AllocatesNothing) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -5,7 +5,7 @@
 #include "tests/fakes/fake_lookups.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 TEST(TableWord, RefusesAndDefersAsAnAccessTableDoes) {
@@ -73,7 +73,7 @@ class RecipientTablesTest : public testing::Test {
   void verifymaps(std::string_view text) { control("verifymaps", text); }
 
   Decision run(std::string_view address, Explanation* explanation = nullptr) {
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     config_ = load_config(tree_.root(), problems);
     users_.force();
     static_cast<void>(users_.refresh(0, problems));
@@ -262,4 +262,4 @@ TEST_F(RecipientTablesTest, TheExplanationNamesTableAndKeys) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

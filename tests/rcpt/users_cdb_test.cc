@@ -5,7 +5,7 @@
 
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 const std::string kJoe = user_record({"joe", "1000", "100", "/home/joe", "", ""});
@@ -25,9 +25,9 @@ class UsersCdbTest : public testing::Test {
   // "user=dash+ext|rest", "exact " in front where it was; "-" absent; "fault".
   std::string find(std::string_view local) {
     UserRecord record;
-    const Result<Answer> answer = users_.find(local, record);
+    const Result<maps::Answer> answer = users_.find(local, record);
     if (!answer.ok()) return "fault";
-    if (answer.value() == Answer::absent) return "-";
+    if (answer.value() == maps::Answer::absent) return "-";
     if (record.broken_at != 0) return "broken " + std::to_string(record.broken_at);
     return (record.source == OwnerSource::exact ? "exact " : "") + std::string(record.user.view()) +
            "=" + std::string(record.dash.view()) + "+" + std::string(record.ext.view()) + "|" +
@@ -46,9 +46,9 @@ class UsersCdbTest : public testing::Test {
 
   TestTree tree_;
   UsersCdb users_{tree_.path("users/cdb")};
-  std::vector<Problem> problems_;
+  std::vector<control::Problem> problems_;
   std::int64_t now_us_ = 0;
-  Change last_ = Change::none;
+  control::Change last_ = control::Change::none;
 };
 
 TEST_F(UsersCdbTest, CannotTellBeforeItIsOpened) { EXPECT_EQ(find("joe"), "fault"); }
@@ -130,8 +130,8 @@ TEST_F(UsersCdbTest, WhatIsNoCdbIsAFault) {
        {std::string(), std::string("x"), std::string(2047, '\0'), std::string(4096, '\xff')}) {
     tree_.replace("users/cdb", bytes);
     UsersCdb users(tree_.path("users/cdb"));
-    std::vector<Problem> problems;
-    EXPECT_EQ(users.refresh(1, problems), Change::changed);
+    std::vector<control::Problem> problems;
+    EXPECT_EQ(users.refresh(1, problems), control::Change::changed);
     UserRecord record;
     EXPECT_FALSE(users.find("joe", record).ok()) << bytes.size();
     EXPECT_FALSE(users.current().ok());
@@ -155,7 +155,7 @@ TEST_F(UsersCdbTest, ANewFileIsNoticedWithinASecond) {
   now_us_ -= 500000;
   refresh();
   EXPECT_EQ(find("joe"), "exact new=+|");
-  EXPECT_EQ(last_, Change::changed);
+  EXPECT_EQ(last_, control::Change::changed);
 }
 
 TEST_F(UsersCdbTest, TheWildcardsAreThoseOfTheNewFile) {
@@ -192,7 +192,7 @@ TEST_F(UsersCdbTest, ASuccessorThatIsNotWholeIsAFaultUntilItIs) {
 }
 
 TEST_F(UsersCdbTest, AFileDamagedInPlaceIsAFaultUntilItIsWhole) {
-  guard_against_truncation();
+  maps::guard_against_truncation();
   build({exact("joe", "old")});
   refresh();
   tree_.write("users/cdb", "half");
@@ -206,7 +206,7 @@ TEST_F(UsersCdbTest, AFileDamagedInPlaceIsAFaultUntilItIsWhole) {
 }
 
 TEST_F(UsersCdbTest, AFileCutShortIsAFaultBeforeThatIsNoticed) {
-  guard_against_truncation();
+  maps::guard_against_truncation();
   build({exact("joe", "joe")});
   refresh();
   ASSERT_EQ(truncate(tree_.path("users/cdb").c_str(), 0), 0);
@@ -223,7 +223,7 @@ TEST_F(UsersCdbTest, FetchingAheadIsForLargeTables) {
   refresh();
   const CdbPrefetch prefetch = users_.prefetch("User7");
   ASSERT_NE(prefetch.table(), nullptr);
-  EXPECT_EQ(prefetch.hash(), CdbFile::hash_of(exact_key("user7")));
+  EXPECT_EQ(prefetch.hash(), maps::CdbFile::hash_of(exact_key("user7")));
   prefetch.fetch_record();
   EXPECT_EQ(find("user7"), "exact joe=+|");
   users_.prefetch("nobody").fetch_record();
@@ -231,7 +231,7 @@ TEST_F(UsersCdbTest, FetchingAheadIsForLargeTables) {
 }
 
 TEST_F(UsersCdbTest, FetchingAheadSurvivesAFileCutShort) {
-  guard_against_truncation();
+  maps::guard_against_truncation();
   TestTree::Records many;
   for (int i = 0; i < 40000; ++i) many.push_back(exact("user" + std::to_string(i), "joe"));
   build(many);
@@ -298,4 +298,4 @@ TEST(UserRecord, HoldsItsFields) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -3,18 +3,18 @@
 
 #include "rcpt/config.h"
 
-namespace qv {
+namespace qv::rcpt {
 namespace {
 
 class VerifyMapsTest : public testing::Test {
  protected:
   void parse(std::string_view text) {
-    std::vector<ControlLine> lines;
-    ASSERT_TRUE(parse_control_text(text, lines));
-    std::vector<Problem> problems;
+    std::vector<control::ControlLine> lines;
+    ASSERT_TRUE(control::parse_control_text(text, lines));
+    std::vector<control::Problem> problems;
     maps_ = parse_verifymaps(lines, "control/verifymaps", problems);
     wrong_.clear();
-    for (const Problem& problem : problems) wrong_ += std::to_string(problem.line) + " ";
+    for (const control::Problem& problem : problems) wrong_ += std::to_string(problem.line) + " ";
   }
   std::string table(std::string_view domain) {
     const auto entry = maps_.entries.find(domain);
@@ -75,4 +75,4 @@ TEST_F(VerifyMapsTest, OfTwoLinesTheLaterCountsAndTheOtherIsAMistake) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::rcpt

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::verify {
 namespace {
 
 struct Thing {
@@ -51,4 +51,4 @@ TEST(LruCache, HoldsMoreOnlyWhileAllAreBusy) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::verify

@@ -16,7 +16,7 @@
 #include "maps/cdb_writer.h"
 #include "verify/accounts.h"
 
-namespace qv {
+namespace qv::verify {
 namespace {
 
 constexpr std::int64_t kLongUs = std::int64_t{3600} * 1000000;
@@ -71,37 +71,37 @@ class HomesTest : public testing::Test {
   }
 
   // Looks until it is no longer pending.
-  Result<Look> until_known(const std::function<Result<Look>()>& look) {
+  Result<rcpt::Look> until_known(const std::function<Result<rcpt::Look>()>& look) {
     const std::int64_t asked_at = loop_.now_us();
     while (true) {
       lookups_->begin(asked_at);
-      Result<Look> result = look();
-      if (!result.ok() || result.value() != Look::pending) return result;
+      Result<rcpt::Look> result = look();
+      if (!result.ok() || result.value() != rcpt::Look::pending) return result;
       lookups_->waits_for()->waiting.push_back(1);
       loop_.run();
     }
   }
-  Result<Look> find_user(const std::string& name) {
+  Result<rcpt::Look> find_user(const std::string& name) {
     return until_known([&] { return passwd_->find_user(name, owner_); });
   }
-  Owner bob() {
+  rcpt::Owner bob() {
     home_ = top_ + "/bob";
     return {"bob", uid_, gid_, home_};
   }
-  Result<Look> has_file(const std::string& name) {
+  Result<rcpt::Look> has_file(const std::string& name) {
     return until_known([&] { return homes_->has_file(bob(), name); });
   }
-  Result<Look> owns_home() {
+  Result<rcpt::Look> owns_home() {
     return until_known([&] { return homes_->owns_home(bob()); });
   }
   std::uint64_t asked() const { return pool_->counters().jobs; }
 
-  LibeventLoop loop_;
+  event::LibeventLoop loop_;
   std::string top_;
   std::string home_;
   uid_t uid_ = 0;
   gid_t gid_ = 0;
-  Owner owner_;
+  rcpt::Owner owner_;
   std::optional<agent::Pool> pool_;
   std::optional<PendingLookups> lookups_;
   std::optional<Homes> homes_;
@@ -110,26 +110,27 @@ class HomesTest : public testing::Test {
 
 TEST_F(HomesTest, FindsUsersOfThePasswordFile) {
   start(kLongUs);
-  ASSERT_EQ(find_user("bob").value(), Look::yes);
+  ASSERT_EQ(find_user("bob").value(), rcpt::Look::yes);
   EXPECT_EQ(owner_.uid, uid_);
   EXPECT_EQ(owner_.home, top_ + "/bob");
-  EXPECT_EQ(find_user("alice").value(), Look::no);
+  EXPECT_EQ(find_user("alice").value(), rcpt::Look::no);
 }
 
 TEST_F(HomesTest, UnknownNamesCostNoQuestion) {
   start(kLongUs);
-  ASSERT_EQ(find_user("bob").value(), Look::yes);
+  ASSERT_EQ(find_user("bob").value(), rcpt::Look::yes);
   const std::uint64_t before = asked();
-  for (int i = 0; i < 100; ++i) EXPECT_EQ(find_user("x" + std::to_string(i)).value(), Look::no);
+  for (int i = 0; i < 100; ++i)
+    EXPECT_EQ(find_user("x" + std::to_string(i)).value(), rcpt::Look::no);
   EXPECT_EQ(asked(), before);
 }
 
 TEST_F(HomesTest, AChangedPasswordFileIsNoticed) {
   start(0);
-  ASSERT_EQ(find_user("bob").value(), Look::yes);
+  ASSERT_EQ(find_user("bob").value(), rcpt::Look::yes);
   write_passwd("alice");
-  EXPECT_EQ(find_user("bob").value(), Look::no);
-  EXPECT_EQ(find_user("alice").value(), Look::yes);
+  EXPECT_EQ(find_user("bob").value(), rcpt::Look::no);
+  EXPECT_EQ(find_user("alice").value(), rcpt::Look::yes);
 }
 
 TEST_F(HomesTest, AMissingPasswordFileIsNoAbsence) {
@@ -142,22 +143,22 @@ TEST_F(HomesTest, OtherSourcesAreAskedByTheHelper) {
   write_file("/nsswitch.conf", "passwd: ldap\n");
   start(kLongUs);
   // getpwnam(3) of this machine: root is everywhere, though bob is only in the test's file.
-  EXPECT_EQ(find_user("root").value(), Look::yes);
-  EXPECT_EQ(find_user("no-such-user-here").value(), Look::no);
+  EXPECT_EQ(find_user("root").value(), rcpt::Look::yes);
+  EXPECT_EQ(find_user("no-such-user-here").value(), rcpt::Look::no);
   const std::uint64_t before = asked();
-  EXPECT_EQ(find_user("root").value(), Look::yes);
+  EXPECT_EQ(find_user("root").value(), rcpt::Look::yes);
   EXPECT_EQ(asked(), before);
 }
 
 // bob is only in the test's file: believed, the new sources would know nobody of that name.
 TEST_F(HomesTest, SourcesThatCannotBeReadOrAreBeingWrittenStayWhatTheyWere) {
   start(0);
-  EXPECT_EQ(find_user("bob").value(), Look::yes);
+  EXPECT_EQ(find_user("bob").value(), rcpt::Look::yes);
   write_file("/nsswitch.conf", "passwd: ldap");
-  EXPECT_EQ(find_user("bob").value(), Look::yes);
+  EXPECT_EQ(find_user("bob").value(), rcpt::Look::yes);
   ASSERT_EQ(unlink((top_ + "/nsswitch.conf").c_str()), 0);
   ASSERT_EQ(mkdir((top_ + "/nsswitch.conf").c_str(), 0755), 0);
-  EXPECT_EQ(find_user("bob").value(), Look::yes);
+  EXPECT_EQ(find_user("bob").value(), rcpt::Look::yes);
 }
 
 TEST_F(HomesTest, FilesOfAHome) {
@@ -166,49 +167,49 @@ TEST_F(HomesTest, FilesOfAHome) {
   ASSERT_EQ(symlink("nowhere", (top_ + "/bob/.qmail-dangling").c_str()), 0);
   ASSERT_EQ(mkdir((top_ + "/bob/.qmail-dir").c_str(), 0755), 0);
   start(kLongUs);
-  EXPECT_EQ(owns_home().value(), Look::yes);
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
-  EXPECT_EQ(has_file(".qmail-link").value(), Look::yes);
-  EXPECT_EQ(has_file(".qmail-dangling").value(), Look::no);
-  EXPECT_EQ(has_file(".qmail-dir").value(), Look::no);
-  EXPECT_EQ(has_file(".qmail-b").value(), Look::no);
+  EXPECT_EQ(owns_home().value(), rcpt::Look::yes);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::yes);
+  EXPECT_EQ(has_file(".qmail-link").value(), rcpt::Look::yes);
+  EXPECT_EQ(has_file(".qmail-dangling").value(), rcpt::Look::no);
+  EXPECT_EQ(has_file(".qmail-dir").value(), rcpt::Look::no);
+  EXPECT_EQ(has_file(".qmail-b").value(), rcpt::Look::no);
 }
 
 TEST_F(HomesTest, ANameThatIsNotListedCostsNoQuestion) {
   write_file("/bob/.qmail-a", "");
   start(kLongUs);
-  ASSERT_EQ(has_file(".qmail-a").value(), Look::yes);
+  ASSERT_EQ(has_file(".qmail-a").value(), rcpt::Look::yes);
   const std::uint64_t before = asked();
   for (int i = 0; i < 100; ++i) {
-    EXPECT_EQ(has_file(".qmail-x" + std::to_string(i)).value(), Look::no);
+    EXPECT_EQ(has_file(".qmail-x" + std::to_string(i)).value(), rcpt::Look::no);
   }
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::yes);
   EXPECT_EQ(asked(), before);
 }
 
 TEST_F(HomesTest, WithoutReuseEveryChangeIsSeen) {
   start(0);
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::no);
   write_file("/bob/.qmail-a", "");
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::yes);
   ASSERT_EQ(unlink((top_ + "/bob/.qmail-a").c_str()), 0);
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::no);
 }
 
 TEST_F(HomesTest, ForgettingAsksAgain) {
   start(kLongUs);
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::no);
   write_file("/bob/.qmail-a", "");
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::no);
   homes_->forget();
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::yes);
 }
 
 // The home is more likely not mounted than gone: its files are not absent, they cannot be seen.
 TEST_F(HomesTest, AHomeThatIsNotThere) {
   ASSERT_EQ(rmdir((top_ + "/bob").c_str()), 0);
   start(kLongUs);
-  EXPECT_EQ(owns_home().value(), Look::no);
+  EXPECT_EQ(owns_home().value(), rcpt::Look::no);
   EXPECT_FALSE(has_file(".qmail-a").ok());
 }
 
@@ -216,7 +217,7 @@ TEST_F(HomesTest, AHomeThatIsAFile) {
   ASSERT_EQ(rmdir((top_ + "/bob").c_str()), 0);
   write_file("/bob", "");
   start(kLongUs);
-  EXPECT_EQ(owns_home().value(), Look::no);
+  EXPECT_EQ(owns_home().value(), rcpt::Look::no);
   EXPECT_FALSE(has_file(".qmail-a").ok());
 }
 
@@ -226,10 +227,10 @@ TEST_F(HomesTest, AHomeOfSomebodyElse) {
   ASSERT_EQ(chmod((top_ + "/bob").c_str(), 0755), 0);
   ASSERT_EQ(chown((top_ + "/bob").c_str(), 1, 1), 0);
   start(kLongUs);
-  EXPECT_EQ(owns_home().value(), Look::no);
+  EXPECT_EQ(owns_home().value(), rcpt::Look::no);
   // users/cdb may assign it all the same.
-  EXPECT_EQ(has_file(".qmail-a").value(), Look::yes);
-  EXPECT_EQ(has_file(".qmail-b").value(), Look::no);
+  EXPECT_EQ(has_file(".qmail-a").value(), rcpt::Look::yes);
+  EXPECT_EQ(has_file(".qmail-b").value(), rcpt::Look::no);
 }
 
 // CVE-2020-3812: what a link shows is what its owner could see.
@@ -240,8 +241,8 @@ TEST_F(HomesTest, ALinkIntoADirectoryThatTheOwnerCannotSearch) {
   ASSERT_EQ(symlink("../secret/there", (top_ + "/bob/.qmail-x").c_str()), 0);
   ASSERT_EQ(symlink("../secret/missing", (top_ + "/bob/.qmail-y").c_str()), 0);
   start(kLongUs);
-  const Result<Look> x = has_file(".qmail-x");
-  const Result<Look> y = has_file(".qmail-y");
+  const Result<rcpt::Look> x = has_file(".qmail-x");
+  const Result<rcpt::Look> y = has_file(".qmail-y");
   ASSERT_FALSE(x.ok());
   ASSERT_FALSE(y.ok());
   EXPECT_EQ(x.error().errnum, y.error().errnum);
@@ -258,20 +259,20 @@ TEST_F(HomesTest, ContentsOfAFile) {
   write_file("/bob/.qmail-a", "|true\n");
   write_file("/bob/.qmail-big", std::string(70000, '#'));
   start(0);
-  FileText text;
+  rcpt::FileText text;
   const auto read = [&](const std::string& name) {
     return until_known([&] { return homes_->read_file(bob(), name, text); });
   };
-  ASSERT_EQ(read(".qmail-a").value(), Look::yes);
+  ASSERT_EQ(read(".qmail-a").value(), rcpt::Look::yes);
   EXPECT_EQ(text.bytes, "|true\n");
   EXPECT_TRUE(text.is_whole);
   write_file("/bob/.qmail-a", "./Maildir/\n");
-  ASSERT_EQ(read(".qmail-a").value(), Look::yes);
+  ASSERT_EQ(read(".qmail-a").value(), rcpt::Look::yes);
   EXPECT_EQ(text.bytes, "./Maildir/\n") << "nothing is reused here";
-  ASSERT_EQ(read(".qmail-big").value(), Look::yes);
+  ASSERT_EQ(read(".qmail-big").value(), rcpt::Look::yes);
   EXPECT_EQ(text.bytes.size(), 65536u);
   EXPECT_FALSE(text.is_whole);
-  EXPECT_EQ(read(".qmail-b").value(), Look::no);
+  EXPECT_EQ(read(".qmail-b").value(), rcpt::Look::no);
   ASSERT_EQ(chmod((top_ + "/bob/.qmail-a").c_str(), 0), 0);
   EXPECT_FALSE(read(".qmail-a").ok());
 }
@@ -279,16 +280,16 @@ TEST_F(HomesTest, ContentsOfAFile) {
 TEST_F(HomesTest, ContentsAreReusedForAWhile) {
   write_file("/bob/.qmail-a", "one");
   start(kLongUs);
-  FileText text;
+  rcpt::FileText text;
   const auto read = [&] {
     return until_known([&] { return homes_->read_file(bob(), ".qmail-a", text); });
   };
-  ASSERT_EQ(read().value(), Look::yes);
+  ASSERT_EQ(read().value(), rcpt::Look::yes);
   write_file("/bob/.qmail-a", "two");
-  ASSERT_EQ(read().value(), Look::yes);
+  ASSERT_EQ(read().value(), rcpt::Look::yes);
   EXPECT_EQ(text.bytes, "one");
   homes_->forget();
-  ASSERT_EQ(read().value(), Look::yes);
+  ASSERT_EQ(read().value(), rcpt::Look::yes);
   EXPECT_EQ(text.bytes, "two");
 }
 
@@ -296,7 +297,7 @@ TEST_F(HomesTest, TablesOfAnOwner) {
   const auto write_table = [&](const std::string& key) {
     write_file("/bob/new.cdb", "");
     const Fd file(open((top_ + "/bob/new.cdb").c_str(), O_RDWR | O_CLOEXEC));
-    CdbWriter writer(file.get());
+    maps::CdbWriter writer(file.get());
     ASSERT_TRUE(writer.add(key, "").ok());
     ASSERT_TRUE(writer.finish().ok());
     ASSERT_EQ(chmod((top_ + "/bob/new.cdb").c_str(), 0600), 0);
@@ -307,13 +308,13 @@ TEST_F(HomesTest, TablesOfAnOwner) {
   start(0);
   const auto find = [&](const std::string& name, std::string_view key) -> std::string {
     const std::string_view keys[] = {"-", key};
-    TableFinding finding;
-    const Result<Look> look = until_known([&] {
-      return homes_->find_key(bob(), {name, TableKind::aliases, keys}, finding);
+    maps::TableFinding finding;
+    const Result<rcpt::Look> look = until_known([&] {
+      return homes_->find_key(bob(), {name, maps::TableKind::aliases, keys}, finding);
     });
     if (!look.ok()) return "fault";
-    if (look.value() == Look::no) return "no table";
-    return finding.answer == Answer::absent ? "absent" : "key " + std::to_string(finding.key);
+    if (look.value() == rcpt::Look::no) return "no table";
+    return finding.answer == maps::Answer::absent ? "absent" : "key " + std::to_string(finding.key);
   };
   EXPECT_EQ(find("t.cdb", "a"), "key 1");
   EXPECT_EQ(find("t.cdb", "b"), "absent");
@@ -332,34 +333,34 @@ TEST_F(HomesTest, AnswersOfTablesAreReusedForAWhile) {
   write_file("/bob/t.cdb", "");
   {
     const Fd file(open((top_ + "/bob/t.cdb").c_str(), O_RDWR | O_CLOEXEC));
-    CdbWriter writer(file.get());
+    maps::CdbWriter writer(file.get());
     ASSERT_TRUE(writer.add("no", "c:1:16:g:/d:q").ok());
     ASSERT_TRUE(writer.finish().ok());
   }
   start(kLongUs);
-  TableFinding finding;
-  const auto find = [&](std::string_view first, std::string_view second, TableKind kind) {
+  maps::TableFinding finding;
+  const auto find = [&](std::string_view first, std::string_view second, maps::TableKind kind) {
     const std::string_view keys[] = {first, second};
     return until_known([&] { return homes_->find_key(bob(), {"t.cdb", kind, keys}, finding); });
   };
-  ASSERT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::yes);
-  EXPECT_EQ(finding.mailbox, Mailbox::bounces);
-  ASSERT_EQ(find("no", "eve", TableKind::vpasswd).value(), Look::yes);
+  ASSERT_EQ(find("eve", "no", maps::TableKind::vpasswd).value(), rcpt::Look::yes);
+  EXPECT_EQ(finding.mailbox, maps::Mailbox::bounces);
+  ASSERT_EQ(find("no", "eve", maps::TableKind::vpasswd).value(), rcpt::Look::yes);
   EXPECT_EQ(finding.key, 0) << "other keys, another question";
-  ASSERT_EQ(find("eve", "no", TableKind::aliases).value(), Look::yes);
-  EXPECT_EQ(finding.mailbox, Mailbox::takes_mail) << "another kind, another question";
+  ASSERT_EQ(find("eve", "no", maps::TableKind::aliases).value(), rcpt::Look::yes);
+  EXPECT_EQ(finding.mailbox, maps::Mailbox::takes_mail) << "another kind, another question";
   EXPECT_EQ(asked(), 3u);
   ASSERT_EQ(unlink((top_ + "/bob/t.cdb").c_str()), 0);
-  ASSERT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::yes);
-  EXPECT_EQ(finding.mailbox, Mailbox::bounces);
+  ASSERT_EQ(find("eve", "no", maps::TableKind::vpasswd).value(), rcpt::Look::yes);
+  EXPECT_EQ(finding.mailbox, maps::Mailbox::bounces);
   EXPECT_EQ(asked(), 3u);
   homes_->forget();
-  EXPECT_EQ(find("eve", "no", TableKind::vpasswd).value(), Look::no);
+  EXPECT_EQ(find("eve", "no", maps::TableKind::vpasswd).value(), rcpt::Look::no);
 }
 
 TEST_F(HomesTest, RootsHomeIsNotLookedInto) {
   start(kLongUs);
-  Owner root{"root", 0, 0, "/root"};
+  rcpt::Owner root{"root", 0, 0, "/root"};
   EXPECT_FALSE(until_known([&] { return homes_->has_file(root, ".qmail-a"); }).ok());
 }
 
@@ -367,11 +368,11 @@ TEST_F(HomesTest, ManyWaitForOneQuestion) {
   start(kLongUs);
   lookups_->begin(loop_.now_us());
   for (int i = 0; i < 10; ++i) {
-    ASSERT_EQ(passwd_->find_user("bob", owner_).value(), Look::pending);
+    ASSERT_EQ(passwd_->find_user("bob", owner_).value(), rcpt::Look::pending);
     lookups_->waits_for()->waiting.push_back(static_cast<std::uint32_t>(i));
   }
   EXPECT_EQ(asked(), 1u);
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::verify

@@ -15,10 +15,10 @@
 #include "tests/fakes/verify_reply.h"
 #include "verify/options.h"
 
-namespace qv {
+namespace qv::verify {
 namespace {
 
-using address_verify::Recipient;
+using wire::address_verify::Recipient;
 
 constexpr std::int64_t kSecond = 1000000;
 
@@ -27,7 +27,7 @@ class NextHopsTest : public testing::Test {
   NextHopsTest() {
     char name[] = "/tmp/qv-hops-XXXXXX";
     directory_ = mkdtemp(name);
-    settings_.address = parse_stream_address("unix:" + directory_ + "/s").value();
+    settings_.address = event::parse_stream_address("unix:" + directory_ + "/s").value();
     settings_.wait_us = 3 * kSecond;
     listen();
     make(kSecond);
@@ -37,7 +37,7 @@ class NextHopsTest : public testing::Test {
     unlink((directory_ + "/s").c_str());
     rmdir(directory_.c_str());
   }
-  void listen() { listener_ = listen_on(settings_.address, {}).value(); }
+  void listen() { listener_ = event::listen_on(settings_.address, {}).value(); }
   void make(std::int64_t ttl_us) {
     hops_.reset();
     lookups_.emplace(loop_, pool_, ttl_us, [this](std::uint32_t number) { run_again(number); });
@@ -60,21 +60,23 @@ class NextHopsTest : public testing::Test {
   void run_again(std::uint32_t number) {
     Query& query = *std::next(queries_.begin(), number);
     lookups_->begin(query.at_us);
-    NextHopAnswer answer;
-    const Result<Look> look = hops_->ask_next_hop(query.address, answer);
+    rcpt::NextHopAnswer answer;
+    const Result<rcpt::Look> look = hops_->ask_next_hop(query.address, answer);
     ASSERT_TRUE(look.ok());
-    if (look.value() == Look::pending) return lookups_->waits_for()->waiting.push_back(number);
+    if (look.value() == rcpt::Look::pending)
+      return lookups_->waits_for()->waiting.push_back(number);
     const char* verdicts[] = {" accept ", " reject ", " defer "};
-    query.told = std::string(why_word(answer.why)) +
-                 verdicts[static_cast<int>(verdict_of(answer.why))] + std::string(answer.text);
+    query.told = std::string(rcpt::why_word(answer.why)) +
+                 verdicts[static_cast<int>(rcpt::verdict_of(answer.why))] +
+                 std::string(answer.text);
   }
 
-  Fd accept(std::string_view protocol = address_verify::kProtocol) {
+  Fd accept(std::string_view protocol = wire::address_verify::kProtocol) {
     loop_.run();
     Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK));
     std::string greeting;
-    append_attribute(greeting, "protocol", protocol);
-    end_attributes(greeting);
+    wire::append_attribute(greeting, "protocol", protocol);
+    wire::end_attributes(greeting);
     say(fd, greeting);
     return fd;
   }
@@ -89,7 +91,7 @@ class NextHopsTest : public testing::Test {
   }
   void reply(const Fd& fd, Recipient recipient, std::string_view reason, std::string_view why) {
     std::string bytes;
-    address_verify::append_reply(bytes, {0, recipient, reason, why});
+    wire::address_verify::append_reply(bytes, {0, recipient, reason, why});
     say(fd, bytes);
   }
   void todo(const Fd& fd) { reply(fd, Recipient::todo, "in progress", "probe-pending"); }
@@ -99,9 +101,9 @@ class NextHopsTest : public testing::Test {
     const ssize_t n = recv(fd.get(), buffer, sizeof buffer, 0);
     if (n <= 0) return "";
     const std::string_view bytes(buffer, static_cast<std::size_t>(n));
-    AttributeDecoder decoder;
-    EXPECT_EQ(decoder.scan(bytes), Frame::whole);
-    AttributeReader reader(decoder, bytes);
+    wire::AttributeDecoder decoder;
+    EXPECT_EQ(decoder.scan(bytes), wire::Frame::whole);
+    wire::AttributeReader reader(decoder, bytes);
     EXPECT_EQ(reader.text("request"), "query");
     const std::string address(reader.text("address"));
     return address + " " + std::to_string(reader.number("wait"));
@@ -187,7 +189,7 @@ TEST_F(NextHopsTest, ARequestThatIsRefusedIsCannotTellNow) {
   Query& query = ask("joe@x");
   const Fd probe = accept();
   std::string bytes;
-  address_verify::append_reply(bytes, {UINT32_MAX, Recipient::ok, "", ""});
+  wire::address_verify::append_reply(bytes, {UINT32_MAX, Recipient::ok, "", ""});
   say(probe, bytes);
   EXPECT_EQ(query.told, "probe-error defer qmail-probe does not answer this question");
 }
@@ -327,19 +329,19 @@ TEST_F(NextHopsTest, SilenceDoesNotHoldUpWhatIsKnown) {
 // ------------------------------------------------------------------------------------
 
 Options options_of(const std::map<std::string, std::string>& values,
-                   std::vector<Problem>& problems) {
+                   std::vector<control::Problem>& problems) {
   Options options;
-  SettingSources sources;
+  control::SettingSources sources;
   sources.environment = [&values](std::string_view name) -> std::optional<std::string> {
     const auto hit = values.find(std::string(name));
     return hit == values.end() ? std::nullopt : std::optional(hit->second);
   };
-  Settings(verify_settings(options)).read(sources, problems);
+  control::Settings(verify_settings(options)).read(sources, problems);
   return options;
 }
 
 TEST(NextHopOptions, AreWhereQmailProbeListens) {
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   EXPECT_EQ(options_of({{"QMAILHOME", "/q"}}, problems).next_hops.address.text,
             "unix:/q/probe/verify");
   const Options set = options_of({{"PROBE_SOCKET", "unix:/run/p"}, {"PROBE_WAIT", "1"}}, problems);
@@ -353,7 +355,7 @@ TEST(NextHopOptions, AreRefusedWhereTheyCannotBeMeant) {
        {std::pair("PROBE_SOCKET", "/run/p"), std::pair("PROBE_SOCKET", "unix:p"),
         std::pair("PROBE_SOCKET", "inet:127.0.0.1:5"), std::pair("PROBE_WAIT", "4"),
         std::pair("PROBE_WAIT", "soon")}) {
-    std::vector<Problem> problems;
+    std::vector<control::Problem> problems;
     static_cast<void>(options_of({{name, value}}, problems));
     ASSERT_EQ(problems.size(), 1u) << value;
     EXPECT_EQ(problems.front().where, "environment " + std::string(name));
@@ -361,4 +363,4 @@ TEST(NextHopOptions, AreRefusedWhereTheyCannotBeMeant) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::verify

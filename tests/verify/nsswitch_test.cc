@@ -3,7 +3,7 @@
 
 #include "verify/accounts.h"
 
-namespace qv {
+namespace qv::verify {
 namespace {
 
 struct Row {
@@ -40,4 +40,4 @@ INSTANTIATE_TEST_SUITE_P(
                     Row{"passwd: files\npasswd: ldap\n", false, PasswdSource::name_service}));
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::verify

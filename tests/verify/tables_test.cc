@@ -10,7 +10,7 @@
 #include "tests/maps/cdb_maker.h"
 #include "wire/proxymap.h"
 
-namespace qv {
+namespace qv::verify {
 namespace {
 
 constexpr std::int64_t kSecond = 1000000;
@@ -31,14 +31,14 @@ class TablesTest : public testing::Test {
   // "yes VALUE by KEY", "no", "pending", "error".
   std::string look(std::string_view table, std::string_view address) {
     lookups_.begin(loop_.now_us());
-    TableHit hit;
-    const Result<Look> look = tables_->find_recipient(table, address, "-+", hit);
+    rcpt::TableHit hit;
+    const Result<rcpt::Look> look = tables_->find_recipient(table, address, "-+", hit);
     if (!look.ok()) return "error";
-    if (look.value() == Look::pending) {
+    if (look.value() == rcpt::Look::pending) {
       lookups_.waits_for()->waiting.push_back(kNumber);
       return "pending";
     }
-    if (look.value() == Look::no) return hit.key.empty() ? "no" : "no, and yet a key";
+    if (look.value() == rcpt::Look::no) return hit.key.empty() ? "no" : "no, and yet a key";
     return "yes " + std::string(hit.value) + " by " + std::string(hit.key);
   }
   std::string notices() { return std::exchange(notices_, {}); }
@@ -50,13 +50,15 @@ class TablesTest : public testing::Test {
   }
 
   void listen() {
-    listener_ = listen_on(parse_stream_address("unix:" + scratch_.path("s")).value(), {}).value();
+    listener_ =
+        event::listen_on(event::parse_stream_address("unix:" + scratch_.path("s")).value(), {})
+            .value();
   }
   Fd accept() {
     turn();
     Fd fd(::accept4(listener_.get(), nullptr, nullptr, SOCK_NONBLOCK));
     std::string greeting;
-    proxymap::append_greeting(greeting);
+    wire::proxymap::append_greeting(greeting);
     say(fd, greeting);
     return fd;
   }
@@ -65,10 +67,11 @@ class TablesTest : public testing::Test {
               static_cast<ssize_t>(bytes.size()));
     turn();
   }
-  void reply(const Fd& fd, proxymap::Status status, const std::string& value = {}) {
+  void reply(const Fd& fd, wire::proxymap::Status status, const std::string& value = {}) {
     std::string bytes;
-    proxymap::append_reply(bytes, proxymap::Operation::lookup, proxymap::Dialect::plain,
-                           {.status = status, .value = value});
+    wire::proxymap::append_reply(bytes, wire::proxymap::Operation::lookup,
+                                 wire::proxymap::Dialect::plain,
+                                 {.status = status, .value = value});
     say(fd, bytes);
   }
   // The request that has come holds this.
@@ -80,7 +83,7 @@ class TablesTest : public testing::Test {
     return !bytes.empty() && request.find(bytes) != std::string_view::npos;
   }
 
-  Scratch scratch_;
+  maps::Scratch scratch_;
   FakeLoop loop_;
   agent::Pool pool_{loop_, process::Spawner{}, {}, {}};
   std::vector<std::uint32_t> ready_;
@@ -170,12 +173,12 @@ TEST_F(TablesTest, AProxiedTableIsAskedKeyByKeyWhileTheDecisionIsParked) {
   Fd proxy = accept();
   EXPECT_TRUE(was_asked(proxy, std::string_view("key\0a+x@e", 9)));
   EXPECT_TRUE(ready_.empty());
-  reply(proxy, proxymap::Status::no_key);
+  reply(proxy, wire::proxymap::Status::no_key);
   EXPECT_EQ(ready_, std::vector<std::uint32_t>{kNumber});
   EXPECT_EQ(look("proxy:cdb:/x", "a+x@e"), "pending");
   turn();
   EXPECT_TRUE(was_asked(proxy, std::string_view("key\0a@e", 7)));
-  reply(proxy, proxymap::Status::ok, "550 gone");
+  reply(proxy, wire::proxymap::Status::ok, "550 gone");
   EXPECT_EQ(look("proxy:cdb:/x", "a+x@e"), "yes 550 gone by a@e");
   EXPECT_EQ(look("proxy:cdb:/x", "A@e"), "yes 550 gone by a@e") << "remembered";
   EXPECT_EQ(notices(), "");
@@ -198,7 +201,7 @@ TEST_F(TablesTest, TwoThatWaitForOneKeyAskOnce) {
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
   const Fd proxy = accept();
   EXPECT_TRUE(was_asked(proxy, std::string_view("a@e", 3)));
-  reply(proxy, proxymap::Status::ok, "x");
+  reply(proxy, wire::proxymap::Status::ok, "x");
   EXPECT_EQ(ready_.size(), 2u);
   EXPECT_TRUE(was_asked(proxy, "")) << "nothing more";
   turn();
@@ -209,7 +212,7 @@ TEST_F(TablesTest, AProxiedPatternTableSeesOnlyTheWholeAddress) {
   listen();
   EXPECT_EQ(look("proxy:regexp:/x", "a+x@e"), "pending");
   const Fd proxy = accept();
-  reply(proxy, proxymap::Status::no_key);
+  reply(proxy, wire::proxymap::Status::no_key);
   EXPECT_EQ(look("proxy:regexp:/x", "a+x@e"), "no");
 }
 
@@ -223,7 +226,7 @@ TEST_F(TablesTest, WithoutTheProxyItCannotBeToldAndIsTriedAgain) {
   loop_.advance_us(kSecond + 1);
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
   const Fd proxy = accept();
-  reply(proxy, proxymap::Status::ok, "x");
+  reply(proxy, wire::proxymap::Status::ok, "x");
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "yes x by a@e");
   EXPECT_EQ(notices(), "proxy:cdb:/x: in service\n");
 }
@@ -235,8 +238,8 @@ TEST_F(TablesTest, AProxyThatDoesNotAnswerInTimeIsAFault) {
   loop_.advance_us(3 * kSecond);
   EXPECT_EQ(ready_.size(), 1u);
   lookups_.begin(loop_.now_us() - 3 * kSecond);
-  TableHit hit;
-  const Result<Look> late = tables_->find_recipient("proxy:cdb:/x", "a@e", "", hit);
+  rcpt::TableHit hit;
+  const Result<rcpt::Look> late = tables_->find_recipient("proxy:cdb:/x", "a@e", "", hit);
   ASSERT_FALSE(late.ok());
   EXPECT_EQ(late.error().errnum, ETIMEDOUT);
 }
@@ -247,7 +250,7 @@ TEST_F(TablesTest, AProxiedTableThatIsAskedStaysUntilItHasAnswered) {
   const Fd proxy = accept();
   tables_->retain({});
   EXPECT_EQ(tables_->size(), 1u);
-  reply(proxy, proxymap::Status::ok, "x");
+  reply(proxy, wire::proxymap::Status::ok, "x");
   EXPECT_EQ(ready_.size(), 1u);
   tables_->retain({});
   EXPECT_EQ(tables_->size(), 0u);
@@ -257,7 +260,7 @@ TEST_F(TablesTest, ForgettingAsksAgain) {
   listen();
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
   const Fd proxy = accept();
-  reply(proxy, proxymap::Status::ok, "x");
+  reply(proxy, wire::proxymap::Status::ok, "x");
   tables_->forget();
   EXPECT_EQ(look("proxy:cdb:/x", "a@e"), "pending");
 }
@@ -266,14 +269,14 @@ TEST_F(TablesTest, FetchesAheadInLargeCdbs) {
   std::vector<std::pair<std::string, std::string>> records;
   records.emplace_back("u@a.example", "x");
   records.emplace_back("large", std::string(1u << 20, 'x'));
-  make_cdb(scratch_.path("large.cdb"), records);
-  make_cdb(scratch_.path("small.cdb"), {{"u@b.example", "x"}});
+  maps::make_cdb(scratch_.path("large.cdb"), records);
+  maps::make_cdb(scratch_.path("small.cdb"), {{"u@b.example", "x"}});
   const std::string large = "cdb:" + scratch_.path("large");
   const std::string small = "cdb:" + scratch_.path("small");
-  const std::vector<ControlLine> lines = {
+  const std::vector<control::ControlLine> lines = {
       {".a.example:" + large, 1}, {"b.example:" + small, 2}, {"own.example:", 3}, {":" + large, 4}};
-  std::vector<Problem> problems;
-  const VerifyMaps maps = parse_verifymaps(lines, "", problems);
+  std::vector<control::Problem> problems;
+  const rcpt::VerifyMaps maps = rcpt::parse_verifymaps(lines, "", problems);
   EXPECT_EQ(tables_->prefetch(maps, "U@x.a.example").value().table(), nullptr) << "not open";
   tables_->retain(maps.named);
   EXPECT_EQ(tables_->prefetch(maps, "u@b.example").value().table(), nullptr) << "small";
@@ -281,11 +284,12 @@ TEST_F(TablesTest, FetchesAheadInLargeCdbs) {
   for (const char* address : {"U@A.Example", "u@x.a.example", "nobody", ""}) {
     ASSERT_NE(tables_->prefetch(maps, address).value().table(), nullptr) << address;
   }
-  EXPECT_EQ(tables_->prefetch(maps, "U@A.Example").value().hash(), CdbFile::hash_of("u@a.example"));
+  EXPECT_EQ(tables_->prefetch(maps, "U@A.Example").value().hash(),
+            maps::CdbFile::hash_of("u@a.example"));
 }
 
 TEST_F(TablesTest, CheckingNamesTheLine) {
-  VerifyMaps maps;
+  rcpt::VerifyMaps maps;
   maps.file = "control/verifymaps";
   maps.named = {{"inline:{a=b}", 1},
                 {"texthash:" + scratch_.write("empty", "#\n"), 2},
@@ -293,7 +297,7 @@ TEST_F(TablesTest, CheckingNamesTheLine) {
                 {"nonesuch:/x", 4},
                 {"texthash:" + scratch_.path("none"), 5},
                 {"texthash:" + scratch_.path("none"), 6}};
-  std::vector<Problem> problems;
+  std::vector<control::Problem> problems;
   check_tables(maps, problems);
   ASSERT_EQ(problems.size(), 4u);
   EXPECT_EQ(problems[0].line, 2);
@@ -302,10 +306,10 @@ TEST_F(TablesTest, CheckingNamesTheLine) {
   EXPECT_NE(problems[1].text.find("write proxy:unix:passwd.byname in"), std::string::npos);
   EXPECT_EQ(problems[2].line, 4);
   EXPECT_EQ(problems[3].line, 5);
-  EXPECT_EQ(to_string(problems[3]), "control/verifymaps:5: texthash:" + scratch_.path("none") +
-                                        ": open " + scratch_.path("none") +
-                                        ": No such file or directory");
+  EXPECT_EQ(control::to_string(problems[3]),
+            "control/verifymaps:5: texthash:" + scratch_.path("none") + ": open " +
+                scratch_.path("none") + ": No such file or directory");
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::verify

@@ -12,7 +12,7 @@
 #include "tests/fakes/fake_spawner.h"
 #include "tests/fakes/test_tree.h"
 
-namespace qv {
+namespace qv::verify {
 namespace {
 
 constexpr std::int64_t kSecondUs = 1000000;
@@ -39,7 +39,7 @@ class VerifierTest : public testing::Test {
     settings.time_limit_us = kHelperUs;
     pool_ = std::make_unique<agent::Pool>(loop_, fake_.spawner(), settings, nullptr);
     log_file_ = std::tmpfile();
-    log_ = std::make_unique<LogWriter>(loop_, fileno(log_file_));
+    log_ = std::make_unique<process::LogWriter>(loop_, fileno(log_file_));
     verifier_ =
         std::make_unique<Verifier>(loop_, options_, *pool_, *log_, reports_to_log(*log_),
                                    PasswdPaths{tree_.path("passwd"), tree_.path("nsswitch.conf")});
@@ -54,7 +54,7 @@ class VerifierTest : public testing::Test {
   // What a query was answered, by its name.
   struct Told {
     std::string name;
-    Why why;
+    rcpt::Why why;
   };
   // Counts the queries that are not gone yet.
   std::shared_ptr<void> present() {
@@ -65,21 +65,21 @@ class VerifierTest : public testing::Test {
   bool is_pending(const std::string& address) {
     return verifier_->decide(address, loop_.now_us()).pending;
   }
-  Why decided(const std::string& address) {
-    const Decision decision = verifier_->decide(address, loop_.now_us());
+  rcpt::Why decided(const std::string& address) {
+    const rcpt::Decision decision = verifier_->decide(address, loop_.now_us());
     EXPECT_FALSE(decision.pending) << address;
     return decision.why;
   }
   Verifier::Parked ask(const std::string& name, const std::string& address) {
     const std::int64_t now = loop_.now_us();
-    Decision pending = verifier_->decide(address, now);
+    rcpt::Decision pending = verifier_->decide(address, now);
     EXPECT_TRUE(pending.pending) << address;
-    return verifier_->park(pending,
-                           {address, now, [this, name, here = present()](const Decision& decision) {
-                              EXPECT_FALSE(decision.pending);
-                              told_.push_back({name, decision.why});
-                              if (when_told_) when_told_();
-                            }});
+    return verifier_->park(
+        pending, {address, now, [this, name, here = present()](const rcpt::Decision& decision) {
+                    EXPECT_FALSE(decision.pending);
+                    told_.push_back({name, decision.why});
+                    if (when_told_) when_told_();
+                  }});
   }
   // What the first agent that has a request is asked, and its answer.
   agent::Request taken() {
@@ -118,7 +118,7 @@ class VerifierTest : public testing::Test {
   std::size_t hung_ = 0;   // as many agents do not answer
   std::FILE* log_file_ = nullptr;
   std::unique_ptr<agent::Pool> pool_;
-  std::unique_ptr<LogWriter> log_;
+  std::unique_ptr<process::LogWriter> log_;
   std::unique_ptr<Verifier> verifier_;
   std::vector<Told> told_;
   int waiting_ = 0;  // queries that have not been destroyed
@@ -126,8 +126,8 @@ class VerifierTest : public testing::Test {
 };
 
 TEST_F(VerifierTest, WhatIsKnownIsDecidedAtOnce) {
-  EXPECT_EQ(decided("x@elsewhere.example"), Why::relay);
-  EXPECT_EQ(decided("@"), Why::syntax);
+  EXPECT_EQ(decided("x@elsewhere.example"), rcpt::Why::relay);
+  EXPECT_EQ(decided("@"), rcpt::Why::syntax);
 }
 
 TEST_F(VerifierTest, AQueryIsCompletedOnceWhenTheHelperHasAnswered) {
@@ -138,7 +138,7 @@ TEST_F(VerifierTest, AQueryIsCompletedOnceWhenTheHelperHasAnswered) {
   answer_absent();
   ASSERT_EQ(told_.size(), 2U) << "both wait for the same home";
   EXPECT_EQ(told_[0].name + told_[1].name, "ab");
-  EXPECT_EQ(told_[0].why, Why::home_error);
+  EXPECT_EQ(told_[0].why, rcpt::Why::home_error);
   answer_absent();
   ASSERT_EQ(told_.size(), 3U);
   EXPECT_EQ(told_[2].name, "c");
@@ -156,7 +156,7 @@ TEST_F(VerifierTest, OverdueOnesAreToldTimeoutOnce) {
   loop_.advance_us(kSecondUs / 2);
   ASSERT_EQ(told_.size(), 1U) << "the one that is due";
   EXPECT_EQ(told_[0].name, "a");
-  EXPECT_EQ(told_[0].why, Why::timeout);
+  EXPECT_EQ(told_[0].why, rcpt::Why::timeout);
   EXPECT_EQ(waiting_, 1);
   loop_.advance_us(kSecondUs);
   EXPECT_EQ(told_.size(), 2U);
@@ -165,14 +165,14 @@ TEST_F(VerifierTest, OverdueOnesAreToldTimeoutOnce) {
   answer_absent();
   loop_.advance_us(kHelperUs);
   EXPECT_EQ(told_.size(), 2U) << "the late answer is nobody's any more";
-  EXPECT_EQ(decided("u1-x@l.example"), Why::home_error) << "but it is remembered";
+  EXPECT_EQ(decided("u1-x@l.example"), rcpt::Why::home_error) << "but it is remembered";
 }
 
 TEST_F(VerifierTest, AHelperThatNeverAnswersIsATimeout) {
   EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   loop_.advance_us(kHelperUs + kSecondUs);
   ASSERT_EQ(told_.size(), 1U);
-  EXPECT_EQ(told_[0].why, Why::timeout);
+  EXPECT_EQ(told_[0].why, rcpt::Why::timeout);
 }
 
 TEST_F(VerifierTest, WhenAllPlacesAreTakenThereIsNoRoom) {
@@ -183,7 +183,7 @@ TEST_F(VerifierTest, WhenAllPlacesAreTakenThereIsNoRoom) {
   EXPECT_EQ(ask("late", "u5-x@l.example"), Verifier::Parked::no_room);
   EXPECT_EQ(waiting_, static_cast<int>(Verifier::kMaxParked)) << "the late one is gone";
   EXPECT_TRUE(told_.empty()) << "and was not told";
-  EXPECT_EQ(decided("x@elsewhere.example"), Why::relay) << "others are decided";
+  EXPECT_EQ(decided("x@elsewhere.example"), rcpt::Why::relay) << "others are decided";
   loop_.advance_us(Verifier::kMaxParkedUs + kSecondUs);
   EXPECT_EQ(told_.size(), Verifier::kMaxParked);
   EXPECT_EQ(ask("late", "u5-x@l.example"), Verifier::Parked::no_room)
@@ -208,10 +208,10 @@ TEST_F(VerifierTest, AnOwnerWhoseHomeHangsGetsAShareOfThePlaces) {
   answer_absent();
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].name, "other");
-  EXPECT_EQ(told_[0].why, Why::home_error) << "looked at";
+  EXPECT_EQ(told_[0].why, rcpt::Why::home_error) << "looked at";
   loop_.advance_us(kHelperUs + kSecondUs);
   EXPECT_EQ(told_.size(), 1U + Verifier::kMaxParkedPerLane);
-  EXPECT_EQ(decided("u1-late@l.example"), Why::timeout) << "not tried again for a while";
+  EXPECT_EQ(decided("u1-late@l.example"), rcpt::Why::timeout) << "not tried again for a while";
   loop_.advance_us(2 * kHelperUs);
   verifier_->reload();
   EXPECT_EQ(ask("later", "u1-x@l.example"), Verifier::Parked::yes) << "the places are free again";
@@ -235,7 +235,7 @@ TEST_F(VerifierTest, AQueryThatComesIntoAFullLaneIsUndecided) {
   respond(response);
   ASSERT_EQ(told_.size(), 1U);
   EXPECT_EQ(told_[0].name, "joe");
-  EXPECT_EQ(told_[0].why, Why::timeout);
+  EXPECT_EQ(told_[0].why, rcpt::Why::timeout);
   EXPECT_EQ(verifier_->parked(), Verifier::kMaxParkedPerLane);
   EXPECT_EQ(ask("late", "u1-x@l.example"), Verifier::Parked::no_room);
   EXPECT_EQ(ask("other", "u2-x@l.example"), Verifier::Parked::yes);
@@ -264,16 +264,16 @@ TEST_F(VerifierTest, ReloadForgetsWhatWasFoundOut) {
   EXPECT_EQ(ask("a", "u1-x@l.example"), Verifier::Parked::yes);
   fake_.turn();
   answer_absent();
-  EXPECT_EQ(decided("u1-x@l.example"), Why::home_error);
+  EXPECT_EQ(decided("u1-x@l.example"), rcpt::Why::home_error);
   verifier_->reload();
   EXPECT_TRUE(is_pending("u1-x@l.example"));
 }
 
 TEST_F(VerifierTest, ReloadReadsFilesWithoutWaitingForASecondToPass) {
-  EXPECT_EQ(decided("x@new.example"), Why::relay);
+  EXPECT_EQ(decided("x@new.example"), rcpt::Why::relay);
   tree_.replace("control/locals", "l.example\nnew.example\n");
   verifier_->refresh(loop_.now_us());
-  EXPECT_EQ(decided("x@new.example"), Why::relay) << "looked at a moment ago";
+  EXPECT_EQ(decided("x@new.example"), rcpt::Why::relay) << "looked at a moment ago";
   verifier_->reload();
   EXPECT_TRUE(is_pending("u3-x@new.example"));
 }
@@ -284,7 +284,7 @@ TEST_F(VerifierTest, ReloadKeepsWhatSomebodyWaitsFor) {
   verifier_->reload();
   answer_absent();
   ASSERT_EQ(told_.size(), 1U);
-  EXPECT_EQ(told_[0].why, Why::home_error);
+  EXPECT_EQ(told_[0].why, rcpt::Why::home_error);
 }
 
 TEST_F(VerifierTest, AProblemOfAFileIsLogged) {
@@ -299,8 +299,8 @@ TEST_F(VerifierTest, TheLogHoldsWhatIsWanted) {
     asked.address = "a b@l.example";
     asked.client = "192.0.2.1";
     asked.at_us = loop_.now_us();
-    verifier_->record(asked, decided_without_looking(Why::relay));
-    verifier_->record(asked, decided_without_looking(Why::unknown_user), "ok");
+    verifier_->record(asked, decided_without_looking(rcpt::Why::relay));
+    verifier_->record(asked, decided_without_looking(rcpt::Why::unknown_user), "ok");
   };
   options_.log = LogWhat::none;
   note_both();
@@ -320,4 +320,4 @@ TEST_F(VerifierTest, TheLogHoldsWhatIsWanted) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::verify

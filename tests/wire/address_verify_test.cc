@@ -5,7 +5,7 @@
 
 #include "tests/fakes/verify_reply.h"
 
-namespace qv::address_verify {
+namespace qv::wire::address_verify {
 namespace {
 
 std::string bytes_of(std::string text) {
@@ -51,12 +51,12 @@ TEST(AddressVerify, WhatIsNoReply) {
 
 TEST(AddressVerify, AReplyIsReadAsItWasWritten) {
   std::string out;
-  append_reply(out, {0, Recipient::bounce, "550 no", "probe"});
+  address_verify::append_reply(out, {0, Recipient::bounce, "550 no", "probe"});
   EXPECT_EQ(out, bytes_of("status|0|recipient_status|2|reason|550 no|why|probe||"));
   out.clear();
-  append_reply(out, {7, Recipient::ok, "x", "y"});
+  address_verify::append_reply(out, {7, Recipient::ok, "x", "y"});
   EXPECT_EQ(out, bytes_of("status|7||"));
 }
 
 }  // namespace
-}  // namespace qv::address_verify
+}  // namespace qv::wire::address_verify

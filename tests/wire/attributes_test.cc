@@ -5,7 +5,7 @@
 
 #include "tests/fakes/golden.h"
 
-namespace qv {
+namespace qv::wire {
 namespace {
 
 using namespace std::string_literals;
@@ -176,4 +176,4 @@ TEST(AppendAttribute, EndsAValueAtItsNul) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::wire

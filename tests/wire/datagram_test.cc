@@ -7,7 +7,7 @@
 #include <string>
 #include <string_view>
 
-namespace qv::datagram {
+namespace qv::wire::datagram {
 namespace {
 
 using namespace std::string_literals;
@@ -271,4 +271,4 @@ TEST(DatagramId, IsSixteenToThirtyTwoLowerCaseHexDigits) {
 }
 
 }  // namespace
-}  // namespace qv::datagram
+}  // namespace qv::wire::datagram

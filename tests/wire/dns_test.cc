@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv::dns {
+namespace qv::wire::dns {
 namespace {
 
 std::string u16(unsigned value) {
@@ -105,4 +105,4 @@ TEST(MxQuery, RefusesWhatIsNoName) {
 }
 
 }  // namespace
-}  // namespace qv::dns
+}  // namespace qv::wire::dns

@@ -5,7 +5,7 @@
 
 #include "tests/fakes/lmtp_script.h"
 
-namespace qv {
+namespace qv::wire {
 namespace {
 
 class LmtpTest : public ::testing::Test {
@@ -165,4 +165,4 @@ TEST_F(LmtpTest, RefusesParametersAndBytesItDoesNotKnow) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::wire

@@ -3,7 +3,7 @@
 
 #include "wire/socketmap.h"
 
-namespace qv {
+namespace qv::wire {
 namespace {
 
 TEST(Netstring, WhatIsWrittenIsReadAgain) {
@@ -52,4 +52,4 @@ TEST(Netstring, TellsPartialFromMalformed) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::wire

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv::policy {
+namespace qv::wire::policy {
 namespace {
 
 const char kRequest[] =
@@ -76,4 +76,4 @@ TEST(Policy, AReplyIsOneCleanLine) {
 }
 
 }  // namespace
-}  // namespace qv::policy
+}  // namespace qv::wire::policy

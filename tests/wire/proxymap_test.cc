@@ -6,7 +6,7 @@
 #include "core/text.h"
 #include "tests/fakes/golden.h"
 
-namespace qv::proxymap {
+namespace qv::wire::proxymap {
 namespace {
 
 using namespace std::string_literals;
@@ -155,4 +155,4 @@ TEST(Greeting, IsThisProtocolsOnly) {
 }
 
 }  // namespace
-}  // namespace qv::proxymap
+}  // namespace qv::wire::proxymap

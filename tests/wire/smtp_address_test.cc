@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::wire {
 namespace {
 
 TEST(SmtpMailbox, QuotesWhatIsNoDotString) {
@@ -72,4 +72,4 @@ TEST(SmtpPath, ReadsPaths) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::wire

@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv {
+namespace qv::wire {
 namespace {
 
 struct Row {
@@ -106,4 +106,4 @@ TEST(EnhancedCode, IsFoundAtTheFrontOnly) {
 }
 
 }  // namespace
-}  // namespace qv
+}  // namespace qv::wire

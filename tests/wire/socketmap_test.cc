@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv::socketmap {
+namespace qv::wire::socketmap {
 namespace {
 
 TEST(Socketmap, ReadsARequest) {
@@ -82,4 +82,4 @@ TEST(Socketmap, AValueTooLongIsAFaultNotHalfAValue) {
 }
 
 }  // namespace
-}  // namespace qv::socketmap
+}  // namespace qv::wire::socketmap

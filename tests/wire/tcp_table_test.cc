@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 
-namespace qv::tcp_table {
+namespace qv::wire::tcp_table {
 namespace {
 
 using namespace std::string_literals;
@@ -86,4 +86,4 @@ TEST(TcpTable, AValueTooLongIsAFaultNotHalfAValue) {
 }
 
 }  // namespace
-}  // namespace qv::tcp_table
+}  // namespace qv::wire::tcp_table
