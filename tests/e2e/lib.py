@@ -767,10 +767,16 @@ def descendants(pid):
 
 
 def children(pid):
-    """The children of a process, without the one that a spawner has ready for its next order."""
+    """The children of a process, without the one that a spawner has ready for its next order, or is
+    just forking: that has the spawner's name until it holds nothing of the spawner's any more."""
+    def name(process):
+        try:
+            return proc_status(process).get("Name")
+        except OSError:
+            return ["qv-spare"]  # it has ended meanwhile
     with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
         found = [int(word) for word in f.read().split()]
-    return [child for child in found if proc_status(child).get("Name") != ["qv-spare"]]
+    return [child for child in found if name(child) not in (["qv-spare"], name(pid))]
 
 
 def counters_of(process, among=(), seconds=10):
