@@ -102,6 +102,7 @@ def connects(path):
 
 def spawners_of(front):
     """Process ids of the spawners of writers and of table processes."""
+    wait_until(lambda: len(lib.children(front)) == 2, 10, "spawners")  # the socket is there before
     writers, tables = lib.children(front)
     return writers, tables
 

@@ -776,7 +776,8 @@ def children(pid):
             return ["qv-spare"]  # it has ended meanwhile
     with open("/proc/%d/task/%d/children" % (pid, pid), encoding="ascii") as f:
         found = [int(word) for word in f.read().split()]
-    return [child for child in found if name(child) not in (["qv-spare"], name(pid))]
+    not_yet = (["qv-spare"], ["qv-spawner"]) if name(pid) == ["qv-spawner"] else ()
+    return [child for child in found if name(child) not in not_yet]
 
 
 def counters_of(process, among=(), seconds=10):
