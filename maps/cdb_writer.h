@@ -14,7 +14,6 @@
 
 #include <array>
 #include <cstdint>
-#include <deque>
 #include <memory>
 #include <string>
 #include <string_view>
@@ -45,8 +44,8 @@ class CdbWriter {
     std::uint32_t hash;
     std::uint32_t position;
   };
-  // A deque, so that growing never needs twice the memory.
-  using Bucket = std::deque<Entry>;
+  // A small table costs no allocation for most buckets; a growing bucket is 1/256 of the index.
+  using Bucket = std::vector<Entry>;
 
   [[nodiscard]] Result<char*> room(std::size_t size);
   [[nodiscard]] Result<void> put_large(std::string_view bytes);
